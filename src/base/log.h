@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The log: one line to standard error an event, "PROGRAM: LEVEL: [guest NAME: ]text".  A line is
+ * written with one write() that never blocks; what cannot be written, or exceeds the process's
+ * budget of lines a second, is counted, and the count is told with the next line that gets through.
+ * Control characters in the text come out as '?'.  One thread a process logs.
+ */
+#ifndef TSK_BASE_LOG_H
+#define TSK_BASE_LOG_H
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+enum tsk_log_level {
+	TSK_LOG_ERROR,
+	TSK_LOG_WARNING,
+	TSK_LOG_INFO,
+	TSK_LOG_DEBUG,
+	TSK_LOG_LEVEL_MAX
+};
+
+/*
+ * program: a literal.  guest: the name put on every line, or NULL; copied.  Lines above max_level
+ * are dropped uncounted.  lines_per_sec: 0 is without a bound.
+ */
+void tsk_log_init(const char *program, const char *guest, enum tsk_log_level max_level,
+		  unsigned lines_per_sec);
+
+/* "error", "warning", "info" or "debug" → level; -1 for any other text. */
+int tsk_log_level_from_name(const char *name);
+
+void tsk_log(enum tsk_log_level level, const char *fmt, ...) _printf_(2, 3);
+
+/* Lines that were dropped since the start. */
+uint64_t tsk_log_dropped(void);
+
+#define tsk_error(...) tsk_log(TSK_LOG_ERROR, __VA_ARGS__)
+#define tsk_warning(...) tsk_log(TSK_LOG_WARNING, __VA_ARGS__)
+#define tsk_info(...) tsk_log(TSK_LOG_INFO, __VA_ARGS__)
+#define tsk_debug(...) tsk_log(TSK_LOG_DEBUG, __VA_ARGS__)
+
+#endif

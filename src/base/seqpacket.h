@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Messages with file descriptors over an AF_UNIX SOCK_SEQPACKET pair: the control channels between
+ * supervisor, fronts and workers.  Nothing here blocks.
+ */
+#ifndef TSK_BASE_SEQPACKET_H
+#define TSK_BASE_SEQPACKET_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/cleanup.h"
+
+#define TSK_SEQPACKET_FDS_MAX 4u
+
+/* Both ends non-blocking and close-on-exec. */
+int tsk_seqpacket_pair(int ret_fds[2]) _nodiscard_;
+
+/* Sends one message whole.  fds stay the caller's.  -EAGAIN when the peer does not keep up. */
+int tsk_seqpacket_send(int fd, const void *msg, size_t len, const int *fds, unsigned n_fds)
+	_nodiscard_;
+
+/*
+ * Receives one message of at most size bytes and at most TSK_SEQPACKET_FDS_MAX fds, which are then
+ * the caller's (close-on-exec); entries of ret_fds beyond *ret_n_fds are -1.  Returns the
+ * length, 0 at the end of the connection, -EAGAIN when there is no message now, -EMSGSIZE for one
+ * that is longer or carries more fds (all of its fds are closed), or another -errno.
+ */
+ssize_t tsk_seqpacket_recv(int fd, void *msg, size_t size, int ret_fds[TSK_SEQPACKET_FDS_MAX],
+			   unsigned *ret_n_fds) _nodiscard_;
+
+/* Closes the n first fds and sets them to -1. */
+void tsk_close_all(int *fds, unsigned n);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/status.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const struct tsk_status_row rows[] = {
+	[TENSOCK_OK] = { "ok", "done", 0, 200, 0 },
+	[TENSOCK_INVALID_ARGUMENT] = { "invalid-argument", "a value does not fit", EINVAL, 400, 3 },
+	[TENSOCK_INVALID_MODEL] = { "invalid-model", "not a model that can be read", ENOEXEC, 400, 3 },
+	[TENSOCK_UNSUPPORTED] = { "unsupported", "this host does not do that", ENOTSUP, 501, 12 },
+	[TENSOCK_NOT_FOUND] = { "not-found", "no such thing", ENOENT, 404, 5 },
+	[TENSOCK_TOO_LARGE] = { "too-large", "above the limit", EFBIG, 413, 3 },
+	[TENSOCK_PERMISSION_DENIED] = { "permission-denied", "not allowed", EACCES, 403, 7 },
+	[TENSOCK_PROTOCOL] = { "protocol", "the rules of the wire were broken", EPROTO, 400, 3 },
+	[TENSOCK_LIMIT_REACHED] = { "limit-reached", "too many at once", EBUSY, 429, 8 },
+	[TENSOCK_OUT_OF_MEMORY] = { "out-of-memory", "not enough memory", ENOMEM, 503, 8 },
+	[TENSOCK_UNAVAILABLE] = { "unavailable", "not available now", EAGAIN, 503, 14 },
+	[TENSOCK_DEADLINE_EXCEEDED] = { "deadline-exceeded", "the time was up", ETIMEDOUT, 504, 4 },
+	[TENSOCK_CANCELLED] = { "cancelled", "cancelled", ECANCELED, 499, 1 },
+	[TENSOCK_WORKER_DIED] = { "worker-died", "the process that ran the model died", EOWNERDEAD, 500, 13 },
+	[TENSOCK_ENGINE_FAILED] = { "engine-failed", "the engine failed", EIO, 500, 13 },
+	[TENSOCK_INTERNAL] = { "internal", "a fault of this host", EFAULT, 500, 13 },
+};
+static_assert(ARRAY_SIZE(rows) == TENSOCK_STATUS_MAX, "a status lacks its row");
+
+const struct tsk_status_row *tsk_status(uint32_t status)
+{
+	return &rows[status < TENSOCK_STATUS_MAX ? status : TENSOCK_INTERNAL];
+}
+
+enum tensock_status tsk_status_from_errno(int errno_value)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		if (rows[i].errno_value == errno_value)
+			return (enum tensock_status)i;
+	}
+	switch (errno_value) {
+	case EMFILE:
+	case ENFILE:
+	case ENOSPC:
+	case EDQUOT:
+		return TENSOCK_LIMIT_REACHED;
+	default:
+		return TENSOCK_INTERNAL;
+	}
+}
+
+static void make_printable(char *text)
+{
+	for (; *text; text++) {
+		if ((unsigned char)*text < ' ' || *text == 0x7f)
+			*text = '?';
+	}
+}
+
+int tsk_fail(struct tensock_error *reterr, enum tensock_status status, const char *fmt, ...)
+{
+	va_list args;
+
+	if (reterr) {
+		reterr->status = status;
+		va_start(args, fmt);
+		vsnprintf(reterr->message, sizeof(reterr->message), fmt, args);
+		va_end(args);
+		make_printable(reterr->message);
+	}
+	return -tsk_status(status)->errno_value;
+}
+
+void tsk_error_prefix(struct tensock_error *reterr, const char *fmt, ...)
+{
+	char prefixed[sizeof(reterr->message)];
+	va_list args;
+	int n;
+
+	if (!reterr)
+		return;
+	va_start(args, fmt);
+	n = vsnprintf(prefixed, sizeof(prefixed), fmt, args);
+	va_end(args);
+	if (n < 0)
+		return;
+	if ((size_t)n < sizeof(prefixed))
+		snprintf(prefixed + n, sizeof(prefixed) - (size_t)n, ": %.200s", reterr->message);
+	make_printable(prefixed);
+	memcpy(reterr->message, prefixed, sizeof(prefixed));
+}

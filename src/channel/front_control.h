@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the supervisor and a front say to each other over their SOCK_SEQPACKET pair: fixed-size
+ * messages, at most one fd each.  The front's end is its fd FRONT_CONTROL_FD.  No message carries a
+ * byte that a guest wrote but the number of a port.  Each side checks what it gets: the supervisor
+ * does not trust a front.
+ */
+#ifndef CHANNEL_FRONT_CONTROL_H
+#define CHANNEL_FRONT_CONTROL_H
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+#define FRONT_CONTROL_FD 3
+#define FRONT_CONTROL_VERSION 1u
+#define FRONT_NAME_SIZE 64u /* a guest's name with its NUL byte */
+
+enum front_msg_type {
+	/* supervisor → front */
+	FRONT_START = 1,       /* the first message, once; `start` is set */
+	FRONT_CONNECTION = 2,  /* fd: a guest's stream to port 9999 */
+	FRONT_HOST_STREAM = 3, /* fd: a host program's connection to PATH; its CONNECT line follows */
+	FRONT_VMM = 4,         /* fd: a VMM's connection to the vhost-user socket */
+	FRONT_WORKER = 5,      /* answers SPAWN. id; result 0: fd is the worker's control socket, else -errno */
+	FRONT_WORKER_EXITED = 6, /* id; value: the wait status.  Comes once for each FRONT_WORKER with result 0 */
+	FRONT_CONNECTED = 7, /* answers CONNECT. id; result 0: fd is the connected socket, else -errno */
+	FRONT_STOP = 8,      /* take no new work, finish what runs, then exit 0 */
+
+	/* front → supervisor */
+	FRONT_READY = 64,   /* answers START */
+	FRONT_SPAWN = 65,   /* start a worker; id: the front's name for it, used once */
+	FRONT_KILL = 66,    /* id: SIGKILL that worker; nothing happens when it is gone already */
+	FRONT_CONNECT = 67, /* connect to PATH_<value>; id: names the answer */
+	FRONT_IDLE = 68,    /* nothing is open; value: messages received so far.  The supervisor may
+			     * close the socket if it has sent no more than these; the front then exits */
+};
+
+/* What a front must know of its guest.  Sizes in bytes, times in milliseconds. */
+struct front_start {
+	uint32_t version; /* FRONT_CONTROL_VERSION */
+	uint32_t log_level;
+	char name[FRONT_NAME_SIZE];
+	uint64_t cid;               /* the guest's CID where it has the built-in device, else 0 */
+	uint64_t model_bytes_max;   /* the largest model */
+	uint64_t request_bytes_max; /* tensors of one request, in and out together */
+	uint64_t memory_bytes_max;  /* models and buffers, all together */
+	uint32_t connections_max;
+	uint32_t workers_max;    /* worker processes at once */
+	uint32_t load_deadline_ms; /* from the hand-over of the model to its worker's "loaded" */
+	uint32_t run_deadline_ms;  /* of one run */
+	uint32_t idle_timeout_ms;  /* a connection in the middle of a frame that brings no byte */
+	uint32_t model_idle_ms;    /* a loaded model that no one has asked for is unloaded after this */
+};
+
+struct front_msg {
+	uint32_t type; /* enum front_msg_type */
+	int32_t result;
+	uint64_t id;
+	uint64_t value;
+	struct front_start start; /* FRONT_START only, else zero */
+};
+
+/* Sends *msg and fd (or -1).  The fd stays the caller's.  -EAGAIN: the peer does not keep up. */
+int front_control_send(int socket_fd, const struct front_msg *msg, int fd) _nodiscard_;
+
+/*
+ * Receives one message.  1 with *ret_fd the caller's (or -1), 0 at the end of the connection,
+ * -EAGAIN when there is none now, -EPROTO for one that is malformed, or another -errno.
+ */
+int front_control_recv(int socket_fd, struct front_msg *ret, int *ret_fd) _nodiscard_;
+
+#endif

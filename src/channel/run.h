@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the rings carry: one entry a run, one back.  Tensors lie in a region of a shared buffer:
+ * a block of descriptors first, then the payloads, each aligned to RUN_ALIGN.  Front and worker
+ * each lay out what they write; the front checks every field that comes back.
+ */
+#ifndef CHANNEL_RUN_H
+#define CHANNEL_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+
+#define RUN_ALIGN 64u
+#define RUN_TENSORS_MAX 1024u
+
+enum run_type {
+	RUN_START = 1, /* front → worker: run the model on the tensors of the input region */
+	RUN_FETCH = 2, /* front → worker: the outputs did not fit; here is a larger region */
+	RUN_CANCEL = 3, /* front → worker: end request_id if it still runs; its DONE comes all the same */
+	RUN_DONE = 4,  /* worker → front: exactly one for each START, and one for each FETCH */
+};
+
+/* An entry of a ring: exactly RING_ENTRY_BYTES. */
+struct run_entry {
+	uint32_t type;   /* enum run_type */
+	uint32_t status; /* DONE: enum tensock_status; its text begins the output region as a NUL-
+			  * terminated string where the status is an error (may be empty) */
+	uint64_t request_id;
+	uint32_t in_buffer, out_buffer; /* ids of WORKER_BUFFER */
+	uint64_t in_offset, in_bytes;
+	uint64_t out_offset, out_bytes; /* START, FETCH: the room there is; DONE: what was used of it */
+	uint64_t needed; /* DONE with TENSOCK_TOO_LARGE: the room that FETCH must bring; the outputs
+			  * are kept until the next START or FETCH.  Else 0 */
+};
+
+struct run_tensor {
+	uint32_t index; /* into the model's inputs or outputs (tensor/model_info.h) */
+	uint32_t dtype; /* enum tensock_dtype */
+	uint32_t rank;
+	uint64_t offset; /* of the payload, from the start of the region */
+	uint64_t bytes;
+	int64_t dims[TENSOCK_RANK_MAX];
+};
+
+/*
+ * The layout of n tensors of the given byte sizes: *ret_total is the region's size.  offsets (n of
+ * them, may be NULL) are set.  -EOVERFLOW, or -E2BIG above RUN_TENSORS_MAX.
+ */
+int run_layout(const uint64_t *bytes, unsigned n, uint64_t *offsets, uint64_t *ret_total) _nodiscard_;
+
+/* Writes the descriptors at the start of a region of size bytes.  -ENOSPC when they do not fit. */
+int run_write(void *region, uint64_t size, const struct run_tensor *tensors, unsigned n) _nodiscard_;
+
+/*
+ * Copies the descriptors out of a region and checks each: dtype known, rank and dims in bounds,
+ * bytes right for dtype and dims (BYTES: at least 4 a element), payload within the region, aligned,
+ * behind the descriptors.  Two payloads may overlap: that harms only who wrote them.
+ * At most max of them; -EPROTO otherwise.
+ */
+int run_read(const void *region, uint64_t size, struct run_tensor *ret, unsigned max,
+	     unsigned *ret_n) _nodiscard_;
+
+#endif

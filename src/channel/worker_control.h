@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The rare words between a front and a worker, over a SOCK_SEQPACKET pair: fds, load, death (the end
+ * of the connection).  Requests go over the rings (channel/ring.h, channel/run.h).  The worker's end
+ * is its fd WORKER_CONTROL_FD.  The front trusts nothing that a worker says.
+ *
+ * A worker's life: READY (its engine is open; no byte of a guest has been seen) · ATTACH and LOAD,
+ * in this order, in any state of READY · LOADED or FAILED · runs · the end of the connection, at
+ * which it exits 0.  A worker holds one model; to unload it is to close the socket.
+ */
+#ifndef CHANNEL_WORKER_CONTROL_H
+#define CHANNEL_WORKER_CONTROL_H
+
+#include <stdint.h>
+
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+
+#define WORKER_CONTROL_FD 3
+#define WORKER_DESCRIPTION_MAX (128u * 1024) /* the encoded description of a model */
+
+enum worker_msg_type {
+	/* front → worker */
+	WORKER_ATTACH = 1,      /* fds: the rings' memfd, eventfd front→worker, eventfd worker→front */
+	WORKER_LOAD = 2,        /* fd: the model, a frozen memfd; value: its bytes (the whole memfd) */
+	WORKER_BUFFER = 3,      /* fd: a memfd for tensors; id names it from now on; value: its bytes */
+	WORKER_BUFFER_DROP = 4, /* id: unmap it; no run of it is under way */
+
+	/* worker → front */
+	WORKER_READY = 64,  /* the engine is open; text: its name and version */
+	WORKER_LOADED = 65, /* description: see tensor/model_info.h */
+	WORKER_FAILED = 66, /* the engine cannot be opened, or the model not loaded; status, text */
+};
+
+struct worker_msg {
+	uint32_t type;
+	uint32_t status; /* enum tensock_status */
+	uint64_t id;
+	uint64_t value;
+	char text[sizeof(((struct tensock_error *)0)->message)];
+};
+
+/* A received message with what came along; done with worker_received_done(). */
+struct worker_received {
+	struct worker_msg msg;
+	int fds[3]; /* -1 where there is none */
+	unsigned n_fds;
+	size_t description_bytes;
+	unsigned char description[WORKER_DESCRIPTION_MAX];
+};
+
+/* description: NULL but for WORKER_LOADED.  fds stay the caller's. */
+int worker_control_send(int socket_fd, const struct worker_msg *msg, const void *description,
+			size_t description_bytes, const int *fds, unsigned n_fds) _nodiscard_;
+
+/*
+ * 1, 0 at the end of the connection, -EAGAIN when there is none now, -EPROTO for a malformed one
+ * (text without NUL, number of fds that does not go with the type), or another -errno.  *ret is
+ * large: keep it static or on the heap.  Its fds are the caller's (TAKE_FD, or _done).
+ */
+int worker_control_recv(int socket_fd, struct worker_received *ret) _nodiscard_;
+void worker_received_done(struct worker_received *received);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The built-in vsock device of one VM: VIRTIO 1.2 §5.10 over front/vhost/backend.h.
+ *
+ *   guest → CID 2, port 9999    a stream of the front's service, in this process
+ *   guest → CID 2, other port   the Unix socket PATH_PORT, connected by the supervisor
+ *   host  → PATH, "CONNECT n\n" the guest's port n; answered "OK m\n" when the guest accepts
+ */
+#ifndef VHOST_VSOCK_DEVICE_H
+#define VHOST_VSOCK_DEVICE_H
+
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/cleanup.h"
+#include "front/stream.h"
+
+struct vsock_device;
+
+struct vsock_device_config {
+	uint64_t guest_cid;
+	uint32_t connections_max;
+	struct stream_service service; /* port 9999 */
+	/*
+	 * Asks for a connection to PATH_port; answered by vsock_device_connected() with the same id,
+	 * later, from the loop.  -errno: no way to ask now, the guest gets RST.
+	 */
+	int (*connect)(void *context, uint64_t id, uint32_t port);
+	void *connect_context;
+};
+
+int vsock_device_new(uv_loop_t *loop, const struct vsock_device_config *config,
+		     struct vsock_device **ret) _nodiscard_;
+void vsock_device_free(struct vsock_device *device);
+
+/* A VMM has connected; fd is taken over.  -EBUSY (fd closed) while another one is. */
+int vsock_device_attach(struct vsock_device *device, int fd) _nodiscard_;
+
+/* A host program has connected to PATH; fd is taken over. */
+void vsock_device_host_stream(struct vsock_device *device, int fd);
+
+/* The answer to config->connect: fd (taken over) or -1 and result -errno. */
+void vsock_device_connected(struct vsock_device *device, uint64_t id, int result, int fd);
+
+/* Connections that are open or being opened. */
+unsigned vsock_device_connections(const struct vsock_device *device);
+
+#endif

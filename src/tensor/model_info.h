@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a model takes and gives: names, types, shapes.  The worker encodes it, the front decodes and
+ * checks it; later it travels to guests in the same form.
+ */
+#ifndef TSK_TENSOR_MODEL_INFO_H
+#define TSK_TENSOR_MODEL_INFO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+
+#define TSK_TENSOR_NAME_MAX 1024u /* bytes, without the NUL */
+#define TSK_MODEL_TENSORS_MAX 1024u /* inputs, and outputs */
+
+struct tsk_tensor_info {
+	char *name;
+	uint32_t dtype; /* enum tensock_dtype, never invalid */
+	uint32_t rank;
+	int64_t dims[TENSOCK_RANK_MAX];      /* -1: not fixed */
+	char *dim_names[TENSOCK_RANK_MAX]; /* a symbolic dimension's name, or NULL */
+};
+
+struct tsk_model_info {
+	char *engine; /* "onnxruntime 1.28.0" */
+	char *format; /* "onnx" */
+	struct tsk_tensor_info *inputs, *outputs;
+	uint32_t n_inputs, n_outputs;
+};
+
+void tsk_model_info_done(struct tsk_model_info *info);
+
+/* *ret_len bytes at buf.  -ENOSPC when they are more than size. */
+int tsk_model_info_encode(const struct tsk_model_info *info, void *buf, size_t size,
+			  size_t *ret_len) _nodiscard_;
+
+/* -EPROTO for anything that _encode would not write.  *ret is the caller's to _done. */
+int tsk_model_info_decode(const void *buf, size_t len, struct tsk_model_info *ret) _nodiscard_;
+
+#endif
