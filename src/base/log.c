@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -67,11 +68,18 @@ static bool within_budget(void)
 	return logger.lines++ < logger.lines_per_sec;
 }
 
-/* Writes text, made printable and ended by one newline, in one write. */
+/*
+ * Writes text, made printable and ended by one newline, in one write.  Standard error may be a pipe
+ * that no one reads any more.  Its O_NONBLOCK is not ours to set (a terminal shares it with the
+ * shell), so ask first: a pipe that is ready for writing takes a page whole.
+ */
 static bool write_line(char *text, size_t size)
 {
+	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
 	size_t len = strnlen(text, size - 2);
 
+	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+		return false;
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
 			text[i] = '?';

@@ -97,7 +97,8 @@ ssize_t tsk_seqpacket_recv(int fd, void *msg, size_t size, int ret_fds[TSK_SEQPA
 	if (len < 0)
 		return -errno;
 	n = take_fds(&m, ret_fds);
-	if (n > TSK_SEQPACKET_FDS_MAX || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC))) {
+	if (n > TSK_SEQPACKET_FDS_MAX || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
+	    (len == 0 && n > 0)) {
 		tsk_close_all(ret_fds, TSK_SEQPACKET_FDS_MAX);
 		return -EMSGSIZE;
 	}

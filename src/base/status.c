@@ -73,7 +73,7 @@ int tsk_fail(struct tensock_error *reterr, enum tensock_status status, const cha
 
 void tsk_error_prefix(struct tensock_error *reterr, const char *fmt, ...)
 {
-	char prefixed[sizeof(reterr->message)];
+	char prefixed[sizeof(reterr->message)] = ""; /* all of it travels */
 	va_list args;
 	int n;
 

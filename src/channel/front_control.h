@@ -61,12 +61,17 @@ struct front_msg {
 	struct front_start start; /* FRONT_START only, else zero */
 };
 
-/* Sends *msg and fd (or -1).  The fd stays the caller's.  -EAGAIN: the peer does not keep up. */
+/*
+ * Sends *msg and fd (or -1).  The fd stays the caller's.  -EAGAIN: the peer does not keep up.
+ * -EINVAL for a message that the other side would refuse as malformed.
+ */
 int front_control_send(int socket_fd, const struct front_msg *msg, int fd) _nodiscard_;
 
 /*
  * Receives one message.  1 with *ret_fd the caller's (or -1), 0 at the end of the connection,
- * -EAGAIN when there is none now, -EPROTO for one that is malformed, or another -errno.
+ * -EAGAIN when there is none now, -EPROTO for one that is malformed (length, unknown type, a number
+ * of fds or a result that does not go with the type, a START out of bounds), or another -errno.  A
+ * type that only the other side may send passes: the caller's switch refuses it.
  */
 int front_control_recv(int socket_fd, struct front_msg *ret, int *ret_fd) _nodiscard_;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Two rings of 64-byte entries in shared memory, one each way between a front and a worker, each with
- * one producer and one consumer, an eventfd as doorbell and a word that says whether the consumer
+ * one producer and one consumer, a pipe as doorbell and a word that says whether the consumer
  * sleeps.  The figures that chose this: docs/benchmarks.md.
  *
  * The other side is not trusted.  Positions that it owns are read once, and one that claims more
@@ -29,7 +29,7 @@ enum ring_side {
 struct ring {
 	struct ring_shared *shared;
 	uint32_t position; /* ours: the next entry to write, or to read */
-	int doorbell;      /* eventfd; borrowed */
+	int doorbell;      /* of `out` to write, of `in` to read; the pair's */
 	bool broken;
 };
 
@@ -43,8 +43,16 @@ struct ring_pair {
 int ring_memfd_new(int *ret_fd) _nodiscard_;
 
 /*
- * Maps a pair.  out_doorbell, in_doorbell: eventfds, ours to write and ours to read; the pair owns
- * them from here on, also when this fails.  The memfd stays the caller's, and may be closed.
+ * A doorbell for one direction: its producer's end and its consumer's, each with its own
+ * O_NONBLOCK.  (An eventfd has one for all who hold it: a hostile peer could clear it, fill the
+ * counter and so stop our next write for ever.)  Who rings ignores SIGPIPE: the consumer may be dead.
+ */
+int ring_doorbell_new(int *ret_producer, int *ret_consumer) _nodiscard_;
+
+/*
+ * Maps a pair.  out_doorbell, in_doorbell: ours to write and ours to read; the pair owns them from
+ * here on, also when this fails.  The memfd stays the caller's, and may be closed.  -EPROTO for a
+ * memfd that is not a pair's.
  */
 int ring_pair_init(struct ring_pair *pair, enum ring_side side, int memfd, int out_doorbell,
 		   int in_doorbell) _nodiscard_;
@@ -64,7 +72,9 @@ bool ring_pop(struct ring *ring, void *ret_entry);
 
 /*
  * Before blocking: says that this consumer sleeps.  False (and nothing said) when an entry has come
- * meanwhile: pop first.  After waking: ring_awake(), which also empties the doorbell.
+ * meanwhile: pop first.  After waking: ring_awake(), which also empties the doorbell.  The doorbell
+ * may ring for nothing.  A ring that is broken, which pop first told, always lets its consumer
+ * sleep, so that no one spins on it.
  */
 bool ring_sleep(struct ring *ring);
 void ring_awake(struct ring *ring);

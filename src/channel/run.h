@@ -41,25 +41,31 @@ struct run_tensor {
 	uint32_t index; /* into the model's inputs or outputs (tensor/model_info.h) */
 	uint32_t dtype; /* enum tensock_dtype */
 	uint32_t rank;
+	uint32_t unused; /* 0 */
 	uint64_t offset; /* of the payload, from the start of the region */
 	uint64_t bytes;
 	int64_t dims[TENSOCK_RANK_MAX];
 };
 
 /*
- * The layout of n tensors of the given byte sizes: *ret_total is the region's size.  offsets (n of
- * them, may be NULL) are set.  -EOVERFLOW, or -E2BIG above RUN_TENSORS_MAX.
+ * The layout of n tensors of the given byte sizes: *ret_total is the region's size, a multiple of
+ * RUN_ALIGN.  offsets (n of them, may be NULL) are set, also when it fails.  -EOVERFLOW, or -E2BIG above RUN_TENSORS_MAX.
  */
 int run_layout(const uint64_t *bytes, unsigned n, uint64_t *offsets, uint64_t *ret_total) _nodiscard_;
 
-/* Writes the descriptors at the start of a region of size bytes.  -ENOSPC when they do not fit. */
+/*
+ * Writes the descriptors at the start of a region of size bytes.  -ENOSPC when they do not fit,
+ * -E2BIG above RUN_TENSORS_MAX.
+ */
 int run_write(void *region, uint64_t size, const struct run_tensor *tensors, unsigned n) _nodiscard_;
 
 /*
  * Copies the descriptors out of a region and checks each: dtype known, rank and dims in bounds,
  * bytes right for dtype and dims (BYTES: at least 4 a element), payload within the region, aligned,
  * behind the descriptors.  Two payloads may overlap: that harms only who wrote them.
- * At most max of them; -EPROTO otherwise.
+ * At most max of them; -EPROTO otherwise.  ret (max of them) is scratch when it fails.
+ * Left to the caller: whether index, dtype and dims suit the model, and whether the region itself
+ * begins at a multiple of RUN_ALIGN.
  */
 int run_read(const void *region, uint64_t size, struct run_tensor *ret, unsigned max,
 	     unsigned *ret_n) _nodiscard_;

@@ -11,6 +11,7 @@
 #ifndef CHANNEL_WORKER_CONTROL_H
 #define CHANNEL_WORKER_CONTROL_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <tensock/types.h>
@@ -18,11 +19,13 @@
 #include "base/cleanup.h"
 
 #define WORKER_CONTROL_FD 3
+#define WORKER_FDS_MAX 3u
 #define WORKER_DESCRIPTION_MAX (128u * 1024) /* the encoded description of a model */
 
 enum worker_msg_type {
 	/* front → worker */
-	WORKER_ATTACH = 1,      /* fds: the rings' memfd, eventfd front→worker, eventfd worker→front */
+	WORKER_ATTACH = 1,      /* fds: the rings' memfd, the doorbell front→worker (the end to read),
+				 * the doorbell worker→front (the end to write) */
 	WORKER_LOAD = 2,        /* fd: the model, a frozen memfd; value: its bytes (the whole memfd) */
 	WORKER_BUFFER = 3,      /* fd: a memfd for tensors; id names it from now on; value: its bytes */
 	WORKER_BUFFER_DROP = 4, /* id: unmap it; no run of it is under way */
@@ -44,20 +47,26 @@ struct worker_msg {
 /* A received message with what came along; done with worker_received_done(). */
 struct worker_received {
 	struct worker_msg msg;
-	int fds[3]; /* -1 where there is none */
+	int fds[WORKER_FDS_MAX]; /* -1 where there is none */
 	unsigned n_fds;
+	const unsigned char *description; /* within bytes; of LOADED, else NULL */
 	size_t description_bytes;
-	unsigned char description[WORKER_DESCRIPTION_MAX];
+	unsigned char bytes[sizeof(struct worker_msg) + WORKER_DESCRIPTION_MAX];
 };
 
-/* description: NULL but for WORKER_LOADED.  fds stay the caller's. */
+/*
+ * description: NULL but for WORKER_LOADED.  fds stay the caller's.  -EINVAL for a message that the
+ * other side would refuse as malformed, -EAGAIN when the peer does not keep up.
+ */
 int worker_control_send(int socket_fd, const struct worker_msg *msg, const void *description,
 			size_t description_bytes, const int *fds, unsigned n_fds) _nodiscard_;
 
 /*
  * 1, 0 at the end of the connection, -EAGAIN when there is none now, -EPROTO for a malformed one
- * (text without NUL, number of fds that does not go with the type), or another -errno.  *ret is
- * large: keep it static or on the heap.  Its fds are the caller's (TAKE_FD, or _done).
+ * (length, unknown type or status, text without NUL, a number of fds or a description that does not
+ * go with the type), or another -errno.  A type that only the other side may send passes: the
+ * caller's switch refuses it.  *ret is large: keep it static or on the heap, and do not copy it.
+ * Its fds are the caller's (TAKE_FD, or _done); without a message there are none.
  */
 int worker_control_recv(int socket_fd, struct worker_received *ret) _nodiscard_;
 void worker_received_done(struct worker_received *received);

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a model takes and gives: names, types, shapes.  The worker encodes it, the front decodes and
- * checks it; later it travels to guests in the same form.
+ * checks it; later it travels to guests in the same form:
+ *
+ *   u32 version (1), string engine, string format, u32 n_inputs, u32 n_outputs, the inputs, the
+ *   outputs; each: string name, u32 dtype, u32 rank, rank times {i64 dim, string dim_name}
+ *
+ * A string is a u16 length and that many bytes, none of them 0; a dim_name of length 0 is none.
+ * Strings are what the model's author wrote, not necessarily UTF-8 or printable.
  */
 #ifndef TSK_TENSOR_MODEL_INFO_H
 #define TSK_TENSOR_MODEL_INFO_H
@@ -13,7 +19,7 @@
 
 #include "base/cleanup.h"
 
-#define TSK_TENSOR_NAME_MAX 1024u /* bytes, without the NUL */
+#define TSK_TENSOR_NAME_MAX 1024u /* bytes of each string here, without the NUL */
 #define TSK_MODEL_TENSORS_MAX 1024u /* inputs, and outputs */
 
 struct tsk_tensor_info {
@@ -31,13 +37,20 @@ struct tsk_model_info {
 	uint32_t n_inputs, n_outputs;
 };
 
+/* Frees all that *info holds (strings and arrays come from malloc) and zeroes it. */
 void tsk_model_info_done(struct tsk_model_info *info);
 
-/* *ret_len bytes at buf.  -ENOSPC when they are more than size. */
+/*
+ * *ret_len bytes at buf.  -ENOSPC when they are more than size, -EINVAL for an info that breaks a
+ * bound: a string too long or NULL (but dim_names), too many tensors, dtype, rank, a dim below -1.
+ */
 int tsk_model_info_encode(const struct tsk_model_info *info, void *buf, size_t size,
 			  size_t *ret_len) _nodiscard_;
 
-/* -EPROTO for anything that _encode would not write.  *ret is the caller's to _done. */
+/*
+ * -EPROTO for anything that _encode would not write, or -ENOMEM.  *ret is the caller's to _done.
+ * buf must be private memory.
+ */
 int tsk_model_info_decode(const void *buf, size_t len, struct tsk_model_info *ret) _nodiscard_;
 
 #endif

@@ -7,7 +7,11 @@
 
 #include "base/cleanup.h"
 
-/* The number of elements.  -EINVAL for a negative dimension, -EOVERFLOW, -E2BIG for the rank. */
+/*
+ * The number of elements.  -EINVAL for a negative dimension, -EOVERFLOW, -E2BIG for the rank.
+ * Never above INT64_MAX, and no part of the product is either: the dimensions of an empty tensor
+ * are multiplied as if its zeros were ones, for engines multiply them in any order.
+ */
 int tsk_shape_elems(const int64_t *dims, uint32_t rank, uint64_t *ret) _nodiscard_;
 
 /* The bytes of a tensor of a fixed-width type, sub-byte types rounded up.  -EINVAL for BYTES. */

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/testing.h"
+
+/* Standard error, turned into a pipe while a test logs. */
+struct capture {
+	int saved, read_fd;
+	char text[65536];
+};
+
+static struct capture capture;
+
+static void capture_start(void)
+{
+	int fds[2];
+
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	capture.saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	assert_true(capture.saved >= 0);
+	capture.read_fd = fds[0];
+	assert_int_equal(dup2(fds[1], STDERR_FILENO), STDERR_FILENO);
+	close(fds[1]);
+}
+
+static const char *capture_stop(void)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	assert_int_equal(dup2(capture.saved, STDERR_FILENO), STDERR_FILENO);
+	close(capture.saved);
+	while ((n = read(capture.read_fd, capture.text + len, sizeof(capture.text) - 1 - len)) > 0)
+		len += (size_t)n;
+	close(capture.read_fd);
+	capture.text[len] = '\0';
+	return capture.text;
+}
+
+static unsigned count_lines(const char *text)
+{
+	unsigned n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+static void wait_for_next_second(void)
+{
+	uint64_t rest = TSK_NS_PER_SEC - tsk_now_ns() % TSK_NS_PER_SEC;
+	struct timespec ts = { .tv_sec = 1 };
+
+	if (rest < TSK_NS_PER_SEC)
+		ts = (struct timespec){ .tv_nsec = (long)rest };
+	while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
+		;
+}
+
+static void test_form_of_a_line(void **state)
+{
+	(void)state;
+	capture_start();
+	tsk_log_init("prog", NULL, TSK_LOG_DEBUG, 0);
+	tsk_error("a %d", 1);
+	tsk_log_init("prog", "vm1", TSK_LOG_DEBUG, 0);
+	tsk_warning("b");
+	tsk_info("c");
+	tsk_debug("d");
+	assert_string_equal(capture_stop(), "prog: error: a 1\n"
+					    "prog: warning: guest vm1: b\n"
+					    "prog: info: guest vm1: c\n"
+					    "prog: debug: guest vm1: d\n");
+}
+
+static void test_levels(void **state)
+{
+	uint64_t dropped = tsk_log_dropped();
+
+	(void)state;
+	capture_start();
+	tsk_log_init("prog", NULL, TSK_LOG_WARNING, 0);
+	tsk_info("no");
+	tsk_debug("no");
+	tsk_warning("yes");
+	assert_string_equal(capture_stop(), "prog: warning: yes\n");
+	assert_int_equal(tsk_log_dropped(), dropped);
+	assert_int_equal(tsk_log_level_from_name("error"), TSK_LOG_ERROR);
+	assert_int_equal(tsk_log_level_from_name("debug"), TSK_LOG_DEBUG);
+	assert_int_equal(tsk_log_level_from_name("Debug"), -1);
+	assert_int_equal(tsk_log_level_from_name(""), -1);
+}
+
+static void test_text_of_a_guest_cannot_write_lines(void **state)
+{
+	(void)state;
+	capture_start();
+	tsk_log_init("prog", "a\nb", TSK_LOG_INFO, 0);
+	tsk_info("x\nprog: error: forged\x1b[0m\x7f");
+	assert_string_equal(capture_stop(),
+			    "prog: info: guest a?b: x?prog: error: forged?[0m?\n");
+}
+
+static void test_long_line_is_cut(void **state)
+{
+	char text[5000];
+	const char *got;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	capture_start();
+	tsk_log_init("prog", NULL, TSK_LOG_INFO, 0);
+	tsk_info("%s", text);
+	got = capture_stop();
+	assert_int_equal(count_lines(got), 1);
+	assert_in_range(strlen(got), 1000, 1024);
+	assert_int_equal(got[strlen(got) - 1], '\n');
+}
+
+static void test_budget(void **state)
+{
+	uint64_t dropped = tsk_log_dropped();
+	char told[120];
+	const char *got;
+
+	(void)state;
+	capture_start();
+	tsk_log_init("prog", NULL, TSK_LOG_INFO, 3);
+	wait_for_next_second();
+	for (int i = 0; i < 10; i++)
+		tsk_info("line");
+	got = capture_stop();
+	dropped = tsk_log_dropped() - dropped;
+	/* Seven, unless this machine stood still into the next second. */
+	assert_in_range(dropped, 1, 7);
+	if (dropped == 7)
+		assert_int_equal(count_lines(got), 3);
+
+	wait_for_next_second();
+	capture_start();
+	tsk_info("after");
+	snprintf(told, sizeof(told), "prog: warning: %llu log lines were dropped\nprog: info: after\n",
+		 (unsigned long long)dropped);
+	got = capture_stop();
+	if (dropped == 7)
+		assert_string_equal(got, told);
+}
+
+/* Standard error is a pipe that blocks and that no one reads. */
+static void test_never_blocks(void **state)
+{
+	uint64_t dropped = tsk_log_dropped();
+	const char *got;
+
+	(void)state;
+	capture_start();
+	tsk_log_init("prog", NULL, TSK_LOG_INFO, 0);
+	alarm(30);
+	for (int i = 0; i < 10000; i++)
+		tsk_info("a line that makes the pipe full in the end");
+	alarm(0);
+	assert_true(tsk_log_dropped() > dropped);
+	got = capture_stop();
+	assert_int_equal(count_lines(got) + tsk_log_dropped() - dropped, 10000);
+
+	capture_start();
+	tsk_info("again");
+	got = capture_stop();
+	assert_non_null(strstr(got, "log lines were dropped\nprog: info: again\n"));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TSK_TEST(test_form_of_a_line),
+		TSK_TEST(test_levels),
+		TSK_TEST(test_text_of_a_guest_cannot_write_lines),
+		TSK_TEST(test_long_line_is_cut),
+		TSK_TEST(test_budget),
+		TSK_TEST(test_never_blocks),
+	};
+
+	return cmocka_run_group_tests_name("log", tests, NULL, NULL);
+}

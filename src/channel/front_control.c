@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "channel/front_control.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/seqpacket.h"
+
+static_assert(sizeof(struct front_start) == 128, "front_start has padding, which would leak");
+static_assert(sizeof(struct front_msg) == 24 + sizeof(struct front_start), "front_msg has padding");
+
+static bool start_is_valid(const struct front_start *start)
+{
+	return start->version == FRONT_CONTROL_VERSION && start->log_level < TSK_LOG_LEVEL_MAX &&
+	       start->name[0] && memchr(start->name, '\0', sizeof(start->name));
+}
+
+/* True when the message's fields go with its type; *ret_n_fds says how many fds do. */
+static bool msg_is_valid(const struct front_msg *msg, unsigned *ret_n_fds)
+{
+	static const struct front_start none;
+	unsigned n_fds = 0;
+
+	switch (msg->type) {
+	case FRONT_START:
+		*ret_n_fds = 0;
+		return msg->result == 0 && start_is_valid(&msg->start);
+	case FRONT_CONNECTION:
+	case FRONT_HOST_STREAM:
+	case FRONT_VMM:
+		n_fds = 1;
+		break;
+	case FRONT_WORKER:
+	case FRONT_CONNECTED:
+		if (msg->result > 0)
+			return false;
+		*ret_n_fds = msg->result == 0 ? 1 : 0;
+		return memcmp(&msg->start, &none, sizeof(none)) == 0;
+	case FRONT_WORKER_EXITED:
+	case FRONT_STOP:
+	case FRONT_READY:
+	case FRONT_SPAWN:
+	case FRONT_KILL:
+	case FRONT_CONNECT:
+	case FRONT_IDLE:
+		break;
+	default:
+		return false;
+	}
+	*ret_n_fds = n_fds;
+	return msg->result == 0 && memcmp(&msg->start, &none, sizeof(none)) == 0;
+}
+
+int front_control_send(int socket_fd, const struct front_msg *msg, int fd)
+{
+	unsigned n_fds = fd >= 0 ? 1 : 0;
+	unsigned wanted;
+
+	if (!msg_is_valid(msg, &wanted) || n_fds != wanted)
+		return -EINVAL;
+	return tsk_seqpacket_send(socket_fd, msg, sizeof(*msg), &fd, n_fds);
+}
+
+int front_control_recv(int socket_fd, struct front_msg *ret, int *ret_fd)
+{
+	int fds[TSK_SEQPACKET_FDS_MAX];
+	struct front_msg msg;
+	unsigned n_fds, wanted;
+	ssize_t len = tsk_seqpacket_recv(socket_fd, &msg, sizeof(msg), fds, &n_fds);
+
+	if (len == -EMSGSIZE)
+		return -EPROTO;
+	if (len <= 0)
+		return (int)len;
+	if (len != sizeof(msg) || !msg_is_valid(&msg, &wanted) || n_fds != wanted) {
+		tsk_close_all(fds, n_fds);
+		return -EPROTO;
+	}
+	*ret = msg;
+	*ret_fd = fds[0];
+	return 1;
+}
