@@ -103,8 +103,7 @@ static void test_text_of_a_guest_cannot_write_lines(void **state)
 	capture_start();
 	tsk_log_init("prog", "a\nb", TSK_LOG_INFO, 0);
 	tsk_info("x\nprog: error: forged\x1b[0m\x7f");
-	assert_string_equal(capture_stop(),
-			    "prog: info: guest a?b: x?prog: error: forged?[0m?\n");
+	assert_string_equal(capture_stop(), "prog: info: guest a?b: x?prog: error: forged?[0m?\n");
 }
 
 static void test_long_line_is_cut(void **state)
@@ -146,7 +145,8 @@ static void test_budget(void **state)
 	wait_for_next_second();
 	capture_start();
 	tsk_info("after");
-	snprintf(told, sizeof(told), "prog: warning: %llu log lines were dropped\nprog: info: after\n",
+	snprintf(told, sizeof(told),
+		 "prog: warning: %llu log lines were dropped\nprog: info: after\n",
 		 (unsigned long long)dropped);
 	got = capture_stop();
 	if (dropped == 7)

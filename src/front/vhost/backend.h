@@ -24,9 +24,9 @@ struct vhost_device_ops {
 
 	/* Queue q runs from now on; ring is valid until stopped(q). */
 	void (*started)(void *device, unsigned q, struct vring *ring);
-	/* The driver kicked q, or the queue has just been started. */
+	/* The driver kicked q (perhaps for nothing), or the queue has just been started. */
 	void (*kicked)(void *device, unsigned q);
-	/* Queue q has ended; ring must not be touched any more.  Idempotent. */
+	/* Queue q has ended; ring must not be touched any more.  It may start again there. */
 	void (*stopped)(void *device, unsigned q);
 	/* The VMM is gone; all queues are stopped already.  The back end is freed by its owner. */
 	void (*disconnected)(void *device);

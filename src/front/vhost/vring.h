@@ -17,10 +17,14 @@
 #define VRING_SIZE_MAX 1024u
 #define VRING_IOV_MAX 128u /* pieces of guest memory a chain; a longer one breaks the queue */
 
-/* A descriptor chain: first what the device reads, then what it writes. */
+/*
+ * A descriptor chain: first what the device reads, then what it writes.  The guest may write all of
+ * it at any time.  iov is good until the device returns to the event loop, and no longer: a new
+ * memory table may come in between.  Hence no chain is kept from one callback to the next.
+ */
 struct vring_chain {
 	uint16_t head;
-	unsigned n_out, n_in;          /* pieces in iov: n_out to read, then n_in to write */
+	unsigned n_out, n_in; /* pieces in iov: n_out to read, then n_in to write */
 	size_t out_bytes, in_bytes;
 	struct iovec iov[VRING_IOV_MAX];
 };
@@ -28,22 +32,23 @@ struct vring_chain {
 struct vring;
 
 /*
- * The next chain.  1 and *ret is filled; 0 when the driver has offered none; -EPROTO when the queue
- * is (or now becomes) broken.  A popped chain is given back by vring_push() or, if it was the last
+ * The next chain.  1 and *ret is filled; 0 when the driver offers none; -EPROTO when the queue is
+ * (or now becomes) broken.  A popped chain is given back by vring_push() or, if it was the last
  * one popped and not pushed, vring_unpop().
  */
 int vring_pop(struct vring *ring, struct vring_chain *ret) _nodiscard_;
 void vring_unpop(struct vring *ring);
 
-/* Returns a chain with `written` bytes in its writable part.  The driver sees it at vring_flush(). */
+/* Gives a chain back with `written` bytes in its writable part.  Seen after vring_flush(). */
 void vring_push(struct vring *ring, uint16_t head, uint32_t written);
 
 /* Publishes what was pushed and signals the driver if it asked to be. */
 void vring_flush(struct vring *ring);
 
 /*
- * Whether the driver is to kick when it offers chains.  Turning on returns true when chains came
- * meanwhile: pop again instead of waiting.
+ * Whether the driver is to kick when it offers chains; a queue starts with true.  Turning on gives
+ * true when chains are there: pop again instead of waiting.  While it is on, a vring_pop() that
+ * gives 0 has asked for the next kick; who stops earlier must come back without one.
  */
 bool vring_want_kicks(struct vring *ring, bool on);
 

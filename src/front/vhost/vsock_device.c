@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/vhost/vsock_device.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "front/vhost/backend.h"
+#include "front/vhost/iov.h"
+#include "front/vhost/vsock_packet.h"
+#include "front/vhost/vsock_socket.h"
+#include "front/vhost/vsock_stream.h"
+#include "front/vhost/vsock_table.h"
+
+#define SERVICE_PORT 9999u
+
+/* Work of one turn of the loop, so that the rest of the process gets its share. */
+#define TX_PACKETS_A_TURN 16u
+#define RX_PACKETS_A_TURN 64u
+#define EVENTS_A_TURN 64u
+
+enum queue {
+	QUEUE_RX = 0, /* named as the driver sees them: rx is to the guest */
+	QUEUE_TX = 1,
+};
+
+struct vsock_device {
+	struct vsock_device_config config;
+	uv_loop_t *loop;
+	struct vsock_table *table;
+	struct vhost_backend *backend; /* NULL: no VMM */
+	struct vring *rx, *tx;         /* NULL: not started */
+	bool tx_waits;                 /* for answers to be taken by the guest */
+
+	/*
+	 * The Unix sockets are watched through an epoll set of our own: libuv has no edge-triggered
+	 * watching, without which a peer's SHUT_RD goes unseen.
+	 */
+	int epoll_fd;
+	uv_poll_t poll;   /* of epoll_fd */
+	uv_timer_t timer; /* fires at timer_ns, VSOCK_NEVER_NS: is not armed */
+	uint64_t timer_ns;
+	uv_idle_t idle;   /* active: there is work left for the next turn */
+	unsigned n_handles;
+};
+
+static void hand_over(struct vsock_device *device, const struct vring_chain *chain,
+		      const struct vsock_header *header)
+{
+	unsigned char bytes[VSOCK_HEADER_BYTES];
+
+	vsock_header_encode(header, bytes);
+	iov_put(chain->iov + chain->n_out, chain->n_in, bytes, sizeof(bytes));
+	vring_push(device->rx, chain->head, VSOCK_HEADER_BYTES + header->len);
+}
+
+/* Reads bytes of one connection into the chain, behind the header. */
+static void hand_over_data(struct vsock_device *device, const struct vring_chain *chain)
+{
+	struct vsock_conn *conn = vsock_table_reader(device->table);
+	struct iovec iov[VRING_IOV_MAX];
+	struct vsock_header header;
+	uint32_t len;
+	size_t room;
+	unsigned n = iov_cut(chain->iov + chain->n_out, chain->n_in, VSOCK_HEADER_BYTES,
+			     vsock_conn_readable(conn), iov, &room);
+
+	if (room == 0) {
+		vring_push(device->rx, chain->head, 0);
+		return;
+	}
+	len = vsock_conn_read(conn, iov, n, &header);
+	vsock_table_relink(conn);
+	vsock_table_rotate(device->table, conn);
+	if (len == 0) {
+		vring_unpop(device->rx);
+		return;
+	}
+	vsock_table_address(device->table, &header);
+	hand_over(device, chain, &header);
+}
+
+/* Gives the guest what there is for it.  True: there is more, and perhaps room for it. */
+static bool pump_rx(struct vsock_device *device, uint64_t now_ns)
+{
+	struct vsock_table *table = device->table;
+
+	vring_want_kicks(device->rx, false);
+	for (unsigned i = 0; i < RX_PACKETS_A_TURN; i++) {
+		struct vring_chain chain;
+		struct vsock_header header;
+		int r;
+
+		if (!vsock_table_has_control(table) && !vsock_table_reader(table))
+			return false;
+		r = vring_pop(device->rx, &chain);
+		if (r < 0 || (r == 0 && !vring_want_kicks(device->rx, true)))
+			return false;
+		if (r == 0)
+			continue;
+		if (chain.in_bytes < VSOCK_HEADER_BYTES)
+			vring_push(device->rx, chain.head, 0);
+		else if (vsock_table_next_control(table, now_ns, &header))
+			hand_over(device, &chain, &header);
+		else
+			hand_over_data(device, &chain);
+	}
+	return vsock_table_has_control(table) || vsock_table_reader(table);
+}
+
+static void take_packet(struct vsock_device *device, const struct vring_chain *chain,
+			uint64_t now_ns)
+{
+	unsigned char bytes[VSOCK_HEADER_BYTES];
+	struct iovec iov[VRING_IOV_MAX];
+	struct vsock_header header;
+	unsigned n;
+	size_t len;
+
+	/* Without a header there is nobody to answer. */
+	if (iov_get(chain->iov, chain->n_out, bytes, sizeof(bytes)) < sizeof(bytes))
+		return;
+	vsock_header_decode(bytes, &header);
+	n = iov_cut(chain->iov, chain->n_out, VSOCK_HEADER_BYTES, header.len, iov, &len);
+	vsock_table_packet(device->table, &header, iov, n,
+			   header.len <= VSOCK_PAYLOAD_MAX && len == header.len, now_ns);
+}
+
+/* Takes what the guest has sent.  True: there may be more. */
+static bool pump_tx(struct vsock_device *device, uint64_t now_ns)
+{
+	vring_want_kicks(device->tx, false);
+	for (unsigned i = 0; i < TX_PACKETS_A_TURN; i++) {
+		struct vring_chain chain;
+		int r;
+
+		device->tx_waits = vsock_table_is_full(device->table);
+		if (device->tx_waits)
+			return false;
+		r = vring_pop(device->tx, &chain);
+		if (r < 0 || (r == 0 && !vring_want_kicks(device->tx, true)))
+			return false;
+		if (r == 0)
+			continue;
+		take_packet(device, &chain, now_ns);
+		vring_push(device->tx, chain.head, 0);
+	}
+	return true;
+}
+
+static void on_idle(uv_idle_t *idle);
+static void on_timer(uv_timer_t *timer);
+
+static void schedule(void *context)
+{
+	struct vsock_device *device = context;
+
+	uv_idle_start(&device->idle, on_idle);
+}
+
+static void arm_timer(struct vsock_device *device, uint64_t now_ns)
+{
+	uint64_t deadline_ns = vsock_table_deadline_ns(device->table), wait_ns;
+
+	if (deadline_ns == device->timer_ns)
+		return;
+	device->timer_ns = deadline_ns;
+	if (deadline_ns == VSOCK_NEVER_NS) {
+		uv_timer_stop(&device->timer);
+		return;
+	}
+	wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+	uv_timer_start(&device->timer, on_timer, wait_ns / TSK_NS_PER_MS + 1, 0);
+}
+
+/* One turn: everything that happens to connections and queues happens in here. */
+static void pump(struct vsock_device *device)
+{
+	uint64_t now_ns = tsk_now_ns();
+	bool more;
+
+	vsock_table_expire(device->table, now_ns);
+	more = !vsock_table_run_events(device->table, EVENTS_A_TURN, now_ns);
+	if (device->rx && device->tx) {
+		more |= pump_tx(device, now_ns);
+		more |= pump_rx(device, now_ns);
+		more |= device->tx_waits && !vsock_table_is_full(device->table);
+		vring_flush(device->tx);
+		vring_flush(device->rx);
+	}
+	vsock_table_reap(device->table);
+	arm_timer(device, now_ns);
+	if (more)
+		schedule(device);
+	else
+		uv_idle_stop(&device->idle);
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	pump(idle->data);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+	struct vsock_device *device = timer->data;
+
+	device->timer_ns = VSOCK_NEVER_NS;
+	pump(device);
+}
+
+static void on_sockets(uv_poll_t *poll, int status, int events)
+{
+	struct vsock_device *device = poll->data;
+	struct epoll_event ready[EVENTS_A_TURN];
+	int n = epoll_wait(device->epoll_fd, ready, EVENTS_A_TURN, 0);
+
+	(void)status;
+	(void)events;
+	for (int i = 0; i < n; i++)
+		vsock_table_host_event(ready[i].data.ptr, vsock_socket_events(ready[i].events));
+	pump(device);
+}
+
+static void device_config(void *context, uint32_t offset, void *ret, uint32_t len)
+{
+	struct vsock_device *device = context;
+	unsigned char *bytes = ret;
+
+	/* struct virtio_vsock_config: le64 guest_cid */
+	for (uint32_t i = 0; i < len; i++)
+		bytes[i] = (unsigned char)(offset < 8 && i < 8 - offset
+						   ? device->config.guest_cid >> 8 * (offset + i)
+						   : 0);
+}
+
+static void device_started(void *context, unsigned q, struct vring *ring)
+{
+	struct vsock_device *device = context;
+
+	if (q == QUEUE_RX)
+		device->rx = ring;
+	else if (q == QUEUE_TX)
+		device->tx = ring;
+	/* The third queue is for events, of which we have none. */
+}
+
+static void device_kicked(void *context, unsigned q)
+{
+	(void)q;
+	pump(context);
+}
+
+static void device_stopped(void *context, unsigned q)
+{
+	struct vsock_device *device = context;
+
+	if (q > QUEUE_TX)
+		return;
+	if (q == QUEUE_RX)
+		device->rx = NULL;
+	else
+		device->tx = NULL;
+	vsock_table_stop(device->table);
+}
+
+static void device_disconnected(void *context)
+{
+	struct vsock_device *device = context;
+	struct vhost_backend *backend = TAKE_PTR(device->backend);
+
+	vsock_table_clear(device->table);
+	vhost_backend_free(backend);
+}
+
+static const struct vhost_device_ops device_ops = {
+	.config = device_config,
+	.started = device_started,
+	.kicked = device_kicked,
+	.stopped = device_stopped,
+	.disconnected = device_disconnected,
+};
+
+/* The guest asks for a port of the host; see struct vsock_table_config. */
+static int open_port(void *context, uint64_t id, uint32_t port, struct vsock_conn *conn)
+{
+	struct vsock_device *device = context;
+	int r;
+
+	if (port != SERVICE_PORT)
+		return device->config.connect(device->config.connect_context, id, port);
+	r = vsock_stream_new(&device->config.service, conn, schedule, device, &conn->end);
+	return r < 0 ? r : 1;
+}
+
+static int start_handles(struct vsock_device *device)
+{
+	int r = uv_poll_init(device->loop, &device->poll, device->epoll_fd);
+
+	if (r < 0)
+		return r;
+	/* Neither of these two can fail. */
+	uv_timer_init(device->loop, &device->timer);
+	uv_idle_init(device->loop, &device->idle);
+	device->n_handles = 3;
+	device->poll.data = device->timer.data = device->idle.data = device;
+	return uv_poll_start(&device->poll, UV_READABLE, on_sockets);
+}
+
+int vsock_device_new(uv_loop_t *loop, const struct vsock_device_config *config,
+		     struct vsock_device **ret)
+{
+	struct vsock_device *device = calloc(1, sizeof(*device));
+	struct vsock_table_config table_config = {
+		.guest_cid = config->guest_cid,
+		.connections_max = config->connections_max,
+		.open = open_port,
+		.context = device,
+	};
+	int r;
+
+	if (!device)
+		return -ENOMEM;
+	device->config = *config;
+	device->loop = loop;
+	device->timer_ns = VSOCK_NEVER_NS;
+	device->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	r = device->epoll_fd < 0 ? -errno : vsock_table_new(&table_config, &device->table);
+	if (r < 0)
+		goto fail;
+	r = start_handles(device);
+	if (r < 0)
+		goto fail;
+	*ret = device;
+	return 0;
+fail:
+	vsock_device_free(device);
+	return r;
+}
+
+static void device_release(struct vsock_device *device)
+{
+	tsk_close(device->epoll_fd);
+	free(device);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct vsock_device *device = handle->data;
+
+	if (--device->n_handles == 0)
+		device_release(device);
+}
+
+void vsock_device_free(struct vsock_device *device)
+{
+	if (!device)
+		return;
+	vhost_backend_free(device->backend);
+	device->rx = device->tx = NULL;
+	vsock_table_free(device->table);
+	if (!device->n_handles) {
+		device_release(device);
+		return;
+	}
+	uv_close((uv_handle_t *)&device->poll, on_closed);
+	uv_close((uv_handle_t *)&device->timer, on_closed);
+	uv_close((uv_handle_t *)&device->idle, on_closed);
+}
+
+int vsock_device_attach(struct vsock_device *device, int fd)
+{
+	if (device->backend) {
+		tsk_close(fd);
+		return -EBUSY;
+	}
+	return vhost_backend_new(device->loop, fd, &device_ops, device, &device->backend);
+}
+
+void vsock_device_host_stream(struct vsock_device *device, int fd)
+{
+	_cleanup_close_ int owned = fd;
+	struct vsock_conn *conn;
+
+	/* Without a driver there is nobody to connect to. */
+	if (!device->rx || !device->tx)
+		return;
+	conn = vsock_table_greet(device->table, tsk_now_ns());
+	if (!conn)
+		return;
+	if (vsock_socket_new(device->epoll_fd, TAKE_FD(owned), conn, &conn->end) < 0) {
+		vsock_conn_kill(conn);
+		vsock_table_relink(conn);
+	}
+	schedule(device);
+}
+
+void vsock_device_connected(struct vsock_device *device, uint64_t id, int result, int fd)
+{
+	struct vsock_conn *conn = vsock_table_waiting(device->table, id);
+	_cleanup_close_ int owned = fd;
+	struct vsock_end end = { 0 };
+
+	if (!conn)
+		return;
+	if (result == 0)
+		result = vsock_socket_new(device->epoll_fd, TAKE_FD(owned), conn, &end);
+	vsock_table_connected(conn, result, end, tsk_now_ns());
+	schedule(device);
+}
+
+unsigned vsock_device_connections(const struct vsock_device *device)
+{
+	return vsock_table_connections(device->table);
+}

@@ -1,0 +1,1090 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The device between a driver that this test is, on rings of the test's own, and real Unix sockets.
+ */
+#include "front/vhost/vsock_device.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "front/vhost/backend.h"
+#include "front/vhost/iov.h"
+#include "front/vhost/vsock_packet.h"
+
+#define CID 3u
+#define RING 512u
+
+/* A ring as the device sees it: chains are offered at the end, and used ones counted. */
+struct vring {
+	struct vring_chain chains[RING];
+	uint32_t written[RING];
+	bool used[RING];
+	unsigned offered, popped, flushes, pushed;
+	bool kicks, broken;
+};
+
+int vring_pop(struct vring *ring, struct vring_chain *ret)
+{
+	if (ring->broken)
+		return -EPROTO;
+	if (ring->popped == ring->offered)
+		return 0;
+	*ret = ring->chains[ring->popped % RING];
+	ring->popped++;
+	return 1;
+}
+
+void vring_unpop(struct vring *ring)
+{
+	ring->popped--;
+	assert_false(ring->used[ring->popped % RING]);
+}
+
+void vring_push(struct vring *ring, uint16_t head, uint32_t written)
+{
+	assert_false(ring->used[head]);
+	assert_true(written <= ring->chains[head].in_bytes);
+	ring->used[head] = true;
+	ring->written[head] = written;
+	ring->pushed++;
+}
+
+void vring_flush(struct vring *ring)
+{
+	ring->flushes++;
+}
+
+bool vring_want_kicks(struct vring *ring, bool on)
+{
+	ring->kicks = on;
+	return on && ring->popped != ring->offered;
+}
+
+struct vhost_backend {
+	const struct vhost_device_ops *ops;
+	void *device;
+	int fd;
+};
+
+static struct vhost_backend *vmm;
+
+int vhost_backend_new(uv_loop_t *loop, int fd, const struct vhost_device_ops *ops, void *device,
+		      struct vhost_backend **ret)
+{
+	(void)loop;
+	vmm = malloc(sizeof(*vmm));
+	assert_non_null(vmm);
+	*vmm = (struct vhost_backend){ ops, device, fd };
+	*ret = vmm;
+	return 0;
+}
+
+void vhost_backend_free(struct vhost_backend *backend)
+{
+	if (!backend)
+		return;
+	backend->ops->stopped(backend->device, 0);
+	backend->ops->stopped(backend->device, 1);
+	close(backend->fd);
+	free(backend);
+	vmm = NULL;
+}
+
+/* The service: echoes, through a window of 1000 bytes; after "bye" it wants to be closed. */
+struct echo {
+	struct stream_host *host;
+	char bytes[1000];
+	size_t len;
+	bool ended, finished;
+};
+
+static unsigned n_echoes;
+static struct echo *last_echo;
+static bool service_is_full;
+
+static void *echo_open(void *context, struct stream_host *host)
+{
+	(void)context;
+	if (service_is_full)
+		return NULL;
+	last_echo = calloc(1, sizeof(*last_echo));
+	assert_non_null(last_echo);
+	last_echo->host = host;
+	n_echoes++;
+	return last_echo;
+}
+
+static size_t echo_window(void *stream, void **ret_buf)
+{
+	struct echo *e = stream;
+
+	*ret_buf = e->bytes + e->len;
+	return e->finished ? 0 : sizeof(e->bytes) - e->len;
+}
+
+static void echo_received(void *stream, size_t n)
+{
+	struct echo *e = stream;
+
+	e->len += n;
+	assert_true(e->len <= sizeof(e->bytes));
+	if (e->len >= 3 && memcmp(e->bytes + e->len - 3, "bye", 3) == 0)
+		e->finished = true;
+}
+
+static void echo_ended(void *stream)
+{
+	struct echo *e = stream;
+
+	assert_false(e->ended);
+	e->ended = e->finished = true;
+}
+
+static size_t echo_output(void *stream, const void **ret_buf)
+{
+	struct echo *e = stream;
+
+	*ret_buf = e->bytes;
+	return e->len;
+}
+
+static void echo_sent(void *stream, size_t n)
+{
+	struct echo *e = stream;
+
+	e->len -= n;
+	memmove(e->bytes, e->bytes + n, e->len);
+}
+
+static bool echo_finished(void *stream)
+{
+	return ((struct echo *)stream)->finished;
+}
+
+static void echo_close(void *stream)
+{
+	n_echoes--;
+	free(stream);
+}
+
+static const struct stream_ops echo_ops = {
+	.window = echo_window,
+	.received = echo_received,
+	.ended = echo_ended,
+	.output = echo_output,
+	.sent = echo_sent,
+	.finished = echo_finished,
+	.close = echo_close,
+};
+
+struct fixture {
+	uv_loop_t loop;
+	struct vsock_device *device;
+	struct vring *rx, *tx;
+	unsigned seen;        /* chains of rx that the test has looked at */
+	uint64_t id;
+	uint32_t port;
+	unsigned asked;
+	char *memory;         /* the guest's, for what it sends and receives */
+	size_t memory_used;
+};
+
+#define MEMORY (16u << 20)
+
+static int ask(void *context, uint64_t id, uint32_t port)
+{
+	struct fixture *f = context;
+
+	f->id = id;
+	f->port = port;
+	f->asked++;
+	return 0;
+}
+
+static void start(struct fixture *f)
+{
+	f->rx = calloc(1, sizeof(*f->rx));
+	f->tx = calloc(1, sizeof(*f->tx));
+	assert_true(f->rx && f->tx);
+	f->seen = 0;
+	vmm->ops->started(vmm->device, 0, f->rx);
+	vmm->ops->kicked(vmm->device, 0);
+	vmm->ops->started(vmm->device, 1, f->tx);
+	vmm->ops->kicked(vmm->device, 1);
+}
+
+static void stop(struct fixture *f)
+{
+	vmm->ops->stopped(vmm->device, 0);
+	vmm->ops->stopped(vmm->device, 1);
+	free(f->rx);
+	free(f->tx);
+	f->rx = f->tx = NULL;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct vsock_device_config config = {
+		.guest_cid = CID,
+		.connections_max = 8,
+		.service = { .ops = &echo_ops, .open = echo_open },
+		.connect = ask,
+		.connect_context = f,
+	};
+
+	assert_non_null(f);
+	f->memory = malloc(MEMORY);
+	assert_non_null(f->memory);
+	assert_int_equal(uv_loop_init(&f->loop), 0);
+	assert_int_equal(vsock_device_new(&f->loop, &config, &f->device), 0);
+	assert_int_equal(vsock_device_attach(f->device, dup(0)), 0);
+	service_is_full = false;
+	start(f);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	vsock_device_free(f->device);
+	assert_int_equal(uv_run(&f->loop, UV_RUN_DEFAULT), 0);
+	assert_int_equal(uv_loop_close(&f->loop), 0);
+	assert_int_equal(n_echoes, 0);
+	free(f->rx);
+	free(f->tx);
+	free(f->memory);
+	free(f);
+	return 0;
+}
+
+static void turn(struct fixture *f)
+{
+	for (unsigned i = 0; i < 4; i++)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+}
+
+static void *guest_memory_take(struct fixture *f, size_t len)
+{
+	char *p = f->memory + f->memory_used;
+
+	if (MEMORY - f->memory_used < len) {
+		f->memory_used = 0;
+		p = f->memory;
+	}
+	f->memory_used += len;
+	return p;
+}
+
+static struct vring_chain *offer(struct vring *ring)
+{
+	struct vring_chain *chain = &ring->chains[ring->offered % RING];
+
+	assert_true(ring->offered - ring->popped < RING);
+	memset(chain, 0, sizeof(*chain));
+	chain->head = (uint16_t)(ring->offered % RING);
+	ring->used[chain->head] = false;
+	return chain;
+}
+
+static void kick(struct vring *ring, unsigned q)
+{
+	ring->offered++;
+	if (ring->kicks)
+		vmm->ops->kicked(vmm->device, q);
+}
+
+/* Offers n buffers of len bytes, each in pieces of at most `piece` bytes. */
+static void offer_rx(struct fixture *f, unsigned n, size_t len, size_t piece)
+{
+	while (n--) {
+		struct vring_chain *chain = offer(f->rx);
+		char *p = guest_memory_take(f, len);
+
+		for (size_t done = 0; done < len; done += piece) {
+			size_t part = len - done < piece ? len - done : piece;
+
+			assert_true(chain->n_in < VRING_IOV_MAX);
+			chain->iov[chain->n_in++] = (struct iovec){ p + done, part };
+		}
+		chain->in_bytes = len;
+		kick(f->rx, 0);
+	}
+}
+
+static struct vsock_header packet(unsigned op, uint32_t guest_port, uint32_t host_port)
+{
+	return (struct vsock_header){
+		.src_cid = CID,
+		.dst_cid = VSOCK_CID_HOST,
+		.src_port = guest_port,
+		.dst_port = host_port,
+		.type = VSOCK_TYPE_STREAM,
+		.op = (uint16_t)op,
+		.buf_alloc = 1u << 20,
+	};
+}
+
+/* Sends a packet whose chain is cut after `first` bytes, and then every `piece` bytes. */
+static void send_cut(struct fixture *f, const struct vsock_header *h, const void *bytes,
+		     size_t len, size_t first, size_t piece)
+{
+	struct vring_chain *chain = offer(f->tx);
+	size_t total = VSOCK_HEADER_BYTES + len, part = first;
+	unsigned char *p = guest_memory_take(f, total);
+
+	vsock_header_encode(h, p);
+	if (len)
+		memcpy(p + VSOCK_HEADER_BYTES, bytes, len);
+	for (size_t done = 0; done < total; done += part, part = piece) {
+		if (part > total - done)
+			part = total - done;
+		assert_true(chain->n_out < VRING_IOV_MAX);
+		chain->iov[chain->n_out++] = (struct iovec){ p + done, part };
+	}
+	chain->out_bytes = total;
+	kick(f->tx, 1);
+}
+
+static void send_packet(struct fixture *f, const struct vsock_header *h, const void *bytes)
+{
+	send_cut(f, h, bytes, h->len, VSOCK_HEADER_BYTES, VSOCK_PAYLOAD_MAX);
+}
+
+static void send_op(struct fixture *f, unsigned op, uint32_t guest_port, uint32_t host_port,
+		    uint32_t flags)
+{
+	struct vsock_header h = packet(op, guest_port, host_port);
+
+	h.flags = flags;
+	send_packet(f, &h, "");
+}
+
+static void send_data(struct fixture *f, uint32_t guest_port, uint32_t host_port,
+		      const void *bytes, size_t len)
+{
+	struct vsock_header h = packet(VSOCK_OP_RW, guest_port, host_port);
+
+	h.len = (uint32_t)len;
+	send_packet(f, &h, bytes);
+}
+
+/* The next packet that the device has handed over, false if there is none. */
+static bool receive(struct fixture *f, struct vsock_header *ret, void *bytes, size_t size)
+{
+	unsigned char header[VSOCK_HEADER_BYTES];
+	const struct vring_chain *chain = &f->rx->chains[f->seen % RING];
+	struct iovec iov[VRING_IOV_MAX];
+	size_t len;
+	unsigned n;
+
+	turn(f);
+	if (f->seen == f->rx->offered || !f->rx->used[f->seen % RING])
+		return false;
+	f->seen++;
+	assert_true(f->rx->written[chain->head] >= VSOCK_HEADER_BYTES);
+	assert_int_equal(iov_get(chain->iov, chain->n_in, header, sizeof(header)), sizeof(header));
+	vsock_header_decode(header, ret);
+	assert_int_equal(f->rx->written[chain->head], VSOCK_HEADER_BYTES + ret->len);
+	n = iov_cut(chain->iov, chain->n_in, VSOCK_HEADER_BYTES, ret->len, iov, &len);
+	assert_true(len <= size);
+	iov_get(iov, n, bytes, len);
+	return true;
+}
+
+static struct vsock_header expect(struct fixture *f, unsigned op)
+{
+	struct vsock_header h;
+
+	assert_true(receive(f, &h, NULL, 0));
+	assert_string_equal(vsock_op_name(h.op), vsock_op_name(op));
+	return h;
+}
+
+static void expect_nothing(struct fixture *f)
+{
+	struct vsock_header h;
+
+	assert_false(receive(f, &h, NULL, 0));
+}
+
+static void expect_data(struct fixture *f, const void *bytes, size_t len)
+{
+	char buf[70000];
+	size_t done = 0;
+
+	while (done < len) {
+		struct vsock_header h;
+
+		assert_true(receive(f, &h, buf + done, sizeof(buf) - done));
+		if (h.op == VSOCK_OP_CREDIT_UPDATE)
+			continue;
+		assert_int_equal(h.op, VSOCK_OP_RW);
+		done += h.len;
+	}
+	assert_int_equal(done, len);
+	assert_memory_equal(buf, bytes, len);
+}
+
+/* Connects guest_port to host port 80; returns the host program's end. */
+static int connect_unix(struct fixture *f, uint32_t guest_port)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	send_op(f, VSOCK_OP_REQUEST, guest_port, 80, 0);
+	turn(f);
+	assert_int_equal(f->port, 80);
+	vsock_device_connected(f->device, f->id, 0, fds[0]);
+	expect(f, VSOCK_OP_RESPONSE);
+	return fds[1];
+}
+
+static void the_cid_is_in_the_config_space(void **state)
+{
+	unsigned char bytes[16];
+
+	(void)state;
+	memset(bytes, 0xaa, sizeof(bytes));
+	vmm->ops->config(vmm->device, 0, bytes, 16);
+	assert_memory_equal(bytes, "\3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+	vmm->ops->config(vmm->device, 0, bytes, 1);
+	assert_int_equal(bytes[0], 3);
+	vmm->ops->config(vmm->device, UINT32_MAX, bytes, 2);
+	assert_memory_equal(bytes, "\0\0", 2);
+}
+
+static void a_chain_may_be_cut_anywhere(void **state)
+{
+	struct fixture *f = *state;
+	char text[100];
+
+	offer_rx(f, RING, 256, 256);
+	send_op(f, VSOCK_OP_REQUEST, 1, 9999, 0);
+	expect(f, VSOCK_OP_RESPONSE);
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (char)('!' + i % 90);
+	for (size_t first = 1; first < VSOCK_HEADER_BYTES + sizeof(text); first++) {
+		struct vsock_header h = packet(VSOCK_OP_RW, 1, 9999);
+
+		h.len = sizeof(text);
+		h.fwd_cnt = (uint32_t)(sizeof(text) * (first - 1));
+		text[0] = (char)first;
+		send_cut(f, &h, text, sizeof(text), first, 2 + first % 5);
+		expect_data(f, text, sizeof(text));
+	}
+}
+
+static void a_large_packet_in_many_pieces_arrives(void **state)
+{
+	static char bytes[33000], got[33000];
+	struct fixture *f = *state;
+	struct vsock_header h = packet(VSOCK_OP_RW, 1, 80);
+	int host;
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i * 13 + (i >> 8));
+	offer_rx(f, 8, 256, 256);
+	host = connect_unix(f, 1);
+	h.len = sizeof(bytes);
+	/* As guests from Linux 6.12 on send it: the header, then pages. */
+	send_cut(f, &h, bytes, sizeof(bytes), VSOCK_HEADER_BYTES, 4096);
+	turn(f);
+	assert_int_equal(recv(host, got, sizeof(got), 0), sizeof(bytes));
+	assert_memory_equal(got, bytes, sizeof(bytes));
+	close(host);
+}
+
+static void rx_buffers_may_be_cut_anywhere(void **state)
+{
+	struct fixture *f = *state;
+	int host;
+
+	offer_rx(f, 1, 44, 44);
+	host = connect_unix(f, 1);
+	for (size_t piece = 1; piece <= 50; piece++) {
+		char text[6] = { 'h', 'e', 'l', 'l', 'o', (char)piece };
+
+		offer_rx(f, 1, 50, piece);
+		assert_int_equal(write(host, text, sizeof(text)), sizeof(text));
+		expect_data(f, text, sizeof(text));
+	}
+	close(host);
+}
+
+static void rx_buffers_that_are_too_short_are_given_back(void **state)
+{
+	struct fixture *f = *state;
+	int host;
+
+	offer_rx(f, 2, 43, 43);
+	offer_rx(f, 1, 44, 44);
+	send_op(f, VSOCK_OP_RW, 1, 80, 0);
+	turn(f);
+	assert_true(f->rx->used[0] && f->rx->used[1] && f->rx->used[2]);
+	assert_int_equal(f->rx->written[0] + f->rx->written[1], 0);
+	f->seen = 2;
+	expect(f, VSOCK_OP_RST);
+	/* One with room for a header carries no data, and the data waits for the next. */
+	offer_rx(f, 1, 44, 44);
+	host = connect_unix(f, 1);
+	offer_rx(f, 1, 44, 44);
+	assert_int_equal(write(host, "x", 1), 1);
+	turn(f);
+	assert_int_equal(f->rx->written[4], 0);
+	f->seen++;
+	offer_rx(f, 1, 45, 45);
+	expect_data(f, "x", 1);
+	close(host);
+}
+
+static void tx_chains_that_are_too_short_are_dropped(void **state)
+{
+	struct fixture *f = *state;
+
+	offer_rx(f, 4, 64, 64);
+	for (size_t len = 0; len < VSOCK_HEADER_BYTES; len++) {
+		struct vring_chain *chain = offer(f->tx);
+
+		chain->iov[0] = (struct iovec){ guest_memory_take(f, len), len };
+		chain->n_out = len > 0;
+		chain->out_bytes = len;
+		memset(chain->iov[0].iov_base, 0xff, len);
+		kick(f->tx, 1);
+		turn(f);
+		assert_true(f->tx->used[chain->head]);
+	}
+	expect_nothing(f);
+}
+
+static void a_length_that_lies_is_reset(void **state)
+{
+	struct fixture *f = *state;
+	struct vsock_header h;
+
+	offer_rx(f, 16, 64, 64);
+	for (unsigned i = 0; i < 3; i++) {
+		static const uint32_t lens[] = { 11, VSOCK_PAYLOAD_MAX + 1, UINT32_MAX };
+		int host = connect_unix(f, 1);
+		char c;
+
+		h = packet(VSOCK_OP_RW, 1, 80);
+		h.len = lens[i];
+		send_cut(f, &h, "0123456789", 10, 44, 100);
+		expect(f, VSOCK_OP_RST);
+		assert_int_equal(recv(host, &c, 1, 0), 0);
+		close(host);
+	}
+}
+
+static void the_service_takes_and_gives(void **state)
+{
+	static char bytes[65536];
+	struct fixture *f = *state;
+	char got[512];
+	size_t n = 0;
+
+	offer_rx(f, RING, 300, 300);
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (char)(i ^ i >> 7);
+	send_op(f, VSOCK_OP_REQUEST, 1, 9999, 0);
+	expect(f, VSOCK_OP_RESPONSE);
+	/* Its window is 1000 bytes: the rest waits for its own output to go. */
+	send_data(f, 1, 9999, bytes, sizeof(bytes));
+	while (n < sizeof(bytes)) {
+		struct vsock_header h;
+
+		assert_true(receive(f, &h, got, sizeof(got)));
+		if (h.op == VSOCK_OP_RW)
+			assert_memory_equal(got, bytes + n, h.len);
+		n += h.len;
+	}
+	send_data(f, 1, 9999, "bye", 3);
+	expect_data(f, "bye", 3);
+	assert_int_equal(expect(f, VSOCK_OP_SHUTDOWN).flags & VSOCK_SHUTDOWN_SEND,
+			 VSOCK_SHUTDOWN_SEND);
+	send_op(f, VSOCK_OP_RST, 1, 9999, 0);
+	turn(f);
+	assert_int_equal(n_echoes, 0);
+}
+
+static void the_service_hears_of_the_guests_end(void **state)
+{
+	struct fixture *f = *state;
+
+	offer_rx(f, 8, 300, 300);
+	send_op(f, VSOCK_OP_REQUEST, 1, 9999, 0);
+	expect(f, VSOCK_OP_RESPONSE);
+	send_data(f, 1, 9999, "abc", 3);
+	send_op(f, VSOCK_OP_SHUTDOWN, 1, 9999, VSOCK_SHUTDOWN_SEND);
+	expect_data(f, "abc", 3);
+	assert_true(last_echo->ended);
+	assert_int_equal(expect(f, VSOCK_OP_SHUTDOWN).flags, VSOCK_SHUTDOWN_BOTH);
+}
+
+static void the_service_wakes_its_connection(void **state)
+{
+	struct fixture *f = *state;
+
+	offer_rx(f, 8, 300, 300);
+	send_op(f, VSOCK_OP_REQUEST, 1, 9999, 0);
+	expect(f, VSOCK_OP_RESPONSE);
+	expect_nothing(f);
+	memcpy(last_echo->bytes, "news", 4);
+	last_echo->len = 4;
+	last_echo->host->wake(last_echo->host);
+	expect_data(f, "news", 4);
+	last_echo->finished = true;
+	last_echo->host->wake(last_echo->host);
+	while (expect(f, VSOCK_OP_SHUTDOWN).flags != VSOCK_SHUTDOWN_BOTH)
+		;
+}
+
+static void a_service_that_is_full_resets(void **state)
+{
+	struct fixture *f = *state;
+
+	offer_rx(f, 8, 300, 300);
+	service_is_full = true;
+	send_op(f, VSOCK_OP_REQUEST, 1, 9999, 0);
+	expect(f, VSOCK_OP_RST);
+}
+
+static void without_rx_buffers_tx_stops_and_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	unsigned before;
+
+	for (unsigned i = 0; i < 400; i++)
+		send_op(f, VSOCK_OP_RW, i, 80, 0);
+	for (unsigned i = 0; i < 100; i++)
+		turn(f);
+	before = f->tx->pushed;
+	assert_true(before < 400);
+	/* And it does not spin meanwhile. */
+	assert_int_equal(uv_backend_timeout(&f->loop), -1);
+	for (unsigned i = 0; i < 400; i++)
+		offer_rx(f, 1, 64, 64);
+	for (unsigned i = 0; i < 400; i++)
+		assert_int_equal(expect(f, VSOCK_OP_RST).dst_port, i);
+	expect_nothing(f);
+	assert_int_equal(f->tx->pushed, 400);
+}
+
+static void a_turn_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+
+	f->tx->kicks = false;
+	for (unsigned i = 0; i < 300; i++)
+		send_op(f, VSOCK_OP_CREDIT_UPDATE, 1, 80, 0);
+	vmm->ops->kicked(vmm->device, 1);
+	assert_in_range(f->tx->pushed, 1, 64);
+	/* The rest is done in later turns, without another kick. */
+	assert_int_equal(uv_backend_timeout(&f->loop), 0);
+}
+
+static void a_broken_ring_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+
+	f->tx->broken = f->rx->broken = true;
+	send_op(f, VSOCK_OP_RW, 1, 80, 0);
+	vmm->ops->kicked(vmm->device, 0);
+	vmm->ops->kicked(vmm->device, 1);
+	turn(f);
+	assert_int_equal(f->tx->pushed + f->rx->pushed, 0);
+	assert_int_equal(uv_backend_timeout(&f->loop), -1);
+}
+
+static void half_closes_pass_both_ways(void **state)
+{
+	struct fixture *f = *state;
+	struct vsock_header h;
+	char buf[8];
+	int host;
+
+	offer_rx(f, 32, 64, 64);
+	host = connect_unix(f, 1);
+	send_data(f, 1, 80, "abc", 3);
+	send_op(f, VSOCK_OP_SHUTDOWN, 1, 80, VSOCK_SHUTDOWN_SEND);
+	turn(f);
+	assert_int_equal(recv(host, buf, sizeof(buf), 0), 3);
+	assert_int_equal(recv(host, buf, sizeof(buf), 0), 0);
+	assert_int_equal(write(host, "def", 3), 3);
+	shutdown(host, SHUT_WR);
+	expect_data(f, "def", 3);
+	/* Neither way is left. */
+	assert_int_equal(expect(f, VSOCK_OP_SHUTDOWN).flags, VSOCK_SHUTDOWN_BOTH);
+	close(host);
+
+	host = connect_unix(f, 4);
+	assert_int_equal(write(host, "def", 3), 3);
+	shutdown(host, SHUT_WR);
+	expect_data(f, "def", 3);
+	assert_int_equal(expect(f, VSOCK_OP_SHUTDOWN).flags, VSOCK_SHUTDOWN_SEND);
+	send_data(f, 4, 80, "abc", 3);
+	turn(f);
+	assert_int_equal(recv(host, buf, sizeof(buf), 0), 3);
+	close(host);
+	while (receive(f, &h, NULL, 0))
+		;
+
+	host = connect_unix(f, 2);
+	send_op(f, VSOCK_OP_SHUTDOWN, 2, 80, VSOCK_SHUTDOWN_RECEIVE);
+	turn(f);
+	assert_int_equal(send(host, "x", 1, MSG_NOSIGNAL), -1);
+	assert_int_equal(errno, EPIPE);
+	close(host);
+
+	while (receive(f, &h, NULL, 0))
+		;
+	host = connect_unix(f, 3);
+	shutdown(host, SHUT_RD);
+	assert_int_equal(expect(f, VSOCK_OP_SHUTDOWN).flags, VSOCK_SHUTDOWN_RECEIVE);
+	close(host);
+}
+
+static void a_socket_closes_only_when_the_guest_has_its_reset(void **state)
+{
+	struct fixture *f = *state;
+	char c;
+	int host;
+
+	offer_rx(f, 1, 64, 64);
+	host = connect_unix(f, 1);
+	send_op(f, VSOCK_OP_SHUTDOWN, 1, 80, VSOCK_SHUTDOWN_BOTH);
+	turn(f);
+	assert_int_equal(recv(host, &c, 1, 0), -1);
+	assert_int_equal(errno, EAGAIN);
+	offer_rx(f, 1, 64, 64);
+	expect(f, VSOCK_OP_RST);
+	assert_int_equal(recv(host, &c, 1, 0), 0);
+	close(host);
+}
+
+static void a_lost_host_is_reset(void **state)
+{
+	struct fixture *f = *state;
+	struct vsock_header h;
+	int host;
+
+	offer_rx(f, 4, 64, 64);
+	host = connect_unix(f, 1);
+	send_data(f, 1, 80, "unread", 6);
+	turn(f);
+	close(host);
+	/* The guest may hear first that nobody reads any more. */
+	do
+		assert_true(receive(f, &h, NULL, 0));
+	while (h.op == VSOCK_OP_SHUTDOWN && h.flags == VSOCK_SHUTDOWN_RECEIVE);
+	assert_int_equal(h.op, VSOCK_OP_RST);
+	assert_int_equal(vsock_device_connections(f->device), 0);
+}
+
+static void a_slow_reader_delays_nobody(void **state)
+{
+	static char bytes[65536];
+	struct fixture *f = *state;
+	char buf[8];
+	int slow, quick;
+
+	offer_rx(f, 64, 64, 64);
+	slow = connect_unix(f, 1);
+	quick = connect_unix(f, 2);
+	/* More than the socket takes, as much as the guest may send without hearing from us. */
+	for (unsigned i = 0; i < 4; i++)
+		send_data(f, 1, 80, bytes, sizeof(bytes));
+	send_data(f, 2, 80, "ping", 4);
+	turn(f);
+	assert_int_equal(recv(quick, buf, sizeof(buf), 0), 4);
+	assert_int_equal(f->tx->pushed, f->tx->offered);
+	close(slow);
+	close(quick);
+}
+
+static void the_slow_reader_gets_it_all_in_the_end(void **state)
+{
+	static char bytes[65536], got[65536];
+	struct fixture *f = *state;
+	struct vsock_header h;
+	size_t sent = 0, n = 0;
+	uint32_t fwd = 0;
+	int host;
+
+	offer_rx(f, 200, 64, 64);
+	host = connect_unix(f, 1);
+	while (n < 4u << 20) {
+		ssize_t r;
+
+		while (sent - fwd <= (262144 - 65536) && sent < 4u << 20) {
+			for (size_t i = 0; i < sizeof(bytes); i++)
+				bytes[i] = (char)((sent + i) * 2654435761u >> 13);
+			send_data(f, 1, 80, bytes, sizeof(bytes));
+			sent += sizeof(bytes);
+		}
+		while (receive(f, &h, NULL, 0))
+			fwd = h.fwd_cnt;
+		r = recv(host, got, sizeof(got), 0);
+		assert_true(r > 0);
+		for (ssize_t i = 0; i < r; i++)
+			assert_int_equal(got[i], (char)((n + (size_t)i) * 2654435761u >> 13));
+		n += (size_t)r;
+	}
+	close(host);
+}
+
+static int call(struct fixture *f)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	vsock_device_host_stream(f->device, fds[0]);
+	return fds[1];
+}
+
+static void the_host_calls_the_guest(void **state)
+{
+	static const char *const lines[][3] = {
+		{ "CONNECT 9999\nearly", "", "" },
+		{ "CON", "NECT 99", "99\nearly" },
+		{ "CONNECT 9999", "\n", "early" },
+	};
+	struct fixture *f = *state;
+
+	offer_rx(f, 32, 64, 64);
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		struct vsock_header h;
+		char buf[64], want[32];
+		int host = call(f);
+
+		for (unsigned j = 0; j < 3; j++) {
+			expect_nothing(f);
+			assert_true(write(host, lines[i][j], strlen(lines[i][j])) >= 0);
+			if (strchr(lines[i][j], '\n'))
+				h = expect(f, VSOCK_OP_REQUEST);
+		}
+		/* Port 9999 of the guest is one as any other. */
+		assert_int_equal(h.dst_port, 9999);
+		assert_int_equal(recv(host, buf, sizeof(buf), 0), -1);
+		send_op(f, VSOCK_OP_RESPONSE, 9999, h.src_port, 0);
+		expect_data(f, "early", 5);
+		send_data(f, 9999, h.src_port, "late", 4);
+		turn(f);
+		snprintf(want, sizeof(want), "OK %u\nlate", h.src_port);
+		assert_int_equal(recv(host, buf, sizeof(buf), 0), strlen(want));
+		assert_memory_equal(buf, want, strlen(want));
+		close(host);
+		while (receive(f, &h, NULL, 0))
+			;
+		send_op(f, VSOCK_OP_RST, 9999, h.dst_port ? h.src_port : 0, 0);
+	}
+	assert_int_equal(f->asked + n_echoes, 0);
+}
+
+static void a_host_that_leaves_at_any_byte_harms_nothing(void **state)
+{
+	static const char line[] = "CONNECT 5000\nbytes";
+	struct fixture *f = *state;
+
+	offer_rx(f, 200, 64, 64);
+	for (size_t len = 0; len < sizeof(line); len++) {
+		struct vsock_header h;
+		int host = call(f);
+
+		assert_int_equal(write(host, line, len), len);
+		turn(f);
+		close(host);
+		while (receive(f, &h, NULL, 0)) {
+			assert_int_equal(h.op, VSOCK_OP_REQUEST);
+			send_op(f, VSOCK_OP_RST, 5000, h.src_port, 0);
+		}
+		/* What cannot be told from a slow one is ended by its deadline. */
+		assert_true(vsock_device_connections(f->device) <= len);
+		if (vsock_device_connections(f->device) == 8) {
+			stop(f);
+			start(f);
+			offer_rx(f, 200, 64, 64);
+		}
+	}
+}
+
+static void without_a_driver_the_host_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	char c;
+	int host;
+
+	stop(f);
+	host = call(f);
+	assert_int_equal(recv(host, &c, 1, 0), 0);
+	close(host);
+	start(f);
+}
+
+static void a_stopped_driver_drops_all_and_the_next_begins_anew(void **state)
+{
+	struct fixture *f = *state;
+	char c;
+	int host;
+
+	offer_rx(f, 8, 64, 64);
+	host = connect_unix(f, 1);
+	send_op(f, VSOCK_OP_REQUEST, 2, 9999, 0);
+	expect(f, VSOCK_OP_RESPONSE);
+	stop(f);
+	assert_int_equal(recv(host, &c, 1, 0), 0);
+	assert_int_equal(n_echoes, 0);
+	assert_int_equal(vsock_device_connections(f->device), 0);
+	close(host);
+	start(f);
+	offer_rx(f, 8, 64, 64);
+	expect(f, VSOCK_OP_RST);
+	expect(f, VSOCK_OP_RST);
+	expect_nothing(f);
+	host = connect_unix(f, 1);
+	close(host);
+}
+
+static void one_vmm_at_a_time(void **state)
+{
+	struct fixture *f = *state;
+	int fd = dup(0);
+
+	assert_int_equal(vsock_device_attach(f->device, fd), -EBUSY);
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	stop(f);
+	vmm->ops->disconnected(vmm->device);
+	assert_null(vmm);
+	assert_int_equal(vsock_device_attach(f->device, dup(0)), 0);
+	start(f);
+}
+
+static void a_late_answer_finds_nobody(void **state)
+{
+	struct fixture *f = *state;
+	int fds[2];
+	char c;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	vsock_device_connected(f->device, 12345, 0, fds[0]);
+	assert_int_equal(recv(fds[1], &c, 1, 0), 0);
+	close(fds[1]);
+	vsock_device_connected(f->device, 0, -ENOENT, -1);
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	send_op(f, VSOCK_OP_REQUEST, 1, 80, 0);
+	send_op(f, VSOCK_OP_RST, 1, 80, 0);
+	turn(f);
+	vsock_device_connected(f->device, f->id, 0, fds[0]);
+	assert_int_equal(recv(fds[1], &c, 1, 0), 0);
+	close(fds[1]);
+}
+
+static void a_full_backlog_is_tried_again(void **state)
+{
+	struct fixture *f = *state;
+
+	offer_rx(f, 4, 64, 64);
+	send_op(f, VSOCK_OP_REQUEST, 1, 80, 0);
+	turn(f);
+	assert_int_equal(f->asked, 1);
+	vsock_device_connected(f->device, f->id, -EAGAIN, -1);
+	for (unsigned i = 0; i < 100 && f->asked == 1; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(f->asked, 2);
+	vsock_device_connected(f->device, f->id, -ECONNREFUSED, -1);
+	expect(f, VSOCK_OP_RST);
+}
+
+/* A guest whose other processor changes a packet while it is looked at. */
+struct flipper {
+	unsigned char *bytes;
+	bool stop;
+};
+
+static void *flip(void *arg)
+{
+	struct flipper *flipper = arg;
+	static const unsigned char at[] = { 0, 8, 16, 20, 24, 25, 26, 28, 30, 36, 40 };
+
+	for (unsigned i = 0; !__atomic_load_n(&flipper->stop, __ATOMIC_RELAXED); i++)
+		__atomic_fetch_xor(&flipper->bytes[at[i % sizeof(at)]], (unsigned char)(1 << i % 7),
+				   __ATOMIC_RELAXED);
+	return NULL;
+}
+
+static void a_packet_that_changes_under_us_harms_nothing(void **state)
+{
+	struct fixture *f = *state;
+	struct vsock_header h = packet(VSOCK_OP_RW, 1, 9999);
+	struct flipper flipper = { .bytes = (unsigned char *)f->memory };
+	pthread_t thread;
+
+	f->memory_used = 4096;
+	h.len = 100;
+	vsock_header_encode(&h, flipper.bytes);
+	assert_int_equal(pthread_create(&thread, NULL, flip, &flipper), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		struct vring_chain *chain = offer(f->tx);
+
+		if (f->rx->offered - f->rx->popped < 16)
+			offer_rx(f, 16, 64, 64);
+		chain->iov[0] = (struct iovec){ flipper.bytes, 30 };
+		chain->iov[1] = (struct iovec){ flipper.bytes + 30, 114 };
+		chain->n_out = 2;
+		chain->out_bytes = 144;
+		kick(f->tx, 1);
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	}
+	__atomic_store_n(&flipper.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	turn(f);
+	assert_int_equal(f->tx->pushed, 20000);
+	assert_true(vsock_device_connections(f->device) <= 8);
+}
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		CASE(the_cid_is_in_the_config_space),
+		CASE(a_chain_may_be_cut_anywhere),
+		CASE(a_large_packet_in_many_pieces_arrives),
+		CASE(rx_buffers_may_be_cut_anywhere),
+		CASE(rx_buffers_that_are_too_short_are_given_back),
+		CASE(tx_chains_that_are_too_short_are_dropped),
+		CASE(a_length_that_lies_is_reset),
+		CASE(the_service_takes_and_gives),
+		CASE(the_service_hears_of_the_guests_end),
+		CASE(the_service_wakes_its_connection),
+		CASE(a_service_that_is_full_resets),
+		CASE(without_rx_buffers_tx_stops_and_goes_on),
+		CASE(a_turn_is_bounded),
+		CASE(a_broken_ring_is_left_alone),
+		CASE(half_closes_pass_both_ways),
+		CASE(a_socket_closes_only_when_the_guest_has_its_reset),
+		CASE(a_lost_host_is_reset),
+		CASE(a_slow_reader_delays_nobody),
+		CASE(the_slow_reader_gets_it_all_in_the_end),
+		CASE(the_host_calls_the_guest),
+		CASE(a_host_that_leaves_at_any_byte_harms_nothing),
+		CASE(without_a_driver_the_host_is_refused),
+		CASE(a_stopped_driver_drops_all_and_the_next_begins_anew),
+		CASE(one_vmm_at_a_time),
+		CASE(a_late_answer_finds_nobody),
+		CASE(a_full_backlog_is_tried_again),
+		CASE(a_packet_that_changes_under_us_harms_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
