@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -77,6 +78,7 @@ static bool write_line(char *text, size_t size)
 {
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
 	size_t len = strnlen(text, size - 2);
+	ssize_t written;
 
 	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
 		return false;
@@ -85,7 +87,10 @@ static bool write_line(char *text, size_t size)
 			text[i] = '?';
 	}
 	text[len++] = '\n';
-	return write(STDERR_FILENO, text, len) == (ssize_t)len;
+	do
+		written = write(STDERR_FILENO, text, len);
+	while (written < 0 && errno == EINTR);
+	return written == (ssize_t)len;
 }
 
 static void tell_dropped(void)

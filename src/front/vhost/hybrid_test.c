@@ -40,10 +40,22 @@ static void every_prefix_needs_more(void **state)
 static void anything_else_is_refused(void **state)
 {
 	static const char *const lines[] = {
-		"X", "CONNECTX", "CONNECT\n", "CONNECT \n", "CONNECT  5\n", "CONNECT 5 \n",
-		"CONNECT -1\n", "CONNECT +1\n", "CONNECT 5\r\n", "CONNECT 0x5\n", "\n",
-		"CONNECT 4294967295\n", "CONNECT 4294967296\n", "CONNECT 99999999999",
-		"CONNECT 00000000000000000000000000000005\n", "GET / HTTP/1.1\r\n",
+		"X",
+		"CONNECTX",
+		"CONNECT\n",
+		"CONNECT \n",
+		"CONNECT  5\n",
+		"CONNECT 5 \n",
+		"CONNECT -1\n",
+		"CONNECT +1\n",
+		"CONNECT 5\r\n",
+		"CONNECT 0x5\n",
+		"\n",
+		"CONNECT 4294967295\n",
+		"CONNECT 4294967296\n",
+		"CONNECT 99999999999",
+		"CONNECT 00000000000000000000000000000005\n",
+		"GET / HTTP/1.1\r\n",
 	};
 	uint32_t port = 7;
 

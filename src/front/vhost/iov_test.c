@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 /* "abcdefgh" in pieces of 3, 0, 1 and 4 bytes. */
-#define PIECES                                                                        \
-	char bytes[] = "abcdefgh";                                                    \
+#define PIECES                     \
+	char bytes[] = "abcdefgh"; \
 	struct iovec iov[] = { { bytes, 3 }, { NULL, 0 }, { bytes + 3, 1 }, { bytes + 4, 4 } }
 
 static void get_crosses_pieces(void **state)

@@ -8,10 +8,10 @@
 #include "front/vhost/hybrid.h"
 
 static const char *const state_names[] = {
-	[VSOCK_CONN_GREETING] = "GREETING", [VSOCK_CONN_REQUESTED] = "REQUESTED",
+	[VSOCK_CONN_GREETING] = "GREETING",     [VSOCK_CONN_REQUESTED] = "REQUESTED",
 	[VSOCK_CONN_CONNECTING] = "CONNECTING", [VSOCK_CONN_OPEN] = "OPEN",
-	[VSOCK_CONN_CLOSING] = "CLOSING", [VSOCK_CONN_DRAINING] = "DRAINING",
-	[VSOCK_CONN_RESET] = "RESET", [VSOCK_CONN_DEAD] = "DEAD",
+	[VSOCK_CONN_CLOSING] = "CLOSING",       [VSOCK_CONN_DRAINING] = "DRAINING",
+	[VSOCK_CONN_RESET] = "RESET",           [VSOCK_CONN_DEAD] = "DEAD",
 };
 static_assert(ARRAY_SIZE(state_names) == VSOCK_CONN_STATE_MAX, "a state lacks its name");
 
@@ -99,8 +99,6 @@ static void tell_end(struct vsock_conn *conn, unsigned flags)
 		conn->readable = true;
 }
 
-static void host_shut(struct vsock_conn *conn, unsigned flags);
-
 /* All bytes that the guest has sent have been taken or dropped. */
 static void flushed(struct vsock_conn *conn)
 {
@@ -112,8 +110,10 @@ static void flushed(struct vsock_conn *conn)
 		conn->end_told = true;
 		tell_end(conn, VSOCK_SHUTDOWN_SEND);
 		/* Neither way is left when each side sends no more. */
-		if (conn->host_shut & VSOCK_SHUTDOWN_SEND)
-			host_shut(conn, VSOCK_SHUTDOWN_RECEIVE);
+		if (conn->host_shut == VSOCK_SHUTDOWN_SEND) {
+			conn->host_shut = VSOCK_SHUTDOWN_BOTH;
+			conn->out |= VSOCK_OUT_SHUTDOWN;
+		}
 	}
 }
 
@@ -267,8 +267,7 @@ static void answered(struct vsock_conn *conn, const struct vsock_header *header)
 	set_state(conn, VSOCK_CONN_OPEN);
 	iov.iov_len = hybrid_answer(conn->host_port, line);
 	/* A host program that is gone is no reason to lose what it had sent. */
-	if (write_end(conn, &iov, 1) != iov.iov_len &&
-	    !(conn->host_shut & VSOCK_SHUTDOWN_RECEIVE))
+	if (write_end(conn, &iov, 1) != iov.iov_len && !(conn->host_shut & VSOCK_SHUTDOWN_RECEIVE))
 		vsock_conn_reset(conn);
 }
 
@@ -346,9 +345,8 @@ uint32_t vsock_conn_readable(const struct vsock_conn *conn)
 {
 	uint32_t left;
 
-	if (conn->state != VSOCK_CONN_OPEN || !conn->readable ||
-	    (conn->out & VSOCK_OUT_RESPONSE) || (conn->host_shut & VSOCK_SHUTDOWN_SEND) ||
-	    (conn->guest_shut & VSOCK_SHUTDOWN_RECEIVE))
+	if (conn->state != VSOCK_CONN_OPEN || !conn->readable || (conn->out & VSOCK_OUT_RESPONSE) ||
+	    (conn->host_shut & VSOCK_SHUTDOWN_SEND) || (conn->guest_shut & VSOCK_SHUTDOWN_RECEIVE))
 		return 0;
 	left = vsock_credit_left(&conn->credit);
 	return left < VSOCK_PAYLOAD_MAX ? left : VSOCK_PAYLOAD_MAX;

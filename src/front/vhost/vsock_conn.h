@@ -26,10 +26,10 @@ enum vsock_conn_state {
 	VSOCK_CONN_REQUESTED,  /* the guest was asked, or is to be, and has not answered */
 	VSOCK_CONN_CONNECTING, /* the guest has asked; there is no end yet */
 	VSOCK_CONN_OPEN,
-	VSOCK_CONN_CLOSING,    /* the guest has closed both ways; its last bytes go to the end */
-	VSOCK_CONN_DRAINING,   /* as CLOSING, and the guest has forgotten the connection */
-	VSOCK_CONN_RESET,      /* RST is to be handed to the guest; the end stays open until then */
-	VSOCK_CONN_DEAD,       /* over; to be freed */
+	VSOCK_CONN_CLOSING,  /* the guest has closed both ways; its last bytes go to the end */
+	VSOCK_CONN_DRAINING, /* as CLOSING, and the guest has forgotten the connection */
+	VSOCK_CONN_RESET,    /* RST is to be handed to the guest; the end stays open until then */
+	VSOCK_CONN_DEAD,     /* over; to be freed */
 	VSOCK_CONN_STATE_MAX
 };
 
@@ -57,22 +57,26 @@ struct vsock_conn {
 	struct vsock_credit credit;
 	struct vsock_buffer buffer; /* from the guest, not yet taken by the end; within credit */
 	struct vsock_end end;
-	uint64_t deadline_ns;       /* of the state; VSOCK_NEVER_NS: none */
-	unsigned out;               /* enum vsock_out */
-	unsigned guest_shut;        /* VSOCK_SHUTDOWN_* that the guest has said */
-	unsigned host_shut;         /* VSOCK_SHUTDOWN_* that the guest hears, or will */
-	bool readable;              /* the end may have bytes, or its end of them */
-	bool broken;                /* the end is gone: RST when what it had sent has been read */
-	bool end_told;              /* the end knows that the guest sends no more */
+	uint64_t deadline_ns; /* of the state; VSOCK_NEVER_NS: none */
+	unsigned out;         /* enum vsock_out */
+	unsigned guest_shut;  /* VSOCK_SHUTDOWN_* that the guest has said */
+	unsigned host_shut;   /* VSOCK_SHUTDOWN_* that the guest hears, or will */
+	bool readable;        /* the end may have bytes, or its end of them */
+	bool broken;          /* the end is gone: RST when what it had sent has been read */
+	bool end_told;        /* the end knows that the guest sends no more */
 
 	/* The table's. */
 	struct vsock_table *table;
-	uint64_t connect_id;        /* of an unanswered ops->open(); 0: none */
-	uint64_t give_up_ns;        /* CONNECTING: when to stop trying */
-	unsigned events;            /* VSOCK_EVENT_* not yet handled */
+	uint64_t connect_id; /* of an unanswered ops->open(); 0: none */
+	uint64_t give_up_ns; /* CONNECTING: when to stop trying */
+	unsigned events;     /* VSOCK_EVENT_* not yet handled */
 	bool hashed, in_control, in_readers, in_events, in_dead;
-	TAILQ_ENTRY(vsock_conn) all_link, hash_link, control_link, reader_link, event_link,
-		dead_link;
+	TAILQ_ENTRY(vsock_conn) all_link;
+	TAILQ_ENTRY(vsock_conn) hash_link;
+	TAILQ_ENTRY(vsock_conn) control_link;
+	TAILQ_ENTRY(vsock_conn) reader_link;
+	TAILQ_ENTRY(vsock_conn) event_link;
+	TAILQ_ENTRY(vsock_conn) dead_link;
 };
 
 /* The guest's request is granted; conn->end is set. */

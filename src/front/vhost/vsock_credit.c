@@ -53,7 +53,7 @@ void vsock_credit_pass_on(struct vsock_credit *credit, uint32_t n)
 
 bool vsock_credit_update_due(const struct vsock_credit *credit)
 {
-	/* At half of the buffer a sender of full packets still has two of them to send meanwhile. */
+	/* At half of the buffer a sender of full packets has two more to send meanwhile. */
 	return credit->told_alloc && credit->fwd != credit->told_fwd &&
 	       guest_may_send(credit) < VSOCK_BUF_ALLOC / 2;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Credit of one connection, both ways (VIRTIO 1.2 §5.10.6.3).  All counters are of bytes and wrap at
- * 2^32; a difference is therefore always taken first and compared after.
+ * Credit of one connection, both ways (VIRTIO 1.2 §5.10.6.3).  All counters are of bytes and wrap
+ * at 2^32; a difference is therefore always taken first and compared after.
  */
 #ifndef VHOST_VSOCK_CREDIT_H
 #define VHOST_VSOCK_CREDIT_H
@@ -28,7 +28,7 @@ struct vsock_credit {
 };
 
 /*
- * Takes what the guest says in a packet.  -EPROTO: it claims to have taken bytes that were not sent.
+ * Takes what the guest says in a packet.  -EPROTO: it claims to have taken bytes never sent.
  * A fwd_cnt older than the last one is passed over: two threads of a guest may queue their packets
  * the other way round.
  */

@@ -65,8 +65,10 @@ static void a_shrinking_buffer_gives_none(void **state)
 
 static void both_counters_wrap(void **state)
 {
-	struct vsock_credit c = { .sent = UINT32_MAX - 9, .peer_fwd = UINT32_MAX - 9,
-				  .received = UINT32_MAX - 99, .fwd = UINT32_MAX - 99,
+	struct vsock_credit c = { .sent = UINT32_MAX - 9,
+				  .peer_fwd = UINT32_MAX - 9,
+				  .received = UINT32_MAX - 99,
+				  .fwd = UINT32_MAX - 99,
 				  .told_fwd = UINT32_MAX - 99 };
 
 	(void)state;

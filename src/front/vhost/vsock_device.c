@@ -41,7 +41,7 @@ struct vsock_device {
 	uv_poll_t poll;   /* of epoll_fd */
 	uv_timer_t timer; /* fires at timer_ns, VSOCK_NEVER_NS: is not armed */
 	uint64_t timer_ns;
-	uv_idle_t idle;   /* active: there is work left for the next turn */
+	uv_idle_t idle; /* active: there is work left for the next turn */
 	unsigned n_handles;
 };
 

@@ -22,15 +22,15 @@
 #define FAKE_ENDS 8u
 
 struct fake_end {
-	size_t room;            /* bytes it takes before it says -EAGAIN */
+	size_t room; /* bytes it takes before it says -EAGAIN */
 	char taken[600000];
 	size_t n_taken;
-	const char *give;       /* what it sends */
+	const char *give; /* what it sends */
 	size_t n_give;
 	int write_error, read_error; /* instead of -EAGAIN */
 	bool ended, deaf;
-	unsigned shut;          /* VSOCK_SHUTDOWN_* that it was told */
-	int greeting;           /* what it answers, and the port */
+	unsigned shut; /* VSOCK_SHUTDOWN_* that it was told */
+	int greeting;  /* what it answers, and the port */
 	uint32_t greeting_port;
 	bool opened, closed;
 };
@@ -39,10 +39,10 @@ struct fake {
 	struct vsock_table *table;
 	struct fake_end ends[FAKE_ENDS];
 	unsigned n_ends;
-	bool later;             /* ops->open(): the end comes by vsock_table_connected() */
-	int refuse;             /* ops->open() answers this */
-	unsigned asked;         /* times that ops->open() was called */
-	uint64_t id;            /* of its last call */
+	bool later;     /* ops->open(): the end comes by vsock_table_connected() */
+	int refuse;     /* ops->open() answers this */
+	unsigned asked; /* times that ops->open() was called */
+	uint64_t id;    /* of its last call */
 	uint32_t port;
 	uint64_t now_ns;
 };

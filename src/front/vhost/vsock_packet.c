@@ -30,8 +30,7 @@ void vsock_header_decode(const unsigned char bytes[VSOCK_HEADER_BYTES], struct v
 	ret->fwd_cnt = tsk_read_u32(&r);
 }
 
-void vsock_header_encode(const struct vsock_header *header,
-			 unsigned char ret[VSOCK_HEADER_BYTES])
+void vsock_header_encode(const struct vsock_header *header, unsigned char ret[VSOCK_HEADER_BYTES])
 {
 	struct tsk_writer w = tsk_writer(ret, VSOCK_HEADER_BYTES);
 

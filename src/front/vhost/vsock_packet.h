@@ -42,8 +42,7 @@ struct vsock_header {
 
 /* Any 44 bytes are a header: whether its values make sense is the caller's to say. */
 void vsock_header_decode(const unsigned char bytes[VSOCK_HEADER_BYTES], struct vsock_header *ret);
-void vsock_header_encode(const struct vsock_header *header,
-			 unsigned char ret[VSOCK_HEADER_BYTES]);
+void vsock_header_encode(const struct vsock_header *header, unsigned char ret[VSOCK_HEADER_BYTES]);
 
 /* "REQUEST" ...; "unknown" for a number that is no op. */
 const char *vsock_op_name(unsigned op);

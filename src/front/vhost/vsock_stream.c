@@ -124,8 +124,7 @@ static const struct vsock_end_ops stream_end_ops = {
 
 static void wake(struct stream_host *host)
 {
-	struct vsock_stream *s =
-		(void *)((char *)host - offsetof(struct vsock_stream, host));
+	struct vsock_stream *s = (void *)((char *)host - offsetof(struct vsock_stream, host));
 
 	vsock_table_host_event(s->conn, VSOCK_EVENT_READABLE | VSOCK_EVENT_WRITABLE);
 	s->woken(s->context);

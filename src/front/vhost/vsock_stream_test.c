@@ -95,7 +95,9 @@ struct fixture {
 static int set_up(void **state)
 {
 	struct stream_service service = {
-		.ops = &narrow_ops, .open = narrow_open, .context = &narrow,
+		.ops = &narrow_ops,
+		.open = narrow_open,
+		.context = &narrow,
 	};
 	struct fixture *f = calloc(1, sizeof(*f));
 	struct fake_end *unused;

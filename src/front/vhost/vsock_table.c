@@ -7,8 +7,8 @@
 #include "base/log.h"
 
 #define BUCKETS 1024u
-#define REPLIES_MAX 128u                    /* RSTs for packets that belong to no connection */
-#define RETRY_NS (20 * TSK_NS_PER_MS)       /* after a full backlog */
+#define REPLIES_MAX 128u              /* RSTs for packets that belong to no connection */
+#define RETRY_NS (20 * TSK_NS_PER_MS) /* after a full backlog */
 
 TAILQ_HEAD(conn_list, vsock_conn);
 
@@ -19,12 +19,12 @@ struct reply {
 
 struct vsock_table {
 	struct vsock_table_config config;
-	unsigned n_conns;           /* all, down to those that wait to be freed */
+	unsigned n_conns; /* all, down to those that wait to be freed */
 	struct conn_list all;
-	struct conn_list control;   /* conn->out is not 0 */
-	struct conn_list readers;   /* vsock_conn_readable() is not 0 */
-	struct conn_list events;    /* conn->events is not 0 */
-	struct conn_list dead;      /* DEAD and not waited for */
+	struct conn_list control; /* conn->out is not 0 */
+	struct conn_list readers; /* vsock_conn_readable() is not 0 */
+	struct conn_list events;  /* conn->events is not 0 */
+	struct conn_list dead;    /* DEAD and not waited for */
 	struct conn_list buckets[BUCKETS];
 	uint32_t seed;
 
@@ -73,7 +73,8 @@ static struct vsock_conn *find(struct vsock_table *table, uint32_t guest_port, u
 {
 	struct vsock_conn *conn;
 
-	TAILQ_FOREACH(conn, bucket(table, guest_port, host_port), hash_link) {
+	TAILQ_FOREACH(conn, bucket(table, guest_port, host_port), hash_link)
+	{
 		if (conn->guest_port == guest_port && conn->host_port == host_port)
 			return conn;
 	}
@@ -104,14 +105,14 @@ static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_st
 }
 
 /* Puts conn into, or takes it out of, one of the lists. */
-#define relink_in(list, conn, member, link, wanted)                        \
-	do {                                                               \
-		bool _wanted = (wanted);                                   \
-		if (_wanted && !(conn)->member)                            \
-			TAILQ_INSERT_TAIL(list, conn, link);               \
-		else if (!_wanted && (conn)->member)                       \
-			TAILQ_REMOVE(list, conn, link);                    \
-		(conn)->member = _wanted;                                  \
+#define relink_in(list, conn, member, link, wanted)          \
+	do {                                                 \
+		bool _wanted = (wanted);                     \
+		if (_wanted && !(conn)->member)              \
+			TAILQ_INSERT_TAIL(list, conn, link); \
+		else if (!_wanted && (conn)->member)         \
+			TAILQ_REMOVE(list, conn, link);      \
+		(conn)->member = _wanted;                    \
 	} while (0)
 
 void vsock_table_relink(struct vsock_conn *conn)
@@ -151,7 +152,8 @@ void vsock_table_free(struct vsock_table *table)
 
 	if (!table)
 		return;
-	TAILQ_FOREACH(conn, &table->all, all_link) {
+	TAILQ_FOREACH(conn, &table->all, all_link)
+	{
 		vsock_conn_kill(conn);
 		conn->connect_id = 0;
 		vsock_table_relink(conn);
@@ -170,8 +172,8 @@ static void reply_rst(struct vsock_table *table, const struct vsock_header *head
 	reply->guest_port = header->src_port;
 	reply->host_port = header->dst_port;
 	/* Linux passes over an RST of another type than its socket's. */
-	reply->type = header->type == VSOCK_TYPE_SEQPACKET ? VSOCK_TYPE_SEQPACKET
-							   : VSOCK_TYPE_STREAM;
+	reply->type =
+		header->type == VSOCK_TYPE_SEQPACKET ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM;
 }
 
 bool vsock_table_is_full(const struct vsock_table *table)
@@ -343,7 +345,8 @@ struct vsock_conn *vsock_table_waiting(struct vsock_table *table, uint64_t id)
 {
 	struct vsock_conn *conn;
 
-	TAILQ_FOREACH(conn, &table->all, all_link) {
+	TAILQ_FOREACH(conn, &table->all, all_link)
+	{
 		if (conn->connect_id == id && id)
 			return conn;
 	}
@@ -406,7 +409,8 @@ void vsock_table_expire(struct vsock_table *table, uint64_t now_ns)
 	if (now_ns < table->deadline_ns)
 		return;
 	table->deadline_ns = VSOCK_NEVER_NS;
-	TAILQ_FOREACH(conn, &table->all, all_link) {
+	TAILQ_FOREACH(conn, &table->all, all_link)
+	{
 		if (now_ns >= conn->deadline_ns) {
 			if (conn->state == VSOCK_CONN_CONNECTING)
 				ask(conn);
@@ -421,7 +425,8 @@ void vsock_table_stop(struct vsock_table *table)
 {
 	struct vsock_conn *conn;
 
-	TAILQ_FOREACH(conn, &table->all, all_link) {
+	TAILQ_FOREACH(conn, &table->all, all_link)
+	{
 		vsock_conn_reset(conn);
 		conn->events = 0;
 		vsock_conn_close_end(conn);
@@ -434,7 +439,8 @@ void vsock_table_clear(struct vsock_table *table)
 {
 	struct vsock_conn *conn;
 
-	TAILQ_FOREACH(conn, &table->all, all_link) {
+	TAILQ_FOREACH(conn, &table->all, all_link)
+	{
 		vsock_conn_kill(conn);
 		vsock_table_relink(conn);
 	}
@@ -448,7 +454,7 @@ unsigned vsock_table_connections(const struct vsock_table *table)
 	unsigned n = 0;
 
 	TAILQ_FOREACH(conn, &table->all, all_link)
-		n += conn->state < VSOCK_CONN_RESET;
+	n += conn->state < VSOCK_CONN_RESET;
 	return n;
 }
 

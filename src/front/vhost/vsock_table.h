@@ -57,7 +57,7 @@ void vsock_table_relink(struct vsock_conn *conn);
 struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns);
 /* The connection that waits for the answer to ops->open(id), NULL: none. */
 struct vsock_conn *vsock_table_waiting(struct vsock_table *table, uint64_t id);
-/* That answer.  0 and the end; it is closed if the guest has left.  Or -errno; -EAGAIN: try again. */
+/* That answer: 0 and the end, which is closed if the guest has left; -EAGAIN: to be tried again. */
 void vsock_table_connected(struct vsock_conn *conn, int result, struct vsock_end end,
 			   uint64_t now_ns);
 

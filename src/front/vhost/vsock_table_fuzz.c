@@ -59,8 +59,8 @@ static ssize_t end_write(void *object, const struct iovec *iov, unsigned n)
 static ssize_t end_read(void *object, const struct iovec *iov, unsigned n)
 {
 	struct end *end = object;
-	size_t got = iov_put(iov, n, bytes,
-			     end->n_give < sizeof(bytes) ? end->n_give : sizeof(bytes));
+	size_t got =
+		iov_put(iov, n, bytes, end->n_give < sizeof(bytes) ? end->n_give : sizeof(bytes));
 
 	check(!end->closed);
 	end->n_give -= got;
@@ -101,13 +101,21 @@ static void end_close(void *object)
 }
 
 static const struct vsock_end_ops socket_like = {
-	.write = end_write, .read = end_read, .deaf = end_deaf,
-	.shutdown = end_shutdown, .greeting = end_greeting, .close = end_close,
+	.write = end_write,
+	.read = end_read,
+	.deaf = end_deaf,
+	.shutdown = end_shutdown,
+	.greeting = end_greeting,
+	.close = end_close,
 };
 
 static const struct vsock_end_ops stream_like = {
-	.write = end_write, .read = end_read, .deaf = end_deaf,
-	.shutdown = end_shutdown, .close = end_close, .talks_back = true,
+	.write = end_write,
+	.read = end_read,
+	.deaf = end_deaf,
+	.shutdown = end_shutdown,
+	.close = end_close,
+	.talks_back = true,
 };
 
 static bool end_new(struct vsock_conn *conn, const struct vsock_end_ops *ops)
@@ -241,8 +249,11 @@ static void answer(unsigned which, unsigned result)
 	check(conn);
 	if (result % 3 == 0 && end_new(conn, &socket_like))
 		end = conn->end;
-	vsock_table_connected(conn, end.ops ? 0 : result % 3 == 1 ? -EAGAIN : -ENOENT, end,
-			      f.now_ns);
+	vsock_table_connected(conn,
+			      end.ops           ? 0
+			      : result % 3 == 1 ? -EAGAIN
+						: -ENOENT,
+			      end, f.now_ns);
 }
 
 static void greet(void)

@@ -93,8 +93,14 @@ static void forged_addresses_are_dropped_and_counted(void **state)
 	static const struct {
 		uint64_t src, dst;
 	} cases[] = {
-		{ 4, 2 }, { 2, 2 }, { 0, 2 }, { FAKE_CID, 3 }, { FAKE_CID, 1 }, { FAKE_CID, 0 },
-		{ FAKE_CID | UINT64_C(1) << 32, 2 }, { FAKE_CID, 2 | UINT64_C(1) << 32 },
+		{ 4, 2 },
+		{ 2, 2 },
+		{ 0, 2 },
+		{ FAKE_CID, 3 },
+		{ FAKE_CID, 1 },
+		{ FAKE_CID, 0 },
+		{ FAKE_CID | UINT64_C(1) << 32, 2 },
+		{ FAKE_CID, 2 | UINT64_C(1) << 32 },
 	};
 	struct fake *f = *state;
 	struct fake_end *end;

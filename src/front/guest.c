@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/guest.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "front/handle.h"
+#include "front/vhost/vsock_device.h"
+
+#define LOG_LINES_PER_SEC 10u
+#define IDLE_MS 60000u
+
+static void end(struct guest *guest, int result)
+{
+	guest->has_ended = true;
+	guest->result = result;
+	uv_stop(guest->loop);
+}
+
+static void on_stop_time(uv_timer_t *timer)
+{
+	struct guest *guest = timer->data;
+
+	tsk_warning("stopping with %u connections still at work", guest->sessions.n);
+	end(guest, 0);
+}
+
+/* Whether the front could go and come again without anyone's loss. */
+static bool is_idle(const struct guest *guest)
+{
+	return !guest->device && guest->sessions.n == 0 &&
+	       socket_carriers_count(guest->carriers) == 0 && guest->workers->n == 0;
+}
+
+static void on_idle_time(uv_timer_t *timer)
+{
+	struct guest *guest = timer->data;
+	int r;
+
+	if (!is_idle(guest))
+		return;
+	r = supervisor_send(guest->supervisor, FRONT_IDLE, 0,
+			    supervisor_link_received(guest->supervisor));
+	if (r < 0)
+		tsk_warning("cannot tell that nothing is open: %s", strerror(-r));
+}
+
+/* Something has been opened or closed. */
+static void look_at_what_is_open(struct guest *guest)
+{
+	if (guest->has_ended)
+		return;
+	if (guest->is_stopping) {
+		if (guest->sessions.n == 0)
+			end(guest, 0);
+	} else if (is_idle(guest)) {
+		uv_timer_start(guest->timer, on_idle_time, IDLE_MS, 0);
+	} else {
+		uv_timer_stop(guest->timer);
+	}
+}
+
+static int ask_for_connection(void *context, uint64_t id, uint32_t port)
+{
+	struct guest *guest = context;
+
+	return supervisor_send(guest->supervisor, FRONT_CONNECT, id, port);
+}
+
+static int open_device(struct guest *guest)
+{
+	struct vsock_device_config config = {
+		.guest_cid = guest->limits.cid,
+		.connections_max = guest->limits.connections_max,
+		.service = sessions_service(&guest->sessions),
+		.connect = ask_for_connection,
+		.connect_context = guest,
+	};
+
+	return guest->limits.cid ? vsock_device_new(guest->loop, &config, &guest->device) : 0;
+}
+
+static int open_all(struct guest *guest)
+{
+	struct stream_service service;
+	int r;
+
+	guest->account.max_bytes = guest->limits.memory_bytes_max;
+	sessions_init(&guest->sessions, guest, look_at_what_is_open);
+	service = sessions_service(&guest->sessions);
+	r = work_queue_init(&guest->work, guest->loop);
+	if (r == 0)
+		r = workers_new(guest->loop, guest->supervisor, &guest->work, &guest->account,
+				&guest->limits, &guest->workers);
+	if (r == 0)
+		r = models_new(guest->loop, guest->workers, &guest->account, &guest->limits,
+			       &guest->models);
+	if (r == 0)
+		r = socket_carriers_new(guest->loop, &service, &guest->carriers);
+	if (r == 0)
+		r = open_device(guest);
+	if (r == 0)
+		guest->timer = handle_timer_new(guest->loop, guest);
+	return r < 0 ? r : guest->timer ? 0 : -ENOMEM;
+}
+
+static void on_start(struct guest *guest, const struct front_start *start)
+{
+	enum tsk_log_level level = (enum tsk_log_level)start->log_level;
+	int r;
+
+	guest->limits = *start;
+	/* Who asks for debug lines wants all of them. */
+	tsk_log_init("tensock-front", guest->limits.name, level,
+		     level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
+	r = open_all(guest);
+	if (r == 0)
+		r = supervisor_send(guest->supervisor, FRONT_READY, 0, 0);
+	if (r < 0) {
+		tsk_error("cannot start: %s", strerror(-r));
+		end(guest, r);
+		return;
+	}
+	guest->has_started = true;
+}
+
+static void on_stop(struct guest *guest)
+{
+	if (guest->is_stopping)
+		return;
+	guest->is_stopping = true;
+	uv_timer_start(guest->timer, on_stop_time, guest->limits.run_deadline_ms, 0);
+	sessions_stop(&guest->sessions);
+}
+
+static void on_connection(struct guest *guest, int fd)
+{
+	int r = socket_carriers_add(guest->carriers, fd);
+
+	if (r < 0 && r != -EBUSY) /* -EBUSY: the sessions have said why */
+		tsk_warning("a connection was closed: %s", strerror(-r));
+}
+
+static void on_vmm(struct guest *guest, int fd)
+{
+	int r;
+
+	if (!guest->device) {
+		tsk_close(fd);
+		return;
+	}
+	r = vsock_device_attach(guest->device, fd);
+	if (r == -EBUSY)
+		tsk_warning("a second VMM at the vhost-user socket was turned away");
+	else if (r < 0)
+		tsk_error("the VMM cannot be served: %s", strerror(-r));
+}
+
+static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
+{
+	switch (msg->type) {
+	case FRONT_CONNECTION:
+		on_connection(guest, TAKE_FD(fd));
+		break;
+	case FRONT_HOST_STREAM:
+		if (guest->device && !guest->is_stopping)
+			vsock_device_host_stream(guest->device, TAKE_FD(fd));
+		break;
+	case FRONT_VMM:
+		on_vmm(guest, TAKE_FD(fd));
+		break;
+	case FRONT_WORKER:
+		workers_spawned(guest->workers, msg->id, msg->result, TAKE_FD(fd));
+		break;
+	case FRONT_WORKER_EXITED:
+		workers_exited(guest->workers, msg->id, (int)msg->value);
+		break;
+	case FRONT_CONNECTED:
+		if (guest->device)
+			vsock_device_connected(guest->device, msg->id, msg->result, TAKE_FD(fd));
+		break;
+	case FRONT_STOP:
+		on_stop(guest);
+		break;
+	default:
+		tsk_error("the supervisor sent an unexpected message of type %u", msg->type);
+		end(guest, -EPROTO);
+	}
+	tsk_close(fd);
+	look_at_what_is_open(guest);
+}
+
+static void on_message(void *context, const struct front_msg *msg, int fd)
+{
+	struct guest *guest = context;
+
+	if (guest->has_ended) {
+		tsk_close(fd);
+	} else if (guest->has_started) {
+		dispatch(guest, msg, fd);
+	} else if (msg->type == FRONT_START) {
+		on_start(guest, &msg->start);
+	} else {
+		tsk_close(fd);
+		tsk_error("the supervisor did not begin with a start");
+		end(guest, -EPROTO);
+	}
+}
+
+static void on_supervisor_ended(void *context, int result)
+{
+	struct guest *guest = context;
+
+	if (result < 0)
+		tsk_error("the control socket failed: %s", strerror(-result));
+	end(guest, result);
+}
+
+static const struct supervisor_link_ops supervisor_ops = {
+	.message = on_message,
+	.ended = on_supervisor_ended,
+};
+
+int guest_new(uv_loop_t *loop, int control_fd, struct guest **ret)
+{
+	struct guest *guest = calloc(1, sizeof(*guest));
+	int r;
+
+	if (!guest) {
+		tsk_close(control_fd);
+		return -ENOMEM;
+	}
+	guest->loop = loop;
+	r = supervisor_link_new(loop, control_fd, &supervisor_ops, guest, &guest->supervisor);
+	if (r < 0) {
+		free(guest);
+		return r;
+	}
+	*ret = guest;
+	return 0;
+}
+
+static void log_counters(const struct counters *c)
+{
+	tsk_debug("frames: %" PRIu64 " accepted, %" PRIu64 " ok, %" PRIu64 " error, %" PRIu64
+		  " cancelled, %" PRIu64 " reset",
+		  c->accepted, c->ok, c->error, c->cancelled, c->reset);
+}
+
+void guest_free(struct guest *guest)
+{
+	if (!guest)
+		return;
+	guest->has_ended = true;
+	handle_free(guest->timer);
+	socket_carriers_free(guest->carriers);
+	vsock_device_free(guest->device);
+	models_free(guest->models);
+	workers_free(guest->workers);
+	work_queue_done(&guest->work);
+	supervisor_link_free(guest->supervisor);
+	if (guest->limits.version)
+		log_counters(&guest->counters);
+	free(guest);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything this process holds for its one guest, and what the supervisor says about it. */
+#ifndef FRONT_GUEST_H
+#define FRONT_GUEST_H
+
+#include <stdbool.h>
+#include <uv.h>
+
+#include "base/cleanup.h"
+#include "channel/front_control.h"
+#include "front/account.h"
+#include "front/counters.h"
+#include "front/models.h"
+#include "front/session.h"
+#include "front/socket_carrier.h"
+#include "front/supervisor_link.h"
+#include "front/work.h"
+#include "front/workers.h"
+
+struct vsock_device;
+
+struct guest {
+	uv_loop_t *loop;
+	struct supervisor_link *supervisor;
+	bool has_started;
+	bool is_stopping; /* no new work */
+	bool has_ended;   /* the loop is to be left */
+	int result;       /* 0, or -errno when it ended by a failure */
+
+	/* From FRONT_START on. */
+	struct front_start limits;
+	struct account account;
+	struct work_queue work;
+	struct workers *workers;
+	struct models *models;
+	struct sessions sessions;
+	struct socket_carriers *carriers;
+	struct vsock_device *device; /* NULL without the built-in device */
+	uv_timer_t *timer;           /* the time to be idle, or to stop */
+	struct counters counters;
+};
+
+/* Takes the control socket over, also when this fails.  The rest comes with FRONT_START. */
+int guest_new(uv_loop_t *loop, int control_fd, struct guest **ret) _nodiscard_;
+
+/* Closes everything; run the loop until it is empty afterwards. */
+void guest_free(struct guest *guest);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the front does for its supervisor: start, stop, idle, end. */
+#include "front/guest.h"
+
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/seqpacket.h"
+#include "base/testing.h"
+#include "front/rig.h"
+
+static const float values[] = { 0.5f, 1 };
+
+static void test_first_message(void **state)
+{
+	struct front_msg msg = { .type = FRONT_STOP };
+	struct guest *guest;
+	uv_loop_t loop;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	assert_int_equal(tsk_seqpacket_pair(fds), 0);
+	assert_int_equal(guest_new(&loop, fds[1], &guest), 0);
+	assert_int_equal(front_control_send(fds[0], &msg, -1), 0);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_true(guest->has_ended);
+	assert_int_equal(guest->result, -EPROTO);
+	guest_free(guest);
+	close(fds[0]);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+/* Not a byte of another type, nor a message that only a front may send. */
+static void test_bad_message(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	rig_send(&rig, FRONT_SPAWN, 1, 0, 0, -1);
+	assert_int_equal(rig.guest->result, -EPROTO);
+	rig_done(&rig);
+	rig_init(&rig, &limits);
+	assert_int_equal(write(rig.supervisor, "x", 1), 1);
+	rig_run(&rig, 1);
+	assert_true(rig.guest->has_ended);
+	assert_int_equal(rig.guest->result, -EPROTO);
+	rig_done(&rig);
+}
+
+static void test_end_of_control(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	shutdown(rig.supervisor, SHUT_RDWR);
+	rig_run(&rig, 1);
+	assert_true(rig.guest->has_ended);
+	assert_int_equal(rig.guest->result, 0);
+	close(fd);
+	rig_run(&rig, 1);
+	rig_done(&rig);
+}
+
+static void test_stop_when_idle(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig); /* between frames: closed */
+	rig_send(&rig, FRONT_STOP, 0, 0, 0, -1);
+	rig_run(&rig, 1);
+	rig_expect_end(&rig, fd);
+	assert_true(rig.guest->has_ended);
+	assert_int_equal(rig.guest->result, 0);
+	close(fd);
+	rig_done(&rig);
+}
+
+/* A request that is under way is answered, then the connection ends; no new one is taken. */
+static void test_stop_finishes_work(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct run_entry start;
+	struct rig rig;
+	int fd, late;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	rig_write_frame(&rig, fd, 1, "model");
+	worker = rig_worker_with(&rig, "model");
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	rig_send(&rig, FRONT_STOP, 0, 0, 0, -1);
+	late = rig_connect(&rig);
+	rig_expect_end(&rig, late);
+	assert_false(rig.guest->has_ended);
+	rig_worker_done(worker, &start, values, 2);
+	rig_expect_bytes(&rig, fd, "OK");
+	rig_expect_end(&rig, fd);
+	assert_true(rig.guest->has_ended);
+	close(fd);
+	close(late);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
+static void test_stop_is_bounded(void **state)
+{
+	static const unsigned char header[16] = { 1, 0, 0, 0, 9, 0, 0, 0, 5 };
+	struct front_start limits = rig_limits();
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	limits.run_deadline_ms = 20;
+	limits.workers_max = 0;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	rig_write(&rig, fd, header, sizeof(header));
+	rig_send(&rig, FRONT_STOP, 0, 0, 0, -1);
+	assert_false(rig.guest->has_ended);
+	rig_run(&rig, 50);
+	assert_true(rig.guest->has_ended);
+	assert_int_equal(rig.guest->result, 0);
+	close(fd);
+	rig_run(&rig, 1);
+	rig_done(&rig);
+}
+
+/* A minute after the last thing was closed, and with the right number of messages. */
+static void test_idle(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct run_entry start;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	limits.model_idle_ms = 10;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	assert_false(uv_is_active((uv_handle_t *)rig.guest->timer));
+	rig_write_frame(&rig, fd, 1, "model");
+	worker = rig_worker_with(&rig, "model");
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	rig_worker_done(worker, &start, values, 2);
+	rig_expect_bytes(&rig, fd, "OK");
+	close(fd);
+	rig_run(&rig, 2);
+	/* The worker is there still. */
+	assert_false(uv_is_active((uv_handle_t *)rig.guest->timer));
+	rig_worker_expect_end(&rig, worker);
+	rig_worker_exit(&rig, worker, 0);
+	assert_true(uv_is_active((uv_handle_t *)rig.guest->timer));
+	assert_in_range(uv_timer_get_due_in(rig.guest->timer), 59000, 60000);
+	rig.guest->timer->timer_cb(rig.guest->timer);
+	/* START, CONNECTION, WORKER, WORKER_EXITED */
+	assert_int_equal(rig_expect(&rig, FRONT_IDLE).value, 4);
+	/* A message that crossed it: not idle any more. */
+	fd = rig_connect(&rig);
+	assert_false(uv_is_active((uv_handle_t *)rig.guest->timer));
+	close(fd);
+	rig_run(&rig, 2);
+	rig_done(&rig);
+}
+
+/* The built-in device: with it the front is never idle, without it a VMM is turned away. */
+static void test_device(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig rig;
+	int fds[2];
+
+	(void)state;
+	rig_init(&rig, &limits);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	rig_send(&rig, FRONT_VMM, 0, 0, 0, fds[1]);
+	close(fds[1]);
+	rig_expect_end(&rig, fds[0]);
+	close(fds[0]);
+	rig_done(&rig);
+
+	limits.cid = 3;
+	rig_init(&rig, &limits);
+	assert_non_null(rig.guest->device);
+	assert_false(uv_is_active((uv_handle_t *)rig.guest->timer));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	rig_send(&rig, FRONT_VMM, 0, 0, 0, fds[1]);
+	close(fds[1]);
+	rig_run(&rig, 2);
+	assert_int_equal(send(fds[0], "", 0, MSG_NOSIGNAL), 0);
+	close(fds[0]);
+	rig_run(&rig, 2);
+	rig_send(&rig, FRONT_CONNECTED, 12345, 0, -ECONNREFUSED, -1);
+	assert_false(rig.guest->has_ended);
+	rig_done(&rig);
+}
+
+/* More messages than the control socket holds wait, and none is lost or overtaken. */
+static void test_full_control_socket(void **state)
+{
+	enum {
+		N = 2000
+	};
+	struct front_start limits = rig_limits();
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	for (uint64_t i = 0; i < N; i++)
+		assert_int_equal(supervisor_send(rig.guest->supervisor, FRONT_CONNECT, i, 80), 0);
+	for (uint64_t i = 0; i < N; i++)
+		assert_int_equal(rig_expect(&rig, FRONT_CONNECT).id, i);
+	for (uint64_t i = 0; i < N + SUPERVISOR_LINK_WAITING_MAX; i++) {
+		int r = supervisor_send(rig.guest->supervisor, FRONT_CONNECT, i, 80);
+
+		if (r < 0) {
+			assert_int_equal(r, -EBUSY);
+			rig_done(&rig);
+			return;
+		}
+	}
+	fail_msg("without a bound");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TSK_TEST(test_first_message),
+		TSK_TEST(test_bad_message),
+		TSK_TEST(test_end_of_control),
+		TSK_TEST(test_stop_when_idle),
+		TSK_TEST(test_stop_finishes_work),
+		TSK_TEST(test_stop_is_bounded),
+		TSK_TEST(test_idle),
+		TSK_TEST(test_device),
+		TSK_TEST(test_full_control_socket),
+	};
+
+	return cmocka_run_group_tests(tests, rig_warm_up, NULL);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The bytes of one model, in a memfd: filled by whoever receives them, then frozen, then hashed.
+ * What was hashed is what a worker gets.  They count against the guest's memory from the first
+ * moment.
+ */
+#ifndef FRONT_MODEL_FILE_H
+#define FRONT_MODEL_FILE_H
+
+#include <stdint.h>
+
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+#include "base/memfd.h"
+#include "front/account.h"
+#include "front/work.h"
+
+#define MODEL_HASH_BYTES 32u /* SHA-256 */
+
+struct model_file;
+
+/* Room for size bytes, at least 1.  Fails with LIMIT_REACHED above the account's limit. */
+int model_file_new(struct account *account, uint64_t size, struct model_file **ret,
+		   struct tensock_error *reterr) _nodiscard_;
+
+/* Also while it is being hashed; hashed() is then not called. */
+void model_file_free(struct model_file *file);
+
+/* Where the bytes are to be written; until the freeze. */
+void *model_file_room(struct model_file *file);
+
+/*
+ * All bytes have come.  Freezes them; hashed(context) is called later, from the loop.  After a
+ * failure there is only model_file_free().
+ */
+int model_file_freeze(struct model_file *file, struct work_queue *queue,
+		      void (*hashed)(void *context), void *context, struct tensock_error *reterr)
+	_nodiscard_;
+
+/* MODEL_HASH_BYTES of them, once hashed() has been called. */
+const unsigned char *model_file_hash(const struct model_file *file);
+
+int model_file_fd(const struct model_file *file); /* the file's */
+uint64_t model_file_size(const struct model_file *file);
+
+#endif

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/session.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <uv.h>
+
+#include "base/log.h"
+#include "front/guest.h"
+#include "front/handle.h"
+#include "front/seed_session.h"
+
+static const struct protocol *const protocols[] = {
+	&seed_protocol,
+};
+
+struct session {
+	TAILQ_ENTRY(session) entry;
+	struct sessions *sessions;
+	struct stream_host *host; /* the carrier's */
+	struct stream_host inner; /* ours, for the protocol */
+	uv_timer_t *timer;
+
+	unsigned char first[PROTOCOL_FIRST_BYTES];
+	size_t n_first;
+	const struct protocol *protocol; /* NULL until the first bytes are there */
+	void *stream;                    /* the protocol's */
+	bool is_over;                    /* no protocol, and none to come */
+};
+
+static bool is_waiting(const struct session *session)
+{
+	if (session->protocol)
+		return session->protocol->is_waiting(session->stream);
+	return session->n_first && !session->is_over;
+}
+
+static void on_silence(uv_timer_t *timer)
+{
+	struct session *session = timer->data;
+
+	if (session->protocol)
+		session->protocol->timed_out(session->stream);
+	else
+		session->is_over = true;
+	session->host->wake(session->host);
+}
+
+/* The peer has moved, or what it is waited for has changed. */
+static void rearm(struct session *session)
+{
+	if (is_waiting(session))
+		uv_timer_start(session->timer, on_silence,
+			       session->sessions->guest->limits.idle_timeout_ms, 0);
+	else
+		uv_timer_stop(session->timer);
+}
+
+static void on_inner_wake(struct stream_host *inner)
+{
+	struct session *session =
+		(struct session *)(void *)((char *)inner - offsetof(struct session, inner));
+
+	rearm(session);
+	session->host->wake(session->host);
+}
+
+static size_t session_window(void *stream, void **ret_buf)
+{
+	struct session *session = stream;
+
+	if (session->protocol)
+		return session->protocol->stream->window(session->stream, ret_buf);
+	*ret_buf = session->first + session->n_first;
+	return session->is_over ? 0 : sizeof(session->first) - session->n_first;
+}
+
+static const struct protocol *find_protocol(const unsigned char *first)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
+		if (memcmp(protocols[i]->first, first, PROTOCOL_FIRST_BYTES) == 0)
+			return protocols[i];
+	}
+	return NULL;
+}
+
+/* Gives the protocol the first bytes, in as many pieces as it has room for. */
+static void replay_first(struct session *session)
+{
+	const struct stream_ops *ops = session->protocol->stream;
+	size_t done = 0;
+
+	while (done < session->n_first) {
+		void *buf;
+		size_t n = ops->window(session->stream, &buf);
+
+		if (n > session->n_first - done)
+			n = session->n_first - done;
+		if (n == 0)
+			return;
+		memcpy(buf, session->first + done, n);
+		ops->received(session->stream, n);
+		done += n;
+	}
+}
+
+static void choose_protocol(struct session *session)
+{
+	const unsigned char *first = session->first;
+	const struct protocol *protocol = find_protocol(first);
+
+	if (!protocol) {
+		tsk_warning("a connection was closed: %02x %02x %02x %02x begins no known protocol",
+			    first[0], first[1], first[2], first[3]);
+		session->is_over = true;
+		return;
+	}
+	session->stream = protocol->open(session->sessions->guest, &session->inner);
+	if (!session->stream) {
+		tsk_warning("a connection was closed: no memory");
+		session->is_over = true;
+		return;
+	}
+	session->protocol = protocol;
+	replay_first(session);
+}
+
+static void session_received(void *stream, size_t n)
+{
+	struct session *session = stream;
+
+	if (session->protocol) {
+		session->protocol->stream->received(session->stream, n);
+	} else {
+		session->n_first += n;
+		if (session->n_first == sizeof(session->first))
+			choose_protocol(session);
+	}
+	rearm(session);
+}
+
+static void session_ended(void *stream)
+{
+	struct session *session = stream;
+
+	if (session->protocol)
+		session->protocol->stream->ended(session->stream);
+	else
+		session->is_over = true;
+	rearm(session);
+}
+
+static size_t session_output(void *stream, const void **ret_buf)
+{
+	struct session *session = stream;
+
+	return session->protocol ? session->protocol->stream->output(session->stream, ret_buf) : 0;
+}
+
+static void session_sent(void *stream, size_t n)
+{
+	struct session *session = stream;
+
+	session->protocol->stream->sent(session->stream, n);
+	rearm(session);
+}
+
+static bool session_finished(void *stream)
+{
+	struct session *session = stream;
+
+	return session->protocol ? session->protocol->stream->finished(session->stream)
+				 : session->is_over;
+}
+
+static void session_close(void *stream)
+{
+	struct session *session = stream;
+	struct sessions *sessions = session->sessions;
+
+	if (session->protocol)
+		session->protocol->stream->close(session->stream);
+	handle_free(session->timer);
+	TAILQ_REMOVE(&sessions->list, session, entry);
+	sessions->n--;
+	free(session);
+	sessions->closed(sessions->guest);
+}
+
+static void *session_open(void *context, struct stream_host *host)
+{
+	struct sessions *sessions = context;
+	const struct guest *guest = sessions->guest;
+	struct session *session;
+
+	if (guest->is_stopping)
+		return NULL;
+	if (sessions->n >= guest->limits.connections_max) {
+		sessions->refused++;
+		tsk_warning("a connection was refused: %u are open", sessions->n);
+		return NULL;
+	}
+	session = calloc(1, sizeof(*session));
+	if (!session)
+		return NULL;
+	session->sessions = sessions;
+	session->host = host;
+	session->inner.wake = on_inner_wake;
+	session->timer = handle_timer_new(guest->loop, session);
+	if (!session->timer) {
+		free(session);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&sessions->list, session, entry);
+	sessions->n++;
+	return session;
+}
+
+static const struct stream_ops session_ops = {
+	.window = session_window,
+	.received = session_received,
+	.ended = session_ended,
+	.output = session_output,
+	.sent = session_sent,
+	.finished = session_finished,
+	.close = session_close,
+};
+
+void sessions_init(struct sessions *sessions, struct guest *guest,
+		   void (*closed)(struct guest *guest))
+{
+	*sessions = (struct sessions){ .guest = guest, .closed = closed };
+	TAILQ_INIT(&sessions->list);
+}
+
+struct stream_service sessions_service(struct sessions *sessions)
+{
+	return (struct stream_service){
+		.ops = &session_ops,
+		.context = sessions,
+		.open = session_open,
+	};
+}
+
+void sessions_stop(struct sessions *sessions)
+{
+	struct session *session;
+
+	TAILQ_FOREACH(session, &sessions->list, entry)
+	{
+		if (session->protocol)
+			session->protocol->stop(session->stream);
+		else
+			session->is_over = true;
+		session->host->wake(session->host);
+	}
+}

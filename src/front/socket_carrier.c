@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/socket_carrier.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+
+#include "front/handle.h"
+
+/* What one socket may move in one turn of the loop, each way, before the others have theirs. */
+#define TURN_BYTES ((size_t)1 << 20)
+
+struct socket_carrier {
+	struct stream_host host; /* first: a host is its carrier */
+	TAILQ_ENTRY(socket_carrier) entry;
+	TAILQ_ENTRY(socket_carrier) woken_entry;
+	struct socket_carriers *carriers;
+	int fd;
+	uv_poll_t *poll;
+	int events; /* polled for */
+	void *stream;
+	bool is_woken;
+	bool has_ended;    /* the peer sends no more, and the stream knows */
+	bool is_half_shut; /* so it seems, while the stream wants no bytes */
+};
+
+struct socket_carriers {
+	uv_loop_t *loop;
+	struct stream_service service;
+	uv_idle_t *idle; /* active while woken is not empty */
+	TAILQ_HEAD(carrier_list, socket_carrier) list;
+	TAILQ_HEAD(woken_list, socket_carrier) woken;
+	unsigned n;
+};
+
+static void carrier_free(struct socket_carrier *c)
+{
+	struct socket_carriers *all = c->carriers;
+
+	if (c->is_woken)
+		TAILQ_REMOVE(&all->woken, c, woken_entry);
+	TAILQ_REMOVE(&all->list, c, entry);
+	all->n--;
+	handle_free(c->poll);
+	tsk_close(c->fd);
+	if (c->stream)
+		all->service.ops->close(c->stream);
+	free(c);
+}
+
+/* 0, or -errno when the connection is broken. */
+static int receive(struct socket_carrier *c)
+{
+	const struct stream_ops *ops = c->carriers->service.ops;
+	size_t budget = TURN_BYTES;
+
+	while (budget && !c->has_ended) {
+		void *buf;
+		size_t room = ops->window(c->stream, &buf);
+		ssize_t n;
+
+		if (room == 0)
+			return 0;
+		n = recv(c->fd, buf, room < budget ? room : budget, MSG_DONTWAIT);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		if (n == 0) {
+			c->has_ended = true;
+			ops->ended(c->stream);
+			return 0;
+		}
+		ops->received(c->stream, (size_t)n);
+		budget -= (size_t)n;
+	}
+	return 0;
+}
+
+/* 0, or -errno when the connection is broken. */
+static int transmit(struct socket_carrier *c)
+{
+	const struct stream_ops *ops = c->carriers->service.ops;
+	size_t budget = TURN_BYTES;
+
+	while (budget) {
+		const void *buf;
+		size_t len = ops->output(c->stream, &buf);
+		ssize_t n;
+
+		if (len == 0)
+			return 0;
+		n = send(c->fd, buf, len < budget ? len : budget, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? 0 : -errno;
+		ops->sent(c->stream, (size_t)n);
+		budget -= (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * Takes what the peer has sent beyond what was wanted.  A socket that is closed over unread bytes
+ * resets the connection, and our last answer may be lost with it.
+ */
+static void discard_input(const struct socket_carrier *c)
+{
+	static char rubbish[16384];
+
+	for (unsigned i = 0; i < TURN_BYTES / sizeof(rubbish); i++) {
+		if (recv(c->fd, rubbish, sizeof(rubbish), MSG_DONTWAIT) <= 0)
+			return;
+	}
+}
+
+/*
+ * The peer has shut its side while the stream wants no bytes.  It may wait for an answer, or be
+ * gone.  -EPIPE when it is gone.
+ */
+static int look_whether_gone(struct socket_carrier *c)
+{
+	struct pollfd p = { .fd = c->fd };
+
+	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)))
+		return -EPIPE;
+	c->is_half_shut = true;
+	return 0;
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events);
+
+static int wanted_events(const struct socket_carrier *c)
+{
+	const struct stream_ops *ops = c->carriers->service.ops;
+	const void *out;
+	void *in;
+	int events = 0;
+
+	if (!c->has_ended && ops->window(c->stream, &in))
+		events |= UV_READABLE;
+	else if (!c->has_ended && !c->is_half_shut)
+		events |= UV_DISCONNECT;
+	if (ops->output(c->stream, &out))
+		events |= UV_WRITABLE;
+	return events;
+}
+
+static void watch(struct socket_carrier *c)
+{
+	int events = wanted_events(c);
+
+	if (events == c->events)
+		return;
+	c->events = events;
+	if (events)
+		uv_poll_start(c->poll, events, on_ready);
+	else
+		uv_poll_stop(c->poll);
+}
+
+/* Moves what can be moved.  May free c. */
+static void turn(struct socket_carrier *c)
+{
+	const struct stream_ops *ops = c->carriers->service.ops;
+	const void *out;
+	int r = receive(c);
+
+	if (r == 0)
+		r = transmit(c);
+	if (r == 0 && (!ops->finished(c->stream) || ops->output(c->stream, &out))) {
+		watch(c);
+		return;
+	}
+	if (r == 0)
+		discard_input(c);
+	carrier_free(c);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct socket_carrier *c = poll->data;
+	void *in;
+
+	if (status < 0) {
+		carrier_free(c);
+		return;
+	}
+	if ((events & UV_DISCONNECT) && !c->carriers->service.ops->window(c->stream, &in) &&
+	    look_whether_gone(c) < 0) {
+		carrier_free(c);
+		return;
+	}
+	turn(c);
+}
+
+static void on_woken(uv_idle_t *idle)
+{
+	struct socket_carriers *all = idle->data;
+	struct socket_carrier *c, *last = TAILQ_LAST(&all->woken, woken_list);
+
+	/* Those that are woken meanwhile have their turn with the next. */
+	while ((c = TAILQ_FIRST(&all->woken))) {
+		bool is_last = c == last;
+
+		TAILQ_REMOVE(&all->woken, c, woken_entry);
+		c->is_woken = false;
+		turn(c);
+		if (is_last)
+			break;
+	}
+	if (TAILQ_EMPTY(&all->woken))
+		uv_idle_stop(idle);
+}
+
+static void wake(struct stream_host *host)
+{
+	struct socket_carrier *c = (struct socket_carrier *)(void *)host;
+	struct socket_carriers *all = c->carriers;
+
+	if (c->is_woken)
+		return;
+	c->is_woken = true;
+	TAILQ_INSERT_TAIL(&all->woken, c, woken_entry);
+	uv_idle_start(all->idle, on_woken);
+}
+
+int socket_carriers_new(uv_loop_t *loop, const struct stream_service *service,
+			struct socket_carriers **ret)
+{
+	struct socket_carriers *all = calloc(1, sizeof(*all));
+
+	if (!all)
+		return -ENOMEM;
+	*all = (struct socket_carriers){ .loop = loop, .service = *service };
+	TAILQ_INIT(&all->list);
+	TAILQ_INIT(&all->woken);
+	all->idle = handle_idle_new(loop, all);
+	if (!all->idle) {
+		free(all);
+		return -ENOMEM;
+	}
+	*ret = all;
+	return 0;
+}
+
+void socket_carriers_free(struct socket_carriers *carriers)
+{
+	struct socket_carrier *c;
+
+	if (!carriers)
+		return;
+	while ((c = TAILQ_FIRST(&carriers->list)))
+		carrier_free(c);
+	handle_free(carriers->idle);
+	free(carriers);
+}
+
+int socket_carriers_add(struct socket_carriers *carriers, int fd)
+{
+	struct socket_carrier *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		tsk_close(fd);
+		return -ENOMEM;
+	}
+	c->host.wake = wake;
+	c->carriers = carriers;
+	c->fd = fd;
+	TAILQ_INSERT_TAIL(&carriers->list, c, entry);
+	carriers->n++;
+	c->poll = handle_poll_new(carriers->loop, fd, c);
+	if (c->poll)
+		c->stream = carriers->service.open(carriers->service.context, &c->host);
+	if (!c->stream) {
+		carrier_free(c);
+		return -EBUSY;
+	}
+	watch(c);
+	return 0;
+}
+
+unsigned socket_carriers_count(const struct socket_carriers *carriers)
+{
+	return carriers->n;
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a hostile worker may say, and outputs that need more room. */
+#include "front/worker_link.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/testing.h"
+#include "front/rig.h"
+
+static const float values[] = { 0.5f, 1 };
+
+static struct rig_worker *begin(struct rig *rig, const struct front_start *limits, int *ret_fd)
+{
+	struct rig_worker *worker;
+
+	rig_init(rig, limits);
+	*ret_fd = rig_connect(rig);
+	rig_write_frame(rig, *ret_fd, 1, "model");
+	worker = rig_worker_new(rig);
+	rig_worker_expect_load(rig, worker, "model");
+	return worker;
+}
+
+/* The worker is killed, the request has an error, and all memory comes back. */
+static void expect_killed(struct rig *rig, struct rig_worker *worker, int fd, const char *log)
+{
+	assert_int_equal(rig_expect(rig, FRONT_KILL).id, worker->id);
+	rig_expect_bytes(rig, fd, "ER");
+	rig_expect_log(rig, log);
+	rig_worker_expect_end(rig, worker);
+	assert_int_equal(rig->guest->account.used_bytes, 0);
+	rig_worker_exit(rig, worker, SIGKILL);
+	rig_expect_nothing(rig, 2);
+	close(fd);
+	rig_done(rig);
+}
+
+enum garbage {
+	READY_TWICE,
+	LOADED_TWICE,
+	FAILED_AFTER_LOADED,
+	SENDS_A_BUFFER,
+	SHORT_MESSAGE,
+	GARBAGE_MAX
+};
+
+static void say(struct rig *rig, struct rig_worker *worker, enum garbage what)
+{
+	switch (what) {
+	case READY_TWICE:
+		rig_worker_send(worker, WORKER_READY, TENSOCK_OK, "again");
+		break;
+	case LOADED_TWICE:
+		rig_worker_loaded(worker, TENSOCK_FLOAT32);
+		(void)rig_worker_expect(rig, worker, RUN_START);
+		rig_worker_loaded(worker, TENSOCK_FLOAT32);
+		break;
+	case FAILED_AFTER_LOADED:
+		rig_worker_loaded(worker, TENSOCK_FLOAT32);
+		(void)rig_worker_expect(rig, worker, RUN_START);
+		rig_worker_send(worker, WORKER_FAILED, TENSOCK_INVALID_MODEL, "after all");
+		break;
+	case SENDS_A_BUFFER:
+		rig_worker_send(worker, WORKER_BUFFER_DROP, TENSOCK_OK, "");
+		break;
+	case SHORT_MESSAGE:
+		assert_int_equal(write(worker->socket, "x", 1), 1);
+		break;
+	case GARBAGE_MAX:
+		break;
+	}
+}
+
+static void test_garbage_on_socket(void **state)
+{
+	struct front_start limits = rig_limits();
+
+	(void)state;
+	for (enum garbage what = 0; what < GARBAGE_MAX; what++) {
+		struct rig_worker *worker;
+		struct rig rig;
+		int fd;
+
+		worker = begin(&rig, &limits, &fd);
+		say(&rig, worker, what);
+		expect_killed(&rig, worker, fd, "worker-died: the worker broke the rules");
+	}
+}
+
+static void test_bad_description(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct worker_msg msg = { .type = WORKER_LOADED };
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	worker = begin(&rig, &limits, &fd);
+	assert_int_equal(worker_control_send(worker->socket, &msg, "garbage", 7, NULL, 0), 0);
+	expect_killed(&rig, worker, fd, "a description that cannot be read");
+}
+
+/* One wrong field at a time in an answer that would be right. */
+static void test_garbage_in_ring(void **state)
+{
+	struct front_start limits = rig_limits();
+
+	(void)state;
+	for (int what = 0; what < 8; what++) {
+		struct rig_worker *worker;
+		struct run_entry start, done;
+		struct run_tensor t = { .dtype = TENSOCK_FLOAT32, .bytes = 4 };
+		unsigned char *region;
+		struct rig rig;
+		int fd;
+
+		worker = begin(&rig, &limits, &fd);
+		rig_worker_loaded(worker, TENSOCK_FLOAT32);
+		start = rig_worker_expect(&rig, worker, RUN_START);
+		region = rig_worker_region(worker, start.out_buffer, start.out_offset,
+					   start.out_bytes);
+		done = (struct run_entry){ .type = RUN_DONE, .request_id = start.request_id };
+		if (what == 6)
+			t.dtype = TENSOCK_INT32;
+		if (what == 7)
+			t.index = 1;
+		assert_int_equal(run_layout(&t.bytes, 1, &t.offset, &done.out_bytes), 0);
+		assert_int_equal(run_write(region, done.out_bytes, &t, what == 5 ? 0 : 1), 0);
+		switch (what) {
+		case 0:
+			done.type = RUN_START;
+			break;
+		case 1:
+			done.request_id++;
+			break;
+		case 2:
+			done.status = TENSOCK_STATUS_MAX;
+			break;
+		case 3:
+			done.out_bytes = start.out_bytes + 1;
+			break;
+		case 4: /* asks for room that it has */
+			done.status = TENSOCK_TOO_LARGE;
+			done.needed = start.out_bytes;
+			break;
+		default: /* no output; one of another type; another one */
+			break;
+		}
+		rig_worker_push(worker, &done);
+		expect_killed(&rig, worker, fd, "worker-died: the worker broke the rules");
+	}
+}
+
+/* Answers that nobody waits for, and a position that cannot be. */
+static void test_unasked_answer(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct run_entry done = { .type = RUN_DONE, .request_id = 1 };
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	worker = begin(&rig, &limits, &fd);
+	rig_worker_push(worker, &done);
+	expect_killed(&rig, worker, fd, "an unexpected answer");
+	worker = begin(&rig, &limits, &fd);
+	/* The first word of the shared ring is the position of its producer. */
+	*(uint32_t *)(void *)worker->rings.out.shared = RING_ENTRIES + 1;
+	ring_ring(&worker->rings.out);
+	expect_killed(&rig, worker, fd, "a broken ring");
+}
+
+static void test_ringing_for_nothing(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct front_msg msg;
+	struct rig rig;
+	int fd, dummy;
+
+	(void)state;
+	worker = begin(&rig, &limits, &fd);
+	for (int i = 0; i < 100000; i++) {
+		uint64_t one = 1;
+
+		(void)!write(worker->rings.out.doorbell, &one, sizeof(one));
+		uv_run(&rig.loop, UV_RUN_NOWAIT);
+		if (front_control_recv(rig.supervisor, &msg, &dummy) == 1)
+			break;
+	}
+	assert_int_equal(msg.type, FRONT_KILL);
+	rig_expect_bytes(&rig, fd, "ER");
+	rig_expect_log(&rig, "it rings for nothing");
+	rig_worker_exit(&rig, worker, SIGKILL);
+	close(fd);
+	rig_done(&rig);
+}
+
+/*
+ * A closed doorbell does not keep the loop awake; the deadline ends a run whose end cannot be
+ * heard.
+ */
+static void test_closed_doorbell(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	limits.run_deadline_ms = 50;
+	worker = begin(&rig, &limits, &fd);
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	(void)rig_worker_expect(&rig, worker, RUN_START);
+	worker->rings.out.doorbell = tsk_close(worker->rings.out.doorbell);
+	for (unsigned i = 0; i < 5000; i++)
+		uv_run(&rig.loop, UV_RUN_NOWAIT);
+	expect_killed(&rig, worker, fd, "deadline-exceeded: the run took more than 50 ms");
+}
+
+/* Outputs that did not fit are fetched into a larger buffer. */
+static void test_fetch(void **state)
+{
+	enum {
+		N = 30000
+	};
+	struct front_start limits = rig_limits();
+	struct run_entry start, fetch, needed = { .type = RUN_DONE, .status = TENSOCK_TOO_LARGE };
+	float *many = calloc(N, sizeof(*many));
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	worker = begin(&rig, &limits, &fd);
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	for (int i = 0; i < 3; i++) {
+		start = rig_worker_expect(&rig, worker, RUN_START);
+		needed.request_id = start.request_id;
+		needed.needed = N * sizeof(float) + 4096;
+		rig_worker_push(worker, &needed);
+		fetch = rig_worker_expect(&rig, worker, RUN_FETCH);
+		assert_int_equal(fetch.request_id, start.request_id);
+		assert_true(fetch.out_bytes >= needed.needed);
+		assert_int_not_equal(fetch.out_buffer, start.out_buffer);
+		rig_worker_done(worker, &fetch, many, N);
+		rig_expect_bytes(&rig, fd, "OK");
+		/* Buffers are used again: the fourth id never comes. */
+		assert_true(fetch.out_buffer <= 3 && start.in_buffer <= 3);
+		rig_write_frame(&rig, fd, 2, "model");
+	}
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	needed.request_id = start.request_id;
+	needed.needed = limits.request_bytes_max;
+	rig_worker_push(worker, &needed);
+	rig_expect_bytes(&rig, fd, "ER");
+	rig_expect_log(&rig, "too-large: outputs of");
+	/* That was the request's fault, not the worker's. */
+	rig_write_frame(&rig, fd, 3, "model");
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	rig_worker_done(worker, &start, values, 2);
+	rig_expect_bytes(&rig, fd, "OK");
+	free(many);
+	close(fd);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
+static void test_fetch_twice(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct run_entry start, needed = { .type = RUN_DONE, .status = TENSOCK_TOO_LARGE };
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	worker = begin(&rig, &limits, &fd);
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	needed.request_id = start.request_id;
+	needed.needed = 200000;
+	rig_worker_push(worker, &needed);
+	(void)rig_worker_expect(&rig, worker, RUN_FETCH);
+	needed.needed = 400000;
+	rig_worker_push(worker, &needed);
+	expect_killed(&rig, worker, fd, "it asks for room that it has");
+}
+
+/* Inputs above the limit, and a guest whose memory is used up: errors, and the worker is kept. */
+static void test_no_room_for_buffers(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	limits.request_bytes_max = 100;
+	worker = begin(&rig, &limits, &fd);
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	rig_expect_bytes(&rig, fd, "ER");
+	rig_expect_log(&rig, "too-large: inputs of");
+	close(fd);
+	rig_run(&rig, 2);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+
+	limits = rig_limits();
+	limits.memory_bytes_max = 100 << 10;
+	worker = begin(&rig, &limits, &fd);
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	rig_expect_bytes(&rig, fd, "ER");
+	rig_expect_log(&rig, "limit-reached: no room for");
+	close(fd);
+	rig_run(&rig, 2);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
+/* Messages of the supervisor about workers that are not, or no longer. */
+static void test_stray_answers(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct run_entry start;
+	struct rig rig;
+	int fd, fds[2];
+
+	(void)state;
+	worker = begin(&rig, &limits, &fd);
+	rig_send(&rig, FRONT_WORKER_EXITED, 999, 0, 0, -1);
+	rig_send(&rig, FRONT_WORKER, 999, 0, -EAGAIN, -1);
+	assert_int_equal(pipe(fds), 0);
+	rig_send(&rig, FRONT_WORKER, worker->id, 0, 0, fds[0]);
+	close(fds[0]);
+	close(fds[1]);
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	rig_worker_done(worker, &start, values, 2);
+	rig_expect_bytes(&rig, fd, "OK");
+	close(fd);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TSK_TEST(test_garbage_on_socket),
+		TSK_TEST(test_bad_description),
+		TSK_TEST(test_garbage_in_ring),
+		TSK_TEST(test_unasked_answer),
+		TSK_TEST(test_ringing_for_nothing),
+		TSK_TEST(test_closed_doorbell),
+		TSK_TEST(test_fetch),
+		TSK_TEST(test_fetch_twice),
+		TSK_TEST(test_no_room_for_buffers),
+		TSK_TEST(test_stray_answers),
+	};
+
+	return cmocka_run_group_tests(tests, rig_warm_up, NULL);
+}

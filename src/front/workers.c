@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/workers.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/log.h"
+#include "front/handle.h"
+
+static void reap_all(struct workers *workers)
+{
+	struct worker_link *link;
+
+	TAILQ_FOREACH(link, &workers->list, entry)
+	(void)worker_run_reap(link);
+}
+
+static void on_turn(uv_idle_t *idle)
+{
+	uv_idle_stop(idle);
+}
+
+/*
+ * Before the loop blocks.  First every answer is handled, which may put requests into any ring;
+ * only then the doorbells, once a turn, and the word that we sleep.
+ */
+static void on_prepare(uv_prepare_t *prepare)
+{
+	struct workers *workers = prepare->data;
+	struct worker_link *link;
+	bool must_not_block = false;
+
+	reap_all(workers);
+	TAILQ_FOREACH(link, &workers->list, entry)
+	must_not_block |= worker_link_before_sleep(link);
+	if (must_not_block)
+		uv_idle_start(workers->idle, on_turn);
+}
+
+static void on_check(uv_check_t *check)
+{
+	struct workers *workers = check->data;
+	struct worker_link *link;
+
+	TAILQ_FOREACH(link, &workers->list, entry)
+	worker_link_after_sleep(link);
+	reap_all(workers);
+}
+
+static int start_handles(struct workers *workers)
+{
+	workers->prepare = handle_prepare_new(workers->loop, workers);
+	workers->check = handle_check_new(workers->loop, workers);
+	workers->idle = handle_idle_new(workers->loop, workers);
+	workers->spare_timer = handle_timer_new(workers->loop, workers);
+	if (!workers->prepare || !workers->check || !workers->idle || !workers->spare_timer)
+		return -ENOMEM;
+	uv_prepare_start(workers->prepare, on_prepare);
+	uv_check_start(workers->check, on_check);
+	return 0;
+}
+
+int workers_new(uv_loop_t *loop, struct supervisor_link *supervisor, struct work_queue *work,
+		struct account *account, const struct front_start *limits, struct workers **ret)
+{
+	struct workers *workers = calloc(1, sizeof(*workers));
+
+	if (!workers)
+		return -ENOMEM;
+	workers->loop = loop;
+	workers->supervisor = supervisor;
+	workers->work = work;
+	workers->account = account;
+	workers->limits = limits;
+	TAILQ_INIT(&workers->list);
+	if (start_handles(workers) < 0) {
+		workers_free(workers);
+		return -ENOMEM;
+	}
+	*ret = workers;
+	return 0;
+}
+
+void workers_free(struct workers *workers)
+{
+	struct worker_link *link;
+
+	if (!workers)
+		return;
+	while ((link = TAILQ_FIRST(&workers->list))) {
+		TAILQ_REMOVE(&workers->list, link, entry);
+		worker_link_free(link);
+	}
+	handle_free(workers->prepare);
+	handle_free(workers->check);
+	handle_free(workers->idle);
+	handle_free(workers->spare_timer);
+	free(workers);
+}
+
+static int add(struct workers *workers, struct worker_link **ret)
+{
+	struct worker_link *link;
+	int r;
+
+	if (workers->n >= workers->limits->workers_max)
+		return -EBUSY;
+	r = worker_link_new(workers, workers->last_id + 1, &link);
+	if (r < 0)
+		return r;
+	workers->last_id++;
+	workers->n++;
+	TAILQ_INSERT_TAIL(&workers->list, link, entry);
+	*ret = link;
+	return 0;
+}
+
+void workers_forget_spare(struct workers *workers, struct worker_link *link)
+{
+	if (workers->spare != link)
+		return;
+	workers->spare = NULL;
+	uv_timer_stop(workers->spare_timer);
+}
+
+/* No model came for it. */
+static void on_spare_idle(uv_timer_t *timer)
+{
+	struct workers *workers = timer->data;
+
+	if (workers->spare)
+		worker_link_close(workers->spare);
+}
+
+void workers_expect(struct workers *workers)
+{
+	struct worker_link *link;
+
+	/* What fails here fails again, with someone to tell, when the model is to be loaded. */
+	if (workers->spare || add(workers, &link) < 0)
+		return;
+	workers->spare = link;
+	uv_timer_start(workers->spare_timer, on_spare_idle, workers->limits->model_idle_ms, 0);
+}
+
+int workers_load(struct workers *workers, const struct worker_model *model,
+		 const struct worker_user_ops *ops, void *user, struct worker_link **ret)
+{
+	struct worker_link *link = workers->spare;
+	int r = link ? 0 : add(workers, &link);
+
+	if (r < 0)
+		return r;
+	*ret = link;
+	worker_link_load(link, model, ops, user);
+	return 0;
+}
+
+void workers_remove(struct workers *workers, struct worker_link *link)
+{
+	TAILQ_REMOVE(&workers->list, link, entry);
+	workers->n--;
+	worker_link_free(link);
+	if (workers->room)
+		workers->room(workers->room_context);
+}
+
+static struct worker_link *find(struct workers *workers, uint64_t id)
+{
+	struct worker_link *link;
+
+	TAILQ_FOREACH(link, &workers->list, entry)
+	{
+		if (link->id == id)
+			return link;
+	}
+	return NULL;
+}
+
+void workers_spawned(struct workers *workers, uint64_t id, int result, int fd)
+{
+	struct worker_link *link = find(workers, id);
+
+	if (!link || link->is_process) {
+		tsk_close(fd);
+		return;
+	}
+	worker_link_spawned(link, result, fd);
+}
+
+void workers_exited(struct workers *workers, uint64_t id, int wait_status)
+{
+	struct worker_link *link = find(workers, id);
+
+	if (!link || !link->is_process)
+		return;
+	if (WIFSIGNALED(wait_status))
+		tsk_info("worker %" PRIu64 " was ended by signal %d (%s)", id,
+			 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+	else
+		tsk_debug("worker %" PRIu64 " exited with %d", id, WEXITSTATUS(wait_status));
+	worker_link_exited(link);
+	workers_remove(workers, link);
+}

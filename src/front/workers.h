@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's worker processes: at most workers_max of them, one of which may be a spare that waits
+ * for a model with its engine already open.
+ */
+#ifndef FRONT_WORKERS_H
+#define FRONT_WORKERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "base/cleanup.h"
+#include "channel/front_control.h"
+#include "channel/worker_control.h"
+#include "front/account.h"
+#include "front/supervisor_link.h"
+#include "front/work.h"
+#include "front/worker_link.h"
+
+struct workers {
+	uv_loop_t *loop;
+	struct supervisor_link *supervisor;
+	struct work_queue *work;
+	struct account *account;
+	const struct front_start *limits;
+	/* A process has ended, so that another may be started. */
+	void (*room)(void *context);
+	void *room_context;
+
+	TAILQ_HEAD(worker_list, worker_link) list; /* also the closed ones, until they have ended */
+	unsigned n;
+	struct worker_link *spare; /* SPAWNING or SPARE */
+	uint64_t last_id;
+	uv_prepare_t *prepare;
+	uv_check_t *check;
+	uv_idle_t *idle; /* active while the loop must not block */
+	uv_timer_t *spare_timer;
+
+	struct worker_received received; /* scratch: both are large */
+	struct run_tensor tensors[RUN_TENSORS_MAX];
+};
+
+/* What it is given must outlive it. */
+int workers_new(uv_loop_t *loop, struct supervisor_link *supervisor, struct work_queue *work,
+		struct account *account, const struct front_start *limits, struct workers **ret)
+	_nodiscard_;
+void workers_free(struct workers *workers);
+
+/* A model is on its way: has a spare started unless there is one, or no room. */
+void workers_expect(struct workers *workers);
+
+/*
+ * Loads a model into the spare or a new worker.  -EBUSY: workers_max are there, or -errno.
+ * *ret is set before user's lost() can be called, which may be at once: then it is not touched
+ * again.
+ */
+int workers_load(struct workers *workers, const struct worker_model *model,
+		 const struct worker_user_ops *ops, void *user, struct worker_link **ret)
+	_nodiscard_;
+
+/* Messages of the supervisor.  fd is taken over. */
+void workers_spawned(struct workers *workers, uint64_t id, int result, int fd);
+void workers_exited(struct workers *workers, uint64_t id, int wait_status);
+
+/* For worker_link.c: it has become useless. */
+void workers_forget_spare(struct workers *workers, struct worker_link *link);
+/* For worker_link.c: nothing more will come of it; frees it. */
+void workers_remove(struct workers *workers, struct worker_link *link);
+
+#endif
