@@ -20,11 +20,12 @@ enum front_msg_type {
 	/* supervisor → front */
 	FRONT_START = 1,       /* the first message, once; `start` is set */
 	FRONT_CONNECTION = 2,  /* fd: a guest's stream to port 9999 */
-	FRONT_HOST_STREAM = 3, /* fd: a host program's connection to PATH; its CONNECT line follows */
+	FRONT_HOST_STREAM = 3, /* fd: a host program's connection to PATH; CONNECT follows */
 	FRONT_VMM = 4,         /* fd: a VMM's connection to the vhost-user socket */
-	FRONT_WORKER = 5,      /* answers SPAWN. id; result 0: fd is the worker's control socket, else -errno */
-	FRONT_WORKER_EXITED = 6, /* id; value: the wait status.  Comes once for each FRONT_WORKER with result 0 */
-	FRONT_CONNECTED = 7, /* answers CONNECT. id; result 0: fd is the connected socket, else -errno */
+	FRONT_WORKER = 5, /* answers SPAWN. id; result 0: fd is its control socket, else -errno */
+	/* id; value: the wait status.  Comes once for each FRONT_WORKER with result 0. */
+	FRONT_WORKER_EXITED = 6,
+	FRONT_CONNECTED = 7, /* answers CONNECT. id; result 0: fd is the socket, else -errno */
 	FRONT_STOP = 8,      /* take no new work, finish what runs, then exit 0 */
 
 	/* front → supervisor */
@@ -46,11 +47,11 @@ struct front_start {
 	uint64_t request_bytes_max; /* tensors of one request, in and out together */
 	uint64_t memory_bytes_max;  /* models and buffers, all together */
 	uint32_t connections_max;
-	uint32_t workers_max;    /* worker processes at once */
+	uint32_t workers_max;      /* worker processes at once */
 	uint32_t load_deadline_ms; /* from the hand-over of the model to its worker's "loaded" */
 	uint32_t run_deadline_ms;  /* of one run */
 	uint32_t idle_timeout_ms;  /* a connection in the middle of a frame that brings no byte */
-	uint32_t model_idle_ms;    /* a loaded model that no one has asked for is unloaded after this */
+	uint32_t model_idle_ms;    /* a loaded model is unloaded after so long without a request */
 };
 
 struct front_msg {

@@ -56,9 +56,10 @@ static const struct {
 	uint32_t type;
 	unsigned n_fds;
 } types[] = {
-	{ FRONT_START, 0 }, { FRONT_CONNECTION, 1 },	{ FRONT_HOST_STREAM, 1 }, { FRONT_VMM, 1 },
-	{ FRONT_WORKER, 1 }, { FRONT_WORKER_EXITED, 0 }, { FRONT_CONNECTED, 1 },   { FRONT_STOP, 0 },
-	{ FRONT_READY, 0 }, { FRONT_SPAWN, 0 },		{ FRONT_KILL, 0 },	   { FRONT_CONNECT, 0 },
+	{ FRONT_START, 0 },     { FRONT_CONNECTION, 1 }, { FRONT_HOST_STREAM, 1 },
+	{ FRONT_VMM, 1 },       { FRONT_WORKER, 1 },     { FRONT_WORKER_EXITED, 0 },
+	{ FRONT_CONNECTED, 1 }, { FRONT_STOP, 0 },       { FRONT_READY, 0 },
+	{ FRONT_SPAWN, 0 },     { FRONT_KILL, 0 },       { FRONT_CONNECT, 0 },
 	{ FRONT_IDLE, 0 },
 };
 
@@ -103,7 +104,8 @@ static void test_wrong_number_of_fds(void **state)
 				continue;
 			assert_int_equal(receive_raw(&f, &msg, n), -EPROTO);
 			if (n < 2)
-				assert_int_equal(front_control_send(f.a, &msg, n ? f.a : -1), -EINVAL);
+				assert_int_equal(front_control_send(f.a, &msg, n ? f.a : -1),
+						 -EINVAL);
 		}
 	}
 	assert_int_equal(f.fd, -7);
@@ -160,7 +162,8 @@ static void test_fields_that_do_not_go_with_the_type(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
 		struct front_msg msg = make_msg(types[i].type);
 
-		msg.result = types[i].type == FRONT_WORKER || types[i].type == FRONT_CONNECTED ? 1 : -1;
+		msg.result =
+			types[i].type == FRONT_WORKER || types[i].type == FRONT_CONNECTED ? 1 : -1;
 		assert_int_equal(receive_raw(&f, &msg, types[i].n_fds), -EPROTO);
 		if (types[i].type == FRONT_START)
 			continue;

@@ -11,8 +11,8 @@
 
 /* Each word on a line of its own, by who writes it. */
 struct ring_shared {
-	_Alignas(CACHE_LINE) _Atomic uint32_t written; /* the producer's position */
-	_Alignas(CACHE_LINE) _Atomic uint32_t read;    /* the consumer's position */
+	_Alignas(CACHE_LINE) _Atomic uint32_t written;  /* the producer's position */
+	_Alignas(CACHE_LINE) _Atomic uint32_t read;     /* the consumer's position */
 	_Alignas(CACHE_LINE) _Atomic uint32_t sleeping; /* 1: the consumer waits for the doorbell */
 	_Alignas(CACHE_LINE) unsigned char entries[RING_ENTRIES][RING_ENTRY_BYTES];
 };

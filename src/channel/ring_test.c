@@ -16,7 +16,7 @@
 #define WRITTEN_AT 0u
 #define READ_AT 64u
 #define SLEEPING_AT 128u
-#define DIRECTION_BYTES (192u + RING_ENTRIES * RING_ENTRY_BYTES)
+#define DIRECTION_BYTES ((size_t)192 + (size_t)RING_ENTRIES * RING_ENTRY_BYTES)
 
 struct entry {
 	uint64_t number;
@@ -32,7 +32,7 @@ static void init(struct fixture *f)
 	_cleanup_close_ int memfd = -1;
 	int to_worker, at_worker, to_front, at_front;
 
-	signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(ring_memfd_new(&memfd), 0);
 	assert_int_equal(ring_doorbell_new(&to_worker, &at_worker), 0);
 	assert_int_equal(ring_doorbell_new(&to_front, &at_front), 0);
@@ -367,7 +367,7 @@ static void test_init_refuses_other_memory(void **state)
 	(void)state;
 	assert_int_equal(tsk_memfd_new("test", 4096, &small), 0);
 	unsealed = memfd_create("test", MFD_CLOEXEC);
-	assert_int_equal(ftruncate(unsealed, 2 * DIRECTION_BYTES), 0);
+	assert_int_equal(ftruncate(unsealed, (off_t)(2 * DIRECTION_BYTES)), 0);
 	assert_int_equal(ring_doorbell_new(&a, &b), 0);
 	assert_int_equal(ring_pair_init(&pair, RING_FRONT, small, a, b), -EPROTO);
 	assert_int_equal(ring_doorbell_new(&a, &b), 0);

@@ -20,8 +20,8 @@
 enum run_type {
 	RUN_START = 1, /* front → worker: run the model on the tensors of the input region */
 	RUN_FETCH = 2, /* front → worker: the outputs did not fit; here is a larger region */
-	RUN_CANCEL = 3, /* front → worker: end request_id if it still runs; its DONE comes all the same */
-	RUN_DONE = 4,  /* worker → front: exactly one for each START, and one for each FETCH */
+	RUN_CANCEL = 3, /* front → worker: end request_id if it still runs; its DONE comes anyway */
+	RUN_DONE = 4,   /* worker → front: exactly one for each START, and one for each FETCH */
 };
 
 /* An entry of a ring: exactly RING_ENTRY_BYTES. */
@@ -32,7 +32,7 @@ struct run_entry {
 	uint64_t request_id;
 	uint32_t in_buffer, out_buffer; /* ids of WORKER_BUFFER */
 	uint64_t in_offset, in_bytes;
-	uint64_t out_offset, out_bytes; /* START, FETCH: the room there is; DONE: what was used of it */
+	uint64_t out_offset, out_bytes; /* START, FETCH: the room there is; DONE: what was used */
 	uint64_t needed; /* DONE with TENSOCK_TOO_LARGE: the room that FETCH must bring; the outputs
 			  * are kept until the next START or FETCH.  Else 0 */
 };
@@ -49,15 +49,18 @@ struct run_tensor {
 
 /*
  * The layout of n tensors of the given byte sizes: *ret_total is the region's size, a multiple of
- * RUN_ALIGN.  offsets (n of them, may be NULL) are set, also when it fails.  -EOVERFLOW, or -E2BIG above RUN_TENSORS_MAX.
+ * RUN_ALIGN.  offsets (n of them, may be NULL) are set, also when it fails.  -EOVERFLOW, or -E2BIG
+ * above RUN_TENSORS_MAX.
  */
-int run_layout(const uint64_t *bytes, unsigned n, uint64_t *offsets, uint64_t *ret_total) _nodiscard_;
+int run_layout(const uint64_t *bytes, unsigned n, uint64_t *offsets, uint64_t *ret_total)
+	_nodiscard_;
 
 /*
  * Writes the descriptors at the start of a region of size bytes.  -ENOSPC when they do not fit,
  * -E2BIG above RUN_TENSORS_MAX.
  */
-int run_write(void *region, uint64_t size, const struct run_tensor *tensors, unsigned n) _nodiscard_;
+int run_write(void *region, uint64_t size, const struct run_tensor *tensors, unsigned n)
+	_nodiscard_;
 
 /*
  * Copies the descriptors out of a region and checks each: dtype known, rank and dims in bounds,

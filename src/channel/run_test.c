@@ -168,7 +168,8 @@ static void test_too_many(void **state)
 /* A large region and a large max: the constant is the bound. */
 static void test_more_than_the_constant(void **state)
 {
-	uint64_t size = HEADER_BYTES + (RUN_TENSORS_MAX + 1) * sizeof(struct run_tensor);
+	uint64_t block = HEADER_BYTES + (RUN_TENSORS_MAX + 1) * sizeof(struct run_tensor);
+	uint64_t size = block + RUN_ALIGN;
 	unsigned char *region = calloc(1, size);
 	struct run_tensor *got = calloc(RUN_TENSORS_MAX + 1, sizeof(*got));
 	uint32_t count = RUN_TENSORS_MAX + 1;
@@ -315,6 +316,9 @@ static void test_bytes_of_dims(void **state)
 	assert_int_equal(read_one(TENSOCK_BYTES, 1, 0, 0), 0);
 	assert_int_equal(read_one(TENSOCK_BYTES, 1, -1, 12), -EPROTO);
 	assert_int_equal(read_one(TENSOCK_BYTES, 1, INT64_C(1) << 62, 0), -EPROTO);
+	/* The bytes are right, but with the offset they wrap. */
+	assert_int_equal(read_one(TENSOCK_BYTES, 1, 3, UINT64_MAX), -EPROTO);
+	assert_int_equal(read_one(TENSOCK_UINT16, 1, INT64_MAX, UINT64_MAX - 1), -EPROTO);
 }
 
 /* An empty payload may stand at the very end, and nowhere behind. */

@@ -20,14 +20,14 @@
 
 #define WORKER_CONTROL_FD 3
 #define WORKER_FDS_MAX 3u
-#define WORKER_DESCRIPTION_MAX (128u * 1024) /* the encoded description of a model */
+#define WORKER_DESCRIPTION_MAX ((size_t)128 * 1024) /* the encoded description of a model */
 
 enum worker_msg_type {
 	/* front → worker */
-	WORKER_ATTACH = 1,      /* fds: the rings' memfd, the doorbell front→worker (the end to read),
-				 * the doorbell worker→front (the end to write) */
-	WORKER_LOAD = 2,        /* fd: the model, a frozen memfd; value: its bytes (the whole memfd) */
-	WORKER_BUFFER = 3,      /* fd: a memfd for tensors; id names it from now on; value: its bytes */
+	/* fds: the rings' memfd, doorbell front→worker (end to read), worker→front (end to write) */
+	WORKER_ATTACH = 1,
+	WORKER_LOAD = 2,   /* fd: the model, a frozen memfd; value: its bytes (the whole memfd) */
+	WORKER_BUFFER = 3, /* fd: a memfd for tensors; id names it from now on; value: its bytes */
 	WORKER_BUFFER_DROP = 4, /* id: unmap it; no run of it is under way */
 
 	/* worker → front */

@@ -115,8 +115,8 @@ static int receive_raw(struct fixture *f, const struct worker_msg *msg, size_t d
 	int r;
 
 	memcpy(bytes, msg, MSG_BYTES);
-	assert_int_equal(
-		tsk_seqpacket_send(f->a, bytes, MSG_BYTES + description_bytes, fds, n_fds), 0);
+	assert_int_equal(tsk_seqpacket_send(f->a, bytes, MSG_BYTES + description_bytes, fds, n_fds),
+			 0);
 	r = receive(f);
 	worker_received_done(f->received);
 	return r;
@@ -139,7 +139,8 @@ static void test_wrong_number_of_fds(void **state)
 				continue;
 			assert_int_equal(receive_raw(&f, &msg, len, n), -EPROTO);
 			assert_int_equal(f.received->fds[0], -1);
-			assert_int_equal(worker_control_send(f.a, &msg, "model", len, fds, n), -EINVAL);
+			assert_int_equal(worker_control_send(f.a, &msg, "model", len, fds, n),
+					 -EINVAL);
 		}
 	}
 	done(&f);
@@ -155,10 +156,13 @@ static void test_text_without_its_end(void **state)
 		struct worker_msg msg = make_msg(types[i].type);
 
 		memset(msg.text, 'x', sizeof(msg.text));
-		assert_int_equal(receive_raw(&f, &msg, description_of(types[i].type), types[i].n_fds),
+		assert_int_equal(receive_raw(&f, &msg, description_of(types[i].type),
+					     types[i].n_fds),
 				 -EPROTO);
 		msg.text[sizeof(msg.text) - 1] = '\0';
-		assert_int_equal(receive_raw(&f, &msg, description_of(types[i].type), types[i].n_fds), 1);
+		assert_int_equal(receive_raw(&f, &msg, description_of(types[i].type),
+					     types[i].n_fds),
+				 1);
 	}
 	done(&f);
 }

@@ -75,9 +75,11 @@ static char *read_string(struct tsk_reader *r)
 	size_t len = tsk_read_u16(r);
 	const char *bytes = tsk_read_bytes(r, len);
 
-	if (bytes && (len > TSK_TENSOR_NAME_MAX || memchr(bytes, '\0', len)))
+	if (!bytes || len > TSK_TENSOR_NAME_MAX || memchr(bytes, '\0', len)) {
 		r->bad = true;
-	return r->bad ? NULL : strndup(bytes, len);
+		return NULL;
+	}
+	return strndup(bytes, len);
 }
 
 static void write_tensor(struct tsk_writer *w, const struct tsk_tensor_info *t)

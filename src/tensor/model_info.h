@@ -19,14 +19,14 @@
 
 #include "base/cleanup.h"
 
-#define TSK_TENSOR_NAME_MAX 1024u /* bytes of each string here, without the NUL */
+#define TSK_TENSOR_NAME_MAX 1024u   /* bytes of each string here, without the NUL */
 #define TSK_MODEL_TENSORS_MAX 1024u /* inputs, and outputs */
 
 struct tsk_tensor_info {
 	char *name;
 	uint32_t dtype; /* enum tensock_dtype, never invalid */
 	uint32_t rank;
-	int64_t dims[TENSOCK_RANK_MAX];      /* -1: not fixed */
+	int64_t dims[TENSOCK_RANK_MAX];    /* -1: not fixed */
 	char *dim_names[TENSOCK_RANK_MAX]; /* a symbolic dimension's name, or NULL */
 };
 

@@ -103,12 +103,17 @@ static void test_there_and_back(void **state)
 /* The form is one that guests will read: byte for byte. */
 static void test_form(void **state)
 {
+	/* A line a field. */
+	/* clang-format off */
 	static const unsigned char wanted[] = {
-		1, 0, 0, 0, 1, 0, 'E', 2, 0, 'f', 'o', 1, 0, 0, 0, 0, 0, 0, 0, /* head */
-		1, 0, 'x', 11, 0, 0, 0, 2, 0, 0, 0,				/* name, dtype, rank */
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0, 'N',	/* -1 "N" */
-		2, 1, 0, 0, 0, 0, 0, 0, 0, 0,					/* 258 */
+		1, 0, 0, 0,
+		1, 0, 'E', 2, 0, 'f', 'o',
+		1, 0, 0, 0, 0, 0, 0, 0,                                    /* inputs, outputs */
+		1, 0, 'x', 11, 0, 0, 0, 2, 0, 0, 0,                        /* name, dtype, rank */
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 0, 'N', /* -1 "N" */
+		2, 1, 0, 0, 0, 0, 0, 0, 0, 0,                              /* 258 */
 	};
+	/* clang-format on */
 	struct tsk_tensor_info input = { .name = TEXT("x"),
 					 .dtype = TENSOCK_FLOAT32,
 					 .rank = 2,
@@ -155,7 +160,8 @@ static void test_each_bit_flipped(void **state)
 
 		buf[bit / 8] ^= (unsigned char)(1u << bit % 8);
 		if (decode(buf, len, &info) == 0) {
-			assert_int_equal(tsk_model_info_encode(&info, again, sizeof(again), &again_len),
+			assert_int_equal(tsk_model_info_encode(&info, again, sizeof(again),
+							       &again_len),
 					 0);
 			assert_int_equal(again_len, len);
 			assert_memory_equal(again, buf, len);
@@ -235,7 +241,7 @@ static void test_encode_refuses_what_breaks_a_bound(void **state)
 
 struct change {
 	const char *what;
-	size_t at; /* in the form of test_form's model with empty strings */
+	size_t at; /* in what encode_small() makes */
 	unsigned char bytes[8];
 	unsigned n;
 };
@@ -312,11 +318,43 @@ static void test_string_too_long(void **state)
 	tsk_model_info_done(&info);
 }
 
+static void test_engine_too_long(void **state)
+{
+	unsigned char buf[ENCODED_MAX];
+	size_t len = encode_small(buf), more = TSK_TENSOR_NAME_MAX + 1;
+	struct tsk_model_info info;
+
+	(void)state;
+	memmove(buf + 6 + more, buf + 6, len - 6);
+	memset(buf + 6, 'n', more);
+	buf[4] = 0x01;
+	buf[5] = 0x04;
+	assert_int_equal(decode(buf, len + more, &info), -EPROTO);
+}
+
+/* With all the dimensions that the rank promises. */
+static void test_rank_too_large(void **state)
+{
+	unsigned char buf[ENCODED_MAX];
+	size_t len = encode_small(buf), dim = len - 27;
+	struct tsk_model_info info;
+
+	(void)state;
+	for (unsigned rank = 2; rank <= 200; rank++) {
+		memcpy(buf + len, buf + 27, dim);
+		len += dim;
+		buf[23] = (unsigned char)rank;
+		assert_int_equal(decode(buf, len, &info), rank <= TENSOCK_RANK_MAX ? 0 : -EPROTO);
+		if (rank <= TENSOCK_RANK_MAX)
+			tsk_model_info_done(&info);
+	}
+}
+
 static void test_as_many_tensors_as_may_be(void **state)
 {
 	struct tsk_tensor_info *many = calloc(TSK_MODEL_TENSORS_MAX, sizeof(*many));
 	struct tsk_model_info info = sample, got;
-	size_t size = 128u * 1024, len; /* what a worker may say of its model */
+	size_t size = (size_t)128 * 1024, len; /* what a worker may say of its model */
 	unsigned char *buf = malloc(size);
 
 	(void)state;
@@ -347,6 +385,8 @@ int main(void)
 		TSK_TEST(test_encode_refuses_what_breaks_a_bound),
 		TSK_TEST(test_hostile_fields),
 		TSK_TEST(test_string_too_long),
+		TSK_TEST(test_engine_too_long),
+		TSK_TEST(test_rank_too_large),
 		TSK_TEST(test_as_many_tensors_as_may_be),
 	};
 

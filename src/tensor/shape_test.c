@@ -22,7 +22,8 @@ static void test_elems(void **state)
 	assert_int_equal(n, 0);
 	assert_int_equal(tsk_shape_elems(DIMS(INT64_MAX), &n), 0);
 	assert_true(n == INT64_MAX);
-	assert_int_equal(tsk_shape_elems(DIMS(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2), &n), 0);
+	assert_int_equal(tsk_shape_elems(DIMS(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2), &n),
+			 0);
 	assert_int_equal(n, 2);
 }
 
@@ -89,7 +90,8 @@ static void test_bytes_at_the_edge(void **state)
 	assert_true(n == UINT64_MAX - 1);
 	n = 7;
 	assert_int_equal(tsk_shape_bytes(TENSOCK_FLOAT32, DIMS(INT64_C(1) << 62), &n), -EOVERFLOW);
-	assert_int_equal(tsk_shape_bytes(TENSOCK_COMPLEX128, DIMS(INT64_C(1) << 60), &n), -EOVERFLOW);
+	assert_int_equal(tsk_shape_bytes(TENSOCK_COMPLEX128, DIMS(INT64_C(1) << 60), &n),
+			 -EOVERFLOW);
 	assert_int_equal(tsk_shape_bytes(TENSOCK_COMPLEX128, DIMS((INT64_C(1) << 60) - 1), &n), 0);
 	assert_true(n == UINT64_MAX - 15);
 }
