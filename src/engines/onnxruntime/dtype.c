@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engines/onnxruntime/ort.h"
+
+/* Newer than the header that this is built with; the number is ONNX's and the library's. */
+#define ELEMENT_FLOAT4E2M1 23
+
+static const struct {
+	int ort;
+	uint32_t dtype;
+	unsigned bits;
+} types[] = {
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, TENSOCK_BOOL, 8 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, TENSOCK_UINT8, 8 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16, TENSOCK_UINT16, 16 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT32, TENSOCK_UINT32, 32 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT64, TENSOCK_UINT64, 64 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8, TENSOCK_INT8, 8 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16, TENSOCK_INT16, 16 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, TENSOCK_INT32, 32 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64, TENSOCK_INT64, 64 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16, TENSOCK_FLOAT16, 16 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, TENSOCK_FLOAT32, 32 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE, TENSOCK_FLOAT64, 64 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16, TENSOCK_BFLOAT16, 16 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, TENSOCK_BYTES, 0 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_COMPLEX64, TENSOCK_COMPLEX64, 64 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_COMPLEX128, TENSOCK_COMPLEX128, 128 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E4M3FN, TENSOCK_FLOAT8E4M3FN, 8 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E4M3FNUZ, TENSOCK_FLOAT8E4M3FNUZ, 8 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E5M2, TENSOCK_FLOAT8E5M2, 8 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E5M2FNUZ, TENSOCK_FLOAT8E5M2FNUZ, 8 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT4, TENSOCK_UINT4, 4 },
+	{ ONNX_TENSOR_ELEMENT_DATA_TYPE_INT4, TENSOCK_INT4, 4 },
+	{ ELEMENT_FLOAT4E2M1, TENSOCK_FLOAT4E2M1, 4 },
+};
+
+#define N_TYPES (sizeof(types) / sizeof(types[0]))
+
+uint32_t ort_dtype_to_tensock(ONNXTensorElementDataType type)
+{
+	for (unsigned i = 0; i < N_TYPES; i++) {
+		if (types[i].ort == (int)type)
+			return types[i].dtype;
+	}
+	return TENSOCK_DTYPE_INVALID;
+}
+
+ONNXTensorElementDataType ort_dtype_from_tensock(uint32_t dtype)
+{
+	for (unsigned i = 0; i < N_TYPES; i++) {
+		if (types[i].dtype == dtype)
+			return (ONNXTensorElementDataType)types[i].ort;
+	}
+	return ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
+}
+
+unsigned ort_dtype_bits(uint32_t dtype)
+{
+	for (unsigned i = 0; i < N_TYPES; i++) {
+		if (types[i].dtype == dtype)
+			return types[i].bits;
+	}
+	return 0;
+}

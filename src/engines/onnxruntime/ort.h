@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plug-in's pieces.  One process has one engine. */
+#ifndef ENGINE_ONNXRUNTIME_ORT_H
+#define ENGINE_ONNXRUNTIME_ORT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <onnxruntime_c_api.h>
+
+#include <tensock/engine.h>
+
+/* The engine: ONNX Runtime's library and its environment. */
+struct ort {
+	const struct tensock_host *host;
+	const OrtApi *api;
+	const char *version; /* the library's own */
+	OrtEnv *env;
+	OrtMemoryInfo *cpu;
+	OrtAllocator *allocator; /* the default one; not to be freed */
+	int threads;
+};
+
+/* A loaded model. */
+struct ort_model {
+	struct ort *ort; /* borrowed */
+	OrtSession *session;
+	OrtRunOptions *options;
+	struct tensock_model_description description;
+	struct tensock_tensor_info *inputs, *outputs; /* description points here; texts are ours */
+	const char **input_names, **output_names;     /* for Run: the same texts */
+	OrtValue **in_values, **out_values;
+
+	pthread_mutex_t mutex; /* of the rest: between run and cancel */
+	uint64_t running;      /* run_id, 0: none */
+	uint64_t cancelled;    /* the latest run_id that a cancel named */
+};
+
+/* library.c: finds, loads and asks the library.  Never unloads it. */
+uint32_t ort_library_open(const struct tensock_host *host, const OrtApi **ret_api,
+			  const char **ret_version, struct tensock_error *reterr);
+
+/* status.c: fills *reterr and returns status. */
+__attribute__((format(printf, 3, 4))) uint32_t ort_fail(struct tensock_error *reterr,
+							uint32_t status, const char *fmt, ...);
+
+/* TENSOCK_OK for NULL; else translates and frees it. */
+uint32_t ort_check(const struct ort *ort, OrtStatus *status, struct tensock_error *reterr);
+
+/* dtype.c: TENSOCK_DTYPE_INVALID, or UNDEFINED, for what the other side lacks. */
+uint32_t ort_dtype_to_tensock(ONNXTensorElementDataType type);
+ONNXTensorElementDataType ort_dtype_from_tensock(uint32_t dtype);
+unsigned ort_dtype_bits(uint32_t dtype); /* 0 for TENSOCK_BYTES */
+
+/* describe.c: fills inputs, outputs and description of a model with a session. */
+uint32_t ort_describe(struct ort_model *model, struct tensock_error *reterr);
+void ort_describe_done(struct ort_model *model);
+
+/* model.c */
+uint32_t ort_load(void *engine, const void *bytes, uint64_t n_bytes, void **ret_model,
+		  struct tensock_error *reterr);
+void ort_unload(void *model);
+
+/*
+ * warm.c: makes and drops a tiny session.  The library sets itself up with the first one (schemas,
+ * kernels): the one that a guest waits for then takes 26 ms instead of 29 (a 0.6 MB model, best
+ * eight of 15), and a worker's life from start to answer is no longer.
+ */
+void ort_warm_up(struct ort *ort);
+
+/* value.c: a tensor as ONNX Runtime wants it, over the tensor's memory where the type allows. */
+uint32_t ort_value_new(const struct ort *ort, const struct tensock_tensor *tensor, OrtValue **ret,
+		       struct tensock_error *reterr);
+
+/* Takes *value over: its memory becomes the tensor's data, index is kept. */
+uint32_t ort_value_to_tensor(const struct ort *ort, OrtValue **value, struct tensock_tensor *tensor,
+			     struct tensock_error *reterr);
+
+/* run.c */
+uint32_t ort_run(void *model, uint64_t run_id, const struct tensock_tensor *inputs,
+		 uint32_t n_inputs, struct tensock_tensor *outputs, uint32_t n_outputs,
+		 struct tensock_error *reterr);
+void ort_cancel(void *model, uint64_t run_id);
+
+#endif

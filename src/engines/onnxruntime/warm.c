@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engines/onnxruntime/ort.h"
+
+/* An ONNX model: y = Identity(x), one float. */
+/* clang-format off */
+static const unsigned char identity[] =
+	"\x08\x08"                                         /* IR version 8 */
+	"\x3a\x37"                                         /* the graph: */
+	"\x0a\x10\x0a\x01x\x12\x01y\x22\x08" "Identity"    /* node */
+	"\x12\x01g"                                        /* name */
+	"\x5a\x0f\x0a\x01x\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01" /* input x */
+	"\x62\x0f\x0a\x01y\x12\x0a\x0a\x08\x08\x01\x12\x04\x0a\x02\x08\x01" /* output y */
+	"\x42\x02\x10\x0d";                                /* operator set 13 */
+/* clang-format on */
+
+void ort_warm_up(struct ort *ort)
+{
+	struct tensock_error error = { 0 };
+	void *model = NULL;
+
+	/* A library that cannot do this may still do others. */
+	if (ort_load(ort, identity, sizeof(identity) - 1, &model, &error) == TENSOCK_OK)
+		ort_unload(model);
+	else
+		ort->host->log(ort->host->context, TENSOCK_LOG_WARNING, error.message);
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/runner.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+/* The region an answer goes to. */
+struct region {
+	unsigned char *start;
+	uint64_t bytes;
+};
+
+static const struct tensock_model_description *description(const struct runner *runner)
+{
+	return runner->model->description;
+}
+
+static void release(struct tensock_tensor *tensor)
+{
+	if (tensor->release)
+		tensor->release(tensor);
+	tensor->release = NULL;
+	tensor->data = NULL;
+}
+
+static void release_outputs(struct runner *runner)
+{
+	for (uint32_t i = 0; i < description(runner)->n_outputs; i++)
+		release(&runner->outputs[i]);
+	runner->kept = false;
+}
+
+static void free_arrays(struct runner *runner)
+{
+	free(runner->descriptors);
+	free(runner->sizes);
+	free(runner->offsets);
+	free(runner->inputs);
+	free(runner->outputs);
+}
+
+int runner_init(struct runner *runner, const struct model *model, const struct buffers *buffers,
+		struct inbox *inbox)
+{
+	size_t n_inputs = model->description->n_inputs, n_outputs = model->description->n_outputs;
+	size_t n = n_inputs > n_outputs ? n_inputs : n_outputs;
+
+	/* One more than needed: calloc(0) may give NULL. */
+	*runner = (struct runner){ .model = model,
+				   .buffers = buffers,
+				   .inbox = inbox,
+				   .in_place = true,
+				   .descriptors = calloc(n + 1, sizeof(*runner->descriptors)),
+				   .sizes = calloc(n_outputs + 1, sizeof(*runner->sizes)),
+				   .offsets = calloc(n_outputs + 1, sizeof(*runner->offsets)),
+				   .inputs = calloc(n_inputs + 1, sizeof(*runner->inputs)),
+				   .outputs = calloc(n_outputs + 1, sizeof(*runner->outputs)) };
+	if (runner->descriptors && runner->sizes && runner->offsets && runner->inputs &&
+	    runner->outputs)
+		return 0;
+	free_arrays(runner);
+	*runner = (struct runner){ 0 };
+	return -ENOMEM;
+}
+
+void runner_done(struct runner *runner)
+{
+	if (!runner || !runner->model)
+		return;
+	release_outputs(runner);
+	free_arrays(runner);
+	*runner = (struct runner){ 0 };
+}
+
+static bool shape_suits(const struct tensock_tensor_info *info, const struct run_tensor *t)
+{
+	/* Rank 0 may also mean that the model does not say; then the engine judges. */
+	if (info->rank == 0)
+		return true;
+	if (info->rank != t->rank)
+		return false;
+	for (uint32_t d = 0; d < info->rank; d++) {
+		if (info->dims[d] >= 0 && info->dims[d] != t->dims[d])
+			return false;
+	}
+	return true;
+}
+
+static int check_input(struct runner *runner, const struct run_tensor *t, uint32_t n_before,
+		       struct tensock_error *reterr)
+{
+	const struct tensock_tensor_info *info;
+
+	if (t->index >= description(runner)->n_inputs)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"the model has no input number %u", t->index);
+	info = &description(runner)->inputs[t->index];
+	for (uint32_t i = 0; i < n_before; i++) {
+		if (runner->inputs[i].index == t->index)
+			return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+					"input \"%.100s\" is given twice", info->name);
+	}
+	if (t->dtype != info->dtype)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "input \"%.100s\" is %s, not %s",
+				info->name, tsk_dtype_name(info->dtype), tsk_dtype_name(t->dtype));
+	if (!shape_suits(info, t))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"the shape does not suit input \"%.100s\"", info->name);
+	return 0;
+}
+
+/* From the input region to runner->inputs. */
+static int read_inputs(struct runner *runner, const struct run_entry *start, uint32_t *ret_n,
+		       struct tensock_error *reterr)
+{
+	unsigned char *region = buffers_region(runner->buffers, start->in_buffer, start->in_offset,
+					       start->in_bytes);
+	unsigned n;
+	int r;
+
+	if (!region)
+		return tsk_fail(reterr, TENSOCK_PROTOCOL, "the inputs' region is in no buffer");
+	r = run_read(region, start->in_bytes, runner->descriptors, description(runner)->n_inputs,
+		     &n);
+	if (r < 0)
+		return tsk_fail(reterr, TENSOCK_PROTOCOL, "the inputs are not well described");
+	for (unsigned i = 0; i < n; i++) {
+		const struct run_tensor *t = &runner->descriptors[i];
+
+		r = check_input(runner, t, i, reterr);
+		if (r < 0)
+			return r;
+		runner->inputs[i] = (struct tensock_tensor){ .index = t->index,
+							     .dtype = t->dtype,
+							     .rank = t->rank,
+							     .data = region + t->offset,
+							     .bytes = t->bytes };
+		memcpy(runner->inputs[i].dims, t->dims, sizeof(t->dims));
+	}
+	*ret_n = n;
+	return 0;
+}
+
+/* The bytes of an output whose shape the model fixes. */
+static bool fixed_bytes(const struct tensock_tensor_info *info, uint64_t *ret)
+{
+	return info->rank > 0 && tsk_shape_bytes(info->dtype, info->dims, info->rank, ret) == 0;
+}
+
+/*
+ * How many outputs, from the first, have a place in the region that is known before the run: up to
+ * the first whose size is not.  Most models fix all of their outputs, or none.
+ */
+static uint32_t count_in_place(struct runner *runner, const struct region *out)
+{
+	const struct tensock_model_description *d = description(runner);
+	uint32_t n_fixed = 0;
+	uint64_t total;
+
+	if (!runner->in_place)
+		return 0;
+	memset(runner->sizes, 0, d->n_outputs * sizeof(*runner->sizes));
+	while (n_fixed < d->n_outputs && fixed_bytes(&d->outputs[n_fixed], &runner->sizes[n_fixed]))
+		n_fixed++;
+	if (run_layout(runner->sizes, d->n_outputs, runner->offsets, &total) < 0 ||
+	    total > out->bytes)
+		return 0;
+	return n_fixed;
+}
+
+/* Lets the engine write straight into the region what it can.  Returns how many outputs that is. */
+static uint32_t place_outputs(struct runner *runner, const struct region *out)
+{
+	const struct tensock_model_description *d = description(runner);
+	uint32_t n_in_place = count_in_place(runner, out);
+
+	for (uint32_t i = 0; i < d->n_outputs; i++) {
+		struct tensock_tensor *t = &runner->outputs[i];
+
+		*t = (struct tensock_tensor){ .index = i };
+		if (i >= n_in_place)
+			continue;
+		t->dtype = d->outputs[i].dtype;
+		t->rank = d->outputs[i].rank;
+		memcpy(t->dims, d->outputs[i].dims, sizeof(t->dims));
+		t->data = out->start + runner->offsets[i];
+		t->bytes = runner->sizes[i];
+	}
+	return n_in_place;
+}
+
+/* Nobody has to trust the engine's arithmetic, even though it lives in this process. */
+static bool output_is_valid(const struct tensock_tensor *t)
+{
+	uint64_t wanted;
+
+	if (!tsk_dtype_is_valid(t->dtype) || t->rank > TENSOCK_RANK_MAX || (!t->data && t->bytes))
+		return false;
+	if (t->dtype == TENSOCK_BYTES)
+		return tsk_shape_elems(t->dims, t->rank, &wanted) == 0 && t->bytes / 4 >= wanted;
+	return tsk_shape_bytes(t->dtype, t->dims, t->rank, &wanted) == 0 && t->bytes == wanted;
+}
+
+static int check_outputs(struct runner *runner, struct tensock_error *reterr)
+{
+	const struct tensock_model_description *d = description(runner);
+
+	for (uint32_t i = 0; i < d->n_outputs; i++) {
+		if (!output_is_valid(&runner->outputs[i])) {
+			release_outputs(runner);
+			return tsk_fail(reterr, TENSOCK_ENGINE_FAILED,
+					"the engine gave no valid output \"%.100s\"",
+					d->outputs[i].name);
+		}
+	}
+	return 0;
+}
+
+static int call_engine(struct runner *runner, uint32_t n_inputs, struct tensock_error *reterr)
+{
+	const struct tensock_engine *engine = runner->model->plugin->engine;
+	struct tensock_error error = { 0 };
+	uint32_t status;
+	int r;
+
+	status = engine->run(runner->model->handle, runner->last_run_id, runner->inputs, n_inputs,
+			     runner->outputs, description(runner)->n_outputs, &error);
+	if (status == TENSOCK_OK)
+		return check_outputs(runner, reterr);
+	/* After a failure nothing is to be released, whatever the members say. */
+	memset(runner->outputs, 0, description(runner)->n_outputs * sizeof(*runner->outputs));
+	r = plugin_failed(status, &error);
+	*reterr = error;
+	return r;
+}
+
+/*
+ * Runs the model.  A model may state a fixed shape and then give another: engines warn of it, but
+ * fail when they were told to write in place.  So such a failure is tried once more without, and if
+ * that helps, so it stays.
+ */
+static int run_model(struct runner *runner, uint32_t n_inputs, const struct region *out,
+		     struct tensock_error *reterr)
+{
+	uint32_t n_in_place = place_outputs(runner, out);
+	int r = call_engine(runner, n_inputs, reterr);
+
+	if (r == 0 || n_in_place == 0 || r == -ECANCELED)
+		return r;
+	runner->in_place = false;
+	place_outputs(runner, out);
+	r = call_engine(runner, n_inputs, reterr);
+	if (r < 0)
+		runner->in_place = true;
+	return r;
+}
+
+static void free_copy(struct tensock_tensor *tensor)
+{
+	free(tensor->data);
+}
+
+/* Keeps the outputs for a FETCH: those in place move to memory of their own. */
+static int keep_outputs(struct runner *runner, struct tensock_error *reterr)
+{
+	for (uint32_t i = 0; i < description(runner)->n_outputs; i++) {
+		struct tensock_tensor *t = &runner->outputs[i];
+		void *copy;
+
+		if (t->release || !t->data)
+			continue;
+		copy = malloc(t->bytes ? t->bytes : 1);
+		if (!copy) {
+			release_outputs(runner);
+			return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY,
+					"not enough memory to keep the outputs");
+		}
+		memcpy(copy, t->data, t->bytes);
+		t->data = copy;
+		t->release = free_copy;
+	}
+	runner->kept = true;
+	return 0;
+}
+
+static void describe_output(const struct tensock_tensor *t, uint64_t offset, struct run_tensor *ret)
+{
+	*ret = (struct run_tensor){ .index = t->index,
+				    .dtype = t->dtype,
+				    .rank = t->rank,
+				    .offset = offset,
+				    .bytes = t->bytes };
+	memcpy(ret->dims, t->dims, t->rank * sizeof(t->dims[0]));
+}
+
+/* The outputs' own region: *ret_total bytes, runner->offsets are set. */
+static int lay_out(struct runner *runner, uint64_t *ret_total, struct tensock_error *reterr)
+{
+	uint32_t n = description(runner)->n_outputs;
+
+	for (uint32_t i = 0; i < n; i++)
+		runner->sizes[i] = runner->outputs[i].bytes;
+	if (run_layout(runner->sizes, n, runner->offsets, ret_total) < 0)
+		return tsk_fail(reterr, TENSOCK_ENGINE_FAILED, "the outputs are too large");
+	return 0;
+}
+
+/* Writes the outputs into the region, or keeps them and says what room they need. */
+static int deliver(struct runner *runner, const struct region *out, struct run_entry *done,
+		   struct tensock_error *reterr)
+{
+	uint32_t n = description(runner)->n_outputs;
+	uint64_t total;
+	int r = lay_out(runner, &total, reterr);
+
+	if (r == 0 && total > out->bytes) {
+		r = keep_outputs(runner, reterr);
+		if (r < 0)
+			return r;
+		done->needed = total;
+		return tsk_fail(reterr, TENSOCK_TOO_LARGE, "the outputs need %llu bytes of room",
+				(unsigned long long)total);
+	}
+	for (uint32_t i = 0; r == 0 && i < n; i++) {
+		const struct tensock_tensor *t = &runner->outputs[i];
+
+		if (t->bytes && t->data != out->start + runner->offsets[i])
+			memcpy(out->start + runner->offsets[i], t->data, t->bytes);
+		describe_output(t, runner->offsets[i], &runner->descriptors[i]);
+	}
+	if (r == 0 && run_write(out->start, out->bytes, runner->descriptors, n) < 0)
+		r = tsk_fail(reterr, TENSOCK_INTERNAL, "the outputs cannot be described");
+	release_outputs(runner);
+	done->out_bytes = r == 0 ? total : 0;
+	return r;
+}
+
+/* 0, 1 when the front is gone, or -errno with *reterr. */
+static int start(struct runner *runner, const struct run_entry *entry, const struct region *out,
+		 struct run_entry *done, struct tensock_error *reterr)
+{
+	uint32_t n_inputs = 0;
+	int r;
+
+	if (runner->kept)
+		release_outputs(runner);
+	r = read_inputs(runner, entry, &n_inputs, reterr);
+	if (r < 0)
+		return r;
+	if (!inbox_enter(runner->inbox, entry->request_id, ++runner->last_run_id))
+		return 1;
+	r = run_model(runner, n_inputs, out, reterr);
+	inbox_leave(runner->inbox);
+	return r < 0 ? r : deliver(runner, out, done, reterr);
+}
+
+static int fetch(struct runner *runner, const struct region *out, struct run_entry *done,
+		 struct tensock_error *reterr)
+{
+	if (!runner->kept)
+		return tsk_fail(reterr, TENSOCK_NOT_FOUND, "no outputs are kept");
+	return deliver(runner, out, done, reterr);
+}
+
+static int answer(struct runner *runner, const struct run_entry *entry, bool cancelled,
+		  struct region *out, struct run_entry *done, struct tensock_error *reterr)
+{
+	out->start = buffers_region(runner->buffers, entry->out_buffer, entry->out_offset,
+				    entry->out_bytes);
+	if (!out->start)
+		return tsk_fail(reterr, TENSOCK_PROTOCOL, "the outputs' region is in no buffer");
+	out->bytes = entry->out_bytes;
+	if (cancelled)
+		return tsk_fail(reterr, TENSOCK_CANCELLED, "cancelled before it began");
+	switch (entry->type) {
+	case RUN_START:
+		return start(runner, entry, out, done, reterr);
+	case RUN_FETCH:
+		return fetch(runner, out, done, reterr);
+	default:
+		return tsk_fail(reterr, TENSOCK_PROTOCOL, "an entry of type %u", entry->type);
+	}
+}
+
+/* The text, cut to the region, at its start. */
+static uint64_t write_text(const struct region *out, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (!out->start || !out->bytes)
+		return 0;
+	if (len > out->bytes - 1)
+		len = (size_t)out->bytes - 1;
+	memcpy(out->start, text, len);
+	out->start[len] = '\0';
+	return len + 1;
+}
+
+bool runner_answer(struct runner *runner, const struct run_entry *entry, bool cancelled,
+		   struct run_entry *ret_done)
+{
+	struct run_entry done = { .type = RUN_DONE,
+				  .request_id = entry->request_id,
+				  .in_buffer = entry->in_buffer,
+				  .out_buffer = entry->out_buffer,
+				  .in_offset = entry->in_offset,
+				  .in_bytes = entry->in_bytes,
+				  .out_offset = entry->out_offset };
+	struct tensock_error error = { 0 };
+	struct region out = { 0 };
+	int r = answer(runner, entry, cancelled, &out, &done, &error);
+
+	if (r > 0)
+		return false;
+	if (r < 0) {
+		done.status = error.status;
+		done.out_bytes = write_text(&out, error.message);
+	}
+	*ret_done = done;
+	return true;
+}

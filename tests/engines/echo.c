@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An engine for tests: each output is the input of the same number.  The model is a text:
+ *
+ *	TSKECHO1 tensors=1 dtype=11 shape=-1,4 delay_ms=0 load_ms=0
+ *
+ * with words after the first in any order, all of them optional (these are the defaults).  dtype is
+ * a number of enum tensock_dtype.  delay_ms, of each run, ends early when it is cancelled.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <tensock/engine.h>
+
+#define MAGIC "TSKECHO1"
+#define TENSORS_MAX 1024u
+
+struct model {
+	struct tensock_model_description description;
+	struct tensock_tensor_info infos[TENSORS_MAX];
+	char names[TENSORS_MAX][16];
+	long delay_ms;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	uint64_t cancelled;
+};
+
+static uint32_t fail(struct tensock_error *reterr, uint32_t status, const char *text)
+{
+	if (reterr) {
+		reterr->status = status;
+		snprintf(reterr->message, sizeof(reterr->message), "%s", text);
+	}
+	return status;
+}
+
+static uint32_t probe(const void *bytes, uint64_t n_bytes, const char **ret_format)
+{
+	if (n_bytes < strlen(MAGIC) || memcmp(bytes, MAGIC, strlen(MAGIC)) != 0)
+		return 0;
+	*ret_format = "echo";
+	return 100;
+}
+
+static uint32_t open_engine(const struct tensock_host *host, void **ret_engine,
+			    struct tensock_error *reterr)
+{
+	static char engine;
+	const char *refuse = host->option(host->context, "refuse");
+
+	if (refuse)
+		return fail(reterr, TENSOCK_UNAVAILABLE, refuse);
+	host->log(host->context, TENSOCK_LOG_DEBUG, "echo: open");
+	*ret_engine = &engine;
+	return TENSOCK_OK;
+}
+
+static void close_engine(void *engine)
+{
+	(void)engine;
+}
+
+static const char *version(void *engine)
+{
+	(void)engine;
+	return "1";
+}
+
+static void read_shape(const char *text, struct tensock_tensor_info *ret)
+{
+	char *end;
+
+	ret->rank = 0;
+	while (*text && ret->rank < TENSOCK_RANK_MAX) {
+		ret->dims[ret->rank++] = strtoll(text, &end, 10);
+		text = *end == ',' ? end + 1 : "";
+	}
+}
+
+static void sleep_ms(long ms)
+{
+	const struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* One word, "name=value". */
+static void apply(struct model *model, struct tensock_tensor_info *info, const char *word)
+{
+	long n = 0;
+
+	if (sscanf(word, "tensors=%ld", &n) == 1)
+		model->description.n_inputs = (uint32_t)(n < TENSORS_MAX ? n : TENSORS_MAX);
+	else if (sscanf(word, "dtype=%ld", &n) == 1)
+		info->dtype = (uint32_t)n;
+	else if (strncmp(word, "shape=", 6) == 0)
+		read_shape(word + 6, info);
+	else if (sscanf(word, "delay_ms=%ld", &n) == 1)
+		model->delay_ms = n;
+	else if (sscanf(word, "load_ms=%ld", &n) == 1)
+		sleep_ms(n);
+}
+
+static void configure(struct model *model, char *text)
+{
+	struct tensock_tensor_info info = { .dtype = TENSOCK_FLOAT32,
+					    .rank = 2,
+					    .dims = { -1, 4 } };
+	struct tensock_model_description *d = &model->description;
+	char *rest = NULL;
+
+	d->size = sizeof(*d);
+	d->n_inputs = 1;
+	for (char *word = strtok_r(text, " \n", &rest); word; word = strtok_r(NULL, " \n", &rest))
+		apply(model, &info, word);
+	for (uint32_t i = 0; i < d->n_inputs; i++) {
+		snprintf(model->names[i], sizeof(model->names[i]), "x%u", i);
+		model->infos[i] = info;
+		model->infos[i].name = model->names[i];
+	}
+	d->n_outputs = d->n_inputs;
+	d->inputs = d->outputs = model->infos;
+}
+
+static uint32_t load(void *engine, const void *bytes, uint64_t n_bytes, void **ret_model,
+		     struct tensock_error *reterr)
+{
+	struct model *model = calloc(1, sizeof(*model));
+	char *text = strndup(bytes, n_bytes);
+
+	(void)engine;
+	if (!model || !text) {
+		free(model);
+		free(text);
+		return fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+	}
+	configure(model, text);
+	free(text);
+	pthread_mutex_init(&model->mutex, NULL);
+	pthread_cond_init(&model->changed, NULL);
+	*ret_model = model;
+	return TENSOCK_OK;
+}
+
+static void unload(void *arg)
+{
+	struct model *model = arg;
+
+	if (!model)
+		return;
+	pthread_mutex_destroy(&model->mutex);
+	pthread_cond_destroy(&model->changed);
+	free(model);
+}
+
+static const struct tensock_model_description *describe(void *arg)
+{
+	return &((const struct model *)arg)->description;
+}
+
+static void cancel(void *arg, uint64_t run_id)
+{
+	struct model *model = arg;
+
+	pthread_mutex_lock(&model->mutex);
+	model->cancelled = run_id;
+	pthread_cond_broadcast(&model->changed);
+	pthread_mutex_unlock(&model->mutex);
+}
+
+/* False when it was cancelled on its way. */
+static int wait_delay(struct model *model, uint64_t run_id)
+{
+	struct timespec until;
+	int cancelled, r = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += model->delay_ms / 1000;
+	until.tv_nsec += model->delay_ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	pthread_mutex_lock(&model->mutex);
+	while (model->cancelled != run_id && r != ETIMEDOUT)
+		r = pthread_cond_timedwait(&model->changed, &model->mutex, &until);
+	cancelled = model->cancelled == run_id;
+	pthread_mutex_unlock(&model->mutex);
+	return !cancelled;
+}
+
+static void free_data(struct tensock_tensor *tensor)
+{
+	free(tensor->data);
+}
+
+static const struct tensock_tensor *find(const struct tensock_tensor *tensors, uint32_t n,
+					 uint32_t index)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (tensors[i].index == index)
+			return &tensors[i];
+	}
+	return NULL;
+}
+
+static uint32_t echo(const struct tensock_tensor *in, struct tensock_tensor *out,
+		     struct tensock_error *reterr)
+{
+	if (!in)
+		return fail(reterr, TENSOCK_INVALID_ARGUMENT, "an input is missing");
+	if (out->data && out->bytes != in->bytes)
+		return fail(reterr, TENSOCK_ENGINE_FAILED, "the output has another shape");
+	if (!out->data) {
+		*out = *in;
+		out->data = malloc(in->bytes ? in->bytes : 1);
+		if (!out->data)
+			return fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+		out->release = free_data;
+	}
+	memcpy(out->data, in->data, in->bytes);
+	return TENSOCK_OK;
+}
+
+static uint32_t run(void *arg, uint64_t run_id, const struct tensock_tensor *inputs,
+		    uint32_t n_inputs, struct tensock_tensor *outputs, uint32_t n_outputs,
+		    struct tensock_error *reterr)
+{
+	struct model *model = arg;
+	uint32_t s = TENSOCK_OK;
+
+	if (model->delay_ms && !wait_delay(model, run_id))
+		return fail(reterr, TENSOCK_CANCELLED, "cancelled");
+	for (uint32_t i = 0; s == TENSOCK_OK && i < n_outputs; i++)
+		s = echo(find(inputs, n_inputs, outputs[i].index), &outputs[i], reterr);
+	for (uint32_t i = 0; s != TENSOCK_OK && i < n_outputs; i++) {
+		if (outputs[i].release)
+			outputs[i].release(&outputs[i]);
+	}
+	return s;
+}
+
+const struct tensock_engine *tensock_engine_entry(void)
+{
+	static const struct tensock_engine engine = {
+		.size = sizeof(engine),
+		.abi_major = TENSOCK_ENGINE_ABI_MAJOR,
+		.name = "echo",
+		.probe = probe,
+		.open = open_engine,
+		.close = close_engine,
+		.version = version,
+		.load = load,
+		.unload = unload,
+		.describe = describe,
+		.run = run,
+		.cancel = cancel,
+	};
+
+	return &engine;
+}
