@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "supervisor/quantity.h"
+
+#define GUESTS_DEFAULT 64u
+#define CID_MAX UINT64_C(0xfffffffe)
+
+void config_init(struct config *config)
+{
+	*config =
+		(struct config){ .limits = limits_default, .log_level = -1, .allow_local_cid = -1 };
+}
+
+void config_done(struct config *config)
+{
+	free(config->guests);
+	*config = (struct config){ 0 };
+}
+
+static struct config_guest *find_guest(const struct config *config, const char *name)
+{
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		if (strcmp(config->guests[i].name, name) == 0)
+			return &config->guests[i];
+	}
+	return NULL;
+}
+
+const struct config_guest *config_guest(const struct config *config, const char *name)
+{
+	return find_guest(config, name);
+}
+
+/* The guest of that name, which fits, made where there is none.  Pointers to others end here. */
+static int get_guest(struct config *config, const char *name, struct config_guest **ret,
+		     struct tensock_error *reterr)
+{
+	struct config_guest *guests;
+
+	*ret = find_guest(config, name);
+	if (*ret)
+		return 0;
+	if (config->n_guests == CONFIG_GUESTS_MAX)
+		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED, "there are more than %u guests",
+				CONFIG_GUESTS_MAX);
+	guests = reallocarray(config->guests, config->n_guests + 1, sizeof(*guests));
+	if (!guests)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+	config->guests = guests;
+	*ret = &guests[config->n_guests++];
+	**ret = (struct config_guest){ 0 };
+	snprintf((*ret)->name, sizeof((*ret)->name), "%s", name);
+	return 0;
+}
+
+int config_add_listen(struct config *config, const char *text, struct tensock_error *reterr)
+{
+	if (config->n_listens == CONFIG_LISTENS_MAX)
+		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
+				"there are more than %u addresses to listen on",
+				CONFIG_LISTENS_MAX);
+	if (address_parse(text, &config->listens[config->n_listens], reterr) < 0)
+		return -EINVAL;
+	config->n_listens++;
+	return 0;
+}
+
+/* Values of single keys.  All refuse a second value. */
+
+static int set_text(const char *key, const char *value, char *ret, size_t size,
+		    struct tensock_error *reterr)
+{
+	if (ret[0])
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
+	if (!value[0])
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s has no value", key);
+	if (strlen(value) >= size)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is too long", key);
+	snprintf(ret, size, "%s", value);
+	return 0;
+}
+
+static int set_socket(const char *key, const char *value, size_t suffix_bytes,
+		      char ret[ADDRESS_PATH_SIZE], struct tensock_error *reterr)
+{
+	if (address_check_path(value, suffix_bytes, reterr) < 0) {
+		tsk_error_prefix(reterr, "%s", key);
+		return -EINVAL;
+	}
+	return set_text(key, value, ret, ADDRESS_PATH_SIZE, reterr);
+}
+
+static int set_number(const char *key, const char *value, uint64_t min, uint64_t max, uint64_t *ret,
+		      struct tensock_error *reterr)
+{
+	if (*ret)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
+	if (quantity_number(value, min, max, ret) < 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"%s cannot be '%.80s'; write a number from %llu to %llu", key,
+				value, (unsigned long long)min, (unsigned long long)max);
+	return 0;
+}
+
+static int set_log_level(struct config *config, const char *value, struct tensock_error *reterr)
+{
+	if (config->log_level >= 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "log-level is given twice");
+	config->log_level = tsk_log_level_from_name(value);
+	if (config->log_level < 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"log-level cannot be '%.80s'; write error, warning, info or debug",
+				value);
+	return 0;
+}
+
+static int set_allow_local_cid(struct config *config, const char *value,
+			       struct tensock_error *reterr)
+{
+	bool allow;
+
+	if (config->allow_local_cid >= 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "allow-local-cid is given twice");
+	if (quantity_bool(value, &allow) < 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"allow-local-cid cannot be '%.80s'; write yes or no", value);
+	config->allow_local_cid = allow;
+	return 0;
+}
+
+/* One key of each kind of section.  0, or 1 where the key is none of it, or -errno. */
+
+static int set_daemon(struct config *config, const char *key, const char *value,
+		      struct tensock_error *reterr)
+{
+	int r;
+
+	if (strcmp(key, "listen") == 0)
+		return config_add_listen(config, value, reterr);
+	if (strcmp(key, "log-level") == 0)
+		return set_log_level(config, value, reterr);
+	if (strcmp(key, "allow-local-cid") == 0)
+		return set_allow_local_cid(config, value, reterr);
+	if (strcmp(key, "max-guests") == 0)
+		return set_number(key, value, 1, CONFIG_GUESTS_MAX, &config->guests_max, reterr);
+	r = limits_set(&config->limits, key, value, reterr);
+	return r < 0 ? r : !r;
+}
+
+static int set_guest(struct config_guest *guest, const char *key, const char *value,
+		     struct tensock_error *reterr)
+{
+	int r;
+
+	if (strcmp(key, "vhost-socket") == 0)
+		return set_socket(key, value, 0, guest->vhost_socket, reterr);
+	if (strcmp(key, "uds") == 0)
+		return set_socket(key, value, ADDRESS_SUFFIX_MAX, guest->uds, reterr);
+	if (strcmp(key, "hybrid") == 0)
+		return set_socket(key, value, ADDRESS_SUFFIX_MAX, guest->hybrid, reterr);
+	if (strcmp(key, "cid") == 0)
+		return set_number(key, value, CONFIG_CID_FIRST, CID_MAX, &guest->cid, reterr);
+	r = limits_set(&guest->limits, key, value, reterr);
+	return r < 0 ? r : !r;
+}
+
+static int set_engine(struct config_engine *engine, const char *key, const char *value,
+		      struct tensock_error *reterr)
+{
+	if (strcmp(key, "plugin") == 0)
+		return set_text(key, value, engine->plugin, sizeof(engine->plugin), reterr);
+	if (strcmp(key, "library") == 0)
+		return set_text(key, value, engine->library, sizeof(engine->library), reterr);
+	if (strcmp(key, "threads") == 0)
+		return set_number(key, value, 1, 1024, &engine->threads, reterr);
+	return 1;
+}
+
+/* The file */
+
+enum section_kind {
+	SECTION_NONE,
+	SECTION_DAEMON,
+	SECTION_GUEST,
+	SECTION_ENGINE
+};
+
+struct section {
+	enum section_kind kind;
+	char name[CONFIG_LINE_MAX]; /* SECTION_GUEST */
+};
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r';
+}
+
+/* text without the space around it; writes into text. */
+static char *trimmed(char *text)
+{
+	size_t len;
+
+	while (is_space(*text))
+		text++;
+	len = strlen(text);
+	while (len > 0 && is_space(text[len - 1]))
+		len--;
+	text[len] = '\0';
+	return text;
+}
+
+/* A guest's section may be named after a connection, to give it limits: "uid-1000", "cid-5", "tcp". */
+static int begin_guest(struct config *config, const char *name, struct section *section,
+		       struct tensock_error *reterr)
+{
+	struct config_guest *guest;
+	uint64_t number;
+	bool by_connection = strcmp(name, "tcp") == 0;
+
+	if (strncmp(name, "uid-", 4) == 0 || strncmp(name, "cid-", 4) == 0)
+		by_connection = quantity_number(name + 4, 0, UINT32_MAX, &number) == 0;
+	if (!by_connection && address_check_name(name, reterr) < 0)
+		return -EINVAL;
+	if (find_guest(config, name))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "[guest %s] is there twice",
+				name);
+	section->kind = SECTION_GUEST;
+	snprintf(section->name, sizeof(section->name), "%s", name);
+	return get_guest(config, name, &guest, reterr);
+}
+
+static int begin_engine(struct config *config, const char *name, struct section *section,
+			struct tensock_error *reterr)
+{
+	if (config->engine.name[0])
+		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
+				"a second [engine] section; tensockd runs one engine");
+	section->kind = SECTION_ENGINE;
+	return set_text("the engine's name", name, config->engine.name, sizeof(config->engine.name),
+			reterr);
+}
+
+/* line: "[...", trimmed, and ours to write into. */
+static int begin_section(struct config *config, char *line, struct section *section,
+			 struct tensock_error *reterr)
+{
+	size_t len = strlen(line);
+	char *word;
+
+	if (line[len - 1] != ']')
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "the section's ']' is missing");
+	line[len - 1] = '\0';
+	word = trimmed(line + 1);
+	if (strcmp(word, "daemon") == 0) {
+		section->kind = SECTION_DAEMON;
+		return 0;
+	}
+	if (strncmp(word, "guest", 5) == 0 && is_space(word[5]))
+		return begin_guest(config, trimmed(word + 5), section, reterr);
+	if (strncmp(word, "engine", 6) == 0 && is_space(word[6]))
+		return begin_engine(config, trimmed(word + 6), section, reterr);
+	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			"[%.80s] is no section; there are [daemon], [guest NAME] and [engine NAME]",
+			word);
+}
+
+static int set_key(struct config *config, const struct section *section, const char *key,
+		   const char *value, struct tensock_error *reterr)
+{
+	static const char *const names[] = { "", "[daemon]", "[guest]", "[engine]" };
+	int r = 1;
+
+	switch (section->kind) {
+	case SECTION_NONE:
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"a setting before the first section; begin with [daemon]");
+	case SECTION_DAEMON:
+		r = set_daemon(config, key, value, reterr);
+		break;
+	case SECTION_GUEST:
+		r = set_guest(find_guest(config, section->name), key, value, reterr);
+		break;
+	case SECTION_ENGINE:
+		r = set_engine(&config->engine, key, value, reterr);
+		break;
+	}
+	if (r <= 0)
+		return r;
+	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			"%s has no setting '%.80s'; see tensockd.conf(5)", names[section->kind],
+			key);
+}
+
+/* line: ours to write into. */
+static int parse_line(struct config *config, struct section *section, char *line,
+		      struct tensock_error *reterr)
+{
+	char *equals;
+
+	line = trimmed(line);
+	if (!line[0] || line[0] == '#')
+		return 0;
+	if (line[0] == '[')
+		return begin_section(config, line, section, reterr);
+	equals = strchr(line, '=');
+	if (!equals)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"'%.80s' is neither '[section]' nor 'key = value'", line);
+	*equals = '\0';
+	return set_key(config, section, trimmed(line), trimmed(equals + 1), reterr);
+}
+
+int config_parse(struct config *config, const char *file, const char *text, size_t size,
+		 struct tensock_error *reterr)
+{
+	struct section section = { .kind = SECTION_NONE };
+	char line[CONFIG_LINE_MAX];
+	unsigned number = 0;
+
+	while (size) {
+		const char *end = memchr(text, '\n', size);
+		size_t len = end ? (size_t)(end - text) : size;
+		int r;
+
+		number++;
+		if (len >= sizeof(line) || memchr(text, '\0', len)) {
+			r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "the line has %s",
+				     len >= sizeof(line) ? "more than 1023 bytes" : "a NUL byte");
+		} else {
+			memcpy(line, text, len);
+			line[len] = '\0';
+			r = parse_line(config, &section, line, reterr);
+		}
+		if (r < 0) {
+			tsk_error_prefix(reterr, "%s:%u", file, number);
+			return r;
+		}
+		text += end ? len + 1 : len;
+		size -= end ? len + 1 : len;
+	}
+	return 0;
+}
+
+int config_load(struct config *config, const char *path, struct tensock_error *reterr)
+{
+	_cleanup_free_ char *text = malloc(CONFIG_FILE_MAX + 1);
+	size_t size;
+	FILE *file;
+
+	if (!text)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+	file = fopen(path, "re");
+	if (!file)
+		return tsk_fail(reterr, TENSOCK_NOT_FOUND,
+				"the configuration %s cannot be opened: %s", path, strerror(errno));
+	size = fread(text, 1, CONFIG_FILE_MAX + 1, file);
+	if (ferror(file)) {
+		fclose(file);
+		return tsk_fail(reterr, TENSOCK_NOT_FOUND, "the configuration %s cannot be read",
+				path);
+	}
+	fclose(file);
+	if (size > CONFIG_FILE_MAX)
+		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
+				"the configuration %s has more than 1 MiB", path);
+	return config_parse(config, path, text, size, reterr);
+}
+
+/* --vm */
+
+static int set_vm_options(struct config_guest *guest, char *options, struct tensock_error *reterr)
+{
+	char *option;
+
+	while ((option = strsep(&options, ","))) {
+		int r;
+
+		if (strncmp(option, "cid=", 4) == 0)
+			r = set_guest(guest, "cid", option + 4, reterr);
+		else if (strncmp(option, "uds=", 4) == 0)
+			r = set_guest(guest, "uds", option + 4, reterr);
+		else
+			r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				     "'%.80s' is neither cid=N nor uds=PATH", option);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+int config_set_vm(struct config *config, const char *text, struct tensock_error *reterr)
+{
+	_cleanup_free_ char *copy = strdup(text);
+	struct config_guest *guest;
+	char *rest = copy, *name, *path;
+	int r;
+
+	if (!copy)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+	name = strsep(&rest, "=");
+	path = strsep(&rest, ",");
+	if (!path)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"'%.80s' has no socket; write NAME=VHOST_SOCKET[,cid=N][,uds=PATH]",
+				text);
+	r = address_check_name(name, reterr);
+	if (r == 0)
+		r = get_guest(config, name, &guest, reterr);
+	if (r < 0)
+		return r;
+	guest->vhost_socket[0] = guest->uds[0] = '\0';
+	guest->cid = 0;
+	r = set_guest(guest, "vhost-socket", path, reterr);
+	return r < 0 || !rest ? r : set_vm_options(guest, rest, reterr);
+}
+
+/* What must go together */
+
+static int check_guest(const struct config_guest *guest, struct tensock_error *reterr)
+{
+	if (!guest->vhost_socket[0] && (guest->uds[0] || guest->cid))
+		return tsk_fail(
+			reterr, TENSOCK_INVALID_ARGUMENT,
+			"guest %s has %s, but no vhost-socket: they belong to the built-in device",
+			guest->name, guest->cid ? "a cid" : "a uds");
+	if ((guest->vhost_socket[0] || guest->hybrid[0]) &&
+	    address_check_name(guest->name, reterr) < 0)
+		return -EINVAL;
+	return 0;
+}
+
+static bool cid_is_taken(const struct config *config, uint64_t cid, const struct config_guest *but)
+{
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		if (&config->guests[i] != but && config->guests[i].cid == cid)
+			return true;
+	}
+	return false;
+}
+
+/* Each built-in device has a CID of its own: those that were given none get the lowest free ones. */
+static int assign_cids(struct config *config, struct tensock_error *reterr)
+{
+	uint64_t next = CONFIG_CID_FIRST;
+
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		const struct config_guest *guest = &config->guests[i];
+
+		if (guest->cid && cid_is_taken(config, guest->cid, guest))
+			return tsk_fail(
+				reterr, TENSOCK_INVALID_ARGUMENT,
+				"guest %s has the cid %llu of another guest; give each its own",
+				guest->name, (unsigned long long)guest->cid);
+	}
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		if (!config->guests[i].vhost_socket[0] || config->guests[i].cid)
+			continue;
+		while (cid_is_taken(config, next, NULL))
+			next++;
+		config->guests[i].cid = next;
+	}
+	return 0;
+}
+
+static int finish_engine(struct config_engine *engine, struct tensock_error *reterr)
+{
+	if (!engine->name[0])
+		snprintf(engine->name, sizeof(engine->name), "onnxruntime");
+	if (!engine->plugin[0] && strcmp(engine->name, "onnxruntime") != 0)
+		return tsk_fail(
+			reterr, TENSOCK_INVALID_ARGUMENT,
+			"[engine %s] has no plugin; name its file, or use [engine onnxruntime]",
+			engine->name);
+	if (!engine->threads)
+		engine->threads = 1;
+	return 0;
+}
+
+int config_finish(struct config *config, struct tensock_error *reterr)
+{
+	int r;
+
+	if (config->log_level < 0)
+		config->log_level = TSK_LOG_INFO;
+	if (config->allow_local_cid < 0)
+		config->allow_local_cid = 0;
+	if (!config->guests_max)
+		config->guests_max = GUESTS_DEFAULT;
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		struct limits limits = config->limits;
+
+		r = check_guest(&config->guests[i], reterr);
+		if (r < 0)
+			return r;
+		limits_merge(&limits, &config->guests[i].limits);
+		config->guests[i].limits = limits;
+	}
+	r = assign_cids(config, reterr);
+	return r < 0 ? r : finish_engine(&config->engine, reterr);
+}

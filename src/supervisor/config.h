@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All that the operator decides, from the configuration file (tensockd.conf(5)) and the command
+ * line.  A line of the file is "[SECTION]", "key = value", a comment that begins with '#', or empty.
+ */
+#ifndef SUPERVISOR_CONFIG_H
+#define SUPERVISOR_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+#include "supervisor/address.h"
+#include "supervisor/limits.h"
+
+#define CONFIG_FILE_MAX (1u << 20)
+#define CONFIG_LINE_MAX 1024u
+#define CONFIG_LISTENS_MAX 64u
+#define CONFIG_GUESTS_MAX 4096u
+#define CONFIG_CID_FIRST 3u
+
+/* [guest NAME]; paths are empty where there is none. */
+struct config_guest {
+	char name[FRONT_NAME_SIZE];
+	char vhost_socket[ADDRESS_PATH_SIZE];
+	char uds[ADDRESS_PATH_SIZE];
+	char hybrid[ADDRESS_PATH_SIZE];
+	uint64_t cid;         /* of the built-in device; 0: not given, until config_finish() */
+	struct limits limits; /* only what is set, until config_finish() */
+};
+
+/* [engine NAME] */
+struct config_engine {
+	char name[FRONT_NAME_SIZE];    /* empty: not given, until config_finish() */
+	char plugin[CONFIG_LINE_MAX];  /* empty: the one that stands beside the programs */
+	char library[CONFIG_LINE_MAX]; /* empty: the plug-in knows */
+	uint64_t threads;              /* 0: not given, until config_finish() */
+};
+
+struct config {
+	struct address listens[CONFIG_LISTENS_MAX];
+	unsigned n_listens; /* 0: the default listeners */
+	struct config_guest *guests;
+	unsigned n_guests;
+	struct config_engine engine;
+	struct limits limits;
+	uint64_t guests_max; /* 0: not given, until config_finish() */
+	int log_level;       /* enum tsk_log_level; -1: not given, until config_finish() */
+	int allow_local_cid; /* -1: not given, until config_finish() */
+};
+
+void config_init(struct config *config);
+void config_done(struct config *config);
+
+/*
+ * Takes in a configuration file's text; file stands for it in errors, which name the line.  After
+ * a failure *config is good for config_done() only.
+ */
+int config_parse(struct config *config, const char *file, const char *text, size_t size,
+		 struct tensock_error *reterr) _nodiscard_;
+int config_load(struct config *config, const char *path, struct tensock_error *reterr) _nodiscard_;
+
+/* "NAME=VHOST_SOCKET[,cid=N][,uds=PATH]", as --vm has it: takes the place of the file's settings. */
+int config_set_vm(struct config *config, const char *text, struct tensock_error *reterr)
+	_nodiscard_;
+
+int config_add_listen(struct config *config, const char *text, struct tensock_error *reterr)
+	_nodiscard_;
+
+/* Fills in what was not given, and checks what must go together. */
+int config_finish(struct config *config, struct tensock_error *reterr) _nodiscard_;
+
+/* NULL when there is none of that name. */
+const struct config_guest *config_guest(const struct config *config, const char *name);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "supervisor/options.h"
+
+static struct config read_text(const char *text)
+{
+	struct tensock_error error;
+	struct config config;
+
+	config_init(&config);
+	if (config_parse(&config, "file", text, strlen(text), &error) < 0)
+		fail_msg("%s", error.message);
+	if (config_finish(&config, &error) < 0)
+		fail_msg("%s", error.message);
+	return config;
+}
+
+static void refused(const char *text, size_t size, const char *why)
+{
+	struct tensock_error error = { 0 };
+	struct config config;
+	int r;
+
+	config_init(&config);
+	r = config_parse(&config, "file", text, size, &error);
+	if (r == 0)
+		r = config_finish(&config, &error);
+	config_done(&config);
+	if (r >= 0)
+		fail_msg("taken: %s", text);
+	if (!strstr(error.message, why))
+		fail_msg("\"%s\" does not say \"%s\"", error.message, why);
+}
+
+static void test_empty(void **state)
+{
+	struct config config = read_text("");
+
+	(void)state;
+	assert_int_equal(config.n_listens, 0);
+	assert_int_equal(config.n_guests, 0);
+	assert_int_equal(config.log_level, TSK_LOG_INFO);
+	assert_int_equal(config.allow_local_cid, 0);
+	assert_int_equal(config.guests_max, 64);
+	assert_string_equal(config.engine.name, "onnxruntime");
+	assert_int_equal(config.engine.threads, 1);
+	assert_true(config.limits.value[LIMIT_MODEL_BYTES] == UINT64_C(2) << 30);
+	config_done(&config);
+}
+
+static void test_full(void **state)
+{
+	struct config config = read_text("# comment\n"
+					 "[guest web]\n"
+					 "\tvhost-socket = /run/web.vhost \r\n"
+					 "uds=/run/web.vsock\n"
+					 "max-workers = 2\n"
+					 "[ daemon ]\n"
+					 "listen = unix:/run/a.sock\n"
+					 "listen = tcp:127.0.0.1:9999\n"
+					 "max-workers = 5\n"
+					 "log-level = debug\n"
+					 "allow-local-cid = yes\n"
+					 "[guest cid-7]\n"
+					 "run-deadline = 10ms\n"
+					 "[guest fc]\n"
+					 "hybrid = /run/fc=1.vsock\n"
+					 "[engine echo]\n"
+					 "plugin = /lib/echo.so\n"
+					 "threads = 4"); /* no newline at the end */
+	const struct config_guest *web = config_guest(&config, "web");
+
+	(void)state;
+	assert_int_equal(config.n_listens, 2);
+	assert_string_equal(config.listens[0].path, "/run/a.sock");
+	assert_int_equal(config.log_level, TSK_LOG_DEBUG);
+	assert_int_equal(config.allow_local_cid, 1);
+	assert_string_equal(web->vhost_socket, "/run/web.vhost");
+	assert_string_equal(web->uds, "/run/web.vsock");
+	assert_int_equal(web->cid, 3);
+	/* A guest's own limit wins, also over a [daemon] that comes later; others are the daemon's. */
+	assert_int_equal(web->limits.value[LIMIT_WORKERS], 2);
+	assert_int_equal(web->limits.value[LIMIT_RUN_DEADLINE_MS], 30000);
+	assert_int_equal(config_guest(&config, "cid-7")->limits.value[LIMIT_RUN_DEADLINE_MS], 10);
+	assert_int_equal(config_guest(&config, "cid-7")->limits.value[LIMIT_WORKERS], 5);
+	assert_string_equal(config_guest(&config, "fc")->hybrid, "/run/fc=1.vsock");
+	assert_null(config_guest(&config, "nobody"));
+	assert_string_equal(config.engine.plugin, "/lib/echo.so");
+	assert_int_equal(config.engine.threads, 4);
+	config_done(&config);
+}
+
+static void test_bad_lines(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "\n\nlisten = vsock:1", "file:3: a setting before" },
+		{ "[daemon]\nlisten", "file:2: 'listen' is neither" },
+		{ "[daemon]\nlisten =", "is no address" },
+		{ "[daemon]\nport = 1", "[daemon] has no setting 'port'" },
+		{ "[daemon]\n= 1", "[daemon] has no setting ''" },
+		{ "[daemon", "']' is missing" },
+		{ "[]", "[] is no section" },
+		{ "[guest]", "[guest] is no section" },
+		{ "[guests a]", "is no section" },
+		{ "[guest a b]", "no guest's name" },
+		{ "[guest a/b]", "no guest's name" },
+		{ "[guest shared]", "kept for" },
+		{ "[guest uid-x]", "kept for" },
+		{ "[guest a]\n[guest a]", "file:2: [guest a] is there twice" },
+		{ "[guest a]\nlisten = vsock:1", "[guest] has no setting" },
+		{ "[guest a]\ncid = 2", "a number from 3" },
+		{ "[guest a]\nuds = /a\ncid = 3", "no vhost-socket" },
+		{ "[guest a]\nvhost-socket = /a\nvhost-socket = /b", "given twice" },
+		{ "[guest uid-0]\nhybrid = /a", "kept for" },
+		{ "[guest a]\nvhost-socket=/a\ncid=5\n[guest b]\nvhost-socket=/b\ncid=5",
+		  "cid 5 of another" },
+		{ "[engine a]\nthreads = 1", "has no plugin" },
+		{ "[engine a]\n[engine b]", "one engine" },
+		{ "[engine onnxruntime]\nthreads = 0", "a number from 1" },
+		{ "[daemon]\nmax-model-size = big", "file:2: max-model-size cannot be 'big'" },
+		{ "[daemon]\nallow-local-cid = 1", "yes or no" },
+		{ "[daemon]\nlog-level = loud", "write error" },
+		{ "[daemon]\nmax-guests = 0", "a number from 1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		refused(bad[i][0], strlen(bad[i][0]), bad[i][1]);
+}
+
+static void test_hostile_bytes(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	refused(text, sizeof(text), "file:1: the line has more than");
+	memcpy(text, "[daemon]\n\0", 10);
+	refused(text, 10, "file:2: the line has a NUL byte");
+	memset(text, '\n', sizeof(text));
+	text[sizeof(text) - 1] = 'x';
+	refused(text, sizeof(text), "file:4096:");
+	memcpy(text, "[guest \x1b[31m]", 13);
+	refused(text, 13, "no guest's name: use"); /* and the escape comes out as '?' */
+}
+
+static void test_too_many(void **state)
+{
+	char text[CONFIG_LISTENS_MAX * 20 + 64];
+	size_t len = (size_t)snprintf(text, sizeof(text), "[daemon]\n");
+
+	(void)state;
+	for (unsigned i = 0; i <= CONFIG_LISTENS_MAX; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "listen = vsock:1\n");
+	refused(text, len, "more than 64 addresses");
+}
+
+static void test_cids(void **state)
+{
+	struct config config = read_text("[guest a]\nvhost-socket = /a\n"
+					 "[guest b]\nvhost-socket = /b\ncid = 3\n"
+					 "[guest c]\nvhost-socket = /c\n"
+					 "[guest d]\nhybrid = /d\n");
+
+	(void)state;
+	assert_int_equal(config_guest(&config, "a")->cid, 4);
+	assert_int_equal(config_guest(&config, "b")->cid, 3);
+	assert_int_equal(config_guest(&config, "c")->cid, 5);
+	assert_int_equal(config_guest(&config, "d")->cid, 0);
+	config_done(&config);
+}
+
+static void test_vm(void **state)
+{
+	static const char *const bad[] = { "",
+					   "web",
+					   "=",
+					   "web=",
+					   "web=/a,",
+					   "web=/a,cid=2",
+					   "web=/a,cid=3,cid=4",
+					   "web=/a,port=1",
+					   "w b=/a",
+					   "web=/a,uds=",
+					   "uid-3=/a" };
+	struct config config =
+		read_text("[guest web]\nvhost-socket = /old\ncid = 9\nuds = /old.uds\n"
+			  "max-workers = 3\n");
+	struct tensock_error error;
+
+	(void)state;
+	assert_int_equal(config_set_vm(&config, "web=/new,cid=5", &error), 0);
+	assert_int_equal(config.n_guests, 1);
+	assert_string_equal(config.guests[0].vhost_socket, "/new");
+	assert_string_equal(config.guests[0].uds, "");
+	assert_int_equal(config.guests[0].cid, 5);
+	assert_int_equal(config.guests[0].limits.value[LIMIT_WORKERS], 3);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		if (config_set_vm(&config, bad[i], &error) >= 0)
+			fail_msg("taken: %s", bad[i]);
+	}
+	config_done(&config);
+}
+
+/* The command line */
+
+static int options(struct config *config, struct tensock_error *error, char *one, char *two)
+{
+	char *argv[] = { "tensockd", one, two, NULL };
+
+	config_init(config);
+	return options_read(two ? 3 : one ? 2 : 1, argv, config, error);
+}
+
+static void test_options_win(void **state)
+{
+	char path[] = "/tmp/tensock-config-XXXXXX";
+	static const char text[] = "[daemon]\nlisten = vsock:1\nlog-level = error\n";
+	int fd = mkstemp(path);
+	char *argv[] = { "tensockd", "--config",        path, "--listen=unix:/b", "--log-level",
+			 "debug",    "--vm=v=/v,cid=8", NULL };
+	struct tensock_error error;
+	struct config config;
+	int r;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	config_init(&config);
+	r = options_read(ARRAY_SIZE(argv) - 1, argv, &config, &error);
+	unlink(path);
+	if (r != OPTIONS_RUN)
+		fail_msg("%s", error.message);
+	assert_int_equal(config.n_listens, 1);
+	assert_string_equal(config.listens[0].path, "/b");
+	assert_int_equal(config.log_level, TSK_LOG_DEBUG);
+	assert_int_equal(config.guests[0].cid, 8);
+	config_done(&config);
+}
+
+static void test_bad_options(void **state)
+{
+	static char *const bad[][3] = {
+		{ "--port", "1", "'--port' is no option" },
+		{ "-x", NULL, "'-x' is no option" },
+		{ "--listen", NULL, "lacks its value" },
+		{ "--listen", "nowhere", "--listen: 'nowhere' is no address" },
+		{ "--vm", "x", "--vm: 'x' has no socket" },
+		{ "--log-level", "loud", "no level" },
+		{ "--config", "/nonexistent/file", "/nonexistent/file cannot be opened" },
+		{ "--config", "/", "cannot be read" },
+		{ "serve", NULL, "'serve' is too much" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct tensock_error error = { 0 };
+		struct config config;
+
+		if (options(&config, &error, bad[i][0], bad[i][1]) >= 0)
+			fail_msg("taken: %s", bad[i][0]);
+		if (!strstr(error.message, bad[i][2]))
+			fail_msg("\"%s\" does not say \"%s\"", error.message, bad[i][2]);
+		config_done(&config);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty),       cmocka_unit_test(test_full),
+		cmocka_unit_test(test_bad_lines),   cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_too_many),    cmocka_unit_test(test_cids),
+		cmocka_unit_test(test_vm),          cmocka_unit_test(test_options_win),
+		cmocka_unit_test(test_bad_options),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "base/status.h"
+#include "supervisor/guest.h"
+#include "supervisor/launcher.h"
+#include "supervisor/listener.h"
+
+/* Beyond what the fronts may need to finish: they report, and exit. */
+#define DRAIN_EXTRA_MS 2000
+
+enum daemon_signal {
+	SIGNAL_TERM,
+	SIGNAL_INT,
+	SIGNAL_HUP,
+	SIGNAL_MAX
+};
+
+struct daemon {
+	const struct config *config;
+	uv_loop_t loop;
+	struct launcher launcher;
+	struct guest_table guests;
+	struct listener **listeners;
+	unsigned n_listeners;
+	uv_signal_t signals[SIGNAL_MAX];
+	uv_timer_t drain;
+	bool stopping;
+	char made_folder[ADDRESS_PATH_SIZE]; /* of the default socket, if we made it; else empty */
+};
+
+/* Connections */
+
+static void on_accepted(struct listener *listener, const char *name, int fd)
+{
+	static const enum front_msg_type types[] = {
+		[LISTENER_VSOCK] = FRONT_CONNECTION,  [LISTENER_UNIX] = FRONT_CONNECTION,
+		[LISTENER_HYBRID] = FRONT_CONNECTION, [LISTENER_TCP] = FRONT_CONNECTION,
+		[LISTENER_VHOST] = FRONT_VMM,         [LISTENER_HOST] = FRONT_HOST_STREAM,
+	};
+	struct daemon *d = listener->context;
+	struct guest *guest;
+	int r = guest_table_get(&d->guests, name, &guest);
+
+	if (r == 0) {
+		guest_deliver(guest, types[listener->kind], fd);
+		return;
+	}
+	listener->refused++;
+	tsk_warning("%s: refused a connection of guest %s: %s (%llu refused so far)",
+		    listener->text, name,
+		    r == -EDQUOT ? "there are max-guests of others" : strerror(-r),
+		    (unsigned long long)listener->refused);
+	tsk_close(fd);
+}
+
+static struct listener *listener_new(struct daemon *d, struct tensock_error *reterr)
+{
+	struct listener *listener = calloc(1, sizeof(*listener));
+	struct listener **listeners =
+		reallocarray(d->listeners, d->n_listeners + 1, sizeof(*listeners));
+
+	if (listeners)
+		d->listeners = listeners;
+	if (!listener || !listeners) {
+		free(listener);
+		(void)tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+		return NULL;
+	}
+	listener->accepted = on_accepted;
+	listener->context = d;
+	listener->allow_local_cid = d->config->allow_local_cid;
+	return listener;
+}
+
+/* Keeps a listener that was opened with r, or lets it go. */
+static int keep(struct daemon *d, struct listener *listener, int r)
+{
+	if (r < 0)
+		listener_close(listener);
+	else
+		d->listeners[d->n_listeners++] = listener;
+	return r;
+}
+
+static int listen_at(struct daemon *d, const struct address *address, struct tensock_error *reterr)
+{
+	struct listener *listener = listener_new(d, reterr);
+
+	if (!listener)
+		return -ENOMEM;
+	return keep(d, listener, listener_open(listener, &d->loop, address, reterr));
+}
+
+static int listen_at_path(struct daemon *d, enum listener_kind kind, const char *guest,
+			  const char *path, struct tensock_error *reterr)
+{
+	struct listener *listener = listener_new(d, reterr);
+
+	if (!listener)
+		return -ENOMEM;
+	return keep(d, listener, listener_open_path(listener, &d->loop, kind, guest, path, reterr));
+}
+
+/* Where to listen */
+
+/*
+ * The folder of the default socket, made if need be.  -ENOENT where the user has no folder for such
+ * things.
+ */
+static int default_folder(struct daemon *d, char ret[ADDRESS_PATH_SIZE],
+			  struct tensock_error *reterr)
+{
+	const char *base = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
+	struct stat st;
+
+	if (!base || base[0] != '/')
+		return -ENOENT;
+	if (snprintf(ret, ADDRESS_PATH_SIZE, "%s/tensock", base) >=
+	    (int)(ADDRESS_PATH_SIZE - sizeof("/tensock.sock")))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"XDG_RUNTIME_DIR is too long for a socket");
+	if (mkdir(ret, 0755) == 0)
+		memcpy(d->made_folder, ret, ADDRESS_PATH_SIZE);
+	else if (errno != EEXIST)
+		return tsk_fail(reterr, TENSOCK_PERMISSION_DENIED,
+				"the folder %s cannot be made: %s", ret, strerror(errno));
+	/* Who owns the folder decides who answers there. */
+	if (lstat(ret, &st) < 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+		return tsk_fail(
+			reterr, TENSOCK_PERMISSION_DENIED,
+			"%s is there, but is no folder of this user; remove it, or use --listen",
+			ret);
+	/* Whatever the umask was. */
+	if (d->made_folder[0] && chmod(ret, 0755) < 0)
+		return tsk_fail(reterr, TENSOCK_PERMISSION_DENIED, "%s: %s", ret, strerror(errno));
+	return 0;
+}
+
+static int listen_local(struct daemon *d, struct tensock_error *reterr)
+{
+	struct address address = { .kind = ADDRESS_UNIX };
+	char folder[ADDRESS_PATH_SIZE];
+	int r = default_folder(d, folder, reterr);
+
+	if (r == -ENOENT) {
+		tsk_info(
+			"no local socket: there is no XDG_RUNTIME_DIR to make it in; use --listen unix:PATH");
+		return 0;
+	}
+	if (r < 0)
+		return r;
+	snprintf(address.path, sizeof(address.path), "%.90s/tensock.sock", folder);
+	return listen_at(d, &address, reterr);
+}
+
+static int listen_default(struct daemon *d, struct tensock_error *reterr)
+{
+	const struct address vsock = { .kind = ADDRESS_VSOCK, .port = ADDRESS_PORT };
+	int r = listen_local(d, reterr);
+
+	if (r < 0)
+		return r;
+	r = listen_at(d, &vsock, reterr);
+	if (r == -EAFNOSUPPORT) {
+		tsk_info("no AF_VSOCK: this kernel has no vsock (module vhost_vsock)");
+		return 0;
+	}
+	return r;
+}
+
+static int listen_hybrid(struct daemon *d, const struct config_guest *guest,
+			 struct tensock_error *reterr)
+{
+	struct address address = { .kind = ADDRESS_HYBRID };
+
+	memcpy(address.name, guest->name, sizeof(address.name));
+	memcpy(address.path, guest->hybrid, sizeof(address.path));
+	return listen_at(d, &address, reterr);
+}
+
+/* The sockets of one guest of the configuration, and its front where it has the built-in device. */
+static int open_guest(struct daemon *d, const struct config_guest *config,
+		      struct tensock_error *reterr)
+{
+	struct guest *guest;
+	int r = 0;
+
+	if (config->hybrid[0])
+		r = listen_hybrid(d, config, reterr);
+	if (r == 0 && config->uds[0])
+		r = listen_at_path(d, LISTENER_HOST, config->name, config->uds, reterr);
+	if (r < 0 || !config->vhost_socket[0])
+		return r;
+	r = listen_at_path(d, LISTENER_VHOST, config->name, config->vhost_socket, reterr);
+	if (r < 0)
+		return r;
+	r = guest_table_get(&d->guests, config->name, &guest);
+	if (r == -EDQUOT)
+		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
+				"max-guests is %llu, which is less than there are VMs; raise it",
+				(unsigned long long)d->config->guests_max);
+	if (r == 0)
+		r = guest_keep(guest);
+	return r == 0 ? 0
+		      : tsk_fail(reterr, TENSOCK_INTERNAL, "guest %s: no front can be started: %s",
+				 config->name, strerror(-r));
+}
+
+static int open_all(struct daemon *d, struct tensock_error *reterr)
+{
+	const struct config *config = d->config;
+	int r = 0;
+
+	for (unsigned i = 0; i < config->n_listens && r == 0; i++)
+		r = listen_at(d, &config->listens[i], reterr);
+	if (r == 0 && !config->n_listens)
+		r = listen_default(d, reterr);
+	for (unsigned i = 0; i < config->n_guests && r == 0; i++)
+		r = open_guest(d, &config->guests[i], reterr);
+	if (r == 0 && !d->n_listeners)
+		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			     "there is nothing to listen on; use --listen or --vm");
+	return r;
+}
+
+static void tell_ready(const struct daemon *d)
+{
+	char text[900];
+	size_t len = 0;
+	unsigned i;
+
+	for (i = 0; i < d->n_listeners; i++) {
+		const char *one = d->listeners[i]->text;
+
+		if (strlen(one) + 2 >= sizeof(text) - len)
+			break;
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "", one);
+	}
+	if (i < d->n_listeners)
+		tsk_info("ready, pid %d: %s and %u more", (int)getpid(), text, d->n_listeners - i);
+	else
+		tsk_info("ready, pid %d: %s", (int)getpid(), text);
+}
+
+/* The end */
+
+/* Nothing runs any more: closes what keeps the loop going. */
+static void end(struct daemon *d)
+{
+	guest_table_done(&d->guests);
+	launcher_done(&d->launcher);
+	for (unsigned i = 0; i < SIGNAL_MAX; i++)
+		uv_close((uv_handle_t *)&d->signals[i], NULL);
+	uv_close((uv_handle_t *)&d->drain, NULL);
+}
+
+static void on_none_left(void *context)
+{
+	struct daemon *d = context;
+
+	if (d->stopping)
+		end(d);
+}
+
+static void on_drain_over(uv_timer_t *timer)
+{
+	struct daemon *d = timer->data;
+
+	tsk_warning("what still runs has passed its deadline, and is killed");
+	children_kill(&d->launcher.children);
+}
+
+static void close_listeners(struct daemon *d)
+{
+	while (d->n_listeners)
+		listener_close(d->listeners[--d->n_listeners]);
+	free(d->listeners);
+	d->listeners = NULL;
+	if (d->made_folder[0])
+		rmdir(d->made_folder); /* stays, if somebody else uses it */
+	d->made_folder[0] = '\0';
+}
+
+static void stop(struct daemon *d)
+{
+	d->stopping = true;
+	close_listeners(d);
+	guest_table_stop(&d->guests);
+	uv_timer_start(&d->drain, on_drain_over, guest_table_drain_ms(&d->guests) + DRAIN_EXTRA_MS,
+		       0);
+	if (!d->launcher.children.first)
+		end(d);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+	struct daemon *d = handle->data;
+
+	if (signum == SIGHUP) {
+		tsk_info("SIGHUP is ignored: the configuration is read at the start only");
+	} else if (!d->stopping) {
+		tsk_info("%s: finishing what runs; a second signal ends it now",
+			 signum == SIGTERM ? "SIGTERM" : "SIGINT");
+		stop(d);
+	} else {
+		tsk_info("ending now");
+		children_kill(&d->launcher.children);
+	}
+}
+
+/* For end(), which may come early. */
+static void init_handles(struct daemon *d)
+{
+	for (unsigned i = 0; i < SIGNAL_MAX; i++) {
+		uv_signal_init(&d->loop, &d->signals[i]);
+		d->signals[i].data = d;
+	}
+	uv_timer_init(&d->loop, &d->drain);
+	d->drain.data = d;
+}
+
+static int watch_signals(struct daemon *d)
+{
+	static const int numbers[] = {
+		[SIGNAL_TERM] = SIGTERM, [SIGNAL_INT] = SIGINT, [SIGNAL_HUP] = SIGHUP
+	};
+	int r = 0;
+
+	for (unsigned i = 0; i < SIGNAL_MAX && r == 0; i++)
+		r = uv_signal_start(&d->signals[i], on_signal, numbers[i]);
+	return r;
+}
+
+/* The supervisor holds few fds, but passes on many. */
+static void raise_fd_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int start(struct daemon *d, struct tensock_error *reterr)
+{
+	int r = launcher_init(&d->launcher, &d->loop, d->config);
+
+	d->launcher.children.none_left = on_none_left;
+	d->launcher.children.context = d;
+	if (r == 0)
+		r = watch_signals(d);
+	if (r < 0)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "signals cannot be handled: %s",
+				strerror(-r));
+	r = launcher_find_programs(&d->launcher, &d->config->engine, reterr);
+	return r < 0 ? r : open_all(d, reterr);
+}
+
+int daemon_run(const struct config *config, struct tensock_error *reterr)
+{
+	struct daemon d = { .config = config };
+	int r;
+
+	signal(SIGPIPE, SIG_IGN);
+	raise_fd_limit();
+	r = uv_loop_init(&d.loop);
+	if (r < 0)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "no event loop: %s", strerror(-r));
+	init_handles(&d);
+	guest_table_init(&d.guests, &d.launcher, config);
+	r = start(&d, reterr);
+	if (r == 0)
+		tell_ready(&d);
+	else
+		stop(&d);
+	uv_run(&d.loop, UV_RUN_DEFAULT);
+	uv_loop_close(&d.loop);
+	return r;
+}

@@ -1,0 +1,502 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/front_process.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/seqpacket.h"
+#include "supervisor/unix_socket.h"
+
+#define MESSAGES_A_TURN 32
+
+/* A front whose control socket has gone must exit within this. */
+#define EXIT_TIMEOUT_MS 5000
+
+struct worker_process {
+	struct child child;
+	struct front_process *front; /* NULL: it has gone before this worker */
+	struct worker_process *next; /* the front's */
+	uint64_t id;
+	bool has_exited; /* and the front has not been told yet */
+	int wait_status;
+};
+
+struct front_process {
+	struct child child;
+	struct launcher *launcher;
+	const struct front_process_ops *ops; /* NULL once abandoned */
+	void *context;
+	const char *uds;
+	char name[FRONT_NAME_SIZE];
+	unsigned workers_max;
+	uint64_t started_ns;
+
+	int fd; /* the control socket; -1 once closed */
+	uv_poll_t poll;
+	uv_timer_t exit_timer;
+	unsigned n_handles; /* not yet closed */
+	uint64_t n_sent;
+
+	/* What waits for room in the socket.  The front is not read from meanwhile, so that there is
+	 * never more than one answer. */
+	struct front_msg answer;
+	int answer_fd;
+	bool has_answer, stop_wanted;
+
+	struct worker_process *workers;
+	unsigned n_workers;
+};
+
+/* Children are told by their first member. */
+static_assert(offsetof(struct worker_process, child) == 0, "child must come first");
+static_assert(offsetof(struct front_process, child) == 0, "child must come first");
+
+static void on_ready(uv_poll_t *poll, int status, int events);
+
+static void on_exit_timeout(uv_timer_t *timer)
+{
+	struct front_process *front = timer->data;
+
+	kill(front->child.pid, SIGKILL);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct front_process *front = handle->data;
+
+	if (--front->n_handles == 0)
+		free(front);
+}
+
+/*
+ * The handle is closed before its fd: later it would take that fd's successor, which has the same
+ * number, out of the loop.
+ */
+static void close_control(struct front_process *front)
+{
+	if (front->n_handles && !uv_is_closing((uv_handle_t *)&front->poll))
+		uv_close((uv_handle_t *)&front->poll, on_closed);
+	front->fd = tsk_close(front->fd);
+}
+
+/* The workers */
+
+static void on_worker_exited(struct child *child, int wait_status);
+
+static void drop_worker(struct front_process *front, struct worker_process *worker)
+{
+	struct worker_process **p = &front->workers;
+
+	while (*p != worker)
+		p = &(*p)->next;
+	*p = worker->next;
+	front->n_workers--;
+	free(worker);
+}
+
+static struct worker_process *find_worker(const struct front_process *front, uint64_t id)
+{
+	struct worker_process *worker = front->workers;
+
+	while (worker && worker->id != id)
+		worker = worker->next;
+	return worker;
+}
+
+/* Kills all workers; from here on they belong to nobody, and free themselves when they have gone. */
+static void kill_workers(struct front_process *front)
+{
+	while (front->workers) {
+		struct worker_process *worker = front->workers;
+
+		front->workers = worker->next;
+		if (worker->has_exited) {
+			free(worker);
+			continue;
+		}
+		worker->front = NULL;
+		kill(worker->child.pid, SIGKILL);
+	}
+	front->n_workers = 0;
+}
+
+static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
+{
+	_cleanup_free_ struct worker_process *worker = calloc(1, sizeof(*worker));
+	int fds[2], r;
+
+	if (!worker)
+		return -ENOMEM;
+	if (front->n_workers >= front->workers_max)
+		return -EDQUOT;
+	if (find_worker(front, id))
+		return -EEXIST;
+	r = tsk_seqpacket_pair(fds);
+	if (r < 0)
+		return r;
+	r = launcher_start_worker(front->launcher, front->name, fds[1], &worker->child.pid);
+	tsk_close(fds[1]);
+	if (r < 0) {
+		tsk_close(fds[0]);
+		return r;
+	}
+	worker->child.exited = on_worker_exited;
+	worker->front = front;
+	worker->id = id;
+	worker->next = front->workers;
+	front->workers = worker;
+	front->n_workers++;
+	children_add(&front->launcher->children, &TAKE_PTR(worker)->child);
+	*ret_fd = fds[0];
+	return 0;
+}
+
+/* Sending */
+
+static void watch(struct front_process *front, bool is_full)
+{
+	uv_poll_start(&front->poll, is_full ? UV_WRITABLE : UV_READABLE, on_ready);
+}
+
+static int send_msg(struct front_process *front, const struct front_msg *msg, int fd)
+{
+	int r = front_control_send(front->fd, msg, fd);
+
+	if (r == 0)
+		front->n_sent++;
+	return r;
+}
+
+static int send_answer(struct front_process *front)
+{
+	int r = send_msg(front, &front->answer, front->answer_fd);
+
+	if (r == -EAGAIN)
+		return r;
+	front->answer_fd = tsk_close(front->answer_fd);
+	front->has_answer = false;
+	return r;
+}
+
+static int send_exits(struct front_process *front)
+{
+	struct worker_process *worker = front->workers;
+
+	while (worker) {
+		struct worker_process *next = worker->next;
+
+		if (worker->has_exited) {
+			struct front_msg msg = { .type = FRONT_WORKER_EXITED,
+						 .id = worker->id,
+						 .value = (uint64_t)(uint32_t)worker->wait_status };
+			int r = send_msg(front, &msg, -1);
+
+			if (r < 0)
+				return r;
+			drop_worker(front, worker);
+		}
+		worker = next;
+	}
+	return 0;
+}
+
+static int send_stop(struct front_process *front)
+{
+	struct front_msg msg = { .type = FRONT_STOP };
+	int r = send_msg(front, &msg, -1);
+
+	if (r == 0)
+		front->stop_wanted = false;
+	return r;
+}
+
+/* Its control socket has ended: it exits, or is made to after a while. */
+static void lose(struct front_process *front)
+{
+	const struct front_process_ops *ops = front->ops;
+	uint64_t lived_ms = (tsk_now_ns() - front->started_ns) / TSK_NS_PER_MS;
+
+	front_process_abandon(front);
+	if (ops)
+		ops->lost(front->context, lived_ms);
+}
+
+/* It breaks the rules, or cannot be told what it must know. */
+static void condemn(struct front_process *front)
+{
+	kill(front->child.pid, SIGKILL);
+	lose(front);
+}
+
+/*
+ * Sends what waits, in an order in which a worker's start comes before its exit.  A front that
+ * cannot be told, for whatever reason but a full socket, would wait for ever.
+ */
+static void send_waiting(struct front_process *front)
+{
+	int r = 0;
+
+	if (front->fd < 0)
+		return;
+	if (front->has_answer)
+		r = send_answer(front);
+	if (r == 0)
+		r = send_exits(front);
+	if (r == 0 && front->stop_wanted)
+		r = send_stop(front);
+	if (r == 0 || r == -EAGAIN)
+		watch(front, r == -EAGAIN);
+	else if (r == -EPIPE || r == -ECONNRESET)
+		lose(front);
+	else
+		condemn(front);
+}
+
+int front_process_send(struct front_process *front, enum front_msg_type type, int fd)
+{
+	struct front_msg msg = { .type = type };
+	int r = send_msg(front, &msg, fd);
+
+	if (r != -EPIPE && r != -ECONNRESET)
+		return r;
+	lose(front);
+	return -EPIPE;
+}
+
+void front_process_stop(struct front_process *front)
+{
+	front->stop_wanted = true;
+	send_waiting(front);
+}
+
+/* What the front asks */
+
+static void answer(struct front_process *front, enum front_msg_type type, uint64_t id, int result,
+		   int fd)
+{
+	front->answer = (struct front_msg){ .type = type, .id = id, .result = result };
+	front->answer_fd = fd;
+	front->has_answer = true;
+	send_waiting(front);
+}
+
+static void on_spawn(struct front_process *front, uint64_t id)
+{
+	int fd = -1;
+	int r = start_worker(front, id, &fd);
+
+	if (r < 0)
+		tsk_warning("guest %s: no worker can be started: %s", front->name, strerror(-r));
+	answer(front, FRONT_WORKER, id, r, fd);
+}
+
+static void on_kill(struct front_process *front, uint64_t id)
+{
+	struct worker_process *worker = find_worker(front, id);
+
+	if (worker && !worker->has_exited)
+		kill(worker->child.pid, SIGKILL);
+}
+
+static void on_connect(struct front_process *front, uint64_t id, uint64_t port)
+{
+	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
+	int fd = -1, r = -ECONNREFUSED;
+
+	/* Our own port is served by the front itself, and goes nowhere else. */
+	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT) {
+		snprintf(path, sizeof(path), "%s_%u", front->uds, (unsigned)port);
+		r = unix_socket_connect(path, &fd);
+	}
+	answer(front, FRONT_CONNECTED, id, r, fd);
+}
+
+static void on_message(struct front_process *front, const struct front_msg *msg)
+{
+	switch (msg->type) {
+	case FRONT_READY:
+		break;
+	case FRONT_SPAWN:
+		on_spawn(front, msg->id);
+		break;
+	case FRONT_KILL:
+		on_kill(front, msg->id);
+		break;
+	case FRONT_CONNECT:
+		on_connect(front, msg->id, msg->value);
+		break;
+	case FRONT_IDLE:
+		/* Anything sent since, or about to be, would be lost with it. */
+		if (msg->value == front->n_sent && !front->workers)
+			front->ops->idle(front->context);
+		break;
+	default:
+		tsk_warning(
+			"guest %s: the front sent a message that is not its to send; it is killed",
+			front->name);
+		condemn(front);
+	}
+}
+
+/* True while there may be more, and the front may be read from. */
+static bool receive_one(struct front_process *front)
+{
+	struct front_msg msg;
+	int fd = -1;
+	int r = front_control_recv(front->fd, &msg, &fd);
+
+	if (r == -EAGAIN)
+		return false;
+	if (r == 0 || r == -ECONNRESET) {
+		lose(front);
+		return false;
+	}
+	if (r < 0) {
+		tsk_warning("guest %s: the front breaks the rules (%s), and is killed", front->name,
+			    strerror(-r));
+		condemn(front);
+		return false;
+	}
+	tsk_close(fd); /* none of its messages has one */
+	on_message(front, &msg);
+	return front->fd >= 0 && !front->has_answer;
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct front_process *front = poll->data;
+
+	/* It ended with messages unread, which counts as an error. */
+	if (status < 0) {
+		lose(front);
+		return;
+	}
+	if (events & UV_WRITABLE)
+		send_waiting(front);
+	if (!(events & UV_READABLE))
+		return;
+	for (int i = 0; i < MESSAGES_A_TURN && receive_one(front); i++)
+		;
+}
+
+/* Its life */
+
+/* The process is gone, or was never there: the rest goes with the loop's next turn. */
+static void front_process_free(struct front_process *front)
+{
+	kill_workers(front);
+	if (front->has_answer)
+		tsk_close(front->answer_fd);
+	close_control(front);
+	if (front->n_handles)
+		uv_close((uv_handle_t *)&front->exit_timer, on_closed);
+	else
+		free(front);
+}
+
+static void log_exit(const struct front_process *front, int wait_status)
+{
+	if (WIFSIGNALED(wait_status))
+		tsk_warning("guest %s: front %d was killed by signal %d (%s)", front->name,
+			    (int)front->child.pid, WTERMSIG(wait_status),
+			    strsignal(WTERMSIG(wait_status)));
+	else if (WEXITSTATUS(wait_status) != 0)
+		tsk_warning("guest %s: front %d exited with status %d", front->name,
+			    (int)front->child.pid, WEXITSTATUS(wait_status));
+	else
+		tsk_debug("guest %s: front %d has ended", front->name, (int)front->child.pid);
+}
+
+static void on_front_exited(struct child *child, int wait_status)
+{
+	struct front_process *front = (struct front_process *)child;
+	uint64_t lived_ms = (tsk_now_ns() - front->started_ns) / TSK_NS_PER_MS;
+
+	log_exit(front, wait_status);
+	if (front->ops)
+		front->ops->lost(front->context, lived_ms);
+	front_process_free(front);
+}
+
+static void on_worker_exited(struct child *child, int wait_status)
+{
+	struct worker_process *worker = (struct worker_process *)child;
+
+	if (!worker->front) {
+		free(worker);
+		return;
+	}
+	worker->has_exited = true;
+	worker->wait_status = wait_status;
+	send_waiting(worker->front);
+}
+
+void front_process_abandon(struct front_process *front)
+{
+	front->ops = NULL;
+	kill_workers(front);
+	close_control(front);
+	uv_timer_start(&front->exit_timer, on_exit_timeout, EXIT_TIMEOUT_MS, 0);
+}
+
+/* Starts the program on one end of a new control socket. */
+static int start(struct front_process *front)
+{
+	int fds[2];
+	int r = tsk_seqpacket_pair(fds);
+
+	if (r < 0)
+		return r;
+	front->fd = fds[0];
+	r = uv_poll_init(front->launcher->loop, &front->poll, front->fd);
+	if (r == 0) {
+		uv_timer_init(front->launcher->loop, &front->exit_timer);
+		front->poll.data = front->exit_timer.data = front;
+		front->n_handles = 2;
+		r = launcher_start_front(front->launcher, fds[1], &front->child.pid);
+	}
+	tsk_close(fds[1]);
+	return r;
+}
+
+int front_process_new(struct launcher *launcher, const struct front_start *front_start,
+		      const char *uds, const struct front_process_ops *ops, void *context,
+		      struct front_process **ret)
+{
+	struct front_msg msg = { .type = FRONT_START, .start = *front_start };
+	struct front_process *front = calloc(1, sizeof(*front));
+	int r;
+
+	if (!front)
+		return -ENOMEM;
+	front->launcher = launcher;
+	front->ops = ops;
+	front->context = context;
+	front->uds = uds;
+	front->workers_max = front_start->workers_max;
+	front->fd = front->answer_fd = -1;
+	front->started_ns = tsk_now_ns();
+	memcpy(front->name, front_start->name, sizeof(front->name));
+	r = start(front);
+	if (r < 0) {
+		front_process_free(front);
+		return r;
+	}
+	front->child.exited = on_front_exited;
+	children_add(&launcher->children, &front->child);
+	r = send_msg(front, &msg, -1);
+	if (r < 0) {
+		front->ops = NULL; /* it is not lost: it is none yet */
+		condemn(front);
+		return r;
+	}
+	watch(front, false);
+	*ret = front;
+	return 0;
+}

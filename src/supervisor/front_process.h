@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A front, as the supervisor sees it: a process, its control socket, and the workers that it has
+ * asked for.  It is not trusted: what breaks the rules of channel/front_control.h is killed.
+ */
+#ifndef SUPERVISOR_FRONT_PROCESS_H
+#define SUPERVISOR_FRONT_PROCESS_H
+
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "channel/front_control.h"
+#include "supervisor/launcher.h"
+
+struct front_process;
+
+struct front_process_ops {
+	/* Nothing is open in it and nothing is under way to it: it may be abandoned now. */
+	void (*idle)(void *context);
+	/*
+	 * The process has ended, or is being killed, after lived_ms.  The front must not be used any
+	 * more, also where it was being used when this came.
+	 */
+	void (*lost)(void *context, uint64_t lived_ms);
+};
+
+/*
+ * Starts a front and tells it of its guest.  uds: the PATH of its CONNECT requests, which outlives
+ * the front, or "".
+ */
+int front_process_new(struct launcher *launcher, const struct front_start *start, const char *uds,
+		      const struct front_process_ops *ops, void *context,
+		      struct front_process **ret) _nodiscard_;
+
+/*
+ * Hands fd over (it stays the caller's) as CONNECTION, HOST_STREAM or VMM.  -EAGAIN: the front does
+ * not keep up.  -EPIPE: it is gone, and lost() has been called.
+ */
+int front_process_send(struct front_process *front, enum front_msg_type type, int fd) _nodiscard_;
+
+/* Asks it to take no new work, finish what runs and exit, which comes as lost(). */
+void front_process_stop(struct front_process *front);
+
+/*
+ * Closes its control socket, at which it exits, and kills its workers; none of the ops is called any
+ * more, and the front must not be used any more.
+ */
+void front_process_abandon(struct front_process *front);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/guest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+
+/* How long to wait before a front is started again that has crashed for the nth time in a row. */
+static const uint64_t restart_ms[] = { 0, 0, 100, 1000, 5000 };
+
+/* A front that has lived so long has not crashed in a row with the one before it. */
+#define STEADY_MS 10000
+
+struct guest {
+	struct guest_table *table;
+	struct guest *next;
+	char name[FRONT_NAME_SIZE];
+	struct limits limits;
+	uint64_t cid;                /* of the built-in device, else 0 */
+	char uds[ADDRESS_PATH_SIZE]; /* or empty */
+
+	struct front_process *front; /* NULL: none now */
+	bool keep;                   /* it shall always have one */
+	unsigned crashes;            /* in a row */
+	uint64_t not_before_ns;      /* the next front */
+	uv_timer_t restart;
+	uint64_t refused; /* connections */
+};
+
+static int start_front(struct guest *guest);
+
+void guest_table_init(struct guest_table *table, struct launcher *launcher,
+		      const struct config *config)
+{
+	*table = (struct guest_table){ .launcher = launcher, .config = config };
+}
+
+/* Fronts come and go */
+
+static void on_restart(uv_timer_t *timer)
+{
+	struct guest *guest = timer->data;
+	int r;
+
+	if (guest->front || guest->table->stopping)
+		return;
+	r = start_front(guest);
+	if (r < 0)
+		tsk_error("guest %s: no front can be started: %s", guest->name, strerror(-r));
+}
+
+/* Its front is gone, or could not be started: sets when the next one may come.  In milliseconds. */
+static uint64_t back_off(struct guest *guest)
+{
+	unsigned i = guest->crashes < ARRAY_SIZE(restart_ms) ? guest->crashes
+							     : (unsigned)ARRAY_SIZE(restart_ms) - 1;
+	uint64_t wait_ms = restart_ms[i];
+
+	guest->not_before_ns = tsk_now_ns() + wait_ms * TSK_NS_PER_MS;
+	if (guest->keep && !guest->table->stopping)
+		uv_timer_start(&guest->restart, on_restart, wait_ms, 0);
+	return wait_ms;
+}
+
+static void on_front_lost(void *context, uint64_t lived_ms)
+{
+	struct guest *guest = context;
+
+	guest->front = NULL;
+	if (guest->table->stopping)
+		return;
+	guest->crashes = lived_ms >= STEADY_MS ? 1 : guest->crashes + 1;
+	tsk_warning(
+		"guest %s: its front is gone, and its connections with it; the next one may start in %llu ms",
+		guest->name, (unsigned long long)back_off(guest));
+}
+
+static void on_front_idle(void *context)
+{
+	struct guest *guest = context;
+
+	if (guest->keep || guest->table->stopping)
+		return;
+	tsk_debug("guest %s: its front is idle, and is ended", guest->name);
+	front_process_abandon(guest->front);
+	guest->front = NULL;
+	guest->crashes = 0;
+}
+
+static int start_front(struct guest *guest)
+{
+	static const struct front_process_ops ops = { .idle = on_front_idle,
+						      .lost = on_front_lost };
+	struct launcher *launcher = guest->table->launcher;
+	struct front_start start = { .version = FRONT_CONTROL_VERSION,
+				     .log_level = launcher->log_level,
+				     .cid = guest->cid };
+	int r;
+
+	memcpy(start.name, guest->name, sizeof(start.name));
+	limits_to_start(&guest->limits, &start);
+	r = front_process_new(launcher, &start, guest->uds, &ops, guest, &guest->front);
+	if (r < 0) {
+		guest->crashes++;
+		back_off(guest);
+		return r;
+	}
+	tsk_debug("guest %s: front started", guest->name);
+	return 0;
+}
+
+int guest_keep(struct guest *guest)
+{
+	guest->keep = true;
+	return guest->front ? 0 : start_front(guest);
+}
+
+static int get_front(struct guest *guest)
+{
+	if (guest->front)
+		return 0;
+	if (guest->table->stopping)
+		return -ESHUTDOWN;
+	if (tsk_now_ns() < guest->not_before_ns)
+		return -EAGAIN; /* it crashes again and again */
+	return start_front(guest);
+}
+
+void guest_deliver(struct guest *guest, enum front_msg_type type, int fd)
+{
+	int r = -EPIPE;
+
+	/* A front that has just died is found out by this: its successor takes the connection. */
+	for (int tries = 0; tries < 2 && r == -EPIPE; tries++) {
+		r = get_front(guest);
+		if (r == 0)
+			r = front_process_send(guest->front, type, fd);
+	}
+	tsk_close(fd);
+	if (r == 0)
+		return;
+	guest->refused++;
+	tsk_warning("guest %s: a connection is closed: its front %s (%s; %llu closed so far)",
+		    guest->name, guest->front ? "does not keep up" : "is not there", strerror(-r),
+		    (unsigned long long)guest->refused);
+}
+
+/* The table */
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+/* Takes the guest that *place points to out of the table. */
+static void forget(struct guest_table *table, struct guest **place)
+{
+	struct guest *guest = *place;
+
+	*place = guest->next;
+	table->n_guests--;
+	if (guest->front)
+		front_process_abandon(guest->front);
+	uv_close((uv_handle_t *)&guest->restart, on_timer_closed);
+}
+
+void guest_table_done(struct guest_table *table)
+{
+	while (table->first)
+		forget(table, &table->first);
+}
+
+/* Makes room: false when every guest has a front, or one to come, or is shut out for a while. */
+static bool forget_one(struct guest_table *table)
+{
+	uint64_t now_ns = tsk_now_ns();
+
+	for (struct guest **p = &table->first; *p; p = &(*p)->next) {
+		if (!(*p)->front && !(*p)->keep && now_ns >= (*p)->not_before_ns) {
+			forget(table, p);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void set_up(struct guest *guest, const struct config *config, const char *name)
+{
+	const struct config_guest *given = config_guest(config, name);
+
+	snprintf(guest->name, sizeof(guest->name), "%s", name);
+	guest->limits = given ? given->limits : config->limits;
+	if (given) {
+		guest->cid = given->cid;
+		memcpy(guest->uds, given->uds, sizeof(guest->uds));
+	}
+}
+
+int guest_table_get(struct guest_table *table, const char *name, struct guest **ret)
+{
+	struct guest *guest = table->first;
+
+	while (guest && strcmp(guest->name, name) != 0)
+		guest = guest->next;
+	if (guest) {
+		*ret = guest;
+		return 0;
+	}
+	if (table->n_guests >= table->config->guests_max && !forget_one(table))
+		return -EDQUOT;
+	guest = calloc(1, sizeof(*guest));
+	if (!guest)
+		return -ENOMEM;
+	set_up(guest, table->config, name);
+	guest->table = table;
+	uv_timer_init(table->launcher->loop, &guest->restart);
+	guest->restart.data = guest;
+	guest->next = table->first;
+	table->first = guest;
+	table->n_guests++;
+	*ret = guest;
+	return 0;
+}
+
+void guest_table_stop(struct guest_table *table)
+{
+	table->stopping = true;
+	for (struct guest *guest = table->first; guest; guest = guest->next) {
+		uv_timer_stop(&guest->restart);
+		if (guest->front)
+			front_process_stop(guest->front);
+	}
+}
+
+uint64_t guest_table_drain_ms(const struct guest_table *table)
+{
+	uint64_t longest_ms = 0;
+
+	for (const struct guest *guest = table->first; guest; guest = guest->next) {
+		uint64_t run_ms = guest->limits.value[LIMIT_RUN_DEADLINE_MS];
+
+		if (guest->front && run_ms > longest_ms)
+			longest_ms = run_ms;
+	}
+	return longest_ms;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guests, by name: what each may use, and its front.  A guest with a built-in device always has
+ * a front; any other gets one with its first connection, and gives it up when it is idle.
+ */
+#ifndef SUPERVISOR_GUEST_H
+#define SUPERVISOR_GUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "channel/front_control.h"
+#include "supervisor/config.h"
+#include "supervisor/front_process.h"
+#include "supervisor/launcher.h"
+
+struct guest;
+
+struct guest_table {
+	struct launcher *launcher;
+	const struct config *config;
+	struct guest *first;
+	unsigned n_guests;
+	bool stopping;
+};
+
+/* launcher and config outlive the table. */
+void guest_table_init(struct guest_table *table, struct launcher *launcher,
+		      const struct config *config);
+
+/*
+ * Forgets the guests; their fronts, if any are left, are abandoned.  Memory goes with the loop's next
+ * turns.
+ */
+void guest_table_done(struct guest_table *table);
+
+/*
+ * The guest of that name, which is made where there is none.  When there are too many, one without a
+ * front is forgotten; -EDQUOT when all have one.  The result is good until the loop's next turn.
+ */
+int guest_table_get(struct guest_table *table, const char *name, struct guest **ret) _nodiscard_;
+
+/* Starts the guest's front now, and again whenever it dies.  -errno when it cannot be started. */
+int guest_keep(struct guest *guest) _nodiscard_;
+
+/*
+ * Gives a connection to the guest's front, which is started if need be.  fd is taken over; what
+ * cannot be delivered is closed, counted and logged.
+ */
+void guest_deliver(struct guest *guest, enum front_msg_type type, int fd);
+
+/* Tells all fronts to finish; none is started any more. */
+void guest_table_stop(struct guest_table *table);
+
+/* The longest time that a run may take: what guest_table_stop() may have to be waited for. */
+uint64_t guest_table_drain_ms(const struct guest_table *table);
+
+#endif

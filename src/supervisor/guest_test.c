@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The guest table, its fronts and their workers, with front_test_child in the place of the programs. */
+#include "supervisor/guest.h"
+
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "supervisor/unix_socket.h"
+
+#define TIMEOUT_NS (UINT64_C(20) * TSK_NS_PER_SEC)
+
+struct fixture {
+	uv_loop_t loop;
+	uv_timer_t tick; /* so that the loop never waits for ever */
+	struct config config;
+	struct launcher launcher;
+	struct guest_table table;
+	char folder[64];
+};
+
+static void on_tick(uv_timer_t *timer)
+{
+	(void)timer;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+	struct tensock_error error;
+	char text[512];
+
+	assert_non_null(f);
+	snprintf(f->folder, sizeof(f->folder), "/tmp/tensock-guest-XXXXXX");
+	assert_non_null(mkdtemp(f->folder));
+	signal(SIGPIPE, SIG_IGN);
+	uv_loop_init(&f->loop);
+	uv_timer_init(&f->loop, &f->tick);
+	uv_timer_start(&f->tick, on_tick, 5, 5);
+	config_init(&f->config);
+	/* The plug-in is the child's to know, and it is no real worker. */
+	snprintf(
+		text, sizeof(text),
+		"[daemon]\nmax-guests = 3\nmax-workers = 2\nrun-deadline = 70ms\nlog-level = error\n"
+		"[engine test]\nplugin = /dev/null\n"
+		"[guest connector]\nvhost-socket = /x\nuds = %s/uds\ncid = 42\n",
+		f->folder);
+	assert_int_equal(config_parse(&f->config, "test", text, strlen(text), &error), 0);
+	assert_int_equal(config_finish(&f->config, &error), 0);
+	tsk_log_init("test", NULL, TSK_LOG_ERROR, 0);
+	assert_int_equal(launcher_init(&f->launcher, &f->loop, &f->config), 0);
+	snprintf(f->launcher.front, sizeof(f->launcher.front), "%s", TEST_CHILD);
+	snprintf(f->launcher.worker, sizeof(f->launcher.worker), "%s", TEST_CHILD);
+	guest_table_init(&f->table, &f->launcher, &f->config);
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+
+	guest_table_done(&f->table);
+	while (f->launcher.children.first && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_null(f->launcher.children.first);
+	launcher_done(&f->launcher);
+	uv_close((uv_handle_t *)&f->tick, NULL);
+	uv_run(&f->loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&f->loop), 0);
+	config_done(&f->config);
+	assert_int_equal(rmdir(f->folder), 0);
+	/* No child is left, not even as a zombie. */
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	free(f);
+	return 0;
+}
+
+static struct guest *guest(struct fixture *f, const char *name)
+{
+	struct guest *g;
+
+	assert_int_equal(guest_table_get(&f->table, name, &g), 0);
+	return g;
+}
+
+static char record[8192];
+
+/* Delivers a connection to a guest: what its front has recorded comes into record, or nothing where it
+ * is closed. */
+static void deliver(struct fixture *f, const char *name, enum front_msg_type type)
+{
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+	size_t len = 0;
+	int fds[2];
+
+	memset(record, 0, sizeof(record));
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	guest_deliver(guest(f, name), type, fds[1]);
+	for (;;) {
+		ssize_t n = recv(fds[0], record + len, sizeof(record) - 1 - len, MSG_DONTWAIT);
+
+		if (n == 0)
+			break;
+		if (n > 0)
+			len += (size_t)n;
+		assert_true(tsk_now_ns() < end_ns);
+		uv_run(&f->loop, UV_RUN_ONCE);
+	}
+	close(fds[0]);
+}
+
+/* Delivers until the record says something. */
+static void wait_for(struct fixture *f, const char *name, const char *what)
+{
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+
+	for (;;) {
+		deliver(f, name, FRONT_CONNECTION);
+		if (strstr(record, what))
+			return;
+		if (tsk_now_ns() > end_ns)
+			fail_msg("no \"%s\" in \"%s\"", what, record);
+	}
+}
+
+static unsigned n_children(const struct fixture *f)
+{
+	unsigned n = 0;
+
+	for (struct child *c = f->launcher.children.first; c; c = c->next)
+		n++;
+	return n;
+}
+
+static void expect(const char *what)
+{
+	if (!strstr(record, what))
+		fail_msg("no \"%s\" in \"%s\"", what, record);
+}
+
+static void test_surroundings(void **state)
+{
+	struct fixture *f = *state;
+	int open_fd = dup(0);
+
+	/* Not even an fd that lacks close-on-exec gets across. */
+	deliver(f, "plain", FRONT_VMM);
+	close(open_fd);
+	expect("fds 4\n");
+	expect("cwd gone, 0 entries\n"); /* a folder that is in no other */
+}
+
+static void test_start(void **state)
+{
+	struct fixture *f = *state;
+	deliver(f, "plain", FRONT_VMM);
+
+	expect("start plain, cid 0, workers 2, run 70 ms\nfd 4\n");
+	expect("session own\n");
+	expect("core 0\n");
+	expect("blocked 0\n");
+	expect("sigpipe ignored\n");
+	expect("env ORT_DISABLE_TELEMETRY=1\n");
+	assert_null(strstr(record, "env HOME="));
+	assert_null(strstr(record, "env XDG_"));
+	/* The next connection is the same front's. */
+	deliver(f, "plain", FRONT_HOST_STREAM);
+	expect("fd 4\nfd 3\n");
+	assert_int_equal(n_children(f), 1);
+}
+
+static void test_workers(void **state)
+{
+	struct fixture *f = *state;
+
+	wait_for(f, "spawner", "exited 2: 9\n");
+	deliver(f, "spawner", FRONT_CONNECTION);
+	expect("worker 1: 0\nworker 2: 0\n");
+	expect("worker 3: -122\n"); /* EDQUOT: max-workers */
+	assert_null(strstr(record, "exited 1"));
+	assert_int_equal(n_children(f), 2);
+}
+
+/* With a front, its workers go. */
+static void test_front_killed(void **state)
+{
+	struct fixture *f = *state;
+	struct child *child;
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+
+	wait_for(f, "spawner", "exited 2: 9\n");
+	for (child = f->launcher.children.first; child->next; child = child->next)
+		;
+	kill(child->pid, SIGKILL); /* the first that was started is the front */
+	while (f->launcher.children.first && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(n_children(f), 0);
+	wait_for(f, "spawner", "start spawner"); /* and the guest has a new front */
+}
+
+static void test_keep(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+	pid_t before;
+
+	assert_int_equal(guest_keep(guest(f, "plain")), 0);
+	assert_int_equal(n_children(f), 1);
+	before = f->launcher.children.first->pid;
+	kill(before, SIGKILL);
+	/* A new one comes although nobody connects. */
+	while (tsk_now_ns() < end_ns &&
+	       (n_children(f) != 1 || f->launcher.children.first->pid == before))
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(n_children(f), 1);
+	assert_int_not_equal(f->launcher.children.first->pid, before);
+}
+
+static void test_rogues(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const names[] = { "rogue", "garbler" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+		int fds[2];
+
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+		guest_deliver(guest(f, names[i]), FRONT_CONNECTION, fds[1]);
+		close(fds[0]);
+		while (f->launcher.children.first && tsk_now_ns() < end_ns)
+			uv_run(&f->loop, UV_RUN_ONCE);
+		assert_int_equal(n_children(f), 0);
+	}
+}
+
+/* A front that crashes again and again is not started without end. */
+static void test_back_off(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t end_ns = tsk_now_ns() + 500 * TSK_NS_PER_MS;
+	unsigned fronts = 0;
+	pid_t last = 0;
+
+	assert_int_equal(guest_keep(guest(f, "rogue")), 0);
+	while (tsk_now_ns() < end_ns) {
+		struct child *child = f->launcher.children.first;
+
+		/* The youngest comes first. */
+		fronts += child && child->pid > last;
+		last = child && child->pid > last ? child->pid : last;
+		uv_run(&f->loop, UV_RUN_ONCE);
+	}
+	/* at once, at once, after 100 ms, after a second ... */
+	assert_in_range(fronts, 2, 3);
+}
+
+static void test_idle(void **state)
+{
+	struct fixture *f = *state;
+	struct guest *idler = guest(f, "idler");
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+	int fds[2];
+
+	/* It says "idle" after one message, but has been sent two: it must not be ended. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	guest_deliver(idler, FRONT_CONNECTION, fds[1]);
+	wait_for(f, "idler", "fd 2\nfd 2\n");
+	close(fds[0]);
+	wait_for(f, "liar", "fd 2\nfd 2\n");
+	assert_int_equal(n_children(f), 2);
+	guest_table_done(&f->table);
+	while (f->launcher.children.first && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+
+	/* Nothing but the start: it is ended, unless it is to be kept. */
+	guest_table_init(&f->table, &f->launcher, &f->config);
+	assert_int_equal(guest_keep(guest(f, "idler")), 0);
+	end_ns = tsk_now_ns() + 200 * TSK_NS_PER_MS;
+	while (tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(n_children(f), 1);
+}
+
+/* An idle front ends, and the next connection has a new one. */
+static void test_leave(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < 3; i++) {
+		uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+		deliver(f, "leaver", FRONT_CONNECTION);
+
+		expect("start leaver, cid 0, workers 2, run 70 ms\nfd 2\n");
+		while (f->launcher.children.first && tsk_now_ns() < end_ns)
+			uv_run(&f->loop, UV_RUN_ONCE);
+		assert_int_equal(n_children(f), 0);
+	}
+}
+
+static void test_connect(void **state)
+{
+	struct fixture *f = *state;
+	struct unix_socket_file file;
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/uds_80", f->folder);
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
+	wait_for(f, "connector", "connected 4");
+	deliver(f, "connector", FRONT_CONNECTION);
+	expect("start connector, cid 42");
+	expect("connected 1: 0\n");
+	expect("connected 2: -2\n");   /* no such file */
+	expect("connected 3: -111\n"); /* 9999 goes nowhere */
+	expect("connected 4: -111\n"); /* no port */
+	close(fd);
+	unix_socket_remove(&file);
+}
+
+static void test_max_guests(void **state)
+{
+	struct fixture *f = *state;
+	struct guest *g;
+
+	wait_for(f, "a", "start a,");
+	wait_for(f, "b", "start b,");
+	guest(f, "c"); /* has no front: is forgotten first */
+	wait_for(f, "d", "start d,");
+	assert_int_equal(guest_table_get(&f->table, "e", &g), -EDQUOT);
+	wait_for(f, "a", "start a,");
+	assert_int_equal(n_children(f), 3);
+}
+
+static void test_stop(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+
+	wait_for(f, "a", "start a,");
+	assert_int_equal(guest_table_drain_ms(&f->table), 70);
+	guest_table_stop(&f->table);
+	while (f->launcher.children.first && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(n_children(f), 0);
+	deliver(f, "a", FRONT_CONNECTION); /* closed, and no front is started */
+	assert_string_equal(record, "");
+	assert_int_equal(n_children(f), 0);
+}
+
+static void test_no_program(void **state)
+{
+	struct fixture *f = *state;
+
+	snprintf(f->launcher.front, sizeof(f->launcher.front), "/nonexistent/front");
+	assert_int_equal(guest_keep(guest(f, "a")), -ENOENT);
+	deliver(f, "b", FRONT_CONNECTION);
+	assert_string_equal(record, "");
+	assert_int_equal(n_children(f), 0);
+}
+
+#define guest_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		guest_test(test_surroundings), guest_test(test_start),
+		guest_test(test_workers),      guest_test(test_front_killed),
+		guest_test(test_keep),         guest_test(test_rogues),
+		guest_test(test_back_off),     guest_test(test_idle),
+		guest_test(test_leave),        guest_test(test_connect),
+		guest_test(test_max_guests),   guest_test(test_stop),
+		guest_test(test_no_program),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "supervisor/spawn.h"
+
+/* The folder of this program, without '/' at its end. */
+static int own_folder(char ret[PATH_MAX])
+{
+	ssize_t len = readlink("/proc/self/exe", ret, PATH_MAX - 1);
+	char *slash;
+
+	if (len < 0)
+		return -errno;
+	ret[len] = '\0';
+	slash = strrchr(ret, '/');
+	if (!slash)
+		return -ENOENT;
+	*slash = '\0';
+	return 0;
+}
+
+/* name in folder, or in installed; *ret is set to the first that this process may use so. */
+static int find(const char *folder, const char *installed, const char *name, int mode,
+		char ret[PATH_MAX], struct tensock_error *reterr)
+{
+	const char *const folders[] = { folder, installed };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(folders); i++) {
+		int n = snprintf(ret, PATH_MAX, "%s/%s", folders[i], name);
+
+		if (n > 0 && n < PATH_MAX && access(ret, mode) == 0)
+			return 0;
+	}
+	return tsk_fail(reterr, TENSOCK_UNAVAILABLE,
+			"%s is neither in %.60s nor in %.60s; build or install all of Tensock",
+			name, folder, installed);
+}
+
+static int find_library(struct launcher *launcher, const struct config_engine *engine,
+			struct tensock_error *reterr)
+{
+	char path[PATH_MAX];
+
+	if (!engine->library[0])
+		return 0;
+	if (!realpath(engine->library, path))
+		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the library of engine %s, %.100s: %s",
+				engine->name, engine->library, strerror(errno));
+	if (snprintf(launcher->library_option, sizeof(launcher->library_option), "library=%s",
+		     path) >= (int)sizeof(launcher->library_option))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"the library of engine %s has too long a path", engine->name);
+	return 0;
+}
+
+static int find_plugin(struct launcher *launcher, const struct config_engine *engine,
+		       const char *folder, struct tensock_error *reterr)
+{
+	char name[FRONT_NAME_SIZE + 32];
+
+	if (!engine->plugin[0]) {
+		snprintf(name, sizeof(name), "tensock-engine-%s.so", engine->name);
+		return find(folder, TENSOCK_LIBDIR, name, R_OK, launcher->plugin, reterr);
+	}
+	/* The worker's working directory is another one. */
+	if (!realpath(engine->plugin, launcher->plugin))
+		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the plug-in of engine %s, %.100s: %s",
+				engine->name, engine->plugin, strerror(errno));
+	return 0;
+}
+
+int launcher_find_programs(struct launcher *launcher, const struct config_engine *engine,
+			   struct tensock_error *reterr)
+{
+	char folder[PATH_MAX];
+	int r = own_folder(folder);
+
+	if (r < 0)
+		return tsk_fail(reterr, TENSOCK_UNAVAILABLE,
+				"this program's own folder cannot be found (is /proc mounted?): %s",
+				strerror(-r));
+	r = find(folder, TENSOCK_LIBEXECDIR, "tensock-front", X_OK, launcher->front, reterr);
+	if (r == 0)
+		r = find(folder, TENSOCK_LIBEXECDIR, "tensock-worker", X_OK, launcher->worker,
+			 reterr);
+	if (r == 0)
+		r = find_plugin(launcher, engine, folder, reterr);
+	return r < 0 ? r : find_library(launcher, engine, reterr);
+}
+
+/* An empty folder that is gone from where it was made: -1 where none can be made. */
+static int open_empty_folder(void)
+{
+	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	const char *const bases[] = { "/run", runtime && runtime[0] == '/' ? runtime : "/run",
+				      "/tmp" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(bases); i++) {
+		char path[PATH_MAX];
+		int fd;
+
+		if (snprintf(path, sizeof(path), "%s/tensockd-XXXXXX", bases[i]) >= PATH_MAX ||
+		    !mkdtemp(path))
+			continue;
+		fd = open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		rmdir(path);
+		if (fd >= 0)
+			return fd;
+	}
+	return -1;
+}
+
+int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct config *config)
+{
+	*launcher = (struct launcher){ .loop = loop,
+				       .cwd_fd = open_empty_folder(),
+				       .log_level = (enum tsk_log_level)config->log_level };
+	snprintf(launcher->threads_option, sizeof(launcher->threads_option), "threads=%llu",
+		 (unsigned long long)config->engine.threads);
+	if (launcher->cwd_fd < 0) {
+		tsk_info(
+			"no empty folder can be made in /run or /tmp: fronts and workers run in /");
+		launcher->cwd_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	}
+	return children_init(&launcher->children, loop);
+}
+
+void launcher_done(struct launcher *launcher)
+{
+	children_done(&launcher->children);
+	launcher->cwd_fd = tsk_close(launcher->cwd_fd);
+}
+
+int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+{
+	char *argv[] = { launcher->front, NULL };
+	struct spawn front = { .argv = argv, .control_fd = control_fd, .cwd_fd = launcher->cwd_fd };
+
+	return spawn_process(&front, ret_pid);
+}
+
+int launcher_start_worker(struct launcher *launcher, const char *guest, int control_fd,
+			  pid_t *ret_pid)
+{
+	static char engine[] = "--engine", option[] = "--option", level[] = "--log-level",
+		    name_option[] = "--guest";
+	static char levels[TSK_LOG_LEVEL_MAX][8] = { "error", "warning", "info", "debug" };
+	char name[FRONT_NAME_SIZE];
+	char *argv[] = { launcher->worker,
+			 engine,
+			 launcher->plugin,
+			 level,
+			 levels[launcher->log_level],
+			 name_option,
+			 name,
+			 option,
+			 launcher->threads_option,
+			 option,
+			 launcher->library_option,
+			 NULL };
+	struct spawn worker = { .argv = argv,
+				.control_fd = control_fd,
+				.cwd_fd = launcher->cwd_fd,
+				.discard_stdout = true };
+
+	snprintf(name, sizeof(name), "%s", guest);
+	if (!launcher->library_option[0])
+		argv[9] = NULL; /* ends before the last option */
+	return spawn_process(&worker, ret_pid);
+}

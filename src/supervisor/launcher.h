@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is needed to start fronts and workers: where the programs are, and who waits for them. */
+#ifndef SUPERVISOR_LAUNCHER_H
+#define SUPERVISOR_LAUNCHER_H
+
+#include <limits.h>
+#include <uv.h>
+
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+#include "base/log.h"
+#include "supervisor/children.h"
+#include "supervisor/config.h"
+
+struct launcher {
+	uv_loop_t *loop;
+	struct children children;
+	int cwd_fd; /* an empty folder that is in no other folder: nobody can make a file in it */
+	enum tsk_log_level log_level;
+	char front[PATH_MAX], worker[PATH_MAX], plugin[PATH_MAX];
+	char threads_option[32];
+	char library_option[CONFIG_LINE_MAX + 16]; /* empty: none */
+};
+
+/* *launcher must stay where it is; launcher_done() is due also when this fails. */
+int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct config *config)
+	_nodiscard_;
+/* The children must be gone.  *launcher must live until the loop has run. */
+void launcher_done(struct launcher *launcher);
+
+/* Finds the programs and the engine's plug-in: beside this program, or where they are installed. */
+int launcher_find_programs(struct launcher *launcher, const struct config_engine *engine,
+			   struct tensock_error *reterr) _nodiscard_;
+
+/* The program's end of the control socket is control_fd; both stay the caller's. */
+int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
+int launcher_start_worker(struct launcher *launcher, const char *guest, int control_fd,
+			  pid_t *ret_pid) _nodiscard_;
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/limits.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "supervisor/quantity.h"
+
+#define GIB (UINT64_C(1) << 30)
+#define DAY_MS (UINT64_C(24) * 3600 * 1000)
+
+const struct limits limits_default = { .value = {
+					       [LIMIT_LOAD_DEADLINE_MS] = 30000,
+					       [LIMIT_RUN_DEADLINE_MS] = 30000,
+					       [LIMIT_IDLE_TIMEOUT_MS] = 30000,
+					       [LIMIT_MODEL_IDLE_MS] = 60000,
+					       [LIMIT_MODEL_BYTES] = 2 * GIB,
+					       [LIMIT_REQUEST_BYTES] = 1 * GIB,
+					       [LIMIT_MEMORY_BYTES] = 4 * GIB,
+					       [LIMIT_CONNECTIONS] = 1024,
+					       [LIMIT_WORKERS] = 16,
+				       } };
+
+static const struct {
+	const char *key;
+	int (*parse)(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
+	uint64_t min, max;
+	const char *example;
+} rows[] = {
+	[LIMIT_LOAD_DEADLINE_MS] = { "load-deadline", quantity_ms, 1, DAY_MS, "30s" },
+	[LIMIT_RUN_DEADLINE_MS] = { "run-deadline", quantity_ms, 1, DAY_MS, "30s" },
+	[LIMIT_IDLE_TIMEOUT_MS] = { "idle-timeout", quantity_ms, 1, DAY_MS, "30s" },
+	[LIMIT_MODEL_IDLE_MS] = { "model-idle", quantity_ms, 0, DAY_MS, "60s" },
+	[LIMIT_MODEL_BYTES] = { "max-model-size", quantity_bytes, 1, 1024 * GIB, "2GiB" },
+	[LIMIT_REQUEST_BYTES] = { "max-request-size", quantity_bytes, 1, 1024 * GIB, "1GiB" },
+	[LIMIT_MEMORY_BYTES] = { "max-memory", quantity_bytes, 1, 1024 * GIB, "4GiB" },
+	[LIMIT_CONNECTIONS] = { "max-connections", quantity_number, 1, 65536, "1024" },
+	[LIMIT_WORKERS] = { "max-workers", quantity_number, 1, 1024, "16" },
+};
+static_assert(ARRAY_SIZE(rows) == LIMIT_MAX, "a limit lacks its row");
+
+int limits_set(struct limits *limits, const char *key, const char *text,
+	       struct tensock_error *reterr)
+{
+	unsigned i = 0;
+	uint64_t value;
+	int r;
+
+	while (i < LIMIT_MAX && strcmp(rows[i].key, key) != 0)
+		i++;
+	if (i == LIMIT_MAX)
+		return 0;
+	if (limits->set & 1u << i)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
+	r = rows[i].parse(text, rows[i].min, rows[i].max, &value);
+	if (r < 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"%s cannot be '%.80s'%s; write for example %s", key, text,
+				r == -ERANGE ? ", which is out of bounds" : "", rows[i].example);
+	limits->value[i] = value;
+	limits->set |= 1u << i;
+	return 1;
+}
+
+void limits_merge(struct limits *limits, const struct limits *over)
+{
+	for (unsigned i = 0; i < LIMIT_MAX; i++) {
+		if (over->set & 1u << i)
+			limits->value[i] = over->value[i];
+	}
+	limits->set |= over->set;
+}
+
+void limits_to_start(const struct limits *limits, struct front_start *ret)
+{
+	const uint64_t *v = limits->value;
+
+	/* rows[] bounds each: none is cut. */
+	ret->load_deadline_ms = (uint32_t)v[LIMIT_LOAD_DEADLINE_MS];
+	ret->run_deadline_ms = (uint32_t)v[LIMIT_RUN_DEADLINE_MS];
+	ret->idle_timeout_ms = (uint32_t)v[LIMIT_IDLE_TIMEOUT_MS];
+	ret->model_idle_ms = (uint32_t)v[LIMIT_MODEL_IDLE_MS];
+	ret->model_bytes_max = v[LIMIT_MODEL_BYTES];
+	ret->request_bytes_max = v[LIMIT_REQUEST_BYTES];
+	ret->memory_bytes_max = v[LIMIT_MEMORY_BYTES];
+	ret->connections_max = (uint32_t)v[LIMIT_CONNECTIONS];
+	ret->workers_max = (uint32_t)v[LIMIT_WORKERS];
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void test_set(void **state)
+{
+	struct limits limits = limits_default;
+	struct tensock_error error;
+
+	(void)state;
+	assert_int_equal(limits_set(&limits, "max-model-size", "16MiB", &error), 1);
+	assert_int_equal(limits.value[LIMIT_MODEL_BYTES], 16 << 20);
+	assert_int_equal(limits.set, 1u << LIMIT_MODEL_BYTES);
+	assert_int_equal(limits_set(&limits, "no-such-limit", "16MiB", &error), 0);
+	assert_int_equal(limits_set(&limits, "max-model-size", "17MiB", &error), -EINVAL);
+	assert_string_equal(error.message, "max-model-size is given twice");
+	assert_int_equal(limits.value[LIMIT_MODEL_BYTES], 16 << 20);
+}
+
+static void test_bad_values(void **state)
+{
+	static const char *const bad[][2] = {
+		{ "load-deadline", "30" },    { "load-deadline", "0s" },
+		{ "load-deadline", "2000h" }, { "load-deadline", "99999999s" },
+		{ "max-model-size", "0" },    { "max-model-size", "1025GiB" },
+		{ "max-workers", "0" },       { "max-workers", "4294967297" },
+		{ "max-connections", "" },    { "max-memory", "-1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct limits limits = limits_default;
+		struct tensock_error error = { 0 };
+
+		assert_int_equal(limits_set(&limits, bad[i][0], bad[i][1], &error), -EINVAL);
+		assert_non_null(strstr(error.message, "for example"));
+		assert_memory_equal(&limits, &limits_default, sizeof(limits));
+	}
+}
+
+static void test_merge(void **state)
+{
+	struct limits limits = limits_default, over = { 0 };
+	struct front_start start = { 0 };
+
+	(void)state;
+	assert_int_equal(limits_set(&over, "run-deadline", "250ms", NULL), 1);
+	assert_int_equal(limits_set(&over, "max-workers", "3", NULL), 1);
+	limits_merge(&limits, &over);
+	limits_to_start(&limits, &start);
+	assert_int_equal(start.run_deadline_ms, 250);
+	assert_int_equal(start.workers_max, 3);
+	assert_int_equal(start.load_deadline_ms, 30000);
+	assert_true(start.model_bytes_max == UINT64_C(2) << 30);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_set),
+		cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_merge),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

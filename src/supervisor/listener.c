@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/listener.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <linux/vm_sockets.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/status.h"
+
+#define ACCEPTS_A_TURN 32
+#define BACKLOG 511
+#define PAUSE_MS 100
+
+#define CID_FIRST_GUEST 3u
+
+/* Others of this host may use the local socket, each as a guest of its own; the sockets of a VM are
+ * its owner's and its group's, for who connects there is that VM. */
+#define MODE_LOCAL 0666
+#define MODE_VM 0660
+
+union peer {
+	struct sockaddr any;
+	struct sockaddr_vm vm;
+	struct sockaddr_storage storage;
+};
+
+/* Who has connected.  -EPERM for one who may not, *ret is said all the same. */
+static int identify(const struct listener *listener, int fd, const union peer *peer,
+		    char ret[FRONT_NAME_SIZE])
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	switch (listener->kind) {
+	case LISTENER_VSOCK:
+		snprintf(ret, FRONT_NAME_SIZE, "cid-%u", peer->vm.svm_cid);
+		return peer->vm.svm_cid < CID_FIRST_GUEST && !listener->allow_local_cid ? -EPERM
+											: 0;
+	case LISTENER_UNIX:
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
+			return -errno;
+		snprintf(ret, FRONT_NAME_SIZE, "uid-%u", cred.uid);
+		return 0;
+	case LISTENER_TCP:
+		snprintf(ret, FRONT_NAME_SIZE, "tcp");
+		return 0;
+	case LISTENER_HYBRID:
+	case LISTENER_VHOST:
+	case LISTENER_HOST:
+	case LISTENER_KIND_MAX:
+		break;
+	}
+	memcpy(ret, listener->guest, FRONT_NAME_SIZE);
+	return 0;
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events);
+
+static void on_pause_over(uv_timer_t *timer)
+{
+	struct listener *listener = timer->data;
+
+	uv_poll_start(&listener->poll, UV_READABLE, on_ready);
+}
+
+/* The connection stays in the queue and would be reported again at once: wait a little. */
+static void pause_accepting(struct listener *listener, int error)
+{
+	tsk_warning("%s: no connection can be accepted for now: %s", listener->text,
+		    strerror(error));
+	uv_poll_stop(&listener->poll);
+	uv_timer_start(&listener->pause, on_pause_over, PAUSE_MS, 0);
+}
+
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+/* True while there may be more. */
+static bool accept_one(struct listener *listener)
+{
+	union peer peer = { 0 };
+	socklen_t len = sizeof(peer);
+	char guest[FRONT_NAME_SIZE] = "";
+	int fd, r;
+
+	fd = accept4(listener->fd, &peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) {
+		int error = errno;
+
+		if (is_shortage(error))
+			pause_accepting(listener, error);
+		/* Others are one connection's: it was gone before it was accepted. */
+		return error == ECONNABORTED || error == EINTR || error == EPROTO;
+	}
+	r = identify(listener, fd, &peer, guest);
+	if (r < 0) {
+		listener->refused++;
+		tsk_warning("%s: refused a connection of %s: %s (%llu refused so far)",
+			    listener->text, guest[0] ? guest : "an unknown peer",
+			    r == -EPERM ? "not a guest; see allow-local-cid" : strerror(-r),
+			    (unsigned long long)listener->refused);
+		tsk_close(fd);
+		return true;
+	}
+	listener->accepted(listener, guest, fd);
+	return true;
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+	struct listener *listener = poll->data;
+
+	(void)status; /* accept4() tells */
+	(void)events;
+	for (int i = 0; i < ACCEPTS_A_TURN && accept_one(listener); i++)
+		;
+}
+
+static int open_vsock(struct listener *listener, const struct address *address,
+		      struct tensock_error *reterr)
+{
+	struct sockaddr_vm addr = { .svm_family = AF_VSOCK,
+				    .svm_cid = VMADDR_CID_ANY,
+				    .svm_port = address->port };
+	_cleanup_close_ int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error;
+
+	if (fd < 0 && (errno == EAFNOSUPPORT || errno == ESOCKTNOSUPPORT || errno == ENODEV)) {
+		(void)tsk_fail(
+			reterr, TENSOCK_UNSUPPORTED,
+			"this kernel has no vsock; load the module vhost_vsock, or use --vm or hybrid:");
+		return -EAFNOSUPPORT;
+	}
+	if (fd < 0 || bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	    listen(fd, BACKLOG) < 0) {
+		error = errno;
+		return tsk_fail(reterr, TENSOCK_PERMISSION_DENIED, "vsock port %u: %s%s",
+				address->port, strerror(error),
+				error == EADDRINUSE ? "; another program serves it: end it" : "");
+	}
+	listener->fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int open_tcp(struct listener *listener, const struct address *address,
+		    struct tensock_error *reterr)
+{
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons((uint16_t)address->port),
+				    .sin_addr.s_addr = htonl(address->ipv4) };
+	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	struct address bound = *address;
+	socklen_t len = sizeof(addr);
+	int on = 1;
+
+	/* Set here, inherited by what is accepted. */
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
+	    bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, BACKLOG) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+		return tsk_fail(reterr, TENSOCK_PERMISSION_DENIED, "%s: %s", listener->text,
+				strerror(errno));
+	bound.port = ntohs(addr.sin_port);
+	address_format(&bound, listener->text);
+	listener->fd = TAKE_FD(fd);
+	return 0;
+}
+
+static int open_hybrid(struct listener *listener, const struct address *address,
+		       struct tensock_error *reterr)
+{
+	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
+
+	memcpy(listener->guest, address->name, sizeof(listener->guest));
+	snprintf(path, sizeof(path), "%s_%u", address->path, ADDRESS_PORT);
+	return unix_socket_listen(path, MODE_VM, &listener->fd, &listener->file, reterr);
+}
+
+static int open_socket(struct listener *listener, const struct address *address,
+		       struct tensock_error *reterr)
+{
+	switch (address->kind) {
+	case ADDRESS_VSOCK:
+		listener->kind = LISTENER_VSOCK;
+		return open_vsock(listener, address, reterr);
+	case ADDRESS_UNIX:
+		listener->kind = LISTENER_UNIX;
+		return unix_socket_listen(address->path, MODE_LOCAL, &listener->fd, &listener->file,
+					  reterr);
+	case ADDRESS_HYBRID:
+		listener->kind = LISTENER_HYBRID;
+		return open_hybrid(listener, address, reterr);
+	case ADDRESS_TCP:
+		listener->kind = LISTENER_TCP;
+		return open_tcp(listener, address, reterr);
+	case ADDRESS_KIND_MAX:
+		break;
+	}
+	return tsk_fail(reterr, TENSOCK_INTERNAL, "an address of no kind");
+}
+
+/* The socket is there: polls it. */
+static int watch(struct listener *listener, uv_loop_t *loop, struct tensock_error *reterr)
+{
+	int r = uv_poll_init(loop, &listener->poll, listener->fd);
+
+	if (r < 0) {
+		unix_socket_remove(&listener->file);
+		listener->fd = tsk_close(listener->fd);
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "%s: %s", listener->text, strerror(-r));
+	}
+	uv_timer_init(loop, &listener->pause);
+	listener->n_handles = 2;
+	listener->poll.data = listener->pause.data = listener;
+	uv_poll_start(&listener->poll, UV_READABLE, on_ready);
+	return 0;
+}
+
+int listener_open(struct listener *listener, uv_loop_t *loop, const struct address *address,
+		  struct tensock_error *reterr)
+{
+	int r;
+
+	listener->fd = -1;
+	address_format(address, listener->text);
+	r = open_socket(listener, address, reterr);
+	return r < 0 ? r : watch(listener, loop, reterr);
+}
+
+int listener_open_path(struct listener *listener, uv_loop_t *loop, enum listener_kind kind,
+		       const char *guest, const char *path, struct tensock_error *reterr)
+{
+	int r;
+
+	assert(kind == LISTENER_VHOST || kind == LISTENER_HOST);
+	listener->fd = -1;
+	listener->kind = kind;
+	snprintf(listener->guest, sizeof(listener->guest), "%s", guest);
+	snprintf(listener->text, sizeof(listener->text), "%s:%s=%s",
+		 kind == LISTENER_VHOST ? "vm" : "uds", guest, path);
+	r = unix_socket_listen(path, MODE_VM, &listener->fd, &listener->file, reterr);
+	return r < 0 ? r : watch(listener, loop, reterr);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct listener *listener = handle->data;
+
+	if (--listener->n_handles == 0)
+		free(listener);
+}
+
+void listener_close(struct listener *listener)
+{
+	if (!listener)
+		return;
+	unix_socket_remove(&listener->file);
+	if (listener->n_handles) {
+		uv_close((uv_handle_t *)&listener->poll, on_closed);
+		uv_close((uv_handle_t *)&listener->pause, on_closed);
+	}
+	listener->fd = tsk_close(listener->fd);
+	if (!listener->n_handles)
+		free(listener);
+}

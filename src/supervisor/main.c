@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tensockd: the supervisor. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "supervisor/config.h"
+#include "supervisor/daemon.h"
+#include "supervisor/options.h"
+#include "supervisor/spawn.h"
+
+#define LOG_LINES_PER_SEC 50u
+
+#define EXIT_USAGE 2 /* the command line or the configuration is wrong */
+
+int main(int argc, char **argv)
+{
+	struct tensock_error error = { 0 };
+	static struct config config;
+	int r;
+
+	tsk_log_init("tensockd", NULL, TSK_LOG_INFO, LOG_LINES_PER_SEC);
+	config_init(&config);
+	r = options_read(argc, argv, &config, &error);
+	if (r == OPTIONS_DONE)
+		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	if (r < 0) {
+		tsk_error("%s", error.message);
+		config_done(&config);
+		return EXIT_USAGE;
+	}
+	tsk_log_init("tensockd", NULL, (enum tsk_log_level)config.log_level, LOG_LINES_PER_SEC);
+	r = spawn_prepare_stdio();
+	if (r < 0) {
+		tsk_error("standard input and output cannot be set up: %s", strerror(-r));
+	} else {
+		r = daemon_run(&config, &error);
+		if (r < 0)
+			tsk_error("%s", error.message);
+	}
+	config_done(&config);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}

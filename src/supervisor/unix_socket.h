@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unix stream sockets at paths.  None of this blocks. */
+#ifndef SUPERVISOR_UNIX_SOCKET_H
+#define SUPERVISOR_UNIX_SOCKET_H
+
+#include <sys/types.h>
+
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+#include "supervisor/address.h"
+
+/* A socket file that we made. */
+struct unix_socket_file {
+	char path[ADDRESS_PATH_SIZE]; /* empty: none */
+	dev_t dev;
+	ino_t ino;
+};
+
+/*
+ * Listens at path; mode: of the file.  A socket file that nobody answers on is replaced; any other
+ * thing that stands there, and a socket that somebody serves, is refused.
+ */
+int unix_socket_listen(const char *path, mode_t mode, int *ret_fd,
+		       struct unix_socket_file *ret_file, struct tensock_error *reterr) _nodiscard_;
+
+/* Removes the file, if it is still the one that we made.  Takes one that is none. */
+void unix_socket_remove(struct unix_socket_file *file);
+
+/* A non-blocking connection.  -EAGAIN when the listener's queue is full, or another -errno. */
+int unix_socket_connect(const char *path, int *ret_fd) _nodiscard_;
+
+#endif

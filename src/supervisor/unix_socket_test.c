@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/unix_socket.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/tensock-socket-XXXXXX";
+static char path[ADDRESS_PATH_SIZE];
+
+static int set_up(void **state)
+{
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/tensock-socket-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/s", folder);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	return rmdir(folder); /* fails when something was left in it */
+}
+
+static void test_listen(void **state)
+{
+	struct unix_socket_file file;
+	struct stat st;
+	int fd, client;
+	mode_t before = umask(0077);
+
+	(void)state;
+	assert_int_equal(unix_socket_listen(path, 0660, &fd, &file, NULL), 0);
+	assert_int_equal(umask(before), 0077); /* as it was */
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660); /* the umask does not count */
+	assert_int_equal(unix_socket_connect(path, &client), 0);
+	close(client);
+	close(fd);
+	unix_socket_remove(&file);
+	unix_socket_remove(&file); /* does nothing more */
+}
+
+static void test_stale(void **state)
+{
+	struct unix_socket_file first, second;
+	int fd;
+
+	(void)state;
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &first, NULL), 0);
+	close(fd); /* its program died: the file stays, nobody answers */
+	assert_int_equal(unix_socket_connect(path, &fd), -ECONNREFUSED);
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &second, NULL), 0);
+	close(fd);
+	unix_socket_remove(&second);
+}
+
+static void test_served(void **state)
+{
+	struct unix_socket_file file, other;
+	struct tensock_error error;
+	int fd, fd2 = 77;
+
+	(void)state;
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
+	assert_true(unix_socket_listen(path, 0600, &fd2, &other, &error) < 0);
+	assert_non_null(strstr(error.message, "another program serves"));
+	assert_int_equal(fd2, 77);
+	assert_int_equal(access(path, F_OK), 0);
+	close(fd);
+	unix_socket_remove(&file);
+}
+
+/* A full queue is a program that is busy, not one that is gone. */
+static void test_full(void **state)
+{
+	int clients[1024], n = 0, fd, r;
+	struct unix_socket_file file, other;
+	int fd2;
+
+	(void)state;
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
+	while ((r = unix_socket_connect(path, &clients[n])) == 0)
+		assert_true(++n < 1024);
+	assert_int_equal(r, -EAGAIN);
+	assert_int_equal(unix_socket_listen(path, 0600, &fd2, &other, NULL), -EBUSY);
+	while (n)
+		close(clients[--n]);
+	close(fd);
+	unix_socket_remove(&file);
+}
+
+static void test_other_things(void **state)
+{
+	struct unix_socket_file file;
+	struct tensock_error error;
+	char target[ADDRESS_PATH_SIZE];
+	struct stat st;
+	FILE *f;
+	int fd;
+
+	(void)state;
+	/* A file stays as it is. */
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fclose(f);
+	assert_true(unix_socket_listen(path, 0600, &fd, &file, &error) < 0);
+	assert_non_null(strstr(error.message, "is no socket"));
+	assert_int_equal(unlink(path), 0);
+	/* A link is not followed, wherever it leads. */
+	snprintf(target, sizeof(target), "%.90s/elsewhere", folder);
+	assert_int_equal(symlink(target, path), 0);
+	assert_true(unix_socket_listen(path, 0600, &fd, &file, &error) < 0);
+	assert_int_equal(stat(target, &st), -1);
+	assert_int_equal(unlink(path), 0);
+	/* No folder. */
+	assert_true(unix_socket_listen("/nonexistent/s", 0600, &fd, &file, &error) < 0);
+	assert_non_null(strstr(error.message, "No such file"));
+	memset(target, 'a', sizeof(target));
+	target[sizeof(target) - 1] = '\0';
+	assert_int_equal(unix_socket_connect("", &fd), -ENAMETOOLONG);
+}
+
+/* What took our file's place is not removed with ours. */
+static void test_replaced(void **state)
+{
+	struct unix_socket_file ours, theirs;
+	int fd, fd2;
+
+	(void)state;
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &ours, NULL), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(unix_socket_listen(path, 0600, &fd2, &theirs, NULL), 0);
+	unix_socket_remove(&ours);
+	assert_int_equal(access(path, F_OK), 0);
+	close(fd);
+	close(fd2);
+	unix_socket_remove(&theirs);
+}
+
+#define socket_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		socket_test(test_listen),       socket_test(test_stale),
+		socket_test(test_served),       socket_test(test_full),
+		socket_test(test_other_things), socket_test(test_replaced),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

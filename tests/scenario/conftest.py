@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+import os
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from daemon import BUILD, Daemon, DaemonError
+
+# Programs under ASan and UBSan take more of everything.
+SANITIZED = b"__asan_init" in (BUILD / "tensockd").read_bytes()
+
+
+def pytest_configure():
+    """A killed test run leaves no daemon: SIGTERM unwinds the fixtures as Ctrl-C does."""
+
+    def stop(_number, _frame):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+
+
+def eventually(condition, timeout_s=20):
+    """Waits until a condition holds; what it gave last."""
+    deadline = time.monotonic() + timeout_s
+    while not (result := condition()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return result
+
+
+def alive(pid):
+    """Whether a process is there that has not ended."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Tensock:
+    """A daemon under test, and the paths of its sockets."""
+
+    def __init__(self, folder, config, arguments):
+        self.folder = Path(folder)
+        self.local = self.folder / "local.sock"
+        config_file = self.folder / "tensockd.conf"
+        config_file.write_text(f"[daemon]\nlisten = unix:{self.local}\n{config}")
+        # A signal that is to end a worker is its end under ASan, too.
+        self.daemon = Daemon(["--config", config_file, *arguments], [], env={
+            "ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_abort=0"})
+        self.pid = self.daemon.process.pid
+        # Its socket may be there from one that came before it.
+        if not eventually(lambda: self.is_ready() or self.daemon.process.poll() is not None) or \
+                not self.is_ready():
+            self.daemon.stop()
+            raise DaemonError("\n".join(self.log))
+        self.seen = set()  # every process of it that was looked at
+        self.fronts_may_die = False
+
+    @property
+    def log(self):
+        return self.daemon.log
+
+    @property
+    def output(self):
+        return self.daemon.output
+
+    def is_ready(self):
+        return any(": info: ready" in line for line in self.log)
+
+    def said(self, *words):
+        """Whether one line of the log has all these words; waits for it."""
+        return eventually(lambda: any(all(word in line for word in words) for line in self.log))
+
+    def printed(self, line, times=1):
+        return eventually(lambda: self.output.count(line) >= times)
+
+    def processes(self, name):
+        pids = self.daemon.children(name)
+        self.seen.update(pids)
+        return pids
+
+    def fronts(self):
+        return self.processes("tensock-front")
+
+    def workers(self):
+        return self.processes("tensock-worker")
+
+    def end(self):
+        """Stops it; nothing of it may be left behind."""
+        if self.daemon.process.poll() is None:
+            self.fronts()
+            self.workers()
+        status = self.daemon.stop()
+        assert status == 0, "\n".join(self.log[-20:])
+        assert eventually(lambda: not any(map(alive, self.seen))), "processes are left"
+        sockets = [path for path in self.folder.iterdir() if path.is_socket()]
+        assert not sockets, "socket files are left"
+        deaths = [line for line in self.log if "tensockd: warning" in line and " front " in line and
+                  ("was killed by" in line or "exited with" in line)]
+        assert self.fronts_may_die or not deaths, "\n".join(self.log)
+        # The faulty engine divides by zero because it is asked to.
+        reports = [line for line in self.log if "faulty.c" not in line and
+                   ("Sanitizer" in line or "runtime error" in line)]
+        assert not reports, "\n".join(self.log)
+
+
+@pytest.fixture
+def folder():
+    """A folder whose path is short enough for sockets."""
+    with tempfile.TemporaryDirectory(prefix="tensock.") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def start(folder):
+    """Starts a daemon: start(config text, command line arguments).  It is ended, and looked over, at
+    the test's end."""
+    started = []
+
+    def start_one(config="", *arguments, at=None):
+        where = at or folder
+        where.mkdir(exist_ok=True)
+        tensock = Tensock(where, config, arguments)
+        started.append(tensock)
+        return tensock
+
+    yield start_one
+    for tensock in started:
+        tensock.end()
+
+
+@pytest.fixture
+def onnx(start):
+    """A daemon with the default engine."""
+    return start()
+
+
+def engine_config(name):
+    return f"[engine {name}]\nplugin = {BUILD}/tests/engines/tensock-engine-{name}.so\n"
+
+
+@pytest.fixture
+def echo(start):
+    return start(engine_config("echo"))
+
+
+@pytest.fixture(scope="session")
+def real_model():
+    """The PP-OCR direction classifier: input x [-1, 3, ?, ?], output [N, 2]."""
+    path = Path(os.environ.get("TENSOCK_MODELS", "")) / "ch_ppocr_mobile_v2.0_cls_infer.onnx"
+    if not path.is_file():
+        pytest.skip(f"no model at {path}: set TENSOCK_MODELS (tools/deps fetches it)")
+    return path.read_bytes()
