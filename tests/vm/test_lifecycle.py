@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Guests, VMMs, drivers and workers that go and come back."""
+
+import os
+import signal
+
+import onnx_model
+import pytest
+from machine import Machine, Server, echo, eventually, exchange, read_all
+
+DRIVER = "/sys/bus/virtio/drivers/vmw_vsock_virtio_transport"
+
+
+@pytest.fixture
+def small(models):
+    return {"models/4k": models["4k"][0], "models/1m": models["1m"][0]}
+
+
+def assert_serves(vm):
+    """All three ways through the device work."""
+    assert ": OK (" in vm.check("seed_guest /models/4k")
+    with Server(f"{vm.uds}_5900", echo):
+        assert vm.check("echo hello | vsock_probe pipe 2 5900") == "hello\n"
+    vm.serve("echo", 6900)
+    with vm.connect(6900) as connection:
+        assert exchange(connection, b"hello") == b"hello"
+    vm.run("killall vsock_probe")
+
+
+def test_guest_reboots(vm):
+    """With a connection of each kind open."""
+    ended = []
+    with Server(f"{vm.uds}_5901", lambda connection: ended.append(read_all(connection))):
+        vm.serve("mute", 6901)
+        from_host = vm.connect(6901)
+        vm.check("(echo hello; sleep 60) | vsock_probe pipe 2 5901 >/dev/null 2>&1 &")
+        vm.check("sleep 60 | vsock_probe pipe 2 9999 >/dev/null 2>&1 &")
+        vm.check("sleep 0.5")
+        vm.guest.reboot()
+        assert eventually(lambda: ended) == [b"hello\n"]
+        with from_host:
+            assert read_end(from_host)
+    assert_serves(vm)
+
+
+def read_end(connection):
+    """True once the connection has ended, in whatever way."""
+    try:
+        return read_all(connection) == b""
+    except ConnectionError:
+        return True
+
+
+def test_guest_is_reset_in_the_middle_of_an_upload(vm):
+    vm.guest.start("while :; do seed_guest /models/16m; done")
+    vm.guest.reset()
+    assert_serves(vm)
+
+
+def test_driver_is_unbound_and_bound(vm):
+    device = vm.check(f"basename {DRIVER}/virtio*").strip()
+    for _ in range(3):
+        vm.check("(echo hello; sleep 60) | vsock_probe pipe 2 9999 >/dev/null 2>&1 &")
+        vm.check(f"echo {device} >{DRIVER}/unbind")
+        assert vm.run("vsock_probe connect 2 9999")[0] == 1
+        vm.check(f"echo {device} >{DRIVER}/bind")
+        assert_serves(vm)
+
+
+def test_qemu_is_killed_and_a_new_one_comes(vm):
+    vm.guest.start("while :; do seed_guest /models/16m; done")
+    vm.guest.kill()
+    vm.boot()
+    assert_serves(vm)
+
+
+def test_qemu_is_stopped_for_a_while(vm):
+    """A paused VM reads nothing; then it goes on where it was."""
+    vm.guest.start("seed_guest /models/16m /models/16m /models/16m")
+    vm.guest.monitor("stop")
+    with pytest.raises(Exception, match="did not answer"):
+        vm.guest.finish(timeout_s=2)
+    vm.guest.monitor("cont")
+    status, output = vm.guest.finish()
+    assert (status, output.count(": OK (")) == (0, 3)
+
+
+def test_worker_is_killed_while_it_runs(folder, small):
+    """One request fails; the next one gets a new worker."""
+    files = {**small, "models/endless": onnx_model.make_endless()}
+    with Machine(folder, files=files) as machine:
+        vm = machine.vms[0]
+        vm.guest.start("seed_guest /models/endless")
+        busy = eventually(lambda: [pid for pid in machine.workers() if cpu_ticks(pid) > 20])
+        assert busy
+        os.kill(busy[0], signal.SIGKILL)
+        status, output = vm.guest.finish()
+        assert status == 1
+        assert "/models/endless: ER" in output
+        assert any("vm1" in line for line in machine.daemon.log)
+        assert_serves(vm)
+        assert busy[0] not in machine.workers()
+
+
+def test_front_is_killed(folder, small):
+    """The device is gone with it; the daemon, the other guest and the next VMM are not."""
+    with Machine(folder, count=2, files=small) as machine:
+        front = next(pid for pid in machine.daemon.children("tensock-front")
+                     if holds_guest_memory(pid))
+        os.kill(front, signal.SIGKILL)
+        answers = [vm.run("timeout 5 vsock_probe connect 2 9999")[0] for vm in machine.vms]
+        assert sorted(bool(answer) for answer in answers) == [False, True]
+        lost, other = sorted(machine.vms, key=lambda vm: answers[machine.vms.index(vm)] == 0)
+        assert_serves(other)
+        lost.boot()
+        assert_serves(lost)
+        assert front not in machine.daemon.children("tensock-front")
+
+
+def holds_guest_memory(pid):
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+        return "memory-backend" in maps.read()
+
+
+def test_endless_run_ends_at_its_deadline(folder, small):
+    config = folder / "tensockd.conf"
+    config.write_text("[daemon]\nrun-deadline = 2s\n", encoding="ascii")
+    files = {**small, "models/endless": onnx_model.make_endless()}
+    with Machine(folder, files=files, options=["--config", config]) as machine:
+        status, output = machine.vms[0].run("seed_guest /models/endless", timeout_s=15)
+        assert status == 1
+        assert "/models/endless: ER" in output
+        assert_serves(machine.vms[0])
+
+
+def cpu_ticks(pid):
+    """The CPU time that a process has used, in clock ticks; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except OSError:
+        return 0
+    return int(fields[11]) + int(fields[12])
+
+
+def test_two_vms(folder, small, models):
+    """Each has its own CID, front and ports; one that dies does not disturb the other."""
+    with Machine(folder, count=2, files=small) as machine:
+        first, second = machine.vms
+        assert len(machine.daemon.children("tensock-front")) >= 2
+        with Server(f"{first.uds}_5902", echo):
+            assert first.run("vsock_probe connect 2 5902")[0] == 0
+            assert second.run("vsock_probe connect 2 5902")[0] == 1
+        for vm in machine.vms:
+            vm.guest.start("for i in 1 2 3 4; do seed_guest /models/4k /models/1m; done")
+        for vm in machine.vms:
+            status, output = vm.guest.finish()
+            assert (status, output.count(": OK (")) == (0, 8)
+        first.guest.start("while :; do seed_guest /models/1m; done")
+        second.guest.start("for i in 1 2 3 4; do seed_guest /models/1m; sleep 0.1; done")
+        first.guest.kill()
+        status, output = second.guest.finish()
+        assert (status, output.count(": OK (")) == (0, 4)
+        first.boot()
+        assert_serves(first)
+        assert_serves(second)

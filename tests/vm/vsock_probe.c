@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The guest's end of the tests of a vsock device.  Static: a guest has no library.
+ *
+ *   pipe CID PORT      copies stdin to the connection and the connection to stdout, both at once, and
+ *                      carries the end of each; ends when both have ended
+ *   connect CID PORT   prints "OK" or the error's name, and the milliseconds it took
+ *   storm CID PORT N   opens N connections, sends on each something of its own, wants it echoed on
+ *                      each; prints how many were right
+ *   flood CID PORT     sends zeros until the connection fails or its peer's end of it comes; prints how
+ *                      many bytes were taken
+ *   echo PORT          serves: sends back what comes, and its end
+ *   late PORT          serves: takes all until its end, then answers "N bytes\n"
+ *   mute PORT          serves: accepts and never reads
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/vm_sockets.h>
+
+#define BUFFER_BYTES ((size_t)64 * 1024)
+#define STORM_MAX 4096u
+
+static void die(const char *what)
+{
+	fprintf(stderr, "vsock_probe: %s: %s\n", what, strerrorname_np(errno));
+	exit(1);
+}
+
+static double now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
+
+static uint32_t number(const char *text)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	if (end == text || *end || v > UINT32_MAX) {
+		fprintf(stderr, "vsock_probe: not a number: %s\n", text);
+		exit(2);
+	}
+	return (uint32_t)v;
+}
+
+/* CID 2 is the host, and only a guest that we have booted may talk to its host: see seed_guest.c. */
+static void refuse_outside_of_guests(uint32_t cid)
+{
+	char line[4096] = "";
+	FILE *file = fopen("/proc/cmdline", "re");
+
+	if (file && !fgets(line, sizeof(line), file))
+		line[0] = '\0';
+	if (file)
+		fclose(file);
+	if (cid == VMADDR_CID_HOST && !strstr(line, "vsguest=1")) {
+		fputs("vsock_probe: not in a guest of ours\n", stderr);
+		exit(2);
+	}
+}
+
+/* A connected socket, or -1 with errno set. */
+static int try_connect(uint32_t cid, uint32_t port)
+{
+	const struct sockaddr_vm address = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = cid,
+		.svm_port = port,
+	};
+
+	refuse_outside_of_guests(cid);
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+static void write_all(int fd, const void *data, size_t size)
+{
+	const unsigned char *p = data;
+
+	while (size > 0) {
+		ssize_t n = write(fd, p, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			die("write");
+		p += n;
+		size -= (size_t)n;
+	}
+}
+
+static size_t read_some(int fd, void *buffer, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buffer, size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		die("read");
+	return (size_t)n;
+}
+
+/* stdin → fd in a process of its own, fd → stdout here: neither direction waits for the other. */
+static int run_pipe(int fd)
+{
+	static unsigned char buffer[BUFFER_BYTES];
+	size_t n;
+	pid_t sender = fork();
+
+	if (sender < 0)
+		die("fork");
+	if (sender == 0) {
+		while ((n = read_some(STDIN_FILENO, buffer, sizeof(buffer))) > 0)
+			write_all(fd, buffer, n);
+		if (shutdown(fd, SHUT_WR) < 0)
+			die("shutdown");
+		_exit(0);
+	}
+	while ((n = read_some(fd, buffer, sizeof(buffer))) > 0)
+		write_all(STDOUT_FILENO, buffer, n);
+
+	int status;
+	if (waitpid(sender, &status, 0) < 0)
+		die("waitpid");
+	return status != 0;
+}
+
+static int run_connect(uint32_t cid, uint32_t port)
+{
+	double start_ms = now_ms();
+	int fd = try_connect(cid, port);
+
+	printf("%s %.1f\n", fd < 0 ? strerrorname_np(errno) : "OK", now_ms() - start_ms);
+	return fd < 0;
+}
+
+static void storm_message(uint32_t i, uint64_t ret_message[static 4])
+{
+	for (uint32_t k = 0; k < 4; k++)
+		ret_message[k] = (uint64_t)(i + 1) * 0x9e3779b97f4a7c15u + k;
+}
+
+/* All connections are open before the first byte is sent, and until the last answer has come. */
+static int run_storm(uint32_t cid, uint32_t port, uint32_t n)
+{
+	static int fds[STORM_MAX];
+	uint64_t sent[4];
+	uint64_t got[4];
+	uint32_t right = 0;
+
+	if (n > STORM_MAX)
+		n = STORM_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		fds[i] = try_connect(cid, port);
+		if (fds[i] < 0)
+			die("connect");
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		storm_message(i, sent);
+		write_all(fds[i], sent, sizeof(sent));
+	}
+	for (uint32_t i = n; i-- > 0;) {
+		size_t have = 0;
+		size_t k = 1;
+
+		while (have < sizeof(got) && k > 0) {
+			k = read_some(fds[i], (unsigned char *)got + have, sizeof(got) - have);
+			have += k;
+		}
+		storm_message(i, sent);
+		right += have == sizeof(got) && memcmp(got, sent, sizeof(got)) == 0;
+	}
+	printf("%" PRIu32 "\n", right);
+	return right != n;
+}
+
+static int run_flood(int fd)
+{
+	static const unsigned char zeros[BUFFER_BYTES];
+	uint64_t taken_bytes = 0;
+
+	for (;;) {
+		struct pollfd poll_fd = { .fd = fd, .events = POLLIN | POLLOUT };
+
+		if (poll(&poll_fd, 1, -1) < 0)
+			die("poll");
+		if (poll_fd.revents & (POLLIN | POLLHUP | POLLERR))
+			break;
+		ssize_t n = send(fd, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN)
+			break;
+		if (n > 0)
+			taken_bytes += (uint64_t)n;
+	}
+	printf("%" PRIu64 "\n", taken_bytes);
+	return 0;
+}
+
+static void serve_echo(int fd)
+{
+	static unsigned char buffer[BUFFER_BYTES];
+	size_t n;
+
+	while ((n = read_some(fd, buffer, sizeof(buffer))) > 0)
+		write_all(fd, buffer, n);
+}
+
+static void serve_late(int fd)
+{
+	static unsigned char buffer[BUFFER_BYTES];
+	char text[64];
+	uint64_t total_bytes = 0;
+	size_t n;
+
+	while ((n = read_some(fd, buffer, sizeof(buffer))) > 0)
+		total_bytes += n;
+	int length = snprintf(text, sizeof(text), "%" PRIu64 " bytes\n", total_bytes);
+	write_all(fd, text, (size_t)length);
+}
+
+static void serve_mute(int fd)
+{
+	(void)fd;
+	pause();
+}
+
+/* One process a connection.  Never returns. */
+static void serve(uint32_t port, void (*on_connection)(int fd))
+{
+	const struct sockaddr_vm address = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_ANY,
+		.svm_port = port,
+	};
+	int listener = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (listener < 0)
+		die("socket");
+	if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) < 0)
+		die("bind");
+	if (listen(listener, 128) < 0)
+		die("listen");
+	signal(SIGCHLD, SIG_IGN);
+	puts("listening");
+	fflush(stdout);
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+
+		if (fd < 0)
+			die("accept");
+		pid_t child = fork();
+		if (child < 0)
+			die("fork");
+		if (child == 0) {
+			on_connection(fd);
+			_exit(0);
+		}
+		close(fd);
+	}
+}
+
+static int connected(uint32_t cid, uint32_t port)
+{
+	int fd = try_connect(cid, port);
+
+	if (fd < 0)
+		die("connect");
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "";
+
+	signal(SIGPIPE, SIG_IGN);
+	if (argc == 4 && strcmp(mode, "pipe") == 0)
+		return run_pipe(connected(number(argv[2]), number(argv[3])));
+	if (argc == 4 && strcmp(mode, "connect") == 0)
+		return run_connect(number(argv[2]), number(argv[3]));
+	if (argc == 4 && strcmp(mode, "flood") == 0)
+		return run_flood(connected(number(argv[2]), number(argv[3])));
+	if (argc == 5 && strcmp(mode, "storm") == 0)
+		return run_storm(number(argv[2]), number(argv[3]), number(argv[4]));
+	if (argc == 3 && strcmp(mode, "echo") == 0)
+		serve(number(argv[2]), serve_echo);
+	if (argc == 3 && strcmp(mode, "late") == 0)
+		serve(number(argv[2]), serve_late);
+	if (argc == 3 && strcmp(mode, "mute") == 0)
+		serve(number(argv[2]), serve_mute);
+	fputs("usage: vsock_probe MODE...: see the head of vsock_probe.c\n", stderr);
+	return 2;
+}

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: Apache-2.0
+"""tensockd as a child process, for the demo, the tests and the measurements."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+# The folder with the programs.
+BUILD = Path(os.environ.get("TENSOCK_BUILD", Path(__file__).resolve().parent.parent / "build"))
+START_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 20
+
+
+class DaemonError(Exception):
+    """tensockd did not do what it was asked to."""
+
+
+class Daemon:
+    """A running tensockd.  Use as a context manager; leaving it ends the daemon.
+
+    sockets: those that are there once it is ready.  on_line: called with each line that it prints,
+    from threads.
+    """
+
+    def __init__(self, arguments, sockets, on_line=None, env=None):
+        self.command = [str(BUILD / "tensockd"), *map(str, arguments)]
+        self.output = []  # its standard output: what the seed printed
+        self.log = []     # its standard error
+        self._on_line = on_line
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        env={**os.environ, **(env or {})})
+        self._readers = [
+            threading.Thread(target=self._read, args=pair, daemon=True)
+            for pair in ((self.process.stdout, self.output), (self.process.stderr, self.log))]
+        for reader in self._readers:
+            reader.start()
+        try:
+            self._wait_for(sockets)
+        except BaseException:
+            self.stop()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def _read(self, pipe, lines):
+        for line in pipe:
+            text = line.decode(errors="replace").rstrip("\n")
+            lines.append(text)
+            if self._on_line:
+                self._on_line(text)
+
+    def _wait_for(self, sockets):
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not all(Path(path).is_socket() for path in sockets):
+            if self.process.poll() is not None:
+                self._readers[1].join()
+                raise DaemonError("tensockd has ended:\n" + "\n".join(self.log))
+            if time.monotonic() > deadline:
+                raise DaemonError("tensockd is not ready:\n" + "\n".join(self.log))
+            time.sleep(0.002)
+
+    def children(self, name, parent=None):
+        """The process ids of its children with this program's name."""
+        parent = parent or self.process.pid
+        with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as children:
+            pids = [int(pid) for pid in children.read().split()]
+        return [pid for pid in pids if _program(pid) == name]
+
+    def stop(self):
+        """Asks it to end: its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for reader in self._readers:
+            reader.join(STOP_TIMEOUT_S)
+        return self.process.returncode
+
+
+def _program(pid):
+    try:
+        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
+    except OSError:
+        return None
