@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import os
 import signal
 import sys
@@ -130,9 +131,10 @@ def start(folder):
         started.append(tensock)
         return tensock
 
-    yield start_one
-    for tensock in started:
-        tensock.end()
+    with contextlib.ExitStack() as stack:  # a daemon that ends badly does not spare the others
+        yield start_one
+        for tensock in started:
+            stack.callback(lambda one=tensock: one.end())
 
 
 @pytest.fixture
