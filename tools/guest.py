@@ -145,11 +145,11 @@ class Guest:
     """A running guest.  Use as a context manager; leaving it ends QEMU.
 
     folder: a folder of its own.  vhost_socket: where a vhost-user-vsock back end listens, for a vsock
-    device.  on_console: called with each line of the console, from a thread.
+    device.  on_console: called with each line of the console, from a thread.  options: more of QEMU's.
     """
 
     def __init__(self, folder, files=None, vhost_socket=None, memory_mib=512, accel=None,
-                 on_console=None):
+                 on_console=None, options=()):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.console = []
@@ -159,7 +159,7 @@ class Guest:
         ours, theirs = socket.socketpair()
         monitor, monitor_theirs = socket.socketpair()
         self.command = qemu_command(folder / "initrd", vhost_socket, memory_mib,
-                                    accel or accelerator())
+                                    accel or accelerator()) + list(options)
         with theirs, monitor_theirs:
             channels = []
             for name, end in (("agent", theirs), ("monitor", monitor_theirs)):

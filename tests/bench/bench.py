@@ -27,6 +27,7 @@ from daemon import BUILD, Daemon
 
 MIB = 1 << 20
 MODEL = ROOT / ".deps/models/ch_ppocr_mobile_v2.0_cls_infer.onnx"
+PLUGIN = BUILD / "tensock-engine-onnxruntime.so"
 LIBRARY = BUILD / "libonnxruntime.so.1"
 UPLOAD_ROUNDS = {256: 5, 16: 9}  # the memory is measured with the first of all
 IDLE_ROUNDS = 15
@@ -145,7 +146,8 @@ def bench_upload(folder):
             print(f"| {size} MiB | {spread(speeds[0], 0)} | {spread(speeds[1], 0)} | "
                   f"{ratio(*speeds)} | {spread(costs[0], 2)} | "
                   f"{spread(costs[1], 2)} | {ratio(*costs)} |")
-    print_memory(*memory)
+    size, watch, after = memory
+    print_memory(size, watch, after, engine_alone_memory(folder / f"model{size}"))
 
 
 def upload(daemon, size_mib, send):
@@ -158,11 +160,25 @@ def upload(daemon, size_mib, send):
     return size_mib / float(match.group(2)), used / (size_mib / 1024)
 
 
-def print_memory(size_mib, watch, after):
+def engine_alone_memory(model):
+    """What the engine takes for a model in a process without us: its own memory's peak, in bytes."""
+    peak = 0
+    with subprocess.Popen([BUILD / "tests/bench/engine_alone", "--once", PLUGIN, LIBRARY, model],
+                          stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            peak = max(peak, memory_kib(process.pid, "Anonymous") * 1024)
+            time.sleep(0.005)
+    if process.returncode != 0:
+        raise RuntimeError("the engine alone has failed")
+    return peak
+
+
+def print_memory(size_mib, watch, after, alone):
     print(f"\n| memory, upload of {size_mib} MiB | MiB | of the model's size |\n|---|---|---|")
     rows = [("model and tensors in shared memory, peak", watch.peak["memfd"]),
             ("the front's own, peak", watch.peak["front"]),
             ("the worker's own (the engine's), peak", watch.peak["worker"]),
+            ("the engine alone with this model, peak", alone),
             ("model and tensors in shared memory, after the answer", after["memfd"]),
             ("the front's own, after the answer", after["front"])]
     for name, value in rows:
@@ -230,7 +246,7 @@ def bench_start(folder):
     alone, first, second, later = [], [], [], []
     for _ in range(START_ROUNDS):
         output = subprocess.run([BUILD / "tests/bench/engine_alone", "1",
-                                 BUILD / "tensock-engine-onnxruntime.so", LIBRARY, MODEL],
+                                 PLUGIN, LIBRARY, MODEL],
                                 check=True, capture_output=True, text=True).stdout
         alone.append(float(output))
         with Daemon(["--listen", f"unix:{local}"], [local]):

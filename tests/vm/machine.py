@@ -33,10 +33,10 @@ class Vm:
         self.guest = None
         self.boot()
 
-    def boot(self):
-        """A new QEMU in the place of the old one, if there was one."""
+    def boot(self, options=()):
+        """A new QEMU in the place of the old one, if there was one, with more options perhaps."""
         self.close()
-        self.guest = guest.Guest(self._folder, self._files, self._vhost)
+        self.guest = guest.Guest(self._folder, self._files, self._vhost, options=options)
         self.guest.wait_ready()
 
     def close(self):

@@ -85,6 +85,29 @@ def test_qemu_is_stopped_for_a_while(vm):
     assert (status, output.count(": OK (")) == (0, 3)
 
 
+def test_memory_is_plugged_while_it_is_in_use(folder, small):
+    """QEMU sends a new memory table for each, while the queues run."""
+    with Machine(folder, files=small) as machine:
+        vm = machine.vms[0]
+        vm.boot(["-m", "slots=2,maxmem=2G"])
+        front = next(pid for pid in machine.daemon.children("tensock-front")
+                     if holds_guest_memory(pid))
+        before = mapped_regions(front)
+        vm.guest.start("for i in 1 2 3 4 5 6 7 8; do seed_guest /models/1m || exit 1; done")
+        for i in (1, 2):
+            vm.guest.monitor(f"object_add memory-backend-memfd,id=more{i},size=128M,share=on")
+            vm.guest.monitor(f"device_add pc-dimm,id=dimm{i},memdev=more{i}")
+            assert eventually(lambda: mapped_regions(front) >= before + i)
+        status, output = vm.guest.finish()
+        assert (status, output.count(": OK (")) == (0, 8)
+        assert_serves(vm)
+
+
+def mapped_regions(pid):
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+        return sum("memory-backend" in line for line in maps)
+
+
 def test_worker_is_killed_while_it_runs(folder, small):
     """One request fails; the next one gets a new worker."""
     files = {**small, "models/endless": onnx_model.make_endless()}
