@@ -159,15 +159,31 @@ static int push(struct worker *w, const struct run_entry *done)
 	return 0;
 }
 
+/*
+ * The buffers that an entry names were sent before it, but by the socket, which may not have been
+ * read since.  1 when the front has hung up.
+ */
+static int meet_buffers(struct worker *w, const struct run_entry *entry)
+{
+	if (buffers_region(&w->buffers, entry->in_buffer, entry->in_offset, entry->in_bytes) &&
+	    buffers_region(&w->buffers, entry->out_buffer, entry->out_offset, entry->out_bytes))
+		return 0;
+	return handle_control(w);
+}
+
 /* Answers what waits, up to a turn's worth.  1 when the front is gone. */
 static int handle_requests(struct worker *w)
 {
 	struct run_entry entry, done;
 	bool cancelled;
+	int r;
 
 	for (unsigned i = 0; i < REQUESTS_A_TURN; i++) {
 		if (!inbox_take(&w->inbox, &entry, &cancelled))
 			return w->rings.in.broken ? -EPROTO : 0;
+		r = meet_buffers(w, &entry);
+		if (r != 0)
+			return r;
 		if (!runner_answer(&w->runner, &entry, cancelled, &done))
 			return 1;
 		if (push(w, &done))

@@ -207,6 +207,39 @@ static void test_bad_entries(void **state)
 	stop();
 }
 
+static void sleep_ms(unsigned ms)
+{
+	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* A buffer that is sent while the worker runs, and at once named by the next entry. */
+static void test_buffer_sent_while_running(void **state)
+{
+	struct worker_msg msg = { .type = WORKER_BUFFER, .id = 2, .value = ROOM };
+	struct driver_tensor in = rows(1);
+	struct run_entry entry = { .type = RUN_START,
+				   .request_id = 1000,
+				   .in_buffer = 1,
+				   .out_buffer = 2,
+				   .in_bytes = DRIVER_REGION_BYTES,
+				   .out_bytes = ROOM };
+	int fd;
+
+	(void)state;
+	load_text(echo_path, "TSKECHO1 delay_ms=200");
+	driver_send_run(&driver, &in, 1, ROOM);
+	sleep_ms(50);
+	assert_int_equal(tsk_memfd_new("second", ROOM, &fd), 0);
+	assert_int_equal(worker_control_send(driver.control_fd, &msg, NULL, 0, &fd, 1), 0);
+	tsk_close(fd);
+	driver_send_entry(&driver, &entry);
+	assert_int_equal(next_done().status, TENSOCK_OK);
+	assert_int_equal(next_done().status, TENSOCK_OK);
+	stop();
+}
+
 /* Fixed shapes are written in place, others copied: both must be fetched when they do not fit. */
 static void too_large(const char *model)
 {
@@ -258,13 +291,6 @@ static void test_too_large(void **state)
 static void send_cancel(uint64_t id)
 {
 	driver_send_entry(&driver, &(struct run_entry){ .type = RUN_CANCEL, .request_id = id });
-}
-
-static void sleep_ms(unsigned ms)
-{
-	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-	nanosleep(&ts, NULL);
 }
 
 /* The first runs, the others wait; each is cancelled on its own, in any order. */
@@ -623,6 +649,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_refused_inputs),
 		cmocka_unit_test(test_input_given_twice),
 		cmocka_unit_test(test_bad_entries),
+		cmocka_unit_test(test_buffer_sent_while_running),
 		cmocka_unit_test(test_too_large),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_cancel_race),
