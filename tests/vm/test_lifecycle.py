@@ -4,7 +4,7 @@
 import os
 import signal
 
-import onnx_model
+import onnx_writer
 import pytest
 from machine import Machine, Server, echo, eventually, exchange, read_all
 
@@ -110,7 +110,7 @@ def mapped_regions(pid):
 
 def test_worker_is_killed_while_it_runs(folder, small):
     """One request fails; the next one gets a new worker."""
-    files = {**small, "models/endless": onnx_model.make_endless()}
+    files = {**small, "models/endless": onnx_writer.endless()}
     with Machine(folder, files=files) as machine:
         vm = machine.vms[0]
         vm.guest.start("seed_guest /models/endless")
@@ -148,7 +148,7 @@ def holds_guest_memory(pid):
 def test_endless_run_ends_at_its_deadline(folder, small):
     config = folder / "tensockd.conf"
     config.write_text("[daemon]\nrun-deadline = 2s\n", encoding="ascii")
-    files = {**small, "models/endless": onnx_model.make_endless()}
+    files = {**small, "models/endless": onnx_writer.endless()}
     with Machine(folder, files=files, options=["--config", config]) as machine:
         status, output = machine.vms[0].run("seed_guest /models/endless", timeout_s=15)
         assert status == 1
