@@ -212,6 +212,20 @@ static void fds_are_exchanged_while_a_queue_runs(void **state)
 	assert_false(vmm_was_called(v, 0));
 }
 
+/* What was said on the old one, and not heard yet, is not lost. */
+static void a_kick_that_crosses_an_exchange_is_heard(void **state)
+{
+	struct vmm *v = *state;
+	int fresh = eventfd(0, EFD_CLOEXEC);
+
+	vmm_start(v, VMM_FEATURES);
+	vmm_offer(v, 0);
+	vmm_ring_fd(v, VHOST_USER_SET_VRING_KICK, 0, fresh);
+	vmm_run(v);
+	assert_int_equal(v->taken, 1);
+	close(fresh);
+}
+
 static void a_queue_without_a_kick_fd_is_polled(void **state)
 {
 	struct vmm *v = *state;
@@ -439,6 +453,7 @@ int main(void)
 		T(a_new_memory_table_comes_while_queues_run),
 		T(memory_comes_and_goes_by_region),
 		T(fds_are_exchanged_while_a_queue_runs),
+		T(a_kick_that_crosses_an_exchange_is_heard),
 		T(a_queue_without_a_kick_fd_is_polled),
 		T(reset_owner_stops_all),
 		T(messages_come_in_any_pieces),

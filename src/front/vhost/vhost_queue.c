@@ -153,8 +153,11 @@ int vhost_queue_set_kick(struct vhost_queue *queue, int fd)
 		return r;
 	kick_free(queue->kick);
 	queue->kick = kick;
-	if (queue->ring && !vring_is_broken(queue->ring))
+	if (queue->ring && !vring_is_broken(queue->ring)) {
 		kick_start(kick);
+		/* The last kick of the old one may not have been heard. */
+		queue->ops->kicked(queue->device, queue->index);
+	}
 	return 0;
 }
 

@@ -217,6 +217,11 @@ static void receive(struct vsock_conn *conn, uint32_t len, const struct iovec *i
 /* reads_no_more: news, too. */
 static void guest_closed(struct vsock_conn *conn, bool reads_no_more)
 {
+	/* A stream would first have to be rid of its answers, and there is no reader for them. */
+	if (conn->end.ops->talks_back) {
+		vsock_conn_reset(conn);
+		return;
+	}
 	set_state(conn, VSOCK_CONN_CLOSING);
 	conn->out = 0;
 	/* A host program that only writes would otherwise never come to read the last bytes. */
@@ -320,14 +325,17 @@ void vsock_conn_host_event(struct vsock_conn *conn, unsigned events)
 {
 	bool written = conn->state == VSOCK_CONN_OPEN || conn->state == VSOCK_CONN_CLOSING ||
 		       conn->state == VSOCK_CONN_DRAINING;
+	bool talks_back;
 
 	if (events & VSOCK_EVENT_READABLE)
 		conn->readable = true;
 	if (!written || !(events & VSOCK_EVENT_WRITABLE))
 		return;
-	if (!conn->end_told && !(conn->host_shut & VSOCK_SHUTDOWN_RECEIVE) &&
+	talks_back = conn->end.ops->talks_back;
+	if ((talks_back || !conn->end_told) && !(conn->host_shut & VSOCK_SHUTDOWN_RECEIVE) &&
 	    conn->end.ops->deaf(conn->end.object))
-		host_shut(conn, VSOCK_SHUTDOWN_RECEIVE);
+		/* A stream then has no more to say, either, whether or not the guest has room. */
+		host_shut(conn, talks_back ? VSOCK_SHUTDOWN_BOTH : VSOCK_SHUTDOWN_RECEIVE);
 	else
 		flush(conn);
 }

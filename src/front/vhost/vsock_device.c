@@ -180,6 +180,8 @@ static void pump(struct vsock_device *device)
 	uint64_t now_ns = tsk_now_ns();
 	bool more;
 
+	/* First, not last: what a stream schedules from within its calls must stand. */
+	uv_idle_stop(&device->idle);
 	vsock_table_expire(device->table, now_ns);
 	more = !vsock_table_run_events(device->table, EVENTS_A_TURN, now_ns);
 	if (device->rx && device->tx) {
@@ -193,8 +195,6 @@ static void pump(struct vsock_device *device)
 	arm_timer(device, now_ns);
 	if (more)
 		schedule(device);
-	else
-		uv_idle_stop(&device->idle);
 }
 
 static void on_idle(uv_idle_t *idle)

@@ -210,6 +210,74 @@ static void the_service_wakes_its_connection(void **state)
 		;
 }
 
+/* One stream's call may wake another: it ends, and a request that waited for its worker fails. */
+static void a_stream_that_another_one_wakes_has_its_turn(void **state)
+{
+	struct fixture *f = *state;
+	struct vsock_header h;
+	struct echo *other;
+	char bytes[8];
+
+	offer_rx(f, 8, 300, 300);
+	send_op(f, VSOCK_OP_REQUEST, 1, 9999, 0);
+	expect(f, VSOCK_OP_RESPONSE);
+	other = last_echo;
+	send_op(f, VSOCK_OP_REQUEST, 2, 9999, 0);
+	expect(f, VSOCK_OP_RESPONSE);
+	expect_nothing(f);
+	last_echo->rouses = other;
+	send_data(f, 2, 9999, "x", 1);
+	expect_data(f, "x", 1);
+	assert_true(receive(f, &h, bytes, sizeof(bytes)));
+	assert_int_equal(h.dst_port, 1);
+	assert_int_equal(h.len, 2);
+	assert_memory_equal(bytes, "up", 2);
+}
+
+/* Its answers to what is still to come would have no reader: it does not wait for its turn. */
+static void a_guest_that_closes_amid_its_requests_is_reset_at_once(void **state)
+{
+	struct fixture *f = *state;
+	static const char bytes[5000];
+
+	send_op(f, VSOCK_OP_REQUEST, 1, 9999, 0);
+	offer_rx(f, 1, 300, 300);
+	expect(f, VSOCK_OP_RESPONSE);
+	send_data(f, 1, 9999, bytes, sizeof(bytes));
+	send_op(f, VSOCK_OP_SHUTDOWN, 1, 9999, VSOCK_SHUTDOWN_BOTH);
+	offer_rx(f, 8, 300, 300);
+	expect(f, VSOCK_OP_RST);
+	turn(f);
+	assert_int_equal(n_echoes, 0);
+}
+
+/* The end of a stream that has nothing more to say needs no room at the guest. */
+static void a_finished_service_is_told_to_a_guest_without_room(void **state)
+{
+	struct fixture *f = *state;
+	struct vsock_header h = packet(VSOCK_OP_REQUEST, 1, 9999);
+
+	offer_rx(f, 8, 300, 300);
+	h.buf_alloc = 0;
+	for (unsigned half_closed = 0; half_closed < 2; half_closed++) {
+		h.op = VSOCK_OP_REQUEST;
+		h.src_port++;
+		send_packet(f, &h, "");
+		expect(f, VSOCK_OP_RESPONSE);
+		last_echo->len = 2;
+		if (half_closed) {
+			h.op = VSOCK_OP_SHUTDOWN;
+			h.flags = VSOCK_SHUTDOWN_SEND;
+			send_packet(f, &h, "");
+		}
+		expect_nothing(f);
+		last_echo->len = 0; /* it has waited too long */
+		last_echo->finished = true;
+		last_echo->host->wake(last_echo->host);
+		assert_int_equal(expect(f, VSOCK_OP_SHUTDOWN).flags, VSOCK_SHUTDOWN_BOTH);
+	}
+}
+
 static void a_service_that_is_full_resets(void **state)
 {
 	struct fixture *f = *state;
@@ -629,6 +697,9 @@ int main(void)
 		CASE(the_service_takes_and_gives),
 		CASE(the_service_hears_of_the_guests_end),
 		CASE(the_service_wakes_its_connection),
+		CASE(a_stream_that_another_one_wakes_has_its_turn),
+		CASE(a_guest_that_closes_amid_its_requests_is_reset_at_once),
+		CASE(a_finished_service_is_told_to_a_guest_without_room),
 		CASE(a_service_that_is_full_resets),
 		CASE(without_rx_buffers_tx_stops_and_goes_on),
 		CASE(a_turn_is_bounded),

@@ -23,7 +23,10 @@ struct vsock_end_ops {
 	 * the next event; another -errno: the host is gone.
 	 */
 	ssize_t (*read)(void *end, const struct iovec *iov, unsigned n);
-	/* Whether the host takes no more bytes.  Not asked once the guest sends no more. */
+	/*
+	 * Whether the host takes no more bytes; an end that talks back has then given all of its
+	 * own, too.  Only such an end is asked once the guest sends no more.
+	 */
 	bool (*deaf)(void *end);
 	/* The guest will not do any more what flags (VSOCK_SHUTDOWN_*) say.  Once each. */
 	void (*shutdown)(void *end, unsigned flags);

@@ -97,9 +97,13 @@ void vhost_backend_free(struct vhost_backend *backend)
 	vmm = NULL;
 }
 
-/* The service: echoes, through a window of 1000 bytes; after "bye" it wants to be closed. */
+/*
+ * The service: echoes, through a window of 1000 bytes; after "bye" it wants to be closed.  One
+ * that rouses another makes it say "up" whenever it receives something itself.
+ */
 struct echo {
 	struct stream_host *host;
+	struct echo *rouses;
 	char bytes[1000];
 	size_t len;
 	bool ended, finished;
@@ -137,6 +141,11 @@ static void echo_received(void *stream, size_t n)
 	assert_true(e->len <= sizeof(e->bytes));
 	if (e->len >= 3 && memcmp(e->bytes + e->len - 3, "bye", 3) == 0)
 		e->finished = true;
+	if (e->rouses) {
+		memcpy(e->rouses->bytes, "up", 2);
+		e->rouses->len = 2;
+		e->rouses->host->wake(e->rouses->host);
+	}
 }
 
 static void echo_ended(void *stream)
