@@ -145,7 +145,8 @@ struct tensock_engine {
 	/*
 	 * Mandatory; may take long.  Runs the model once.
 	 *
-	 * run_id: not 0, another for each run of a model; cancel() names it.
+	 * run_id: not 0, another for each run of a model; cancel() names it.  A run that failed with
+	 * outputs in place may be tried once more without, under the same run_id.
 	 * inputs: the host's, aligned to 64 bytes, read-only, each index at most once, checked against
 	 * the description; an index that is missing is for the engine to judge.
 	 * outputs: one for each that is wanted.  Where `data` is set, dtype, rank, dims and bytes are

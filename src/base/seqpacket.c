@@ -100,7 +100,8 @@ ssize_t tsk_seqpacket_recv(int fd, void *msg, size_t size, int ret_fds[TSK_SEQPA
 	if (n > TSK_SEQPACKET_FDS_MAX || (m.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) ||
 	    (len == 0 && n > 0)) {
 		tsk_close_all(ret_fds, TSK_SEQPACKET_FDS_MAX);
-		return -EMSGSIZE;
+		/* There was room for all that the kernel carries: what lacked is numbers for them. */
+		return m.msg_flags & MSG_CTRUNC ? -EMFILE : -EMSGSIZE;
 	}
 	*ret_n_fds = n;
 	return len;

@@ -24,7 +24,8 @@ int tsk_seqpacket_send(int fd, const void *msg, size_t len, const int *fds, unsi
  * Receives one message of at most size bytes and at most TSK_SEQPACKET_FDS_MAX fds, which are then
  * the caller's (close-on-exec); entries of ret_fds beyond *ret_n_fds are -1.  Returns the
  * length, 0 at the end of the connection, -EAGAIN when there is no message now, -EMSGSIZE for one
- * that is longer, carries more fds, or nothing but fds (all of them are closed), or another -errno.
+ * that is longer, carries more fds, or nothing but fds (all of them are closed), -EMFILE when this
+ * process may not have as many fds as it carries (it is lost), or another -errno.
  * An empty message reads as the end of the connection.
  */
 ssize_t tsk_seqpacket_recv(int fd, void *msg, size_t size, int ret_fds[TSK_SEQPACKET_FDS_MAX],

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -221,6 +222,23 @@ static void test_nothing_but_fds(void **state)
 	done(&f);
 }
 
+/* Not the sender's fault: who reads the log must see what it is. */
+static void test_no_fds_left(void **state)
+{
+	struct rlimit before, none;
+	struct fixture f;
+
+	(void)state;
+	init(&f);
+	assert_int_equal(tsk_seqpacket_send(f.a, "x", 1, &f.a, 1), 0);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ 0, before.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	assert_int_equal(receive(&f), -EMFILE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	done(&f);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -233,6 +251,7 @@ int main(void)
 		TSK_TEST(test_hostile_fds_are_closed),
 		TSK_TEST(test_hostile_length),
 		TSK_TEST(test_nothing_but_fds),
+		TSK_TEST(test_no_fds_left),
 	};
 
 	return cmocka_run_group_tests_name("seqpacket", tests, NULL, NULL);

@@ -324,7 +324,7 @@ static void test_spawn_fails(void **state)
 	fd = rig_connect(&rig);
 	rig_write_frame(&rig, fd, 1, "model");
 	msg = rig_expect(&rig, FRONT_SPAWN);
-	rig_send(&rig, FRONT_WORKER, msg.id, 0, -EAGAIN, -1);
+	rig_send(&rig, FRONT_WORKER, msg.id, 0, -ENOEXEC, -1);
 	rig_expect_bytes(&rig, fd, "ER");
 	rig_expect_log(&rig, "frame 1: unavailable: no worker can be started");
 	assert_int_equal(rig.guest->workers->n, 0);

@@ -84,7 +84,10 @@ static void test_one_worker_for_same_bytes(void **state)
 	rig_done(&rig);
 }
 
-/* The spare is started by the header, and then gets the model; without a second SPAWN. */
+/*
+ * The spare is started by the header, and then gets the model; without a second SPAWN, also where
+ * models that are idle go at once.
+ */
 static void test_spare(void **state)
 {
 	static const unsigned char header[16] = { 1, 0, 0, 0, 9, 0, 0, 0, 5 };
@@ -94,10 +97,12 @@ static void test_spare(void **state)
 	int fd;
 
 	(void)state;
+	limits.model_idle_ms = 0;
 	rig_init(&rig, &limits);
 	fd = rig_connect(&rig);
 	rig_write(&rig, fd, header, sizeof(header));
 	worker = rig_worker_new(&rig);
+	rig_run(&rig, 5);
 	rig_write(&rig, fd, "model", 5);
 	rig_worker_expect_load(&rig, worker, "model");
 	rig_expect_nothing(&rig, 5);

@@ -3,9 +3,18 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/log.h"
+
+/* A service manager's socket may block, and only send() can be told not to wait. */
+static ssize_t write_now(const char *text, size_t len)
+{
+	ssize_t n = send(STDOUT_FILENO, text, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 && errno == ENOTSOCK ? write(STDOUT_FILENO, text, len) : n;
+}
 
 void printer_print(const char *text, size_t len)
 {
@@ -15,7 +24,7 @@ void printer_print(const char *text, size_t len)
 	if (len == 0)
 		return;
 	do
-		n = write(STDOUT_FILENO, text, len);
+		n = write_now(text, len);
 	while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)len)
 		return;

@@ -316,8 +316,8 @@ void worker_link_spawned(struct worker_link *link, int result, int fd)
 		return;
 	}
 	if (result < 0) {
-		worker_link_fail(link, false, tsk_status_from_errno(-result),
-				 "no worker can be started: %s", strerror(-result));
+		worker_link_fail(link, false, TENSOCK_UNAVAILABLE, "no worker can be started: %s",
+				 strerror(-result));
 		workers_remove(link->workers, link);
 		return;
 	}

@@ -8,6 +8,9 @@
 #include "base/log.h"
 #include "front/handle.h"
 
+/* How long a spare waits at least, however soon an idle model has to go. */
+#define SPARE_IDLE_MIN_MS 500u
+
 static void reap_all(struct workers *workers)
 {
 	struct worker_link *link;
@@ -135,13 +138,15 @@ static void on_spare_idle(uv_timer_t *timer)
 
 void workers_expect(struct workers *workers)
 {
+	uint64_t idle_ms = workers->limits->model_idle_ms;
 	struct worker_link *link;
 
 	/* What fails here fails again, with someone to tell, when the model is to be loaded. */
 	if (workers->spare || add(workers, &link) < 0)
 		return;
 	workers->spare = link;
-	uv_timer_start(workers->spare_timer, on_spare_idle, workers->limits->model_idle_ms, 0);
+	uv_timer_start(workers->spare_timer, on_spare_idle,
+		       idle_ms > SPARE_IDLE_MIN_MS ? idle_ms : SPARE_IDLE_MIN_MS, 0);
 }
 
 int workers_load(struct workers *workers, const struct worker_model *model,

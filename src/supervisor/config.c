@@ -178,7 +178,7 @@ static int set_engine(struct config_engine *engine, const char *key, const char 
 	if (strcmp(key, "library") == 0)
 		return set_text(key, value, engine->library, sizeof(engine->library), reterr);
 	if (strcmp(key, "threads") == 0)
-		return set_number(key, value, 1, 1024, &engine->threads, reterr);
+		return set_number(key, value, 1, CONFIG_THREADS_MAX, &engine->threads, reterr);
 	return 1;
 }
 
@@ -414,6 +414,10 @@ int config_set_vm(struct config *config, const char *text, struct tensock_error 
 		r = get_guest(config, name, &guest, reterr);
 	if (r < 0)
 		return r;
+	if (guest->is_vm)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"there are two of the name %s; give each VM its own", name);
+	guest->is_vm = true;
 	guest->vhost_socket[0] = guest->uds[0] = '\0';
 	guest->cid = 0;
 	r = set_guest(guest, "vhost-socket", path, reterr);

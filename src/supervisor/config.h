@@ -21,6 +21,7 @@
 #define CONFIG_LISTENS_MAX 64u
 #define CONFIG_GUESTS_MAX 4096u
 #define CONFIG_CID_FIRST 3u
+#define CONFIG_THREADS_MAX 256u /* what the engines take */
 
 /* [guest NAME]; paths are empty where there is none. */
 struct config_guest {
@@ -28,6 +29,7 @@ struct config_guest {
 	char vhost_socket[ADDRESS_PATH_SIZE];
 	char uds[ADDRESS_PATH_SIZE];
 	char hybrid[ADDRESS_PATH_SIZE];
+	bool is_vm;           /* the command line has it as --vm */
 	uint64_t cid;         /* of the built-in device; 0: not given, until config_finish() */
 	struct limits limits; /* only what is set, until config_finish() */
 };

@@ -126,6 +126,7 @@ static void test_bad_lines(void **state)
 		{ "[engine a]\nthreads = 1", "has no plugin" },
 		{ "[engine a]\n[engine b]", "one engine" },
 		{ "[engine onnxruntime]\nthreads = 0", "a number from 1" },
+		{ "[engine onnxruntime]\nthreads = 257", "to 256" },
 		{ "[daemon]\nmax-model-size = big", "file:2: max-model-size cannot be 'big'" },
 		{ "[daemon]\nallow-local-cid = 1", "yes or no" },
 		{ "[daemon]\nlog-level = loud", "write error" },
@@ -211,6 +212,20 @@ static void test_vm(void **state)
 	config_done(&config);
 }
 
+/* The file may have it too, but two VMs of one name would be one, and one socket missing. */
+static void test_vm_twice(void **state)
+{
+	struct config config = read_text("[guest web]\nvhost-socket = /old\n");
+	struct tensock_error error;
+
+	(void)state;
+	assert_int_equal(config_set_vm(&config, "web=/new", &error), 0);
+	assert_int_equal(config_set_vm(&config, "db=/db", &error), 0);
+	assert_true(config_set_vm(&config, "web=/other", &error) < 0);
+	assert_non_null(strstr(error.message, "two of the name web"));
+	config_done(&config);
+}
+
 /* The command line */
 
 static int options(struct config *config, struct tensock_error *error, char *one, char *two)
@@ -282,7 +297,7 @@ int main(void)
 		cmocka_unit_test(test_bad_lines),   cmocka_unit_test(test_hostile_bytes),
 		cmocka_unit_test(test_too_many),    cmocka_unit_test(test_cids),
 		cmocka_unit_test(test_vm),          cmocka_unit_test(test_options_win),
-		cmocka_unit_test(test_bad_options),
+		cmocka_unit_test(test_bad_options), cmocka_unit_test(test_vm_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

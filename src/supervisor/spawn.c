@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #define ENVIRONMENT_MAX 8u
@@ -113,6 +114,7 @@ int spawn_process(const struct spawn *spawn, pid_t *ret_pid)
 /* A fd that is closed would be taken by the next open(), and written to as if it were the log. */
 static int reopen(int fd)
 {
+	struct stat st;
 	char path[32];
 	int opened;
 
@@ -120,6 +122,9 @@ static int reopen(int fd)
 		opened = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (opened < 0)
 			return -errno;
+	} else if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+		/* Never blocks; and a second offset would let others who write there overwrite us. */
+		opened = fd;
 	} else {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 		opened = open(path, O_WRONLY | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

@@ -33,7 +33,8 @@ int spawn_process(const struct spawn *spawn, pid_t *ret_pid) _nodiscard_;
 /*
  * Gives this process fds 0 to 2 that children may share: 0 /dev/null, 1 and 2 opened anew and
  * non-blocking, where that is possible, so that nobody's terminal or pipe changes its mode and a
- * reader that has stopped blocks nobody.  Sockets, which cannot be opened anew, stay as they are.
+ * reader that has stopped blocks nobody.  Sockets, which cannot be opened anew, and files, which
+ * never block, stay as they are.
  */
 int spawn_prepare_stdio(void) _nodiscard_;
 

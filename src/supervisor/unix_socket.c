@@ -51,8 +51,10 @@ static int clear_path(const char *path, struct tensock_error *reterr)
 	if (r == 0)
 		tsk_close(fd);
 	if (r == 0 || r == -EAGAIN)
-		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
-				"another program serves %s; end it, or choose another path", path);
+		return tsk_fail(
+			reterr, TENSOCK_LIMIT_REACHED,
+			"another program serves %s, or it is given twice; end it, or choose another path",
+			path);
 	if (r != -ECONNREFUSED)
 		return tsk_fail(reterr, TENSOCK_PERMISSION_DENIED,
 				"%s is there and cannot be tried: %s", path, strerror(-r));

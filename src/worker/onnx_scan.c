@@ -207,7 +207,8 @@ static int refuse_unknown(struct scan *scan, uint64_t number)
 {
 	enum kind kind = kind_of(scan);
 
-	if (kind == MODEL)
+	/* Writers put little before the graph: some other file that looked like a protobuf so far. */
+	if (kind == MODEL || !scan->has_graph)
 		return tsk_fail(scan->reterr, TENSOCK_INVALID_MODEL, "not an ONNX model");
 	return tsk_fail(scan->reterr, TENSOCK_UNSUPPORTED,
 			"field %llu of a %s is none that this host knows",

@@ -3,7 +3,8 @@
  * The look at an ONNX model before any engine sees it.  It walks the protobuf wire format of the
  * whole ModelProto once, without allocating and without recursion, and refuses
  * - what is not a ModelProto with a graph: a length that does not fit, a group, a wire type that
- *   does not go with its field, a field that no version of onnx.proto up to IR 13 has;
+ *   does not go with its field, a field that no version of onnx.proto up to IR 10 has (later ones
+ *   added the split of a model over many devices, which no engine here does);
  * - external data, anywhere: a tensor's bytes come with the model or not at all.  Engines would
  *   otherwise open files of the host, or read memory, by a name that the guest chose;
  * - nesting that overflows stacks, and numbers of messages that amplify: an empty one takes two

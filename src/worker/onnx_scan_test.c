@@ -241,6 +241,8 @@ static void test_not_a_model(void **state)
 				   8, NULL),
 			 -ENOEXEC);
 	assert_int_equal(onnx_scan("\x10\0\0\0ORTM\0\0\0\0", 12, NULL), -ENOTSUP);
+	/* Text may begin like a protobuf; it is no model with an odd field. */
+	assert_int_equal(onnx_scan("r\x04j\x02:x", 6, NULL), -ENOEXEC);
 	pb_add_number(&no_graph, 1, 8);
 	assert_int_equal(scan(no_graph, NULL), TENSOCK_INVALID_MODEL);
 	/* A graph, but not the model's. */

@@ -117,6 +117,18 @@ def test_stale_and_served_sockets(start, folder):
     assert seed.ask(tensock.local, ECHO) == b"OK"
 
 
+def test_log_file_shared_with_a_script(folder):
+    precious = folder / "precious"
+    precious.write_text("")
+    with open(folder / "log", "wb", buffering=0) as log:
+        log.write(b"before\n")
+        subprocess.run([BUILD / "tensockd", "--listen", f"unix:{precious}"], stderr=log, timeout=60,
+                       check=False)
+        log.write(b"after\n")
+    lines = (folder / "log").read_text().splitlines()
+    assert len(lines) == 3 and "is no socket" in lines[1], lines
+
+
 def test_file_in_the_place_of_a_socket(folder):
     path = folder / "precious"
     path.write_text("do not touch")

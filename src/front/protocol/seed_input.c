@@ -47,11 +47,12 @@ static int lay_out(const struct tsk_tensor_info *infos, uint32_t n, struct run_t
 		   uint64_t *ret_bytes)
 {
 	_cleanup_free_ uint64_t *bytes = calloc(2 * ((size_t)n + 1), sizeof(*bytes));
-	uint64_t *offsets = bytes + n;
+	uint64_t *offsets;
 	int r = 0;
 
 	if (!bytes)
 		return -ENOMEM;
+	offsets = bytes + n;
 	for (uint32_t i = 0; i < n && r == 0; i++) {
 		r = make_up(&infos[i], i, &ret[i]);
 		bytes[i] = ret[i].bytes;
