@@ -339,15 +339,32 @@ static int watch_signals(struct daemon *d)
 	return r;
 }
 
-/* The supervisor holds few fds, but passes on many. */
-static void raise_fd_limit(void)
+/* The most fds that the front of a guest with these limits may hold: a connection's and its upload's,
+ * a worker's socket, doorbells and buffers. */
+static uint64_t front_fds(const struct limits *limits)
 {
+	return 2 * limits->value[LIMIT_CONNECTIONS] + 16 * limits->value[LIMIT_WORKERS] + 64;
+}
+
+/* For the fronts: one that runs out of fds loses its guest's connections. */
+static void raise_fd_limit(const struct config *config)
+{
+	uint64_t needed = front_fds(&config->limits);
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		uint64_t n = front_fds(&config->guests[i].limits);
+
+		needed = n > needed ? n : needed;
 	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < needed)
+		tsk_warning("at most %llu files may be open, and a guest's front may need %llu: raise "
+			    "RLIMIT_NOFILE (ulimit -Hn), or lower max-connections",
+			    (unsigned long long)limit.rlim_cur, (unsigned long long)needed);
 }
 
 static int start(struct daemon *d, struct tensock_error *reterr)
@@ -371,7 +388,7 @@ int daemon_run(const struct config *config, struct tensock_error *reterr)
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
-	raise_fd_limit();
+	raise_fd_limit(config);
 	r = uv_loop_init(&d.loop);
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "no event loop: %s", strerror(-r));

@@ -396,6 +396,17 @@ def test_idle_costs_nothing(echo):
         assert sum(map(cpu_seconds, pids)) - before < 0.03
 
 
+def test_too_few_files_for_its_limits(folder):
+    """Said at the start, not found out by a guest."""
+    few = ["prlimit", "--nofile=256:256", BUILD / "tensockd", "--listen", f"unix:{folder}/few"]
+    with subprocess.Popen(few, stderr=subprocess.PIPE, text=True) as process:
+        lines = [process.stderr.readline() for _ in range(2)]
+        process.terminate()
+    assert process.returncode == 0
+    assert "at most 256 files may be open" in lines[0]
+    assert ": info: ready" in lines[1]
+
+
 def test_max_guests(start, folder):
     tensock = start("max-guests = 1\n" + engine_config("echo") +
                     f"[guest a]\nhybrid = {folder}/a\n")
