@@ -88,15 +88,18 @@ static int connect_vsock(uint32_t cid, uint32_t port)
 
 	if (fd < 0) {
 		fprintf(stderr, "seed_guest: no vsock here: %s%s\n", strerror(errno),
-			errno == EAFNOSUPPORT ?
-				" (is the module vmw_vsock_virtio_transport loaded?)" : "");
+			errno == EAFNOSUPPORT
+				? " (is the module vmw_vsock_virtio_transport loaded?)"
+				: "");
 		return -1;
 	}
 	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		fprintf(stderr, "seed_guest: cannot connect to CID %" PRIu32 " port %" PRIu32 ": %s%s\n",
+		fprintf(stderr,
+			"seed_guest: cannot connect to CID %" PRIu32 " port %" PRIu32 ": %s%s\n",
 			cid, port, strerror(errno),
-			errno == ECONNRESET ? " (nobody listens there; is tensockd running?)" :
-			errno == ENODEV     ? " (has this machine a vsock device?)" : "");
+			errno == ECONNRESET ? " (nobody listens there; is tensockd running?)"
+			: errno == ENODEV   ? " (has this machine a vsock device?)"
+					    : "");
 		close(fd);
 		return -1;
 	}
@@ -230,10 +233,12 @@ static bool receive_answer(int fd, const char *path, char ret_answer[static 3])
 	if (r < 0)
 		fprintf(stderr, "seed_guest: no answer about %s: %s\n", path, strerror(errno));
 	else if (r == 0)
-		fprintf(stderr, "seed_guest: no answer about %s: the host closed the connection\n", path);
+		fprintf(stderr, "seed_guest: no answer about %s: the host closed the connection\n",
+			path);
 	else if (memcmp(ret_answer, "OK", 2) != 0 && memcmp(ret_answer, "ER", 2) != 0)
-		fprintf(stderr, "seed_guest: an answer about %s that is none: bytes %02x %02x\n", path,
-			(unsigned)(unsigned char)ret_answer[0], (unsigned)(unsigned char)ret_answer[1]);
+		fprintf(stderr, "seed_guest: an answer about %s that is none: bytes %02x %02x\n",
+			path, (unsigned)(unsigned char)ret_answer[0],
+			(unsigned)(unsigned char)ret_answer[1]);
 	else
 		return memcmp(ret_answer, "OK", 2) == 0;
 	ret_answer[0] = '\0';
@@ -263,8 +268,8 @@ static bool run_model(int fd, uint32_t id, const char *path)
 		.size_bytes = htole64(size_bytes),
 	};
 	double start_s = now_s();
-	int r = send_all(fd, &header, sizeof(header)) < 0 ? 1 :
-							    send_file(fd, file, path, size_bytes);
+	int r = send_all(fd, &header, sizeof(header)) < 0 ? 1
+							  : send_file(fd, file, path, size_bytes);
 	int send_errno = errno;
 	double sent_s = now_s();
 
@@ -279,8 +284,8 @@ static bool run_model(int fd, uint32_t id, const char *path)
 	char answer[3];
 	bool ok = receive_answer(fd, path, answer);
 	if (answer[0])
-		printf("%s: %s (%" PRIu64 " bytes, sent in %.3f s, answered in %.3f s)\n", path, answer,
-		       size_bytes, sent_s - start_s, now_s() - start_s);
+		printf("%s: %s (%" PRIu64 " bytes, sent in %.3f s, answered in %.3f s)\n", path,
+		       answer, size_bytes, sent_s - start_s, now_s() - start_s);
 	else if (r > 0)
 		fprintf(stderr, "seed_guest: not all of %s was sent: %s\n", path,
 			strerror(send_errno));

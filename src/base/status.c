@@ -10,7 +10,7 @@
 static const struct tsk_status_row rows[] = {
 	[TENSOCK_OK] = { "ok", "done", 0, 200, 0 },
 	[TENSOCK_INVALID_ARGUMENT] = { "invalid-argument", "a value does not fit", EINVAL, 400, 3 },
-	[TENSOCK_INVALID_MODEL] = { "invalid-model", "not a model that can be read", ENOEXEC, 400, 3 },
+	[TENSOCK_INVALID_MODEL] = { "invalid-model", "not a readable model", ENOEXEC, 400, 3 },
 	[TENSOCK_UNSUPPORTED] = { "unsupported", "this host does not do that", ENOTSUP, 501, 12 },
 	[TENSOCK_NOT_FOUND] = { "not-found", "no such thing", ENOENT, 404, 5 },
 	[TENSOCK_TOO_LARGE] = { "too-large", "above the limit", EFBIG, 413, 3 },
@@ -21,7 +21,7 @@ static const struct tsk_status_row rows[] = {
 	[TENSOCK_UNAVAILABLE] = { "unavailable", "not available now", EAGAIN, 503, 14 },
 	[TENSOCK_DEADLINE_EXCEEDED] = { "deadline-exceeded", "the time was up", ETIMEDOUT, 504, 4 },
 	[TENSOCK_CANCELLED] = { "cancelled", "cancelled", ECANCELED, 499, 1 },
-	[TENSOCK_WORKER_DIED] = { "worker-died", "the process that ran the model died", EOWNERDEAD, 500, 13 },
+	[TENSOCK_WORKER_DIED] = { "worker-died", "the model's process died", EOWNERDEAD, 500, 13 },
 	[TENSOCK_ENGINE_FAILED] = { "engine-failed", "the engine failed", EIO, 500, 13 },
 	[TENSOCK_INTERNAL] = { "internal", "a fault of this host", EFAULT, 500, 13 },
 };

@@ -8,11 +8,11 @@
 #include "base/cleanup.h"
 
 struct tsk_status_row {
-	const char *name;  /* as in logs and JSON: "invalid-model" */
-	const char *text;  /* a sentence without a full stop */
-	int errno_value;   /* what -errno means inside, never on a wire */
-	unsigned http;     /* HTTP status */
-	unsigned grpc;     /* gRPC status code */
+	const char *name; /* as in logs and JSON: "invalid-model" */
+	const char *text; /* a sentence without a full stop */
+	int errno_value;  /* what -errno means inside, never on a wire */
+	unsigned http;    /* HTTP status */
+	unsigned grpc;    /* gRPC status code */
 };
 
 /* The row of a status; a number that is none gives TENSOCK_INTERNAL's. */

@@ -362,9 +362,10 @@ static void raise_fd_limit(const struct config *config)
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
 	if (limit.rlim_cur < needed)
-		tsk_warning("at most %llu files may be open, and a guest's front may need %llu: raise "
-			    "RLIMIT_NOFILE (ulimit -Hn), or lower max-connections",
-			    (unsigned long long)limit.rlim_cur, (unsigned long long)needed);
+		tsk_warning(
+			"at most %llu files may be open, and a guest's front may need %llu: raise "
+			"RLIMIT_NOFILE (ulimit -Hn), or lower max-connections",
+			(unsigned long long)limit.rlim_cur, (unsigned long long)needed);
 }
 
 static int start(struct daemon *d, struct tensock_error *reterr)

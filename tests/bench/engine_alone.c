@@ -92,9 +92,9 @@ static void fill_input(const struct tensock_tensor_info *info, uint32_t index,
 		die(info->name, "only inputs of FP32 are supported here");
 	*ret = (struct tensock_tensor){ .index = index, .dtype = info->dtype, .rank = info->rank };
 	for (uint32_t i = 0; i < info->rank; i++) {
-		ret->dims[i] = info->dims[i] >= 0	    ? info->dims[i] :
-			       info->rank == 4 && i >= 2 ? IMAGE_SIDE :
-							   1;
+		ret->dims[i] = info->dims[i] >= 0          ? info->dims[i]
+			       : info->rank == 4 && i >= 2 ? IMAGE_SIDE
+							   : 1;
 		n *= (uint64_t)ret->dims[i];
 	}
 	ret->bytes = n * sizeof(float);
@@ -148,8 +148,12 @@ static double now_ms(void)
 
 static void measure(char **arguments)
 {
-	char *child_arguments[] = { (char *)(uintptr_t)"engine_alone", (char *)(uintptr_t)"--once",
-				    arguments[0], arguments[1], arguments[2], NULL };
+	char *child_arguments[] = { (char *)(uintptr_t) "engine_alone",
+				    (char *)(uintptr_t) "--once",
+				    arguments[0],
+				    arguments[1],
+				    arguments[2],
+				    NULL };
 	int ends[2];
 	char byte;
 	double start_ms = now_ms();
