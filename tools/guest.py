@@ -2,7 +2,8 @@
 """A small Linux guest under QEMU, for the demo, the tests and the measurements.
 
 Debian's kernel (tools/deps unpacks it to .deps/guest), busybox, and the files one gives it.  Its console
-is ttyS0; over ttyS1 a shell loop takes commands, one line each, and answers "STATUS SIZE\n" and SIZE bytes.
+is ttyS0; over ttyS1 a shell loop takes commands, one line each: "begun\n" when it has the line, and when it is
+done "STATUS SIZE\n" and SIZE bytes.
 """
 
 import ctypes
@@ -38,8 +39,10 @@ stty -F /dev/ttyS1 raw -echo
 while :; do sh /agent </dev/ttyS1 >/dev/ttyS1 2>/dev/console; done
 """
 
-AGENT = """echo ready
+AGENT = """echo
+echo ready
 while IFS= read -r line; do
+	echo begun
 	sh -c "$line" </dev/null >/tmp/.output 2>&1
 	echo $? $(stat -c %s /tmp/.output)
 	cat /tmp/.output
@@ -219,11 +222,18 @@ class Guest:
         return self
 
     def start(self, command):
-        """Sends a shell command without waiting for its answer: see finish()."""
+        """Sends a shell command without waiting for its answer: see finish().
+
+        The guest has taken it when this returns: what is still on its way at a reset would be read,
+        and echoed, by the next boot.
+        """
         if "\n" in command:
             raise ValueError("a command is one line")
         self._agent.settimeout(10)
         self._agent.sendall(command.encode() + b"\n")
+        line = self._line(time.monotonic() + 30)
+        if line != "begun":
+            raise self._failure(f"the guest did not take a command: {line}")
 
     def finish(self, timeout_s=60):
         """The answer to start(): exit status and output (both streams), as text."""
