@@ -53,8 +53,9 @@ class Vm:
     def serve(self, mode, port):
         """Starts a server of vsock_probe in the guest; returns once it listens."""
         log = f"/tmp/{mode}.{port}"
-        self.check(f"vsock_probe {mode} {port} >{log} 2>&1 & "
-                   f"until grep -q . {log}; do sleep 0.05; done; grep -q listening {log}")
+        # Not the log of an earlier server: the new one makes its own a little later.
+        self.check(f"rm -f {log}; vsock_probe {mode} {port} >{log} 2>&1 & "
+                   f"until grep -qs . {log}; do sleep 0.05; done; grep -q listening {log}")
 
     def connect(self, port):
         """A host program's connection to a port of the guest: the socket, or None when refused."""

@@ -24,7 +24,7 @@ def assert_serves(vm):
     vm.serve("echo", 6900)
     with vm.connect(6900) as connection:
         assert exchange(connection, b"hello") == b"hello"
-    vm.run("killall vsock_probe")
+    vm.run("killall vsock_probe; while pidof vsock_probe; do sleep 0.05; done")
 
 
 def test_guest_reboots(vm):
