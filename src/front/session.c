@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/session.h"
 
-#include <stdint.h>
+#include <inttypes.h>
 #include <string.h>
 #include <uv.h>
 
@@ -197,7 +197,8 @@ static void *session_open(void *context, struct stream_host *host)
 		return NULL;
 	if (sessions->n >= guest->limits.connections_max) {
 		sessions->refused++;
-		tsk_warning("a connection was refused: %u are open", sessions->n);
+		tsk_warning("a connection was refused: %u are open (%" PRIu64 " refused so far)",
+			    sessions->n, sessions->refused);
 		return NULL;
 	}
 	session = calloc(1, sizeof(*session));
