@@ -102,7 +102,8 @@ class FrontEnd:
         message = struct.pack("<III", request, flags, len(payload)) + payload
         try:
             sent = socket.send_fds(self.socket, [message], list(fds))
-            self.socket.sendall(message[sent:])
+            if sent < len(message):
+                self.socket.sendall(message[sent:])
         except (BrokenPipeError, ConnectionResetError) as error:
             raise Disconnected from error
 

@@ -213,3 +213,10 @@ class Queue:
             return 0
         self.signals += n
         return n
+
+    def is_broken(self):
+        """Whether the device has told that it gives the queue up; it tells once."""
+        try:
+            return os.eventfd_read(self.err_fd) > 0
+        except BlockingIOError:
+            return False
