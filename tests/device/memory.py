@@ -51,7 +51,7 @@ class Region:
 
 class Memory:
     """Regions.  allocate() gives space from the front of `home`, which is the
-    first region unless said otherwise; no byte is ever given twice."""
+    first region unless said otherwise; no byte is given twice before forget()."""
 
     def __init__(self, regions=None):
         self.regions = []
@@ -76,6 +76,10 @@ class Memory:
         assert start + size <= region.end, "the guest's memory is too small for this test"
         self._next[id(region)] = start + size
         return start
+
+    def forget(self):
+        """All is unused again: for a new driver."""
+        self._next.clear()
 
     def at(self, guest_addr):
         """The region that holds this byte; None: none does."""

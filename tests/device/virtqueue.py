@@ -55,6 +55,7 @@ class Queue:
         self.call_fd = eventfd()
         self.err_fd = eventfd()
         self.polled = False  # no kicks: the device looks by itself
+        self.base = base  # where the device begins
         self.next_avail = base
         self.next_used = base
         self.kicked_avail = base  # up to here the device knows what was offered

@@ -87,6 +87,7 @@ class Vmm:
     def start(self, event_idx=True, indirect=True, n_queues=2, size=128, rx_layout=None, n_rx=None,
               kick=True, call=True, **queue_options):
         """From the first message to a running device with its receive buffers offered."""
+        self.memory.forget()
         self.negotiate(event_idx, indirect)
         self.share_memory()
         for index in range(n_queues):
@@ -128,11 +129,11 @@ class Vmm:
         self.queues[index] = queue
         return queue
 
-    def set_up_queue(self, index, base=None):
-        """Tells the device all of a queue, which then waits to be enabled."""
+    def set_up_queue(self, index):
+        """Tells the device all of a queue, which then waits to be enabled: it goes on where it was."""
         queue = self.queues[index]
         self.front.set_vring_num(index, queue.size)
-        self.front.set_vring_base(index, queue.next_avail if base is None else base)
+        self.front.set_vring_base(index, queue.base)
         self.set_addresses(index)
         self.front.set_vring_err(index, queue.err_fd)
         self.front.set_vring_call(index, queue.call_fd if queue.signalled else None)
@@ -151,7 +152,9 @@ class Vmm:
     def stop(self):
         """As on a reset or unbind: {queue: the base that the device gave}."""
         self.enable(False)
-        return {index: self.front.get_vring_base(index) for index in self.queues}
+        for index, queue in self.queues.items():
+            queue.base = self.front.get_vring_base(index)
+        return {index: queue.base for index, queue in self.queues.items()}
 
     def restart(self, **options):
         """The driver is reset and starts afresh."""
