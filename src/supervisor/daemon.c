@@ -43,12 +43,16 @@ static void on_accepted(struct listener *listener, const char *name, int fd)
 	static const enum front_msg_type types[] = {
 		[LISTENER_VSOCK] = FRONT_CONNECTION,  [LISTENER_UNIX] = FRONT_CONNECTION,
 		[LISTENER_HYBRID] = FRONT_CONNECTION, [LISTENER_TCP] = FRONT_CONNECTION,
-		[LISTENER_VHOST] = FRONT_VMM,         [LISTENER_HOST] = FRONT_HOST_STREAM,
+		[LISTENER_HOST] = FRONT_HOST_STREAM,
 	};
 	struct daemon *d = listener->context;
 	struct guest *guest;
 	int r = guest_table_get(&d->guests, name, &guest);
 
+	if (r == 0 && listener->kind == LISTENER_VHOST) {
+		guest_vmm(guest, fd);
+		return;
+	}
 	if (r == 0) {
 		guest_deliver(guest, types[listener->kind], fd);
 		return;

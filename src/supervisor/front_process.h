@@ -22,6 +22,8 @@ struct front_process_ops {
 	 * more, also where it was being used when this came.
 	 */
 	void (*lost)(void *context, uint64_t lived_ms);
+	/* After lost(): the process is gone, and touches nothing any more. */
+	void (*exited)(void *context);
 };
 
 /*
@@ -33,10 +35,13 @@ int front_process_new(struct launcher *launcher, const struct front_start *start
 		      struct front_process **ret) _nodiscard_;
 
 /*
- * Hands fd over (it stays the caller's) as CONNECTION, HOST_STREAM or VMM.  -EAGAIN: the front does
+ * Hands fd over (it stays the caller's) as CONNECTION, HOST_STREAM or DEVICE.  -EAGAIN: the front does
  * not keep up.  -EPIPE: it is gone, and lost() has been called.
  */
 int front_process_send(struct front_process *front, enum front_msg_type type, int fd) _nodiscard_;
+
+/* Kills it, which comes as lost() before this returns. */
+void front_process_condemn(struct front_process *front);
 
 /* Asks it to take no new work, finish what runs and exit, which comes as lost(). */
 void front_process_stop(struct front_process *front);

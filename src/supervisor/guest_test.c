@@ -154,7 +154,7 @@ static void test_surroundings(void **state)
 	int open_fd = dup(0);
 
 	/* Not even an fd that lacks close-on-exec gets across. */
-	deliver(f, "plain", FRONT_VMM);
+	deliver(f, "plain", FRONT_CONNECTION);
 	close(open_fd);
 	expect("fds 4\n");
 	expect("cwd gone, 0 entries\n"); /* a folder that is in no other */
@@ -163,9 +163,9 @@ static void test_surroundings(void **state)
 static void test_start(void **state)
 {
 	struct fixture *f = *state;
-	deliver(f, "plain", FRONT_VMM);
+	deliver(f, "plain", FRONT_CONNECTION);
 
-	expect("start plain, cid 0, workers 2, run 70 ms\nfd 4\n");
+	expect("start plain, cid 0, workers 2, run 70 ms\nfd 2\n");
 	expect("session own\n");
 	expect("core 0\n");
 	expect("blocked 0\n");
@@ -175,7 +175,7 @@ static void test_start(void **state)
 	assert_null(strstr(record, "env XDG_"));
 	/* The next connection is the same front's. */
 	deliver(f, "plain", FRONT_HOST_STREAM);
-	expect("fd 4\nfd 3\n");
+	expect("fd 2\nfd 3\n");
 	assert_int_equal(n_children(f), 1);
 }
 

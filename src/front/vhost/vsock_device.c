@@ -6,7 +6,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "front/vhost/backend.h"
 #include "front/vhost/iov.h"
 #include "front/vhost/vsock_packet.h"
 #include "front/vhost/vsock_socket.h"
@@ -30,6 +29,7 @@ struct vsock_device {
 	uv_loop_t *loop;
 	struct vsock_table *table;
 	struct vhost_backend *backend; /* NULL: no VMM */
+	struct ledger *ledger;
 	struct vring *rx, *tx;         /* NULL: not started */
 	bool tx_waits;                 /* for answers to be taken by the guest */
 
@@ -186,9 +186,10 @@ static void pump(struct vsock_device *device)
 	more = !vsock_table_run_events(device->table, EVENTS_A_TURN, now_ns);
 	if (device->rx && device->tx) {
 		more |= pump_tx(device, now_ns);
+		/* Questions before answers: what a dead front had answered is never asked again. */
+		vring_flush(device->tx);
 		more |= pump_rx(device, now_ns);
 		more |= device->tx_waits && !vsock_table_is_full(device->table);
-		vring_flush(device->tx);
 		vring_flush(device->rx);
 	}
 	vsock_table_reap(device->table);
@@ -265,6 +266,12 @@ static void device_stopped(void *context, unsigned q)
 	vsock_table_stop(device->table);
 }
 
+static void drop_ledger(struct vsock_device *device)
+{
+	vsock_table_set_ledger(device->table, NULL);
+	device->ledger = ledger_free(device->ledger);
+}
+
 static void device_disconnected(void *context)
 {
 	struct vsock_device *device = context;
@@ -272,6 +279,8 @@ static void device_disconnected(void *context)
 
 	vsock_table_clear(device->table);
 	vhost_backend_free(backend);
+	drop_ledger(device);
+	device->config.ended(device->config.ended_context);
 }
 
 static const struct vhost_device_ops device_ops = {
@@ -359,6 +368,9 @@ void vsock_device_free(struct vsock_device *device)
 		return;
 	vhost_backend_free(device->backend);
 	device->rx = device->tx = NULL;
+	/* What is entered there is the next front's to tell. */
+	if (device->table)
+		drop_ledger(device);
 	vsock_table_free(device->table);
 	if (!device->n_handles) {
 		device_release(device);
@@ -369,13 +381,37 @@ void vsock_device_free(struct vsock_device *device)
 	uv_close((uv_handle_t *)&device->idle, on_closed);
 }
 
-int vsock_device_attach(struct vsock_device *device, int fd)
+int vsock_device_attach(struct vsock_device *device, struct vhost_session *session)
 {
+	bool goes_on = session->state_bytes;
+	struct ledger *ledger = session->ledger;
+	int r;
+
 	if (device->backend) {
-		tsk_close(fd);
+		vhost_session_close(session);
+		ledger_free(ledger);
 		return -EBUSY;
 	}
-	return vhost_backend_new(device->loop, fd, &device_ops, device, &device->backend);
+	r = vhost_backend_new(device->loop, session, &device_ops, device, &device->backend);
+	if (r < 0) {
+		ledger_free(ledger);
+		return r;
+	}
+	device->ledger = ledger;
+	vsock_table_set_ledger(device->table, ledger);
+	if (!goes_on)
+		return 0;
+	r = vsock_table_recall(device->table);
+	if (r < 0)
+		tsk_warning("vsock: some connections of the front before hang: %s", strerror(-r));
+	vhost_backend_resume(device->backend);
+	return 0;
+}
+
+void vsock_device_stepped(struct vsock_device *device, int result)
+{
+	if (device->backend)
+		vhost_backend_stepped(device->backend, result);
 }
 
 void vsock_device_host_stream(struct vsock_device *device, int fd)

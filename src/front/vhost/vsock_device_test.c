@@ -587,14 +587,16 @@ static void a_stopped_driver_drops_all_and_the_next_begins_anew(void **state)
 static void one_vmm_at_a_time(void **state)
 {
 	struct fixture *f = *state;
-	int fd = dup(0);
+	struct vhost_session session = { .fd = dup(0) };
 
-	assert_int_equal(vsock_device_attach(f->device, fd), -EBUSY);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(vsock_device_attach(f->device, &session), -EBUSY);
+	assert_int_equal(fcntl(session.fd, F_GETFD), -1);
+	assert_int_equal(f->sessions_ended, 0);
 	stop(f);
 	vmm->ops->disconnected(vmm->device);
 	assert_null(vmm);
-	assert_int_equal(vsock_device_attach(f->device, dup(0)), 0);
+	assert_int_equal(f->sessions_ended, 1);
+	assert_int_equal(attach(f, false, NULL), 0);
 	start(f);
 }
 

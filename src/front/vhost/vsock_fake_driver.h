@@ -71,19 +71,36 @@ struct vhost_backend {
 	const struct vhost_device_ops *ops;
 	void *device;
 	int fd;
+	unsigned resumed;
 };
 
 static struct vhost_backend *vmm;
 
-int vhost_backend_new(uv_loop_t *loop, int fd, const struct vhost_device_ops *ops, void *device,
-		      struct vhost_backend **ret)
+int vhost_backend_new(uv_loop_t *loop, struct vhost_session *session,
+		      const struct vhost_device_ops *ops, void *device, struct vhost_backend **ret)
 {
 	(void)loop;
 	vmm = malloc(sizeof(*vmm));
 	assert_non_null(vmm);
-	*vmm = (struct vhost_backend){ ops, device, fd };
+	*vmm = (struct vhost_backend){ ops, device, session->fd, 0 };
 	*ret = vmm;
 	return 0;
+}
+
+void vhost_backend_resume(struct vhost_backend *backend)
+{
+	backend->resumed++;
+}
+
+void vhost_backend_stepped(struct vhost_backend *backend, int result)
+{
+	(void)backend;
+	(void)result;
+}
+
+void vhost_session_close(struct vhost_session *session)
+{
+	close(session->fd);
 }
 
 void vhost_backend_free(struct vhost_backend *backend)
@@ -194,6 +211,7 @@ static const struct stream_ops echo_ops = {
 };
 
 struct fixture {
+	unsigned sessions_ended;
 	uv_loop_t loop;
 	struct vsock_device *device;
 	struct vring *rx, *tx;
@@ -238,6 +256,21 @@ static void stop(struct fixture *f)
 	f->rx = f->tx = NULL;
 }
 
+/* A VMM comes, or comes again to a device that goes on with its session. */
+static int attach(struct fixture *f, bool goes_on, struct ledger *ledger)
+{
+	struct vhost_session session = { .fd = dup(0), .state_bytes = goes_on, .ledger = ledger };
+
+	return vsock_device_attach(f->device, &session);
+}
+
+static void on_session_ended(void *context)
+{
+	struct fixture *f = context;
+
+	f->sessions_ended++;
+}
+
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -247,6 +280,8 @@ static int set_up(void **state)
 		.service = { .ops = &echo_ops, .open = echo_open },
 		.connect = ask,
 		.connect_context = f,
+		.ended = on_session_ended,
+		.ended_context = f,
 	};
 
 	assert_non_null(f);
@@ -254,7 +289,7 @@ static int set_up(void **state)
 	assert_non_null(f->memory);
 	assert_int_equal(uv_loop_init(&f->loop), 0);
 	assert_int_equal(vsock_device_new(&f->loop, &config, &f->device), 0);
-	assert_int_equal(vsock_device_attach(f->device, dup(0)), 0);
+	assert_int_equal(attach(f, false, NULL), 0);
 	service_is_full = false;
 	start(f);
 	*state = f;

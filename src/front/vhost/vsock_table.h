@@ -32,6 +32,14 @@ int vsock_table_new(const struct vsock_table_config *config, struct vsock_table 
 void vsock_table_free(struct vsock_table *table);
 
 /*
+ * Where the connections that the guest knows of are entered from now on; it outlives the table, or
+ * NULL.  Not while there are connections.
+ */
+void vsock_table_set_ledger(struct vsock_table *table, struct ledger *ledger);
+/* Resets all connections that are entered there.  -ENOMEM: not all of them. */
+int vsock_table_recall(struct vsock_table *table) _nodiscard_;
+
+/*
  * A packet of the guest.  whole: header->len is within bounds and the pieces hold that many bytes;
  * otherwise the packet is an error of the guest's.
  */
@@ -77,7 +85,10 @@ void vsock_table_expire(struct vsock_table *table, uint64_t now_ns);
 void vsock_table_stop(struct vsock_table *table);
 /* The VM is gone. */
 void vsock_table_clear(struct vsock_table *table);
-/* Closes and frees what is over.  Call it when the guest has been given what was taken for it. */
+/*
+ * Closes and frees what is over, and strikes it out.  Call it when the guest has been given what was
+ * taken for it, and only then.
+ */
 void vsock_table_reap(struct vsock_table *table);
 
 /* Connections that are open or being opened. */
