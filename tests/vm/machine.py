@@ -181,8 +181,11 @@ def exchange(connection, data):
     """Sends data and its end while receiving: all that comes back."""
 
     def send():
-        connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        try:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the peer has gone; what is received says so
 
     sender = threading.Thread(target=send, daemon=True)
     sender.start()

@@ -41,6 +41,8 @@ struct vmm {
 	/* the other side */
 	uv_loop_t loop;
 	struct test_keeper keeper;
+	int ledger_fd;
+	struct ledger *ledger;
 	struct vhost_backend *backend;
 	struct vring *rings[VHOST_QUEUES_MAX]; /* as the device knows them */
 	unsigned started, stopped, kicked, disconnected, taken;
@@ -173,6 +175,9 @@ static inline int vmm_setup(void **state)
 		v->err[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	}
 	session = test_keeper_begin(&v->keeper, fds[1]);
+	assert_int_equal(tsk_memfd_new("ledger", DEVICE_LEDGER_BYTES(1), &v->ledger_fd), 0);
+	assert_int_equal(ledger_new(v->ledger_fd, &v->ledger), 0);
+	session.ledger = v->ledger;
 	assert_int_equal(vhost_backend_new(&v->loop, &session, &vmm_device_ops, v, &v->backend), 0);
 	*state = v;
 	return 0;
@@ -187,6 +192,8 @@ static inline int vmm_teardown(void **state)
 	v->free_in = FREE_NEVER;
 	vhost_backend_free(v->backend);
 	test_keeper_done(&v->keeper);
+	ledger_free(v->ledger);
+	tsk_close(v->ledger_fd);
 	uv_run(&v->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&v->loop), 0);
 	assert_int_equal(v->started, v->stopped);
