@@ -56,8 +56,13 @@ void vring_push(struct vring *ring, uint16_t head, uint32_t written)
 	ring->pushed++;
 }
 
+/* Called before what was pushed is published. */
+static void (*at_flush)(struct vring *ring);
+
 void vring_flush(struct vring *ring)
 {
+	if (at_flush)
+		at_flush(ring);
 	ring->flushes++;
 }
 
@@ -413,7 +418,7 @@ static void send_op(struct fixture *f, unsigned op, uint32_t guest_port, uint32_
 	send_packet(f, &h, "");
 }
 
-static void send_data(struct fixture *f, uint32_t guest_port, uint32_t host_port, const void *bytes,
+static inline void send_data(struct fixture *f, uint32_t guest_port, uint32_t host_port, const void *bytes,
 		      size_t len)
 {
 	struct vsock_header h = packet(VSOCK_OP_RW, guest_port, host_port);
@@ -461,7 +466,7 @@ static void expect_nothing(struct fixture *f)
 	assert_false(receive(f, &h, NULL, 0));
 }
 
-static void expect_data(struct fixture *f, const void *bytes, size_t len)
+static inline void expect_data(struct fixture *f, const void *bytes, size_t len)
 {
 	char buf[70000];
 	size_t done = 0;
