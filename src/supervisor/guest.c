@@ -30,7 +30,7 @@ struct guest {
 
 	struct device *device;       /* NULL without the built-in device */
 	struct front_process *front; /* NULL: none now */
-	bool leaving; /* the process of the front before has not ended, and may write to the device */
+	struct front_process *leaving; /* lost, but not gone: it may still write to the device */
 	bool keep;                   /* it shall always have one */
 	unsigned crashes;            /* in a row */
 	uint64_t not_before_ns;      /* the next front */
@@ -76,8 +76,12 @@ static void on_front_lost(void *context, uint64_t lived_ms)
 {
 	struct guest *guest = context;
 
+	/* A device is handed on when nobody else can touch it; others need not wait. */
+	if (guest->device)
+		guest->leaving = guest->front;
+	else
+		front_process_abandon(guest->front);
 	guest->front = NULL;
-	guest->leaving = guest->device;
 	if (guest->table->stopping)
 		return;
 	guest->crashes = lived_ms >= STEADY_MS ? 1 : guest->crashes + 1;
@@ -91,9 +95,7 @@ static void on_front_exited(void *context)
 	struct guest *guest = context;
 	uint64_t now_ns = tsk_now_ns(), wait_ms = 0;
 
-	if (!guest->device)
-		return;
-	guest->leaving = false;
+	guest->leaving = NULL;
 	device_close_channel(guest->device);
 	if (!guest->keep || guest->table->stopping)
 		return;
@@ -218,6 +220,8 @@ static void forget(struct guest_table *table, struct guest **place)
 	table->n_guests--;
 	if (guest->front)
 		front_process_abandon(guest->front);
+	if (guest->leaving)
+		front_process_abandon(guest->leaving);
 	device_free(guest->device);
 	uv_close((uv_handle_t *)&guest->restart, on_timer_closed);
 }

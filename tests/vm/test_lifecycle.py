@@ -125,21 +125,6 @@ def test_worker_is_killed_while_it_runs(folder, small):
         assert busy[0] not in machine.workers()
 
 
-def test_front_is_killed(folder, small):
-    """The device is gone with it; the daemon, the other guest and the next VMM are not."""
-    with Machine(folder, count=2, files=small) as machine:
-        front = next(pid for pid in machine.daemon.children("tensock-front")
-                     if holds_guest_memory(pid))
-        os.kill(front, signal.SIGKILL)
-        answers = [vm.run("timeout 5 vsock_probe connect 2 9999")[0] for vm in machine.vms]
-        assert sorted(bool(answer) for answer in answers) == [False, True]
-        lost, other = sorted(machine.vms, key=lambda vm: answers[machine.vms.index(vm)] == 0)
-        assert_serves(other)
-        lost.boot()
-        assert_serves(lost)
-        assert front not in machine.daemon.children("tensock-front")
-
-
 def holds_guest_memory(pid):
     with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
         return "memory-backend" in maps.read()
