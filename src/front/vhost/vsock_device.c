@@ -22,7 +22,11 @@
 enum queue {
 	QUEUE_RX = 0, /* named as the driver sees them: rx is to the guest */
 	QUEUE_TX = 1,
+	QUEUE_EVENT = 2, /* QEMU keeps it for itself; other VMMs hand it over */
 };
+
+/* VIRTIO 1.2 §5.10.6.7: all connections are gone.  le32 id */
+static const unsigned char transport_reset[4] = { 0 };
 
 struct vsock_device {
 	struct vsock_device_config config;
@@ -32,6 +36,8 @@ struct vsock_device {
 	struct ledger *ledger;
 	struct vring *rx, *tx;         /* NULL: not started */
 	bool tx_waits;                 /* for answers to be taken by the guest */
+	struct vring *event;
+	bool reset_is_due; /* the guest is to hear of a front that died */
 
 	/*
 	 * The Unix sockets are watched through an epoll set of our own: libuv has no edge-triggered
@@ -109,6 +115,26 @@ static bool pump_rx(struct vsock_device *device, uint64_t now_ns)
 	return vsock_table_has_control(table) || vsock_table_reader(table);
 }
 
+/*
+ * Says on the event queue that the connections of the front before are gone: Linux gives their
+ * programs ECONNRESET then, while an RST reads as the end of the stream.
+ */
+static void tell_reset(struct vsock_device *device)
+{
+	struct vring_chain chain;
+
+	if (!device->reset_is_due || !device->event || vring_pop(device->event, &chain) <= 0)
+		return;
+	if (iov_put(chain.iov + chain.n_out, chain.n_in, transport_reset,
+		    sizeof(transport_reset)) == sizeof(transport_reset)) {
+		vring_push(device->event, chain.head, sizeof(transport_reset));
+		device->reset_is_due = false;
+	} else {
+		vring_push(device->event, chain.head, 0);
+	}
+	vring_flush(device->event);
+}
+
 static void take_packet(struct vsock_device *device, const struct vring_chain *chain,
 			uint64_t now_ns)
 {
@@ -184,6 +210,7 @@ static void pump(struct vsock_device *device)
 	uv_idle_stop(&device->idle);
 	vsock_table_expire(device->table, now_ns);
 	more = !vsock_table_run_events(device->table, EVENTS_A_TURN, now_ns);
+	tell_reset(device);
 	if (device->rx && device->tx) {
 		more |= pump_tx(device, now_ns);
 		/* Questions before answers: what a dead front had answered is never asked again. */
@@ -244,7 +271,8 @@ static void device_started(void *context, unsigned q, struct vring *ring)
 		device->rx = ring;
 	else if (q == QUEUE_TX)
 		device->tx = ring;
-	/* The third queue is for events, of which we have none. */
+	else
+		device->event = ring;
 }
 
 static void device_kicked(void *context, unsigned q)
@@ -257,8 +285,12 @@ static void device_stopped(void *context, unsigned q)
 {
 	struct vsock_device *device = context;
 
-	if (q > QUEUE_TX)
+	if (q == QUEUE_EVENT) {
+		device->event = NULL;
 		return;
+	}
+	/* A driver that begins anew knows of no connection. */
+	device->reset_is_due = false;
 	if (q == QUEUE_RX)
 		device->rx = NULL;
 	else
@@ -367,7 +399,7 @@ void vsock_device_free(struct vsock_device *device)
 	if (!device)
 		return;
 	vhost_backend_free(device->backend);
-	device->rx = device->tx = NULL;
+	device->rx = device->tx = device->event = NULL;
 	/* What is entered there is the next front's to tell. */
 	if (device->table)
 		drop_ledger(device);
@@ -398,6 +430,7 @@ int vsock_device_attach(struct vsock_device *device, struct vhost_session *sessi
 		return r;
 	}
 	device->ledger = ledger;
+	device->reset_is_due = goes_on;
 	vsock_table_set_ledger(device->table, ledger);
 	if (!goes_on)
 		return 0;

@@ -215,6 +215,33 @@ static void all_are_told_however_many_they_are(void **state)
 	assert_int_equal(entries(), 0);
 }
 
+/* A VMM that hands the event queue over lets the guest hear of it as a reset of the transport. */
+static void the_event_queue_tells_of_it_once(void **state)
+{
+	struct fixture *f = *state;
+	struct vring *event = calloc(1, sizeof(*event));
+	unsigned char *bytes = guest_memory_take(f, 8);
+
+	assert_non_null(event);
+	go_on(f);
+	vmm->ops->started(vmm->device, 2, event);
+	vmm->ops->kicked(vmm->device, 2);
+	memset(bytes, 0xff, 8);
+	for (unsigned i = 0; i < 2; i++) {
+		struct vring_chain *chain = offer(event);
+
+		chain->iov[chain->n_in++] = (struct iovec){ bytes, 4 };
+		chain->in_bytes = 4;
+		event->offered++;
+		vmm->ops->kicked(vmm->device, 2);
+	}
+	assert_memory_equal(bytes, "\0\0\0\0\xff\xff\xff\xff", 8);
+	assert_int_equal(event->pushed, 1);
+	assert_int_equal(event->written[0], 4);
+	vmm->ops->stopped(vmm->device, 2);
+	free(event);
+}
+
 /* An orderly end leaves the entries to the next front, as a death does. */
 static void an_orderly_end_forgets_nothing(void **state)
 {
@@ -239,6 +266,7 @@ int main(void)
 		T(a_request_that_is_met_again_is_answered_once),
 		T(a_guest_that_has_forgotten_too_is_not_told),
 		T(all_are_told_however_many_they_are),
+		T(the_event_queue_tells_of_it_once),
 		T(an_orderly_end_forgets_nothing),
 	};
 
