@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/vhost/vsock_table.h"
 
+#include <inttypes.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 
 #define BUCKETS 1024u
-#define REPLIES_MAX 128u              /* RSTs for packets that belong to no connection */
-#define RETRY_NS (20 * TSK_NS_PER_MS) /* after a full backlog */
+#define REPLIES_MAX 128u               /* RSTs for packets that belong to no connection */
+#define REFUSED_TOLD_NS TSK_NS_PER_SEC /* how often the log tells of refused connections */
+#define RETRY_NS (20 * TSK_NS_PER_MS)  /* after a full backlog */
 
 TAILQ_HEAD(conn_list, vsock_conn);
 
@@ -35,6 +37,8 @@ struct vsock_table {
 	uint32_t next_port;
 	uint64_t deadline_ns;
 	uint64_t forged;
+	uint64_t refused;         /* connections, because there were too many */
+	uint64_t refused_next_ns; /* not to be told before */
 };
 
 int vsock_table_new(const struct vsock_table_config *config, struct vsock_table **ret)
@@ -87,12 +91,27 @@ static void insert(struct vsock_conn *conn)
 	conn->hashed = true;
 }
 
-static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_state state)
+static void refuse(struct vsock_table *table, uint64_t now_ns)
+{
+	table->refused++;
+	/* A guest may try as often as it likes; the log is for others, too. */
+	if (now_ns < table->refused_next_ns)
+		return;
+	table->refused_next_ns = now_ns + REFUSED_TOLD_NS;
+	tsk_warning("vsock: a connection was refused: %u are open, which is max-connections "
+		    "(%" PRIu64 " refused so far)",
+		    table->n_conns, table->refused);
+}
+
+static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_state state,
+				   uint64_t now_ns)
 {
 	struct vsock_conn *conn;
 
-	if (table->n_conns >= table->config.connections_max)
+	if (table->n_conns >= table->config.connections_max) {
+		refuse(table, now_ns);
 		return NULL;
+	}
 	conn = calloc(1, sizeof(*conn));
 	if (!conn)
 		return NULL;
@@ -201,7 +220,7 @@ static void ask(struct vsock_conn *conn)
 
 static void request(struct vsock_table *table, const struct vsock_header *header, uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING);
+	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING, now_ns);
 
 	if (!conn) {
 		reply_rst(table, header);
@@ -304,7 +323,7 @@ void vsock_table_rotate(struct vsock_table *table, struct vsock_conn *conn)
 
 struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_GREETING);
+	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_GREETING, now_ns);
 
 	if (!conn)
 		return NULL;
@@ -461,4 +480,9 @@ unsigned vsock_table_connections(const struct vsock_table *table)
 uint64_t vsock_table_forged(const struct vsock_table *table)
 {
 	return table->forged;
+}
+
+uint64_t vsock_table_refused(const struct vsock_table *table)
+{
+	return table->refused;
 }

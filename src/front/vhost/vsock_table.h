@@ -84,5 +84,7 @@ void vsock_table_reap(struct vsock_table *table);
 unsigned vsock_table_connections(const struct vsock_table *table);
 /* Packets dropped because their addresses were not the guest's own or not ours. */
 uint64_t vsock_table_forged(const struct vsock_table *table);
+/* Connections of either side that were refused because there were too many. */
+uint64_t vsock_table_refused(const struct vsock_table *table);
 
 #endif

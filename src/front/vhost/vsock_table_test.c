@@ -264,6 +264,7 @@ static void the_limit_is_kept(void **state)
 	send(f, VSOCK_OP_REQUEST, 4, 80);
 	fake_expect(f, VSOCK_OP_RST);
 	assert_null(vsock_table_greet(f->table, f->now_ns));
+	assert_int_equal(vsock_table_refused(f->table), 2);
 	send(f, VSOCK_OP_RST, 0, 80);
 	vsock_table_reap(f->table);
 	send(f, VSOCK_OP_REQUEST, 4, 80);
