@@ -61,6 +61,14 @@ static void on_accepted(struct listener *listener, const char *name, int fd)
 	tsk_close(fd);
 }
 
+static bool has_room(struct listener *listener)
+{
+	struct daemon *d = listener->context;
+	struct guest *guest;
+
+	return guest_table_get(&d->guests, listener->guest, &guest) < 0 || guest_has_room(guest);
+}
+
 static struct listener *listener_new(struct daemon *d, struct tensock_error *reterr)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
@@ -75,6 +83,7 @@ static struct listener *listener_new(struct daemon *d, struct tensock_error *ret
 		return NULL;
 	}
 	listener->accepted = on_accepted;
+	listener->has_room = has_room;
 	listener->context = d;
 	listener->allow_local_cid = d->config->allow_local_cid;
 	return listener;

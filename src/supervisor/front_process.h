@@ -6,6 +6,7 @@
 #ifndef SUPERVISOR_FRONT_PROCESS_H
 #define SUPERVISOR_FRONT_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -37,6 +38,9 @@ int front_process_new(struct launcher *launcher, const struct front_start *start
  * not keep up.  -EPIPE: it is gone, and lost() has been called.
  */
 int front_process_send(struct front_process *front, enum front_msg_type type, int fd) _nodiscard_;
+
+/* Whether front_process_send() would be taken now, as far as one can tell. */
+bool front_process_has_room(const struct front_process *front);
 
 /* Asks it to take no new work, finish what runs and exit, which comes as lost(). */
 void front_process_stop(struct front_process *front);

@@ -147,6 +147,11 @@ void guest_deliver(struct guest *guest, enum front_msg_type type, int fd)
 		    (unsigned long long)guest->refused);
 }
 
+bool guest_has_room(const struct guest *guest)
+{
+	return !guest->front || front_process_has_room(guest->front);
+}
+
 /* The table */
 
 static void on_timer_closed(uv_handle_t *handle)
