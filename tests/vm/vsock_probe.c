@@ -10,6 +10,7 @@
  *   flood CID PORT     sends zeros until the connection fails or its peer's end of it comes; prints how
  *                      many bytes were taken
  *   echo PORT          serves: sends back what comes, and its end
+ *   crowd PORT         serves as echo does, but all connections from one process
  *   late PORT          serves: takes all until its end, then answers "N bytes\n"
  *   mute PORT          serves: accepts and never reads
  */
@@ -31,6 +32,7 @@
 
 #define BUFFER_BYTES ((size_t)64 * 1024)
 #define STORM_MAX 4096u
+#define CROWD_BYTES 1024u
 
 static void die(const char *what)
 {
@@ -249,8 +251,7 @@ static void serve_mute(int fd)
 	pause();
 }
 
-/* One process a connection.  Never returns. */
-static void serve(uint32_t port, void (*on_connection)(int fd))
+static int listen_at(uint32_t port)
 {
 	const struct sockaddr_vm address = {
 		.svm_family = AF_VSOCK,
@@ -263,11 +264,19 @@ static void serve(uint32_t port, void (*on_connection)(int fd))
 		die("socket");
 	if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		die("bind");
-	if (listen(listener, 128) < 0)
+	if (listen(listener, STORM_MAX) < 0)
 		die("listen");
-	signal(SIGCHLD, SIG_IGN);
 	puts("listening");
 	fflush(stdout);
+	return listener;
+}
+
+/* One process a connection.  Never returns. */
+static void serve(uint32_t port, void (*on_connection)(int fd))
+{
+	int listener = listen_at(port);
+
+	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
 		int fd = accept(listener, NULL, NULL);
 
@@ -281,6 +290,43 @@ static void serve(uint32_t port, void (*on_connection)(int fd))
 			_exit(0);
 		}
 		close(fd);
+	}
+}
+
+/* Echoes what one connection has.  False: it has ended. */
+static bool echo_some(int fd)
+{
+	unsigned char buffer[CROWD_BYTES];
+	ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	return n > 0 && send(fd, buffer, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+/* Never returns. */
+static void serve_crowd(uint32_t port)
+{
+	static struct pollfd fds[STORM_MAX];
+	nfds_t n = 1;
+
+	fds[0] = (struct pollfd){ .fd = listen_at(port), .events = POLLIN };
+	for (;;) {
+		if (poll(fds, n, -1) < 0)
+			die("poll");
+		for (nfds_t i = n; i-- > 1;) {
+			if (!fds[i].revents || echo_some(fds[i].fd))
+				continue;
+			close(fds[i].fd);
+			fds[i] = fds[--n];
+		}
+		if (fds[0].revents && n < STORM_MAX) {
+			int fd = accept(fds[0].fd, NULL, NULL);
+
+			if (fd < 0)
+				die("accept");
+			fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		}
 	}
 }
 
@@ -308,6 +354,8 @@ int main(int argc, char **argv)
 		return run_storm(number(argv[2]), number(argv[3]), number(argv[4]));
 	if (argc == 3 && strcmp(mode, "echo") == 0)
 		serve(number(argv[2]), serve_echo);
+	if (argc == 3 && strcmp(mode, "crowd") == 0)
+		serve_crowd(number(argv[2]));
 	if (argc == 3 && strcmp(mode, "late") == 0)
 		serve(number(argv[2]), serve_late);
 	if (argc == 3 && strcmp(mode, "mute") == 0)
