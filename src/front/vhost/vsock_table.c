@@ -21,7 +21,8 @@ struct reply {
 
 struct vsock_table {
 	struct vsock_table_config config;
-	unsigned n_conns; /* all, down to those that wait to be freed */
+	uint64_t window_bytes; /* taken of config.window_bytes_max */
+	unsigned n_conns;      /* all, down to those that wait to be freed */
 	struct conn_list all;
 	struct conn_list control; /* conn->out is not 0 */
 	struct conn_list readers; /* vsock_conn_readable() is not 0 */
@@ -134,11 +135,32 @@ static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_st
 		(conn)->member = _wanted;                    \
 	} while (0)
 
+/*
+ * Widens the window as soon as there is room for that, and gives the room back when no more bytes
+ * can come.  In between a window is never made smaller: the guest has been told of it.
+ */
+static void size_window(struct vsock_conn *conn)
+{
+	const uint64_t extra_bytes = VSOCK_BUF_ALLOC - VSOCK_BUF_ALLOC_MIN;
+	struct vsock_table *table = conn->table;
+
+	if (conn->credit.wide && conn->state >= VSOCK_CONN_RESET) {
+		conn->credit.wide = false;
+		table->window_bytes -= extra_bytes;
+	} else if (!conn->credit.wide && conn->state > VSOCK_CONN_GREETING &&
+		   conn->state <= VSOCK_CONN_OPEN &&
+		   table->config.window_bytes_max - table->window_bytes >= extra_bytes) {
+		conn->credit.wide = true;
+		table->window_bytes += extra_bytes;
+	}
+}
+
 void vsock_table_relink(struct vsock_conn *conn)
 {
 	struct vsock_table *table = conn->table;
 	bool dead = conn->state == VSOCK_CONN_DEAD;
 
+	size_window(conn);
 	if (conn->hashed && (dead || conn->state == VSOCK_CONN_DRAINING)) {
 		TAILQ_REMOVE(bucket(table, conn->guest_port, conn->host_port), conn, hash_link);
 		conn->hashed = false;
