@@ -36,14 +36,23 @@ def dial(vm):
     return connection
 
 
+def front(machine):
+    """/proc's folder of the front with the guest's device."""
+    folders = [Path(f"/proc/{pid}") for pid in machine.daemon.children("tensock-front")]
+    return next(folder for folder in folders
+                if "memory-backend" in (folder / "maps").read_text(encoding="utf-8"))
+
+
 def front_sockets(machine):
-    """How many sockets the front with the guest's device has open."""
-    for pid in machine.daemon.children("tensock-front"):
-        if "memory-backend" in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8"):
-            with contextlib.suppress(FileNotFoundError):
-                return sum("socket:" in str(fd.readlink())
-                           for fd in Path(f"/proc/{pid}/fd").iterdir())
-    return None
+    """How many sockets it has open."""
+    with contextlib.suppress(FileNotFoundError):  # one was closed meanwhile
+        return sum("socket:" in str(fd.readlink()) for fd in (front(machine) / "fd").iterdir())
+
+
+def front_bytes(machine):
+    """The memory of its own, without the guest's."""
+    rollup = (front(machine) / "smaps_rollup").read_text(encoding="ascii")
+    return int(re.search(r"^Anonymous:\s+(\d+)", rollup, re.MULTILINE).group(1)) * 1024
 
 
 def assert_echoed(connections):
@@ -254,3 +263,23 @@ def test_every_connection_and_one_more(machine, vm):
             assert "vm1" in told[0]
             assert f"{CONNECTIONS_MAX} are open" in told[0]
         assert eventually(lambda: front_sockets(machine) == before)
+
+
+def test_unread_bytes_are_bounded(machine, vm):
+    """1,000 connections, each as full as the device lets it be, and nobody reads: docs/device.md says
+    how much the front may hold."""
+    bound = (4 << 30) // 64 + CONNECTIONS_MAX * (16 << 10)  # of max-memory's default
+    before = front_bytes(machine), front_sockets(machine)
+    done = threading.Event()
+    with Server(f"{vm.uds}_5404", lambda _: done.wait(60)), vm.connect(PORT) as other:
+        vm.check("ulimit -n 4096; cp /bin/vsock_probe /tmp/leaver; "
+                 "/tmp/leaver fill 2 5404 1000 >/tmp/filled 2>&1 & "
+                 "until grep -qs . /tmp/filled; do sleep 0.1; done", timeout_s=120)
+        taken = int(vm.check("cat /tmp/filled"))
+        unread = front_bytes(machine) - before[0]
+        assert_echoed([other])
+        vm.check("killall -KILL leaver")
+        done.set()
+    assert taken > 1000 * (16 << 10)
+    assert bound / 2 < unread < bound + (4 << 20)
+    assert eventually(lambda: front_sockets(machine) == before[1])

@@ -9,6 +9,8 @@
  *                      each; prints how many were right
  *   flood CID PORT     sends zeros until the connection fails or its peer's end of it comes; prints how
  *                      many bytes were taken
+ *   fill CID PORT N    opens N connections, sends on each until nothing more is taken; prints how many
+ *                      bytes were, and stays
  *   echo PORT          serves: sends back what comes, and its end
  *   crowd PORT         serves as echo does, but all connections from one process
  *   late PORT          serves: takes all until its end, then answers "N bytes\n"
@@ -223,6 +225,44 @@ static int run_flood(int fd)
 	return 0;
 }
 
+/* Sends what is taken at once. */
+static uint64_t send_some(int fd)
+{
+	static const unsigned char zeros[BUFFER_BYTES];
+	ssize_t n = send(fd, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && errno != EAGAIN)
+		die("send");
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static int run_fill(uint32_t cid, uint32_t port, uint32_t n)
+{
+	static int fds[STORM_MAX];
+	uint64_t taken_bytes = 0;
+
+	if (n > STORM_MAX)
+		n = STORM_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		fds[i] = try_connect(cid, port);
+		if (fds[i] < 0)
+			die("connect");
+	}
+	for (double last_ms = now_ms(); now_ms() - last_ms < 1000;) {
+		uint64_t before_bytes = taken_bytes;
+
+		for (uint32_t i = 0; i < n; i++)
+			taken_bytes += send_some(fds[i]);
+		if (taken_bytes != before_bytes)
+			last_ms = now_ms();
+		usleep(10000);
+	}
+	printf("%" PRIu64 "\n", taken_bytes);
+	fflush(stdout);
+	pause();
+	return 0;
+}
+
 static void serve_echo(int fd)
 {
 	static unsigned char buffer[BUFFER_BYTES];
@@ -352,6 +392,8 @@ int main(int argc, char **argv)
 		return run_flood(connected(number(argv[2]), number(argv[3])));
 	if (argc == 5 && strcmp(mode, "storm") == 0)
 		return run_storm(number(argv[2]), number(argv[3]), number(argv[4]));
+	if (argc == 5 && strcmp(mode, "fill") == 0)
+		return run_fill(number(argv[2]), number(argv[3]), number(argv[4]));
 	if (argc == 3 && strcmp(mode, "echo") == 0)
 		serve(number(argv[2]), serve_echo);
 	if (argc == 3 && strcmp(mode, "crowd") == 0)
