@@ -11,6 +11,8 @@
  *                      many bytes were taken
  *   fill CID PORT N    opens N connections, sends on each until nothing more is taken; prints how many
  *                      bytes were, and stays
+ *   ping CID PORT N    sends a byte N times and waits each time for one; prints the median and the 99th
+ *                      of 100 of the times, in microseconds
  *   echo PORT          serves: sends back what comes, and its end
  *   crowd PORT         serves as echo does, but all connections from one process
  *   late PORT          serves: takes all until its end, then answers "N bytes\n"
@@ -35,6 +37,7 @@
 #define BUFFER_BYTES ((size_t)64 * 1024)
 #define STORM_MAX 4096u
 #define CROWD_BYTES 1024u
+#define PINGS_MAX 100000u
 
 static void die(const char *what)
 {
@@ -263,6 +266,34 @@ static int run_fill(uint32_t cid, uint32_t port, uint32_t n)
 	return 0;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	const double *x = a;
+	const double *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static int run_ping(int fd, uint32_t n)
+{
+	static double times_us[PINGS_MAX];
+	char byte = 'x';
+
+	if (n == 0 || n > PINGS_MAX)
+		n = PINGS_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		double start_ms = now_ms();
+
+		write_all(fd, &byte, 1);
+		if (read_some(fd, &byte, 1) == 0)
+			die("ping: the end");
+		times_us[i] = (now_ms() - start_ms) * 1e3;
+	}
+	qsort(times_us, n, sizeof(times_us[0]), by_value);
+	printf("%.0f %.0f\n", times_us[n / 2], times_us[(uint64_t)n * 99 / 100]);
+	return 0;
+}
+
 static void serve_echo(int fd)
 {
 	static unsigned char buffer[BUFFER_BYTES];
@@ -392,6 +423,8 @@ int main(int argc, char **argv)
 		return run_flood(connected(number(argv[2]), number(argv[3])));
 	if (argc == 5 && strcmp(mode, "storm") == 0)
 		return run_storm(number(argv[2]), number(argv[3]), number(argv[4]));
+	if (argc == 5 && strcmp(mode, "ping") == 0)
+		return run_ping(connected(number(argv[2]), number(argv[3])), number(argv[4]));
 	if (argc == 5 && strcmp(mode, "fill") == 0)
 		return run_fill(number(argv[2]), number(argv[3]), number(argv[4]));
 	if (argc == 3 && strcmp(mode, "echo") == 0)
