@@ -10,6 +10,7 @@
 
 #define LOG_LINES_PER_SEC 10u
 #define IDLE_MS 60000u
+#define WINDOWS_SHARE 64u /* the device's wide windows: this part of max-memory, beside it */
 
 static void end(struct guest *guest, int result)
 {
@@ -80,6 +81,7 @@ static int open_device(struct guest *guest)
 	struct vsock_device_config config = {
 		.guest_cid = guest->limits.cid,
 		.connections_max = guest->limits.connections_max,
+		.window_bytes_max = guest->limits.memory_bytes_max / WINDOWS_SHARE,
 		.service = sessions_service(&guest->sessions),
 		.connect = ask_for_connection,
 		.connect_context = guest,

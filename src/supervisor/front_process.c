@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -272,6 +273,14 @@ int front_process_send(struct front_process *front, enum front_msg_type type, in
 		return r;
 	lose(front);
 	return -EPIPE;
+}
+
+bool front_process_has_room(const struct front_process *front)
+{
+	struct pollfd poll_fd = { .fd = front->fd, .events = POLLOUT };
+
+	/* One that is gone is found out by sending. */
+	return front->fd < 0 || poll(&poll_fd, 1, 0) != 0;
 }
 
 void front_process_stop(struct front_process *front)

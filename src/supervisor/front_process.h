@@ -6,6 +6,7 @@
 #ifndef SUPERVISOR_FRONT_PROCESS_H
 #define SUPERVISOR_FRONT_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -42,6 +43,9 @@ int front_process_send(struct front_process *front, enum front_msg_type type, in
 
 /* Kills it, which comes as lost() before this returns. */
 void front_process_condemn(struct front_process *front);
+
+/* Whether front_process_send() would be taken now, as far as one can tell. */
+bool front_process_has_room(const struct front_process *front);
 
 /* Asks it to take no new work, finish what runs and exit, which comes as lost(). */
 void front_process_stop(struct front_process *front);

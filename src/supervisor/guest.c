@@ -204,6 +204,12 @@ static void on_device_broke(void *context)
 		front_process_condemn(guest->front);
 }
 
+bool guest_has_room(const struct guest *guest)
+{
+	/* One that always has a front gets its next one soon. */
+	return guest->front ? front_process_has_room(guest->front) : !guest->keep;
+}
+
 /* The table */
 
 static void on_timer_closed(uv_handle_t *handle)

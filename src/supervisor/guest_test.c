@@ -244,6 +244,28 @@ static void test_rogues(void **state)
 	}
 }
 
+/* What a front that does not keep up cannot take is not to be taken from the socket's queue, either. */
+static void test_has_room(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+	unsigned n = 0;
+
+	assert_true(guest_has_room(guest(f, "plain"))); /* there is none yet */
+	deliver(f, "plain", FRONT_CONNECTION);
+	kill(f->launcher.children.first->pid, SIGSTOP);
+	for (; guest_has_room(guest(f, "plain")) && n < 10000; n++)
+		guest_deliver(guest(f, "plain"), FRONT_CONNECTION, dup(0));
+	assert_in_range(n, 1, 9999);
+	kill(f->launcher.children.first->pid, SIGCONT);
+	while (!guest_has_room(guest(f, "plain")) && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_true(guest_has_room(guest(f, "plain")));
+	/* A dead one is found out by sending. */
+	kill(f->launcher.children.first->pid, SIGKILL);
+	assert_true(guest_has_room(guest(f, "plain")));
+}
+
 /* A front that crashes again and again is not started without end. */
 static void test_back_off(void **state)
 {
@@ -377,10 +399,10 @@ int main(void)
 		guest_test(test_surroundings), guest_test(test_start),
 		guest_test(test_workers),      guest_test(test_front_killed),
 		guest_test(test_keep),         guest_test(test_rogues),
-		guest_test(test_back_off),     guest_test(test_idle),
-		guest_test(test_leave),        guest_test(test_connect),
-		guest_test(test_max_guests),   guest_test(test_stop),
-		guest_test(test_no_program),
+		guest_test(test_has_room),     guest_test(test_back_off),
+		guest_test(test_idle),         guest_test(test_leave),
+		guest_test(test_connect),      guest_test(test_max_guests),
+		guest_test(test_stop),         guest_test(test_no_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests, VMMs, drivers and workers that go and come back."""
 
+import contextlib
 import os
 import signal
+import threading
 
 import onnx_writer
 import pytest
@@ -54,6 +56,32 @@ def read_end(connection):
 def test_guest_is_reset_in_the_middle_of_an_upload(vm):
     vm.guest.start("while :; do seed_guest /models/16m; done")
     vm.guest.reset()
+    assert_serves(vm)
+
+
+def test_guest_is_reset_amid_the_data_of_100_connections(vm):
+    """Half of them the guest's, half the host's; the next boot hears of none."""
+    flowing, ended = set(), []
+
+    def flow(connection):
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(1 << 16):
+                flowing.add(connection)
+                connection.sendall(data)
+        ended.append(connection)
+
+    vm.serve("crowd", 6902)
+    with Server(f"{vm.uds}_5903", flow):
+        vm.check("vsock_probe fill 2 5903 50 >/dev/null 2>&1 &")
+        connections = [vm.connect(6902) for _ in range(50)]
+        for connection in connections:
+            connection.sendall(bytes(1 << 16))
+            threading.Thread(target=flow, args=[connection], daemon=True).start()
+        assert eventually(lambda: len(flowing) == 100)
+        vm.guest.reset()
+        assert eventually(lambda: len(ended) == 100)
+    for connection in connections:
+        connection.close()
     assert_serves(vm)
 
 

@@ -356,6 +356,7 @@ int vsock_device_new(uv_loop_t *loop, const struct vsock_device_config *config,
 	struct vsock_table_config table_config = {
 		.guest_cid = config->guest_cid,
 		.connections_max = config->connections_max,
+		.window_bytes_max = config->window_bytes_max,
 		.open = open_port,
 		.context = device,
 	};

@@ -21,6 +21,7 @@ struct vsock_device;
 struct vsock_device_config {
 	uint64_t guest_cid;
 	uint32_t connections_max;
+	uint64_t window_bytes_max;     /* see struct vsock_table_config */
 	struct stream_service service; /* port 9999 */
 	/*
 	 * Asks for a connection to PATH_port; answered by vsock_device_connected() with the same id,

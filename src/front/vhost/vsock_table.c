@@ -2,14 +2,16 @@
 #include "front/vhost/vsock_table.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 
 #define BUCKETS 1024u
-#define REPLIES_MAX 128u              /* RSTs for packets that belong to no connection */
-#define RETRY_NS (20 * TSK_NS_PER_MS) /* after a full backlog */
+#define REPLIES_MAX 128u               /* RSTs for packets that belong to no connection */
+#define REFUSED_TOLD_NS TSK_NS_PER_SEC /* how often the log tells of refused connections */
+#define RETRY_NS (20 * TSK_NS_PER_MS)  /* after a full backlog */
 
 TAILQ_HEAD(conn_list, vsock_conn);
 
@@ -21,7 +23,8 @@ struct reply {
 
 struct vsock_table {
 	struct vsock_table_config config;
-	unsigned n_conns; /* all, down to those that wait to be freed */
+	uint64_t window_bytes; /* taken of config.window_bytes_max */
+	unsigned n_conns;      /* all, down to those that wait to be freed */
 	struct conn_list all;
 	struct conn_list control; /* conn->out is not 0 */
 	struct conn_list readers; /* vsock_conn_readable() is not 0 */
@@ -40,6 +43,8 @@ struct vsock_table {
 	uint32_t next_port;
 	uint64_t deadline_ns;
 	uint64_t forged;
+	uint64_t refused;         /* connections, because there were too many */
+	uint64_t refused_next_ns; /* not to be told before */
 };
 
 int vsock_table_new(const struct vsock_table_config *config, struct vsock_table **ret)
@@ -119,9 +124,25 @@ static struct vsock_conn *conn_add(struct vsock_table *table, enum vsock_conn_st
 	return conn;
 }
 
-static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_state state)
+static void refuse(struct vsock_table *table, uint64_t now_ns)
 {
-	return table->n_conns < table->config.connections_max ? conn_add(table, state) : NULL;
+	table->refused++;
+	/* A guest may try as often as it likes; the log is for others, too. */
+	if (now_ns < table->refused_next_ns)
+		return;
+	table->refused_next_ns = now_ns + REFUSED_TOLD_NS;
+	tsk_warning("vsock: a connection was refused: %u are open, which is max-connections "
+		    "(%" PRIu64 " refused so far)",
+		    table->n_conns, table->refused);
+}
+
+static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_state state,
+				   uint64_t now_ns)
+{
+	if (table->n_conns < table->config.connections_max)
+		return conn_add(table, state);
+	refuse(table, now_ns);
+	return NULL;
 }
 
 /* Puts conn into, or takes it out of, one of the lists. */
@@ -135,11 +156,32 @@ static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_st
 		(conn)->member = _wanted;                    \
 	} while (0)
 
+/*
+ * Widens the window as soon as there is room for that, and gives the room back when no more bytes
+ * can come.  In between a window is never made smaller: the guest has been told of it.
+ */
+static void size_window(struct vsock_conn *conn)
+{
+	const uint64_t extra_bytes = VSOCK_BUF_ALLOC - VSOCK_BUF_ALLOC_MIN;
+	struct vsock_table *table = conn->table;
+
+	if (conn->credit.wide && conn->state >= VSOCK_CONN_RESET) {
+		conn->credit.wide = false;
+		table->window_bytes -= extra_bytes;
+	} else if (!conn->credit.wide && conn->state > VSOCK_CONN_GREETING &&
+		   conn->state <= VSOCK_CONN_OPEN &&
+		   table->config.window_bytes_max - table->window_bytes >= extra_bytes) {
+		conn->credit.wide = true;
+		table->window_bytes += extra_bytes;
+	}
+}
+
 void vsock_table_relink(struct vsock_conn *conn)
 {
 	struct vsock_table *table = conn->table;
 	bool dead = conn->state == VSOCK_CONN_DEAD;
 
+	size_window(conn);
 	if (conn->hashed && (dead || conn->state == VSOCK_CONN_DRAINING)) {
 		TAILQ_REMOVE(bucket(table, conn->guest_port, conn->host_port), conn, hash_link);
 		conn->hashed = false;
@@ -230,7 +272,7 @@ static void ask(struct vsock_conn *conn)
 
 static void request(struct vsock_table *table, const struct vsock_header *header, uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING);
+	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING, now_ns);
 
 	if (!conn) {
 		reply_rst(table, header);
@@ -336,7 +378,7 @@ void vsock_table_rotate(struct vsock_table *table, struct vsock_conn *conn)
 
 struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_GREETING);
+	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_GREETING, now_ns);
 
 	if (!conn)
 		return NULL;
@@ -525,4 +567,9 @@ unsigned vsock_table_connections(const struct vsock_table *table)
 uint64_t vsock_table_forged(const struct vsock_table *table)
 {
 	return table->forged;
+}
+
+uint64_t vsock_table_refused(const struct vsock_table *table)
+{
+	return table->refused;
 }

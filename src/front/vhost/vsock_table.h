@@ -19,6 +19,12 @@ struct vsock_table_config {
 	uint64_t guest_cid;
 	uint32_t connections_max;
 	/*
+	 * What the windows of all connections may be together, beyond the smallest one that each
+	 * has.  So much, and connections_max × VSOCK_BUF_ALLOC_MIN, is the most that is ever held of
+	 * the guest's bytes.
+	 */
+	uint64_t window_bytes_max;
+	/*
 	 * The guest asks for a port of the host.  1: conn->end is set.  0: vsock_table_connected()
 	 * will be called, later.  -errno: refused.
 	 */
@@ -95,5 +101,7 @@ void vsock_table_reap(struct vsock_table *table);
 unsigned vsock_table_connections(const struct vsock_table *table);
 /* Packets dropped because their addresses were not the guest's own or not ours. */
 uint64_t vsock_table_forged(const struct vsock_table *table);
+/* Connections of either side that were refused because there were too many. */
+uint64_t vsock_table_refused(const struct vsock_table *table);
 
 #endif
