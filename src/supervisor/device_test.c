@@ -219,6 +219,37 @@ static void a_step_is_kept_for_the_next_front(void **state)
 	close(file);
 }
 
+static void each_fd_of_a_step_has_its_number(void **state)
+{
+	struct fixture *f = *state;
+	struct device_msg msg = { .type = DEVICE_STEP };
+	int fds[DEVICE_FDS_MAX];
+
+	f->vmm = connect_vmm(f);
+	start_front(f);
+	expect(f, DEVICE_SESSION);
+	for (unsigned i = 0; i < DEVICE_FDS_MAX; i++)
+		assert_int_equal(tsk_memfd_new("kept", 1, &fds[i]), 0);
+	msg.kept = (UINT64_C(1) << DEVICE_FDS_MAX) - 1;
+	send_msg(f, &msg, fds);
+	expect(f, DEVICE_STEPPED);
+	/* Some go, one is replaced. */
+	msg.dropped = 2 | 4;
+	msg.kept = 8;
+	send_msg(f, &msg, fds);
+	expect(f, DEVICE_STEPPED);
+	front_dies(f);
+	start_front(f);
+	expect(f, DEVICE_SESSION);
+	assert_int_equal(f->msg.kept, ((UINT64_C(1) << DEVICE_FDS_MAX) - 1) & ~UINT64_C(6));
+	assert_same_file(f->fds[2], fds[0]);
+	assert_same_file(f->fds[3], fds[0]); /* number 3 */
+	for (unsigned i = 4; i < DEVICE_FDS_MAX; i++)
+		assert_same_file(f->fds[i], fds[i]);
+	for (unsigned i = 0; i < DEVICE_FDS_MAX; i++)
+		close(fds[i]);
+}
+
 /* What a front has sent before it died counts, though nobody has read it yet. */
 static void the_last_step_of_a_dead_front_is_made(void **state)
 {
@@ -322,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_session_waits_for_a_front_and_a_front_for_a_session),
 		T(a_step_is_kept_for_the_next_front),
+		T(each_fd_of_a_step_has_its_number),
 		T(the_last_step_of_a_dead_front_is_made),
 		T(a_step_that_the_vmm_does_not_bear_out_is_told),
 		T(one_vmm_at_a_time),
