@@ -190,19 +190,21 @@ def test_front_is_killed_again_and_again_under_load(folder, models, payloads):
     with Machine(folder, files=files) as machine:
         vm = machine.vms[0]
         vm.serve("echo", ECHO_PORT)
-        slowest = 0
+        waits = []
         with Server(f"{vm.uds}_{PUSH_PORT}", check), Load(vm, data) as load:
             vm.check(f"while :; do vsock_probe pipe 2 {PUSH_PORT} </data/1m; done >/dev/null 2>&1 &")
             vm.check("while :; do seed_guest /models/1m; done >/tmp/seed 2>&1 &")
             for _ in range(KILLS):
                 time.sleep(random.random() * 0.1)
                 kill_front(machine, vm)
-                slowest = max(slowest, back_after(vm))
+                waits.append(back_after(vm))
             assert eventually(lambda: received["whole"] and load.bytes)
             uploads = vm.check("grep -c ': OK (' /tmp/seed; grep ': ER' /tmp/seed; true").split("\n")
         assert load.wrong is None
         assert load.resets
         assert uploads[1:] == [""], uploads
-        assert slowest < BACK_WITHIN_S
-        print(f"{KILLS} kills, back after {slowest:.2f} s at most; pushes {received}, echoed "
-              f"{load.bytes >> 20} MiB with {load.resets} resets, {uploads[0]} models")
+        waits.sort()
+        print(f"{KILLS} kills, back after {waits[KILLS // 2]:.3f} s, {waits[-1]:.3f} s at most; "
+              f"pushes {received}, echoed {load.bytes >> 20} MiB with {load.resets} resets, "
+              f"{uploads[0]} models")
+        assert waits[-1] < BACK_WITHIN_S, waits[-20:]
