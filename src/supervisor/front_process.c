@@ -39,6 +39,7 @@ struct front_process {
 	char name[FRONT_NAME_SIZE];
 	unsigned workers_max;
 	uint64_t started_ns;
+	uint64_t next_warning_ns; /* of sockets that it is not connected to */
 
 	int fd; /* the control socket; -1 once closed */
 	uv_poll_t poll;
@@ -318,6 +319,21 @@ static void on_kill(struct front_process *front, uint64_t id)
 		kill(worker->child.pid, SIGKILL);
 }
 
+/* The guest asks as often as it likes, and the log is everybody's. */
+static void warn_of_socket(struct front_process *front, const char *path, int error)
+{
+	uint64_t now_ns = tsk_now_ns();
+
+	if (now_ns < front->next_warning_ns)
+		return;
+	front->next_warning_ns = now_ns + TSK_NS_PER_SEC;
+	tsk_warning(
+		"guest %s: it is not connected to %s: %s", front->name, path,
+		error == -ELOOP
+			? "that is a symbolic link"
+			: "in a folder that everybody may write to, that is another user's socket");
+}
+
 static void on_connect(struct front_process *front, uint64_t id, uint64_t port)
 {
 	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
@@ -326,7 +342,9 @@ static void on_connect(struct front_process *front, uint64_t id, uint64_t port)
 	/* Our own port is served by the front itself, and goes nowhere else. */
 	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT) {
 		snprintf(path, sizeof(path), "%s_%u", front->uds, (unsigned)port);
-		r = unix_socket_connect(path, &fd);
+		r = unix_socket_connect_checked(path, &fd);
+		if (r == -ELOOP || r == -EPERM)
+			warn_of_socket(front, path, r);
 	}
 	answer(front, FRONT_CONNECTED, id, r, fd);
 }

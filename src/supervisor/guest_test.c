@@ -350,6 +350,24 @@ static void test_connect(void **state)
 	unix_socket_remove(&file);
 }
 
+/* A guest's ports are the sockets at their names, not what somebody has made these lead to. */
+static void test_connect_link(void **state)
+{
+	struct fixture *f = *state;
+	struct unix_socket_file file;
+	char path[128], link[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/elsewhere", f->folder);
+	snprintf(link, sizeof(link), "%s/uds_80", f->folder);
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
+	assert_int_equal(symlink(path, link), 0);
+	wait_for(f, "connector", "connected 1: -40\n"); /* ELOOP */
+	close(fd);
+	unix_socket_remove(&file);
+	assert_int_equal(unlink(link), 0);
+}
+
 static void test_max_guests(void **state)
 {
 	struct fixture *f = *state;
@@ -401,8 +419,9 @@ int main(void)
 		guest_test(test_keep),         guest_test(test_rogues),
 		guest_test(test_has_room),     guest_test(test_back_off),
 		guest_test(test_idle),         guest_test(test_leave),
-		guest_test(test_connect),      guest_test(test_max_guests),
-		guest_test(test_stop),         guest_test(test_no_program),
+		guest_test(test_connect),      guest_test(test_connect_link),
+		guest_test(test_max_guests),   guest_test(test_stop),
+		guest_test(test_no_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

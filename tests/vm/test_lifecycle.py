@@ -153,6 +153,35 @@ def test_worker_is_killed_while_it_runs(folder, small):
         assert busy[0] not in machine.workers()
 
 
+def test_stopped_front_holds_up_only_its_own_guest(folder, small):
+    """And each guest reaches its own sockets, though their numbers are the same."""
+
+    def answers():
+        """What each guest hears at port 5904; nothing, where its front does not run."""
+        return [vm.run("timeout 5 vsock_probe pipe 2 5904 2>/dev/null")[1] for vm in machine.vms]
+
+    def work(vm):
+        vm.check("for i in 1 2 3 4; do seed_guest /models/1m || exit 1; done")
+        with vm.connect(6903) as connection:
+            assert exchange(connection, b"hello") == b"hello"
+
+    with Machine(folder, count=2, files=small) as machine, contextlib.ExitStack() as stack:
+        for vm, name in zip(machine.vms, (b"first", b"second")):
+            stack.enter_context(Server(f"{vm.uds}_5904", lambda to, name=name: to.sendall(name)))
+            vm.serve("echo", 6903)
+        assert answers() == ["first", "second"]
+        stopped = [pid for pid in machine.daemon.children("tensock-front")
+                   if holds_guest_memory(pid)][0]
+        os.kill(stopped, signal.SIGSTOP)
+        heard = answers()
+        assert heard in (["first", ""], ["", "second"])
+        work(machine.vms[1 - heard.index("")])
+        os.kill(stopped, signal.SIGCONT)
+        for vm in machine.vms:
+            vm.run("killall vsock_probe")
+            assert_serves(vm)
+
+
 def holds_guest_memory(pid):
     with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
         return "memory-backend" in maps.read()

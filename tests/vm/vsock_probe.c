@@ -17,6 +17,8 @@
  *   crowd PORT         serves as echo does, but all connections from one process
  *   late PORT          serves: takes all until its end, then answers "N bytes\n"
  *   mute PORT          serves: accepts and never reads
+ *   exec PORT PROGRAM ARGUMENT...
+ *                      serves: runs the program with the connection as its stdin and stdout
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -342,6 +344,18 @@ static int listen_at(uint32_t port)
 	return listener;
 }
 
+static char **exec_arguments;
+
+static void serve_exec(int fd)
+{
+	/* What it starts in turn is waited for. */
+	signal(SIGCHLD, SIG_DFL);
+	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		die("dup2");
+	execv(exec_arguments[0], exec_arguments);
+	die(exec_arguments[0]);
+}
+
 /* One process a connection.  Never returns. */
 static void serve(uint32_t port, void (*on_connection)(int fd))
 {
@@ -435,6 +449,10 @@ int main(int argc, char **argv)
 		serve(number(argv[2]), serve_late);
 	if (argc == 3 && strcmp(mode, "mute") == 0)
 		serve(number(argv[2]), serve_mute);
+	if (argc > 3 && strcmp(mode, "exec") == 0) {
+		exec_arguments = argv + 3;
+		serve(number(argv[2]), serve_exec);
+	}
 	fputs("usage: vsock_probe MODE...: see the head of vsock_probe.c\n", stderr);
 	return 2;
 }
