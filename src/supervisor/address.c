@@ -23,8 +23,9 @@ int address_check_path(const char *path, size_t suffix_bytes, struct tensock_err
 	if (len >= ADDRESS_PATH_SIZE - suffix_bytes)
 		return tsk_fail(
 			reterr, TENSOCK_INVALID_ARGUMENT,
-			"the path has %zu bytes, a Unix socket's can have %zu here; use a shorter one",
-			len, ADDRESS_PATH_SIZE - suffix_bytes - 1);
+			"the path has %zu bytes, a Unix socket's can have %zu%s; use a shorter one",
+			len, ADDRESS_PATH_SIZE - suffix_bytes - 1,
+			suffix_bytes ? " here, as _PORT is put behind it" : "");
 	return 0;
 }
 

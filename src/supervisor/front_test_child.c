@@ -16,6 +16,7 @@
 
 static char record[8192];
 static char name[FRONT_NAME_SIZE];
+static int device_fd = -1;
 
 _printf_(1, 2) static void note(const char *fmt, ...)
 {
@@ -115,6 +116,9 @@ static void dispatch(const struct front_msg *msg, int fd, uint64_t n_received)
 		break;
 	case FRONT_CONNECTED:
 		note("connected %d: %d\n", (int)msg->id, msg->result);
+		break;
+	case FRONT_DEVICE:
+		device_fd = TAKE_FD(fd);
 		break;
 	case FRONT_STOP:
 		_exit(0);

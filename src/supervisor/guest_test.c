@@ -154,7 +154,7 @@ static void test_surroundings(void **state)
 	int open_fd = dup(0);
 
 	/* Not even an fd that lacks close-on-exec gets across. */
-	deliver(f, "plain", FRONT_VMM);
+	deliver(f, "plain", FRONT_CONNECTION);
 	close(open_fd);
 	expect("fds 4\n");
 	expect("cwd gone, 0 entries\n"); /* a folder that is in no other */
@@ -163,9 +163,9 @@ static void test_surroundings(void **state)
 static void test_start(void **state)
 {
 	struct fixture *f = *state;
-	deliver(f, "plain", FRONT_VMM);
+	deliver(f, "plain", FRONT_CONNECTION);
 
-	expect("start plain, cid 0, workers 2, run 70 ms\nfd 4\n");
+	expect("start plain, cid 0, workers 2, run 70 ms\nfd 2\n");
 	expect("session own\n");
 	expect("core 0\n");
 	expect("blocked 0\n");
@@ -175,7 +175,7 @@ static void test_start(void **state)
 	assert_null(strstr(record, "env XDG_"));
 	/* The next connection is the same front's. */
 	deliver(f, "plain", FRONT_HOST_STREAM);
-	expect("fd 4\nfd 3\n");
+	expect("fd 2\nfd 3\n");
 	assert_int_equal(n_children(f), 1);
 }
 
@@ -242,6 +242,28 @@ static void test_rogues(void **state)
 			uv_run(&f->loop, UV_RUN_ONCE);
 		assert_int_equal(n_children(f), 0);
 	}
+}
+
+/* What a front that does not keep up cannot take is not to be taken from the socket's queue, either. */
+static void test_has_room(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+	unsigned n = 0;
+
+	assert_true(guest_has_room(guest(f, "plain"))); /* there is none yet */
+	deliver(f, "plain", FRONT_CONNECTION);
+	kill(f->launcher.children.first->pid, SIGSTOP);
+	for (; guest_has_room(guest(f, "plain")) && n < 10000; n++)
+		guest_deliver(guest(f, "plain"), FRONT_CONNECTION, dup(0));
+	assert_in_range(n, 1, 9999);
+	kill(f->launcher.children.first->pid, SIGCONT);
+	while (!guest_has_room(guest(f, "plain")) && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_true(guest_has_room(guest(f, "plain")));
+	/* A dead one is found out by sending. */
+	kill(f->launcher.children.first->pid, SIGKILL);
+	assert_true(guest_has_room(guest(f, "plain")));
 }
 
 /* A front that crashes again and again is not started without end. */
@@ -328,6 +350,24 @@ static void test_connect(void **state)
 	unix_socket_remove(&file);
 }
 
+/* A guest's ports are the sockets at their names, not what somebody has made these lead to. */
+static void test_connect_link(void **state)
+{
+	struct fixture *f = *state;
+	struct unix_socket_file file;
+	char path[128], link[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/elsewhere", f->folder);
+	snprintf(link, sizeof(link), "%s/uds_80", f->folder);
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
+	assert_int_equal(symlink(path, link), 0);
+	wait_for(f, "connector", "connected 1: -40\n"); /* ELOOP */
+	close(fd);
+	unix_socket_remove(&file);
+	assert_int_equal(unlink(link), 0);
+}
+
 static void test_max_guests(void **state)
 {
 	struct fixture *f = *state;
@@ -377,8 +417,9 @@ int main(void)
 		guest_test(test_surroundings), guest_test(test_start),
 		guest_test(test_workers),      guest_test(test_front_killed),
 		guest_test(test_keep),         guest_test(test_rogues),
-		guest_test(test_back_off),     guest_test(test_idle),
-		guest_test(test_leave),        guest_test(test_connect),
+		guest_test(test_has_room),     guest_test(test_back_off),
+		guest_test(test_idle),         guest_test(test_leave),
+		guest_test(test_connect),      guest_test(test_connect_link),
 		guest_test(test_max_guests),   guest_test(test_stop),
 		guest_test(test_no_program),
 	};

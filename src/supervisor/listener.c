@@ -15,7 +15,8 @@
 
 #define ACCEPTS_A_TURN 32
 #define BACKLOG 511
-#define PAUSE_MS 100
+#define SHORTAGE_PAUSE_MS 100 /* of fds or memory */
+#define ROOM_PAUSE_MS 10      /* for a front that is behind */
 
 #define CID_FIRST_GUEST 3u
 
@@ -70,17 +71,20 @@ static void on_pause_over(uv_timer_t *timer)
 }
 
 /* The connection stays in the queue and would be reported again at once: wait a little. */
-static void pause_accepting(struct listener *listener, int error)
+static void pause_accepting(struct listener *listener, unsigned pause_ms)
 {
-	tsk_warning("%s: no connection can be accepted for now: %s", listener->text,
-		    strerror(error));
 	uv_poll_stop(&listener->poll);
-	uv_timer_start(&listener->pause, on_pause_over, PAUSE_MS, 0);
+	uv_timer_start(&listener->pause, on_pause_over, pause_ms, 0);
 }
 
 static bool is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static bool has_room(struct listener *listener)
+{
+	return !listener->guest[0] || listener->has_room(listener);
 }
 
 /* True while there may be more. */
@@ -91,12 +95,19 @@ static bool accept_one(struct listener *listener)
 	char guest[FRONT_NAME_SIZE] = "";
 	int fd, r;
 
+	if (!has_room(listener)) {
+		pause_accepting(listener, ROOM_PAUSE_MS);
+		return false;
+	}
 	fd = accept4(listener->fd, &peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		int error = errno;
 
-		if (is_shortage(error))
-			pause_accepting(listener, error);
+		if (is_shortage(error)) {
+			tsk_warning("%s: no connection can be accepted for now: %s", listener->text,
+				    strerror(error));
+			pause_accepting(listener, SHORTAGE_PAUSE_MS);
+		}
 		/* Others are one connection's: it was gone before it was accepted. */
 		return error == ECONNABORTED || error == EINTR || error == EPROTO;
 	}

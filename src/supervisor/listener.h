@@ -31,12 +31,17 @@ struct listener {
 
 	/* A connection came in; fd is the receiver's, non-blocking. */
 	void (*accepted)(struct listener *listener, const char *guest, int fd);
+	/*
+	 * Whether the guest takes connections now: as long as it does not, they wait in the queue of
+	 * the socket.  Asked where all connections are one guest's.
+	 */
+	bool (*has_room)(struct listener *listener);
 	void *context;
 
 	int fd;
 	struct unix_socket_file file;
 	uv_poll_t poll;
-	uv_timer_t pause; /* runs while there are no fds or memory to accept with */
+	uv_timer_t pause; /* runs while nothing can be accepted */
 	unsigned n_handles;
 	uint64_t refused;
 };

@@ -2,6 +2,8 @@
 #include "supervisor/unix_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -33,6 +35,65 @@ int unix_socket_connect(const char *path, int *ret_fd)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+/* The folder of path, open as a place only; *ret_name is the rest. */
+static int open_folder(const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX] = ".";
+	int fd;
+
+	if (slash && (size_t)(slash - path) + 2 > sizeof(folder))
+		return -ENAMETOOLONG;
+	if (slash) {
+		/* With its slash: that of "/name" is the root. */
+		memcpy(folder, path, (size_t)(slash - path) + 1);
+		folder[slash - path + 1] = '\0';
+	}
+	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_name = slash ? slash + 1 : path;
+	return fd;
+}
+
+/* Whether a guest may be connected to what stands at file, in that folder. */
+static int check_file(int folder_fd, int file_fd)
+{
+	struct stat folder, file;
+
+	if (fstat(folder_fd, &folder) < 0 || fstat(file_fd, &file) < 0)
+		return -errno;
+	if (S_ISLNK(file.st_mode))
+		return -ELOOP;
+	if (!S_ISSOCK(file.st_mode))
+		return -ECONNREFUSED;
+	if ((folder.st_mode & S_IWOTH) && file.st_uid != 0 && file.st_uid != geteuid())
+		return -EPERM;
+	return 0;
+}
+
+int unix_socket_connect_checked(const char *path, int *ret_fd)
+{
+	_cleanup_close_ int folder_fd = -1, file_fd = -1;
+	const char *name = NULL;
+	char link[64];
+	int r;
+
+	folder_fd = open_folder(path, &name);
+	if (folder_fd < 0)
+		return folder_fd;
+	/* The file itself, not what a link leads to. */
+	file_fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (file_fd < 0)
+		return -errno;
+	r = check_file(folder_fd, file_fd);
+	if (r < 0)
+		return r;
+	/* Another one may have taken its name by now: go by the file. */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", file_fd);
+	return unix_socket_connect(link, ret_fd);
 }
 
 /* Makes room at path: 0 when there is some, also by removing a socket that nobody serves. */

@@ -30,4 +30,11 @@ void unix_socket_remove(struct unix_socket_file *file);
 /* A non-blocking connection.  -EAGAIN when the listener's queue is full, or another -errno. */
 int unix_socket_connect(const char *path, int *ret_fd) _nodiscard_;
 
+/*
+ * The same for a name that a guest has chosen, in a folder where others may be, too.  What is checked
+ * is what is connected to.  -ELOOP: a symbolic link.  -EPERM: everybody may make sockets there, and
+ * this one is neither root's nor ours.
+ */
+int unix_socket_connect_checked(const char *path, int *ret_fd) _nodiscard_;
+
 #endif

@@ -144,6 +144,82 @@ static void test_replaced(void **state)
 	unix_socket_remove(&theirs);
 }
 
+/* Connects with checks: 0 and closes, or the error. */
+static int try_checked(const char *at)
+{
+	int fd = -1, r = unix_socket_connect_checked(at, &fd);
+
+	if (r == 0)
+		close(fd);
+	return r;
+}
+
+static void test_checked(void **state)
+{
+	struct unix_socket_file file;
+	char other[ADDRESS_PATH_SIZE];
+	int fd;
+
+	(void)state;
+	snprintf(other, sizeof(other), "%.90s/other", folder);
+	assert_int_equal(try_checked(path), -ENOENT);
+	assert_int_equal(try_checked("/nonexistent/s"), -ENOENT);
+	assert_int_equal(try_checked(folder), -ECONNREFUSED); /* a folder */
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
+	assert_int_equal(try_checked(path), 0);
+	/* A link, also to a good socket, and to none. */
+	assert_int_equal(symlink(path, other), 0);
+	assert_int_equal(try_checked(other), -ELOOP);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(symlink("/nonexistent", other), 0);
+	assert_int_equal(try_checked(other), -ELOOP);
+	assert_int_equal(unlink(other), 0);
+	/* Beside us in the folder we are in. */
+	assert_int_equal(chdir(folder), 0);
+	assert_int_equal(try_checked("s"), 0);
+	assert_int_equal(chdir("/"), 0);
+	close(fd);
+	assert_int_equal(try_checked(path), -ECONNREFUSED);
+	unix_socket_remove(&file);
+}
+
+static void test_full_checked(void **state)
+{
+	struct unix_socket_file file;
+	int clients[1024], n = 0, fd, r;
+
+	(void)state;
+	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
+	while ((r = unix_socket_connect_checked(path, &clients[n])) == 0)
+		assert_true(++n < 1024);
+	assert_int_equal(r, -EAGAIN);
+	while (n)
+		close(clients[--n]);
+	close(fd);
+	unix_socket_remove(&file);
+}
+
+/* Where everybody may make a socket, one of another user's may be a trap. */
+static void test_planted(void **state)
+{
+	struct unix_socket_file file;
+	int fd;
+
+	(void)state;
+	assert_int_equal(unix_socket_listen(path, 0666, &fd, &file, NULL), 0);
+	assert_int_equal(chmod(folder, 01777), 0);
+	assert_int_equal(try_checked(path), 0); /* it is ours */
+	if (geteuid() == 0) {
+		assert_int_equal(lchown(path, 12345, 12345), 0);
+		assert_int_equal(try_checked(path), -EPERM);
+		assert_int_equal(chmod(folder, 0770), 0);
+		assert_int_equal(try_checked(path),
+				 0); /* the folder's owner has let that user in */
+	}
+	close(fd);
+	unix_socket_remove(&file);
+}
+
 #define socket_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -152,6 +228,8 @@ int main(void)
 		socket_test(test_listen),       socket_test(test_stale),
 		socket_test(test_served),       socket_test(test_full),
 		socket_test(test_other_things), socket_test(test_replaced),
+		socket_test(test_checked),      socket_test(test_full_checked),
+		socket_test(test_planted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

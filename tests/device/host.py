@@ -99,7 +99,7 @@ class Host:
         """Stops the daemon, which must have done well."""
         status = self.daemon.stop()
         log = "\n".join(self.log)
-        assert status == 0, log
+        assert status == 0, f"{status}\n{log}"
         deaths = [line for line in self.log if "tensockd: warning" in line and " front " in line and
                   ("was killed by" in line or "exited with" in line)]
         assert self.fronts_may_die or not deaths, log

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """tensockd itself: its command line, its sockets, its processes, its end."""
 
+import contextlib
 import os
 import resource
+import select
 import signal
 import socket
 import stat
@@ -397,13 +399,18 @@ def test_idle_costs_nothing(echo):
 
 
 def test_too_few_files_for_its_limits(folder):
-    """Said at the start, not found out by a guest."""
-    few = ["prlimit", "--nofile=256:256", BUILD / "tensockd", "--listen", f"unix:{folder}/few"]
-    with subprocess.Popen(few, stderr=subprocess.PIPE, text=True) as process:
+    """Said at the start, not found out by a guest: fewer connections are let in, and these work."""
+    few = ["prlimit", "--nofile=400:400", BUILD / "tensockd", "--listen", f"unix:{folder}/few"]
+    with subprocess.Popen(few, stderr=subprocess.PIPE, text=True) as process, \
+            contextlib.ExitStack() as stack:
         lines = [process.stderr.readline() for _ in range(2)]
+        guests = [stack.enter_context(seed.Guest(f"{folder}/few")) for _ in range(30)]
+        for guest in guests[26:]:
+            assert guest.is_closed()
+        assert select.select([guest.socket for guest in guests[:26]], [], [], 0.5)[0] == []
         process.terminate()
     assert process.returncode == 0
-    assert "at most 256 files may be open" in lines[0]
+    assert "at most 400 files may be open, so max-connections is lowered, to 26" in lines[0]
     assert ": info: ready" in lines[1]
 
 

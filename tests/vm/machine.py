@@ -33,11 +33,13 @@ class Vm:
         self.guest = None
         self.boot()
 
-    def boot(self, options=()):
-        """A new QEMU in the place of the old one, if there was one, with more options perhaps."""
+    def boot(self, options=(), timeout_s=guest.BOOT_TIMEOUT_S, **hardware):
+        """A new QEMU in the place of the old one, if there was one, with more options perhaps, or other
+        hardware: see guest.qemu_command()."""
         self.close()
-        self.guest = guest.Guest(self._folder, self._files, self._vhost, options=options)
-        self.guest.wait_ready()
+        self.guest = guest.Guest(self._folder, self._files, self._vhost, options=options,
+                                 **hardware)
+        self.guest.wait_ready(timeout_s)
 
     def close(self):
         if self.guest:
@@ -181,8 +183,11 @@ def exchange(connection, data):
     """Sends data and its end while receiving: all that comes back."""
 
     def send():
-        connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        try:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the peer has gone; what is received says so
 
     sender = threading.Thread(target=send, daemon=True)
     sender.start()

@@ -9,9 +9,16 @@
  *                      each; prints how many were right
  *   flood CID PORT     sends zeros until the connection fails or its peer's end of it comes; prints how
  *                      many bytes were taken
+ *   fill CID PORT N    opens N connections, sends on each until nothing more is taken; prints how many
+ *                      bytes were, and stays
+ *   ping CID PORT N    sends a byte N times and waits each time for one; prints the median and the 99th
+ *                      of 100 of the times, in microseconds
  *   echo PORT          serves: sends back what comes, and its end
+ *   crowd PORT         serves as echo does, but all connections from one process
  *   late PORT          serves: takes all until its end, then answers "N bytes\n"
  *   mute PORT          serves: accepts and never reads
+ *   exec PORT PROGRAM ARGUMENT...
+ *                      serves: runs the program with the connection as its stdin and stdout
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,6 +38,8 @@
 
 #define BUFFER_BYTES ((size_t)64 * 1024)
 #define STORM_MAX 4096u
+#define CROWD_BYTES 1024u
+#define PINGS_MAX 100000u
 
 static void die(const char *what)
 {
@@ -221,6 +230,72 @@ static int run_flood(int fd)
 	return 0;
 }
 
+/* Sends what is taken at once. */
+static uint64_t send_some(int fd)
+{
+	static const unsigned char zeros[BUFFER_BYTES];
+	ssize_t n = send(fd, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && errno != EAGAIN)
+		die("send");
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static int run_fill(uint32_t cid, uint32_t port, uint32_t n)
+{
+	static int fds[STORM_MAX];
+	uint64_t taken_bytes = 0;
+
+	if (n > STORM_MAX)
+		n = STORM_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		fds[i] = try_connect(cid, port);
+		if (fds[i] < 0)
+			die("connect");
+	}
+	for (double last_ms = now_ms(); now_ms() - last_ms < 1000;) {
+		uint64_t before_bytes = taken_bytes;
+
+		for (uint32_t i = 0; i < n; i++)
+			taken_bytes += send_some(fds[i]);
+		if (taken_bytes != before_bytes)
+			last_ms = now_ms();
+		usleep(10000);
+	}
+	printf("%" PRIu64 "\n", taken_bytes);
+	fflush(stdout);
+	pause();
+	return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double *x = a;
+	const double *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static int run_ping(int fd, uint32_t n)
+{
+	static double times_us[PINGS_MAX];
+	char byte = 'x';
+
+	if (n == 0 || n > PINGS_MAX)
+		n = PINGS_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		double start_ms = now_ms();
+
+		write_all(fd, &byte, 1);
+		if (read_some(fd, &byte, 1) == 0)
+			die("ping: the end");
+		times_us[i] = (now_ms() - start_ms) * 1e3;
+	}
+	qsort(times_us, n, sizeof(times_us[0]), by_value);
+	printf("%.0f %.0f\n", times_us[n / 2], times_us[(uint64_t)n * 99 / 100]);
+	return 0;
+}
+
 static void serve_echo(int fd)
 {
 	static unsigned char buffer[BUFFER_BYTES];
@@ -249,8 +324,7 @@ static void serve_mute(int fd)
 	pause();
 }
 
-/* One process a connection.  Never returns. */
-static void serve(uint32_t port, void (*on_connection)(int fd))
+static int listen_at(uint32_t port)
 {
 	const struct sockaddr_vm address = {
 		.svm_family = AF_VSOCK,
@@ -263,11 +337,31 @@ static void serve(uint32_t port, void (*on_connection)(int fd))
 		die("socket");
 	if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		die("bind");
-	if (listen(listener, 128) < 0)
+	if (listen(listener, STORM_MAX) < 0)
 		die("listen");
-	signal(SIGCHLD, SIG_IGN);
 	puts("listening");
 	fflush(stdout);
+	return listener;
+}
+
+static char **exec_arguments;
+
+static void serve_exec(int fd)
+{
+	/* What it starts in turn is waited for. */
+	signal(SIGCHLD, SIG_DFL);
+	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		die("dup2");
+	execv(exec_arguments[0], exec_arguments);
+	die(exec_arguments[0]);
+}
+
+/* One process a connection.  Never returns. */
+static void serve(uint32_t port, void (*on_connection)(int fd))
+{
+	int listener = listen_at(port);
+
+	signal(SIGCHLD, SIG_IGN);
 	for (;;) {
 		int fd = accept(listener, NULL, NULL);
 
@@ -281,6 +375,43 @@ static void serve(uint32_t port, void (*on_connection)(int fd))
 			_exit(0);
 		}
 		close(fd);
+	}
+}
+
+/* Echoes what one connection has.  False: it has ended. */
+static bool echo_some(int fd)
+{
+	unsigned char buffer[CROWD_BYTES];
+	ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	return n > 0 && send(fd, buffer, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+/* Never returns. */
+static void serve_crowd(uint32_t port)
+{
+	static struct pollfd fds[STORM_MAX];
+	nfds_t n = 1;
+
+	fds[0] = (struct pollfd){ .fd = listen_at(port), .events = POLLIN };
+	for (;;) {
+		if (poll(fds, n, -1) < 0)
+			die("poll");
+		for (nfds_t i = n; i-- > 1;) {
+			if (!fds[i].revents || echo_some(fds[i].fd))
+				continue;
+			close(fds[i].fd);
+			fds[i] = fds[--n];
+		}
+		if (fds[0].revents && n < STORM_MAX) {
+			int fd = accept(fds[0].fd, NULL, NULL);
+
+			if (fd < 0)
+				die("accept");
+			fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		}
 	}
 }
 
@@ -306,12 +437,22 @@ int main(int argc, char **argv)
 		return run_flood(connected(number(argv[2]), number(argv[3])));
 	if (argc == 5 && strcmp(mode, "storm") == 0)
 		return run_storm(number(argv[2]), number(argv[3]), number(argv[4]));
+	if (argc == 5 && strcmp(mode, "ping") == 0)
+		return run_ping(connected(number(argv[2]), number(argv[3])), number(argv[4]));
+	if (argc == 5 && strcmp(mode, "fill") == 0)
+		return run_fill(number(argv[2]), number(argv[3]), number(argv[4]));
 	if (argc == 3 && strcmp(mode, "echo") == 0)
 		serve(number(argv[2]), serve_echo);
+	if (argc == 3 && strcmp(mode, "crowd") == 0)
+		serve_crowd(number(argv[2]));
 	if (argc == 3 && strcmp(mode, "late") == 0)
 		serve(number(argv[2]), serve_late);
 	if (argc == 3 && strcmp(mode, "mute") == 0)
 		serve(number(argv[2]), serve_mute);
+	if (argc > 3 && strcmp(mode, "exec") == 0) {
+		exec_arguments = argv + 3;
+		serve(number(argv[2]), serve_exec);
+	}
 	fputs("usage: vsock_probe MODE...: see the head of vsock_probe.c\n", stderr);
 	return 2;
 }

@@ -432,9 +432,13 @@ static void a_socket_that_cannot_be_polled_is_closed(void **state)
 	struct vmm *v = *state;
 	struct vhost_backend *backend = NULL;
 	int fd = fcntl(v->memory_fd, F_DUPFD_CLOEXEC, 0);
+	struct test_keeper keeper;
+	struct vhost_session session = test_keeper_begin(&keeper, fd);
 
 	assert_true(fd >= 0);
-	assert_int_equal(vhost_backend_new(&v->loop, fd, &vmm_device_ops, v, &backend), -EPERM);
+	assert_int_equal(vhost_backend_new(&v->loop, &session, &vmm_device_ops, v, &backend),
+			 -EPERM);
+	test_keeper_done(&keeper);
 	assert_null(backend);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	vhost_backend_free(NULL);

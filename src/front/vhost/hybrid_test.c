@@ -108,6 +108,33 @@ static void a_peer_that_sends_nothing_and_goes_is_an_error(void **state)
 	close(fds[0]);
 }
 
+static void a_peer_that_goes_within_its_line_is_an_error(void **state)
+{
+	uint32_t port = 0;
+	int fds[2];
+
+	(void)state;
+	for (int half = 0; half < 2; half++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+		assert_int_equal(write(fds[1], "CONNECT 7", 9), 9);
+		assert_int_equal(hybrid_receive(fds[0], &port), 0);
+		if (half)
+			assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
+		else
+			close(fds[1]);
+		assert_int_equal(hybrid_receive(fds[0], &port), -ECONNRESET);
+		close(fds[0]);
+		if (half)
+			close(fds[1]);
+	}
+	/* One that has said all goes on being served: what it sent may be all that it wants. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(write(fds[1], "CONNECT 7\n", 10), 10);
+	close(fds[1]);
+	assert_int_equal(hybrid_receive(fds[0], &port), 1);
+	close(fds[0]);
+}
+
 static void the_answer_is_firecrackers(void **state)
 {
 	char line[HYBRID_LINE_MAX];
@@ -127,6 +154,7 @@ int main(void)
 		cmocka_unit_test(a_line_without_end_is_refused_in_time),
 		cmocka_unit_test(bytes_behind_the_line_are_kept),
 		cmocka_unit_test(a_peer_that_sends_nothing_and_goes_is_an_error),
+		cmocka_unit_test(a_peer_that_goes_within_its_line_is_an_error),
 		cmocka_unit_test(the_answer_is_firecrackers),
 	};
 

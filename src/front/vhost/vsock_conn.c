@@ -68,6 +68,12 @@ void vsock_conn_reset(struct vsock_conn *conn)
 	}
 }
 
+void vsock_conn_lost(struct vsock_conn *conn)
+{
+	conn->state = VSOCK_CONN_RESET;
+	conn->out = VSOCK_OUT_RST;
+}
+
 void vsock_conn_close_end(struct vsock_conn *conn)
 {
 	struct vsock_end end = conn->end;

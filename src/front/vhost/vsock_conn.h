@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "front/vhost/ledger.h"
 #include "front/vhost/vsock_buffer.h"
 #include "front/vhost/vsock_credit.h"
 #include "front/vhost/vsock_end.h"
@@ -70,6 +71,7 @@ struct vsock_conn {
 	uint64_t connect_id; /* of an unanswered ops->open(); 0: none */
 	uint64_t give_up_ns; /* CONNECTING: when to stop trying */
 	unsigned events;     /* VSOCK_EVENT_* not yet handled */
+	int place;           /* in the ledger, or LEDGER_NONE */
 	bool hashed, in_control, in_readers, in_events, in_dead;
 	TAILQ_ENTRY(vsock_conn) all_link;
 	TAILQ_ENTRY(vsock_conn) hash_link;
@@ -91,6 +93,8 @@ void vsock_conn_host_event(struct vsock_conn *conn, unsigned events);
 void vsock_conn_expired(struct vsock_conn *conn);
 /* Gives the connection up: the guest gets RST, if it knows of it. */
 void vsock_conn_reset(struct vsock_conn *conn);
+/* A connection, just made, of which nothing is left but that the guest believes in it: RST. */
+void vsock_conn_lost(struct vsock_conn *conn);
 /* Forgets the connection without a word. */
 void vsock_conn_kill(struct vsock_conn *conn);
 /* Closes the end, which the connection has no more from now on. */

@@ -137,12 +137,13 @@ static inline int fake_open(void *context, uint64_t id, uint32_t port, struct vs
 	return 1;
 }
 
-static inline struct fake *fake_new(uint32_t connections_max)
+static inline struct fake *fake_new_sharing(uint32_t connections_max, uint64_t window_bytes_max)
 {
 	struct fake *f = calloc(1, sizeof(*f));
 	struct vsock_table_config config = {
 		.guest_cid = FAKE_CID,
 		.connections_max = connections_max,
+		.window_bytes_max = window_bytes_max,
 		.open = fake_open,
 		.context = f,
 	};
@@ -151,6 +152,11 @@ static inline struct fake *fake_new(uint32_t connections_max)
 	f->now_ns = TSK_NS_PER_SEC;
 	assert_int_equal(vsock_table_new(&config, &f->table), 0);
 	return f;
+}
+
+static inline struct fake *fake_new(uint32_t connections_max)
+{
+	return fake_new_sharing(connections_max, UINT64_MAX);
 }
 
 /* Every end that was opened must have been closed in the end. */

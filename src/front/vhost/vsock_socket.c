@@ -44,6 +44,20 @@ static bool socket_deaf(void *end)
 	return send(sock->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
 }
 
+/*
+ * Nothing more can come: what is there is dropped.  As long as it fills the socket, a host program
+ * that waits with poll() until it may write would not be woken to learn that nobody reads.
+ */
+static void drop_unread(int fd)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	do
+		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	while (n > 0 || (n < 0 && errno == EINTR));
+}
+
 static void socket_shutdown(void *end, unsigned flags)
 {
 	struct vsock_socket *sock = end;
@@ -51,8 +65,8 @@ static void socket_shutdown(void *end, unsigned flags)
 	/* It fails only when the peer is gone, which reading and writing find out. */
 	if (flags & VSOCK_SHUTDOWN_SEND)
 		shutdown(sock->fd, SHUT_WR);
-	if (flags & VSOCK_SHUTDOWN_RECEIVE)
-		shutdown(sock->fd, SHUT_RD);
+	if (flags & VSOCK_SHUTDOWN_RECEIVE && shutdown(sock->fd, SHUT_RD) == 0)
+		drop_unread(sock->fd);
 }
 
 static int socket_greeting(void *end, uint32_t *ret_port)

@@ -15,6 +15,7 @@
 
 #define CID 3u
 #define CONNECTIONS_MAX 6u
+#define WINDOW_BYTES_MAX 500000u /* two wide windows */
 #define ENDS_MAX 256u
 #define STEPS_MAX 2000u
 
@@ -305,11 +306,14 @@ static void step(struct tsk_reader *r)
 
 static void check_bounds(void)
 {
+	size_t held = 0;
+
 	check(vsock_table_connections(f.table) <= CONNECTIONS_MAX);
 	for (unsigned i = 0; i < f.n_ends; i++) {
 		if (!f.ends[i].closed)
-			check(f.ends[i].conn->buffer.len <= VSOCK_BUF_ALLOC);
+			held += f.ends[i].conn->buffer.size;
 	}
+	check(held <= WINDOW_BYTES_MAX + CONNECTIONS_MAX * VSOCK_BUF_ALLOC_MIN);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -319,6 +323,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vsock_table_config config = {
 		.guest_cid = CID,
 		.connections_max = CONNECTIONS_MAX,
+		.window_bytes_max = WINDOW_BYTES_MAX,
 		.open = open_end,
 	};
 	struct tsk_reader r = tsk_reader(data, size);
