@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/memfd.h"
 #include "front/vhost/test_driver.h"
+#include "front/vhost/test_keeper.h"
 #include "front/vhost/vhost_user.h"
 #include "front/vhost/vsock_packet.h"
 
@@ -35,6 +36,8 @@
 	0x30000u /* one a slot, QUEUE_SIZE of RX_BUFFER bytes; the last ones cross a border */
 #define RX_BUFFER 0x1100u
 #define TX_BUFFERS 0x20000u
+#define CONNECTIONS_MAX 6u
+#define LEDGER_BYTES DEVICE_LEDGER_BYTES(CONNECTIONS_MAX)
 #define STEPS_MAX 400u
 #define RACES_MAX 2u
 #define HOSTS_MAX 8u
@@ -54,6 +57,9 @@ static struct {
 	int kick_fds[QUEUES], call_fd;
 
 	struct vsock_device *device;
+	struct test_keeper keeper;
+	int ledger_fd;
+	unsigned char *ledger;
 	int vmm; /* the VMM's end of its socket */
 	struct driver drivers[QUEUES];
 	uint64_t features;
@@ -244,13 +250,23 @@ static void start_queue(uint32_t q)
 	turn();
 }
 
-static void attach(void)
+/* A VMM's session begins, or the device goes on with the one that was kept. */
+static void attach(bool again)
 {
+	struct vhost_session session;
 	int fds[2];
 
-	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-	f.vmm = fds[0];
-	if (vsock_device_attach(f.device, fds[1]) < 0)
+	if (again) {
+		session = test_keeper_again(&f.keeper);
+	} else {
+		check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+		f.vmm = fds[0];
+		test_keeper_done(&f.keeper);
+		session = test_keeper_begin(&f.keeper, fds[1]);
+		memset(f.ledger, 0, LEDGER_BYTES);
+	}
+	check(ledger_new(f.ledger_fd, &session.ledger) == 0);
+	if (vsock_device_attach(f.device, &session) < 0)
 		turn();
 }
 
@@ -492,7 +508,7 @@ static void step_life(struct tsk_reader *r)
 	case 6:
 		close(f.vmm);
 		uv_run(&f.loop, UV_RUN_NOWAIT);
-		attach();
+		attach(false);
 		start();
 		break;
 	default:
@@ -645,10 +661,54 @@ static void step_race(struct tsk_reader *r)
 	check(pthread_join(flipper.thread, NULL) == 0);
 }
 
+static void session_ended(void *context)
+{
+	(void)context;
+}
+
+static void new_device(void)
+{
+	struct vsock_device_config config = {
+		.guest_cid = CID,
+		.connections_max = CONNECTIONS_MAX,
+		.window_bytes_max = 1 << 20,
+		.service = { .ops = &echo_ops, .open = echo_open },
+		.connect = ask_for_port,
+		.ended = session_ended,
+	};
+
+	check(vsock_device_new(&f.loop, &config, &f.device) == 0);
+	f.n_ids = 0;
+}
+
+/*
+ * The front dies, and another goes on.  What was kept for it is as at that moment, or has been
+ * forged by a front that its guest had taken over.
+ */
+static void step_take_over(struct tsk_reader *r)
+{
+	unsigned char ledger[LEDGER_BYTES];
+	unsigned how = tsk_read_u8(r), at = tsk_read_u16(r), value = tsk_read_u8(r);
+
+	memcpy(ledger, f.ledger, LEDGER_BYTES);
+	vsock_device_free(f.device);
+	uv_run(&f.loop, UV_RUN_DEFAULT);
+	memcpy(f.ledger, ledger, LEDGER_BYTES);
+	if (how & 1)
+		f.ledger[at % LEDGER_BYTES] = (unsigned char)value;
+	if (how & 2)
+		f.keeper.last.state[at % sizeof(f.keeper.last.state)] = (unsigned char)value;
+	if (how & 3)
+		f.rules_kept = false;
+	new_device();
+	attach(true);
+	turn();
+}
+
 static void (*const steps[])(struct tsk_reader *r) = {
-	step_packet,     step_packet,      step_packet, step_rx,      step_turn,  step_host,
-	step_connected,  step_host_stream, step_life,   step_message, step_write, step_offer,
-	step_descriptor, step_index,       step_race,   step_host,
+	step_packet,     step_packet,      step_packet, step_rx,        step_turn,  step_host,
+	step_connected,  step_host_stream, step_life,   step_message,   step_write, step_offer,
+	step_descriptor, step_index,       step_race,   step_take_over,
 };
 
 /* ---- one input ---- */
@@ -664,6 +724,11 @@ static void init_once(void)
 	check(tsk_memfd_new("guest", MEMORY, &f.memory_fd) == 0);
 	check(tsk_map_new(f.memory_fd, MEMORY, true, &map) == 0);
 	f.memory = map.addr;
+	check(tsk_memfd_new("ledger", LEDGER_BYTES, &f.ledger_fd) == 0);
+	check(tsk_map_new(f.ledger_fd, LEDGER_BYTES, true, &map) == 0);
+	f.ledger = map.addr;
+	f.keeper.fd = -1;
+	memset(f.keeper.kept, -1, sizeof(f.keeper.kept));
 	f.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (unsigned q = 0; q < QUEUES; q++)
 		f.kick_fds[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -671,13 +736,6 @@ static void init_once(void)
 
 static void begin(unsigned how)
 {
-	struct vsock_device_config config = {
-		.guest_cid = CID,
-		.connections_max = 6,
-		.service = { .ops = &echo_ops, .open = echo_open },
-		.connect = ask_for_port,
-	};
-
 	/* What no step but the wildest reaches need not be cleared. */
 	memset(f.memory, 0, RX_BUFFERS);
 	f.features = VIRTIO_F_VERSION_1 | VHOST_USER_F_PROTOCOL_FEATURES |
@@ -687,12 +745,12 @@ static void begin(unsigned how)
 		f.drivers[q] = (struct driver){ f.memory + q * QUEUE_STEP, QUEUE_SIZE, 0 };
 	memset(f.rx_offered, 0, sizeof(f.rx_offered));
 	f.rx_used = 0;
-	f.n_ids = f.next_host = f.n_races = 0;
+	f.next_host = f.n_races = 0;
 	f.rules_kept = true;
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
 		f.hosts[i] = -1;
-	check(vsock_device_new(&f.loop, &config, &f.device) == 0);
-	attach();
+	new_device();
+	attach(false);
 	if (how & 4)
 		return;
 	start();
@@ -707,6 +765,7 @@ static void end(void)
 	check(!uv_loop_alive(&f.loop));
 	check(f.n_streams == 0);
 	close(f.vmm);
+	test_keeper_done(&f.keeper);
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
 		tsk_close(f.hosts[i]);
 }
