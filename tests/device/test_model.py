@@ -322,7 +322,7 @@ class Run:
         self.note(*link.ports, "host sends", n)
         works = link.model.host_says(data)
         try:
-            link.program.sendall(data)
+            send_at_once(link.program, data)
         except (BrokenPipeError, ConnectionResetError):
             if works:
                 raise Mismatch("the program cannot send") from None
@@ -377,6 +377,17 @@ class Run:
         self.vmm.queues = {}
         self.start()
         self.stray.clear()
+
+
+def send_at_once(program, data):
+    """A socket with a timeout would first be polled, and Linux calls it writable only up to a quarter of
+    its buffer."""
+    program.setblocking(False)
+    try:
+        if program.send(data) != len(data):
+            raise Mismatch("a Unix socket is full that should not be")
+    finally:
+        program.settimeout(20)
 
 
 def read_to_end(program):
