@@ -155,6 +155,8 @@ static int set_features(struct vhost_backend *backend, const struct vhost_user_m
 		return -EINVAL;
 	backend->features = msg->u64;
 	backend->features_known = true;
+	if (backend->ops->acknowledged)
+		backend->ops->acknowledged(backend->device, msg->u64);
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct reply {
 
 struct vsock_table {
 	struct vsock_table_config config;
+	bool seqpacket;   /* the driver knows of it */
 	unsigned n_conns; /* all, down to those that wait to be freed */
 	struct conn_list all;
 	struct conn_list control; /* conn->out is not 0 */
@@ -60,6 +61,16 @@ int vsock_table_new(const struct vsock_table_config *config, struct vsock_table 
 	return 0;
 }
 
+void vsock_table_set_seqpacket(struct vsock_table *table, bool on)
+{
+	table->seqpacket = on;
+}
+
+static bool is_known(const struct vsock_table *table, unsigned type)
+{
+	return type == VSOCK_TYPE_STREAM || (type == VSOCK_TYPE_SEQPACKET && table->seqpacket);
+}
+
 static struct conn_list *bucket(struct vsock_table *table, uint32_t guest_port, uint32_t host_port)
 {
 	uint64_t key = (uint64_t)guest_port << 32 | host_port;
@@ -69,13 +80,15 @@ static struct conn_list *bucket(struct vsock_table *table, uint32_t guest_port, 
 	return &table->buckets[(key >> 32) % BUCKETS];
 }
 
-static struct vsock_conn *find(struct vsock_table *table, uint32_t guest_port, uint32_t host_port)
+static struct vsock_conn *find(struct vsock_table *table, unsigned type, uint32_t guest_port,
+			       uint32_t host_port)
 {
 	struct vsock_conn *conn;
 
 	TAILQ_FOREACH(conn, bucket(table, guest_port, host_port), hash_link)
 	{
-		if (conn->guest_port == guest_port && conn->host_port == host_port)
+		if (conn->guest_port == guest_port && conn->host_port == host_port &&
+		    conn->type == type)
 			return conn;
 	}
 	return NULL;
@@ -87,7 +100,8 @@ static void insert(struct vsock_conn *conn)
 	conn->hashed = true;
 }
 
-static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_state state)
+static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_state state,
+				   uint16_t type)
 {
 	struct vsock_conn *conn;
 
@@ -97,6 +111,7 @@ static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_st
 	if (!conn)
 		return NULL;
 	conn->state = state;
+	conn->type = type;
 	conn->table = table;
 	conn->deadline_ns = VSOCK_NEVER_NS;
 	TAILQ_INSERT_TAIL(&table->all, conn, all_link);
@@ -142,6 +157,7 @@ void vsock_table_reap(struct vsock_table *table)
 		table->n_conns--;
 		vsock_conn_close_end(conn);
 		vsock_buffer_done(&conn->buffer);
+		vsock_messages_done(&conn->messages);
 		free(conn);
 	}
 }
@@ -201,7 +217,7 @@ static void ask(struct vsock_conn *conn)
 
 static void request(struct vsock_table *table, const struct vsock_header *header, uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING);
+	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING, header->type);
 
 	if (!conn) {
 		reply_rst(table, header);
@@ -229,11 +245,11 @@ void vsock_table_packet(struct vsock_table *table, const struct vsock_header *he
 				    "later ones are only counted");
 		return;
 	}
-	if (header->type != VSOCK_TYPE_STREAM) {
+	if (!is_known(table, header->type)) {
 		reply_rst(table, header);
 		return;
 	}
-	conn = find(table, header->src_port, header->dst_port);
+	conn = find(table, header->type, header->src_port, header->dst_port);
 	if (conn) {
 		if (whole)
 			vsock_conn_packet(conn, header, iov, n);
@@ -302,10 +318,13 @@ void vsock_table_rotate(struct vsock_table *table, struct vsock_conn *conn)
 	TAILQ_INSERT_TAIL(&table->readers, conn, reader_link);
 }
 
-struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns)
+struct vsock_conn *vsock_table_greet(struct vsock_table *table, enum vsock_type type,
+				     uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_GREETING);
+	struct vsock_conn *conn = NULL;
 
+	if (is_known(table, type))
+		conn = conn_new(table, VSOCK_CONN_GREETING, (uint16_t)type);
 	if (!conn)
 		return NULL;
 	conn->deadline_ns = now_ns + VSOCK_GREETING_NS;
@@ -313,7 +332,7 @@ struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns)
 	return conn;
 }
 
-/* A port of the host's that is not in use towards guest_port. */
+/* A port of the host's that is not in use towards guest_port: Linux tells connections by ports only. */
 static uint32_t fresh_port(struct vsock_table *table, uint32_t guest_port)
 {
 	uint32_t port;
@@ -322,7 +341,8 @@ static uint32_t fresh_port(struct vsock_table *table, uint32_t guest_port)
 		port = table->next_port++;
 		if (table->next_port == UINT32_MAX) /* "any" */
 			table->next_port = VSOCK_HOST_PORT_MIN;
-	} while (find(table, guest_port, port));
+	} while (find(table, VSOCK_TYPE_STREAM, guest_port, port) ||
+		 find(table, VSOCK_TYPE_SEQPACKET, guest_port, port));
 	return port;
 }
 
