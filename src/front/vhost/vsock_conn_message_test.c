@@ -363,15 +363,21 @@ static void a_message_that_has_begun_is_not_held_up(void **state)
 
 	connect_to(f, &end);
 	send_credit(f, 0, 1000);
-	end->n_give_lens = 2;
-	end->give_lens[0] = end->give_lens[1] = 100;
+	end->n_give_lens = 4;
+	for (unsigned i = 0; i < 4; i++)
+		end->give_lens[i] = 100;
 	/* A guest with tiny buffers: only whole messages are counted. */
 	for (unsigned i = 0; i < 99; i++)
 		expect_part(f, i, 1, 1, 0);
 	expect_part(f, 99, 1, 1, EOM);
 	expect_no_data(f);
-	send_credit(f, 100, 1000);
-	expect_part(f, 100, 1, 1, 0);
+	send_credit(f, 100, 2048);
+	expect_part(f, 100, CHUNK, 100, EOM);
+	/* Nor when the guest's buffer shrinks meanwhile. */
+	expect_part(f, 200, 1, 1, 0);
+	send_credit(f, 100, 1024);
+	expect_part(f, 201, CHUNK, 99, EOM);
+	expect_no_data(f);
 }
 
 static void a_row_of_empty_messages_resets(void **state)
@@ -435,11 +441,14 @@ static void half_a_message_is_dropped_at_the_guests_end(void **state)
 	struct fake_end *end;
 
 	for (unsigned both = 0; both < 2; both++) {
-		connect_to(f, &end);
+		struct vsock_conn *conn = connect_to(f, &end);
+
 		send_message(f, 0, 3);
 		send_part(f, 3, 1000, 0);
 		send_op(f, VSOCK_OP_SHUTDOWN, both ? VSOCK_SHUTDOWN_BOTH : VSOCK_SHUTDOWN_SEND);
 		assert_int_equal(end->n_taken_lens, 1);
+		assert_true(vsock_messages_empty(&conn->messages));
+		assert_int_equal(conn->credit.fwd, 1003);
 		if (!both) {
 			assert_int_equal(end->shut, VSOCK_SHUTDOWN_SEND);
 			send_op(f, VSOCK_OP_RST, 0);

@@ -68,8 +68,8 @@ static bool has_ended(const struct seqpacket *sock)
 	struct pollfd pollfd = { .fd = sock->socket.fd, .events = POLLRDHUP };
 	int left = 0;
 
-	return poll(&pollfd, 1, 0) == 1 && (pollfd.revents & POLLRDHUP) &&
-	       ioctl(sock->socket.fd, FIONREAD, &left) == 0 && left == 0;
+	return poll(&pollfd, 1, 0) == 1 && ioctl(sock->socket.fd, FIONREAD, &left) == 0 &&
+	       left == 0;
 }
 
 static ssize_t seqpacket_read(void *end, const struct iovec *iov, unsigned n, size_t max_bytes,
