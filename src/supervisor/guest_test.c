@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -333,21 +334,32 @@ static void test_leave(void **state)
 static void test_connect(void **state)
 {
 	struct fixture *f = *state;
-	struct unix_socket_file file;
+	struct unix_socket_file file, messages;
 	char path[128];
-	int fd;
+	int fd, messages_fd;
 
 	snprintf(path, sizeof(path), "%s/uds_80", f->folder);
-	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
-	wait_for(f, "connector", "connected 4");
+	assert_int_equal(unix_socket_listen(path, SOCK_STREAM, 0600, &fd, &file, NULL), 0);
+	snprintf(path, sizeof(path), "%s/uds_82", f->folder);
+	assert_int_equal(unix_socket_listen(path, SOCK_SEQPACKET, 0600, &messages_fd, &messages,
+					    NULL),
+			 0);
+	wait_for(f, "connector", "connected 9");
 	deliver(f, "connector", FRONT_CONNECTION);
 	expect("start connector, cid 42");
 	expect("connected 1: 0\n");
 	expect("connected 2: -2\n");   /* no such file */
 	expect("connected 3: -111\n"); /* 9999 goes nowhere */
 	expect("connected 4: -111\n"); /* no port */
+	expect("connected 5: -91\n");  /* a stream's listener, and none of messages */
+	expect("connected 6: 0\n");
+	expect("connected 7: -91\n");
+	expect("connected 8: -111\n");
+	expect("connected 9: -111\n");
 	close(fd);
+	close(messages_fd);
 	unix_socket_remove(&file);
+	unix_socket_remove(&messages);
 }
 
 /* A guest's ports are the sockets at their names, not what somebody has made these lead to. */
@@ -360,7 +372,7 @@ static void test_connect_link(void **state)
 
 	snprintf(path, sizeof(path), "%s/elsewhere", f->folder);
 	snprintf(link, sizeof(link), "%s/uds_80", f->folder);
-	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
+	assert_int_equal(unix_socket_listen(path, SOCK_STREAM, 0600, &fd, &file, NULL), 0);
 	assert_int_equal(symlink(path, link), 0);
 	wait_for(f, "connector", "connected 1: -40\n"); /* ELOOP */
 	close(fd);
