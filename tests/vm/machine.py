@@ -19,15 +19,17 @@ def guest_files(files=None):
     """The programs of the tests and what else is given, {path in the guest: content}."""
     return {"bin/seed_guest": BUILD / "examples/seed_guest",
             "bin/vsock_probe": BUILD / "tests/vm/vsock_probe",
-            "bin/seqpacket_probe": BUILD / "tests/vm/seqpacket_probe", **(files or {})}
+            "bin/seqpacket_probe": BUILD / "tests/vm/seqpacket_probe",
+            "bin/vsock_puppet": BUILD / "tests/vm/vsock_puppet", **(files or {})}
 
 
 class Vm:
     """One guest of a daemon: boots when it is made.  vhost: the daemon's socket for it, uds: the PATH
     of its other ports."""
 
-    def __init__(self, folder, vhost, uds, files=None):
+    def __init__(self, folder, vhost, uds, files=None, kernel="6.1"):
         self.uds = Path(uds)
+        self.kernel = kernel
         self._folder = folder
         self._vhost = vhost
         self._files = guest_files(files)
@@ -39,7 +41,7 @@ class Vm:
         hardware: see guest.qemu_command()."""
         self.close()
         self.guest = guest.Guest(self._folder, self._files, self._vhost, options=options,
-                                 **hardware)
+                                 **{"kernel": self.kernel, **hardware})
         self.guest.wait_ready(timeout_s)
 
     def close(self):
@@ -75,7 +77,7 @@ class Vm:
 class Machine:
     """A daemon with guests "vm1", "vm2" ... of the CIDs 3, 4 ..."""
 
-    def __init__(self, folder, count=1, files=None, options=(), env=None):
+    def __init__(self, folder, count=1, files=None, options=(), env=None, kernel="6.1"):
         self.folder = Path(folder)
         self.daemon = None
         self.vms = []
@@ -89,7 +91,7 @@ class Machine:
             ready = [self.local, *(path for pair in sockets for path in pair)]
             self.daemon = Daemon(arguments, ready, env=env)
             for i, (vhost, uds) in enumerate(sockets, 1):
-                self.vms.append(Vm(self.folder / f"guest{i}", vhost, uds, files))
+                self.vms.append(Vm(self.folder / f"guest{i}", vhost, uds, files, kernel))
         except BaseException:
             self.close()
             raise
