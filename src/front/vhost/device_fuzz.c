@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/memfd.h"
 #include "front/vhost/test_driver.h"
+#include "front/vhost/test_keeper.h"
 #include "front/vhost/vhost_user.h"
 #include "front/vhost/vsock_packet.h"
 
@@ -54,6 +55,7 @@ static struct {
 	int kick_fds[QUEUES], call_fd;
 
 	struct vsock_device *device;
+	struct test_keeper keeper;
 	int vmm; /* the VMM's end of its socket */
 	struct driver drivers[QUEUES];
 	uint64_t features;
@@ -151,9 +153,10 @@ static const struct stream_ops echo_ops = {
 	.close = echo_close,
 };
 
-static int ask_for_port(void *context, uint64_t id, uint32_t port)
+static int ask_for_port(void *context, uint64_t id, uint32_t port, int type)
 {
 	(void)context;
+	(void)type;
 	if (port % 2 || f.n_ids == IDS_MAX)
 		return -ECONNREFUSED;
 	f.ids[f.n_ids++] = id;
@@ -246,12 +249,27 @@ static void start_queue(uint32_t q)
 
 static void attach(void)
 {
+	struct test_keeper keeper;
+	struct vhost_session session;
 	int fds[2];
 
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	f.vmm = fds[0];
-	if (vsock_device_attach(f.device, fds[1]) < 0)
+	session = test_keeper_begin(&keeper, fds[1]);
+	session.keeper.context = &f.keeper;
+	if (vsock_device_attach(f.device, &session) < 0) {
+		test_keeper_done(&keeper);
 		turn();
+	} else {
+		test_keeper_done(&f.keeper);
+		f.keeper = keeper;
+	}
+}
+
+static void session_ended(void *context)
+{
+	(void)context;
+	test_keeper_done(&f.keeper);
 }
 
 static void start(void)
@@ -674,8 +692,10 @@ static void begin(unsigned how)
 	struct vsock_device_config config = {
 		.guest_cid = CID,
 		.connections_max = 6,
+		.window_bytes_max = 600000, /* two wide ones */
 		.service = { .ops = &echo_ops, .open = echo_open },
 		.connect = ask_for_port,
+		.ended = session_ended,
 	};
 
 	/* What no step but the wildest reaches need not be cleared. */
@@ -691,6 +711,7 @@ static void begin(unsigned how)
 	f.rules_kept = true;
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
 		f.hosts[i] = -1;
+	test_keeper_init(&f.keeper);
 	check(vsock_device_new(&f.loop, &config, &f.device) == 0);
 	attach();
 	if (how & 4)
@@ -703,6 +724,7 @@ static void end(void)
 {
 	take_rx();
 	vsock_device_free(f.device);
+	test_keeper_done(&f.keeper);
 	uv_run(&f.loop, UV_RUN_DEFAULT);
 	check(!uv_loop_alive(&f.loop));
 	check(f.n_streams == 0);
