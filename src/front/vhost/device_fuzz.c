@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/memfd.h"
+#include "front/vhost/device_fuzz_echo.h"
 #include "front/vhost/test_driver.h"
 #include "front/vhost/test_keeper.h"
 #include "front/vhost/vhost_user.h"
@@ -40,6 +41,7 @@
 #define RACES_MAX 2u
 #define HOSTS_MAX 8u
 #define IDS_MAX 16u
+#define LEDGER_BYTES DEVICE_LEDGER_BYTES(6)
 
 /* Guest memory: the first two adjoin, a gap is before the third. */
 static const struct guest_region regions[] = {
@@ -56,6 +58,7 @@ static struct {
 
 	struct vsock_device *device;
 	struct test_keeper keeper;
+	int ledger_fd;
 	int vmm; /* the VMM's end of its socket */
 	struct driver drivers[QUEUES];
 	uint64_t features;
@@ -67,91 +70,8 @@ static struct {
 	unsigned next_host;
 	uint64_t ids[IDS_MAX]; /* of unanswered connects */
 	unsigned n_ids;
-	unsigned n_streams, n_races;
+	unsigned n_races;
 } f = { .memory_fd = -1 };
-
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-/* ---- port 9999: what comes is sent back ---- */
-
-struct echo {
-	char bytes[3000];
-	size_t n;
-	bool ended;
-};
-
-static size_t echo_window(void *stream, void **ret_buf)
-{
-	struct echo *echo = stream;
-
-	*ret_buf = echo->bytes + echo->n;
-	return sizeof(echo->bytes) - echo->n;
-}
-
-static void echo_received(void *stream, size_t n)
-{
-	((struct echo *)stream)->n += n;
-}
-
-static void echo_ended(void *stream)
-{
-	struct echo *echo = stream;
-
-	check(!echo->ended);
-	echo->ended = true;
-}
-
-static size_t echo_output(void *stream, const void **ret_buf)
-{
-	struct echo *echo = stream;
-
-	*ret_buf = echo->bytes;
-	return echo->n;
-}
-
-static void echo_sent(void *stream, size_t n)
-{
-	struct echo *echo = stream;
-
-	check(n <= echo->n);
-	memmove(echo->bytes, echo->bytes + n, echo->n - n);
-	echo->n -= n;
-}
-
-static bool echo_finished(void *stream)
-{
-	return ((struct echo *)stream)->ended;
-}
-
-static void echo_close(void *stream)
-{
-	f.n_streams--;
-	free(stream);
-}
-
-static void *echo_open(void *context, struct stream_host *host)
-{
-	struct echo *echo = f.n_streams < 4 ? calloc(1, sizeof(*echo)) : NULL;
-
-	(void)context;
-	(void)host;
-	f.n_streams += echo != NULL;
-	return echo;
-}
-
-static const struct stream_ops echo_ops = {
-	.window = echo_window,
-	.received = echo_received,
-	.ended = echo_ended,
-	.output = echo_output,
-	.sent = echo_sent,
-	.finished = echo_finished,
-	.close = echo_close,
-};
 
 static int ask_for_port(void *context, uint64_t id, uint32_t port, int type)
 {
@@ -247,29 +167,76 @@ static void start_queue(uint32_t q)
 	turn();
 }
 
+static void forget_session(void)
+{
+	test_keeper_done(&f.keeper);
+	f.ledger_fd = tsk_close(f.ledger_fd);
+}
+
 static void attach(void)
 {
 	struct test_keeper keeper;
 	struct vhost_session session;
-	int fds[2];
+	int fds[2], ledger_fd;
 
 	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
 	f.vmm = fds[0];
 	session = test_keeper_begin(&keeper, fds[1]);
 	session.keeper.context = &f.keeper;
+	check(tsk_memfd_new("ledger", LEDGER_BYTES, &ledger_fd) == 0);
+	check(ledger_new(ledger_fd, &session.ledger) == 0);
 	if (vsock_device_attach(f.device, &session) < 0) {
 		test_keeper_done(&keeper);
+		tsk_close(ledger_fd);
 		turn();
 	} else {
-		test_keeper_done(&f.keeper);
+		forget_session();
 		f.keeper = keeper;
+		f.ledger_fd = ledger_fd;
 	}
 }
 
 static void session_ended(void *context)
 {
 	(void)context;
-	test_keeper_done(&f.keeper);
+	forget_session();
+}
+
+static void new_device(void)
+{
+	struct vsock_device_config config = {
+		.guest_cid = CID,
+		.connections_max = 6,
+		.window_bytes_max = 600000, /* two wide ones */
+		.service = { .ops = &echo_ops, .open = echo_open },
+		.connect = ask_for_port,
+		.ended = session_ended,
+	};
+
+	check(vsock_device_new(&f.loop, &config, &f.device) == 0);
+	f.n_ids = 0;
+}
+
+/* The process dies, without what it writes at an orderly end, and the next one goes on. */
+static void die_and_go_on(void)
+{
+	static unsigned char memory[MEMORY], page[LEDGER_BYTES];
+	struct vhost_session session;
+
+	if (f.keeper.fd < 0)
+		return;
+	memcpy(memory, f.memory, MEMORY);
+	check(pread(f.ledger_fd, page, sizeof(page), 0) == sizeof(page));
+	vsock_device_free(f.device);
+	uv_run(&f.loop, UV_RUN_DEFAULT);
+	check(n_echoes == 0);
+	memcpy(f.memory, memory, MEMORY);
+	check(pwrite(f.ledger_fd, page, sizeof(page), 0) == sizeof(page));
+	new_device();
+	session = test_keeper_again(&f.keeper);
+	check(ledger_new(f.ledger_fd, &session.ledger) == 0);
+	check(vsock_device_attach(f.device, &session) == 0);
+	turn();
 }
 
 static void start(void)
@@ -514,7 +481,10 @@ static void step_life(struct tsk_reader *r)
 		start();
 		break;
 	default:
-		start();
+		if (how & 0x80)
+			die_and_go_on();
+		else
+			start();
 	}
 	f.rules_kept = false;
 	turn();
@@ -689,15 +659,6 @@ static void init_once(void)
 
 static void begin(unsigned how)
 {
-	struct vsock_device_config config = {
-		.guest_cid = CID,
-		.connections_max = 6,
-		.window_bytes_max = 600000, /* two wide ones */
-		.service = { .ops = &echo_ops, .open = echo_open },
-		.connect = ask_for_port,
-		.ended = session_ended,
-	};
-
 	/* What no step but the wildest reaches need not be cleared. */
 	memset(f.memory, 0, RX_BUFFERS);
 	f.features = VIRTIO_F_VERSION_1 | VHOST_USER_F_PROTOCOL_FEATURES |
@@ -712,7 +673,8 @@ static void begin(unsigned how)
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
 		f.hosts[i] = -1;
 	test_keeper_init(&f.keeper);
-	check(vsock_device_new(&f.loop, &config, &f.device) == 0);
+	f.ledger_fd = -1;
+	new_device();
 	attach();
 	if (how & 4)
 		return;
@@ -724,10 +686,10 @@ static void end(void)
 {
 	take_rx();
 	vsock_device_free(f.device);
-	test_keeper_done(&f.keeper);
+	forget_session();
 	uv_run(&f.loop, UV_RUN_DEFAULT);
 	check(!uv_loop_alive(&f.loop));
-	check(f.n_streams == 0);
+	check(n_echoes == 0);
 	close(f.vmm);
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
 		tsk_close(f.hosts[i]);
