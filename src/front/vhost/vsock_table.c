@@ -106,6 +106,14 @@ static struct vsock_conn *find(struct vsock_table *table, unsigned type, uint32_
 
 void vsock_table_set_ledger(struct vsock_table *table, struct ledger *ledger)
 {
+	struct vsock_conn *conn;
+
+	/* Some wait for an answer of the supervisor's, though nobody else knows of them any more. */
+	TAILQ_FOREACH(conn, &table->all, all_link)
+	conn->place = LEDGER_NONE;
+	for (unsigned i = 0; i < REPLIES_MAX; i++)
+		table->replies[i].place = LEDGER_NONE;
+	table->n_said = 0;
 	table->ledger = ledger;
 }
 

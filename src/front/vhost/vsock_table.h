@@ -43,7 +43,7 @@ void vsock_table_set_seqpacket(struct vsock_table *table, bool on);
 
 /*
  * Where the connections that the guest knows of are entered from now on; it outlives the table, or
- * NULL.  Not while there are connections.
+ * NULL.  What was entered in the one before stays there.
  */
 void vsock_table_set_ledger(struct vsock_table *table, struct ledger *ledger);
 /* Resets all connections that are entered there.  -ENOMEM: not all of them. */
