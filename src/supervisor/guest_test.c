@@ -209,13 +209,13 @@ static void test_front_killed(void **state)
 	wait_for(f, "spawner", "start spawner"); /* and the guest has a new front */
 }
 
-static void test_keep(void **state)
+/* A front that is kept is killed. */
+static void kill_kept(struct fixture *f, const char *name)
 {
-	struct fixture *f = *state;
 	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
 	pid_t before;
 
-	assert_int_equal(guest_keep(guest(f, "plain")), 0);
+	assert_int_equal(guest_keep(guest(f, name)), 0);
 	assert_int_equal(n_children(f), 1);
 	before = f->launcher.children.first->pid;
 	kill(before, SIGKILL);
@@ -225,6 +225,26 @@ static void test_keep(void **state)
 		uv_run(&f->loop, UV_RUN_ONCE);
 	assert_int_equal(n_children(f), 1);
 	assert_int_not_equal(f->launcher.children.first->pid, before);
+}
+
+static void test_keep(void **state)
+{
+	kill_kept(*state, "plain");
+}
+
+/* With the built-in device nobody else comes in until the next front is there. */
+static void test_keep_device(void **state)
+{
+	struct fixture *f = *state;
+
+	kill_kept(f, "connector");
+	wait_for(f, "connector", "connected 4");
+	assert_true(guest_has_room(guest(f, "connector")));
+	kill(f->launcher.children.first->pid, SIGSTOP);
+	kill(f->launcher.children.first->pid, SIGKILL);
+	while (guest_has_room(guest(f, "connector")))
+		uv_run(&f->loop, UV_RUN_ONCE);
+	wait_for(f, "connector", "connected 4");
 }
 
 static void test_rogues(void **state)
@@ -430,10 +450,10 @@ int main(void)
 		guest_test(test_workers),      guest_test(test_front_killed),
 		guest_test(test_keep),         guest_test(test_rogues),
 		guest_test(test_has_room),     guest_test(test_back_off),
-		guest_test(test_idle),         guest_test(test_leave),
-		guest_test(test_connect),      guest_test(test_connect_link),
-		guest_test(test_max_guests),   guest_test(test_stop),
-		guest_test(test_no_program),
+		guest_test(test_keep_device),  guest_test(test_idle),
+		guest_test(test_leave),        guest_test(test_connect),
+		guest_test(test_connect_link), guest_test(test_max_guests),
+		guest_test(test_stop),         guest_test(test_no_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
