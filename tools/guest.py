@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small Linux guest under QEMU, for the demo, the tests and the measurements.
 
-Debian's kernel (tools/deps unpacks it to .deps/guest), busybox, and the files one gives it.  Its console
+A kernel of Debian's (tools/deps unpacks them below .deps), busybox, and the files one gives it.  Its console
 is ttyS0; over ttyS1 a shell loop takes commands, one line each: "begun\n" when it has the line, and when it is
 done "STATUS SIZE\n" and SIZE bytes.
 """
@@ -19,7 +19,8 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-KERNEL_ROOT = ROOT / ".deps/guest"
+# Debian 12's own kernel, and the newer one that a machine's apt may lack: see have_kernel().
+KERNELS = {"6.1": ROOT / ".deps/guest", "6.12": ROOT / ".deps/guest-6.12"}
 BUSYBOX = Path("/bin/busybox")
 BOOT_TIMEOUT_S = 120  # 3 s on a quiet machine, without KVM
 
@@ -99,9 +100,21 @@ class Archive:
             out.writelines(self._parts)
 
 
-def modules_in_order():
+def have_kernel(kernel):
+    """Whether this machine has that one of KERNELS."""
+    return KERNELS[kernel].is_dir()
+
+
+def kernel_image(kernel):
+    images = sorted((KERNELS[kernel] / "boot").glob("vmlinuz-*"))
+    if not images:
+        raise GuestError(f"no guest kernel {kernel}: run tools/deps demo, or for all of them tools/deps test")
+    return images[-1]
+
+
+def modules_in_order(kernel):
     """The files of MODULES and of those that they need, each after those that it needs."""
-    found = {module.stem: module for module in (KERNEL_ROOT / "lib/modules").rglob("*.ko")}
+    found = {module.stem: module for module in (KERNELS[kernel] / "lib/modules").rglob("*.ko")}
     order = []
 
     def add(name):
@@ -116,8 +129,8 @@ def modules_in_order():
     return order
 
 
-def write_initramfs(path, files):
-    """A guest's file system: busybox, the modules, and files, {path in the guest: content}."""
+def write_initramfs(path, files, kernel):
+    """A guest's file system: busybox, the kernel's modules, and files, {path in the guest: content}."""
     archive = Archive()
     for folder in ("proc", "sys", "dev", "tmp"):
         archive.folder(folder)
@@ -127,7 +140,7 @@ def write_initramfs(path, files):
     for applet in applets.stdout.split():
         if applet != "busybox":
             archive.link("bin/" + applet, "busybox")
-    modules = modules_in_order()
+    modules = modules_in_order(kernel)
     for module in modules:
         archive.file(f"modules/{module.name}", module, 0o644)
     archive.file("modules/order", "\n".join(module.name for module in modules) + "\n", 0o644)
@@ -149,21 +162,22 @@ class Guest:
 
     folder: a folder of its own.  vhost_socket: where a vhost-user-vsock back end listens, for a vsock
     device.  on_console: called with each line of the console, from a thread.  options: more of QEMU's.
-    hardware: see qemu_command().
+    kernel: one of KERNELS.  hardware: see qemu_command().
     """
 
     def __init__(self, folder, files=None, vhost_socket=None, memory_mib=512, accel=None,
-                 on_console=None, options=(), **hardware):
+                 on_console=None, options=(), kernel="6.1", **hardware):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.console = []
         self._on_console = on_console
         self._received = b""
-        write_initramfs(folder / "initrd", files or {})
+        write_initramfs(folder / "initrd", files or {}, kernel)
         ours, theirs = socket.socketpair()
         monitor, monitor_theirs = socket.socketpair()
         self.command = qemu_command(folder / "initrd", vhost_socket, memory_mib,
-                                    accel or accelerator(), **hardware) + list(options)
+                                    accel or accelerator(), kernel=kernel,
+                                    **hardware) + list(options)
         with theirs, monitor_theirs:
             channels = []
             for name, end in (("agent", theirs), ("monitor", monitor_theirs)):
@@ -289,21 +303,18 @@ class Guest:
 
 
 def qemu_command(initrd, vhost_socket=None, memory_mib=512, accel="tcg", machine="q35",
-                 memory="memory-backend-memfd", cpus=1):
+                 memory="memory-backend-memfd", cpus=1, kernel="6.1"):
     """QEMU's command line, all but the two channels of Guest.
 
     machine: q35, or microvm, whose devices are on virtio-mmio.  memory: the type of the guest's memory,
     with properties of its own perhaps.
     """
-    kernels = sorted((KERNEL_ROOT / "boot").glob("vmlinuz-*"))
-    if not kernels:
-        raise GuestError("no guest kernel: run tools/deps demo")
     command = [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
         "-M", f"{machine},accel={accel},memory-backend=mem0",
         "-cpu", "host" if accel == "kvm" else "max", "-smp", str(cpus), "-m", f"{memory_mib}M",
         "-object", f"{memory},id=mem0,size={memory_mib}M,share=on",
-        "-kernel", str(kernels[-1]), "-initrd", str(initrd),
+        "-kernel", str(kernel_image(kernel)), "-initrd", str(initrd),
         "-append", "console=ttyS0 quiet loglevel=1 panic=-1 vsguest=1", "-serial", "stdio",
     ]
     if vhost_socket:

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "front/handle.h"
@@ -62,11 +63,12 @@ static void look_at_what_is_open(struct guest *guest)
 	}
 }
 
-static int ask_for_connection(void *context, uint64_t id, uint32_t port)
+static int ask_for_connection(void *context, uint64_t id, uint32_t port, int type)
 {
 	struct guest *guest = context;
 
-	return supervisor_send(guest->supervisor, FRONT_CONNECT, id, port);
+	return supervisor_send(guest->supervisor, FRONT_CONNECT, id,
+			       port | (type == SOCK_SEQPACKET ? FRONT_CONNECT_SEQPACKET : 0));
 }
 
 static void on_session_ended(void *context)

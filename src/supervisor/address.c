@@ -133,6 +133,7 @@ static const struct {
 	[ADDRESS_TCP] = { "tcp:", parse_tcp },
 };
 static_assert(ARRAY_SIZE(kinds) == ADDRESS_KIND_MAX, "a kind of address lacks its row");
+static_assert(sizeof(ADDRESS_SEQPACKET_SUFFIX) - 1 <= ADDRESS_SUFFIX_MAX, "a PATH may be too long");
 
 int address_parse(const char *text, struct address *ret, struct tensock_error *reterr)
 {

@@ -42,9 +42,12 @@ struct daemon {
 static void on_accepted(struct listener *listener, const char *name, int fd)
 {
 	static const enum front_msg_type types[] = {
-		[LISTENER_VSOCK] = FRONT_CONNECTION,  [LISTENER_UNIX] = FRONT_CONNECTION,
-		[LISTENER_HYBRID] = FRONT_CONNECTION, [LISTENER_TCP] = FRONT_CONNECTION,
+		[LISTENER_VSOCK] = FRONT_CONNECTION,
+		[LISTENER_UNIX] = FRONT_CONNECTION,
+		[LISTENER_HYBRID] = FRONT_CONNECTION,
+		[LISTENER_TCP] = FRONT_CONNECTION,
 		[LISTENER_HOST] = FRONT_HOST_STREAM,
+		[LISTENER_HOST_SEQPACKET] = FRONT_HOST_STREAM,
 	};
 	struct daemon *d = listener->context;
 	struct guest *guest;
@@ -200,6 +203,17 @@ static int listen_hybrid(struct daemon *d, const struct config_guest *guest,
 	return listen_at(d, &address, reterr);
 }
 
+/* PATH and PATH.seqpacket, where host programs come to reach the guest. */
+static int listen_for_host(struct daemon *d, const struct config_guest *guest,
+			   struct tensock_error *reterr)
+{
+	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
+	int r = listen_at_path(d, LISTENER_HOST, guest->name, guest->uds, reterr);
+
+	snprintf(path, sizeof(path), "%s" ADDRESS_SEQPACKET_SUFFIX, guest->uds);
+	return r < 0 ? r : listen_at_path(d, LISTENER_HOST_SEQPACKET, guest->name, path, reterr);
+}
+
 /* The sockets of one guest of the configuration, and its front where it has the built-in device. */
 static int open_guest(struct daemon *d, const struct config_guest *config,
 		      struct tensock_error *reterr)
@@ -210,7 +224,7 @@ static int open_guest(struct daemon *d, const struct config_guest *config,
 	if (config->hybrid[0])
 		r = listen_hybrid(d, config, reterr);
 	if (r == 0 && config->uds[0])
-		r = listen_at_path(d, LISTENER_HOST, config->name, config->uds, reterr);
+		r = listen_for_host(d, config, reterr);
 	if (r < 0 || !config->vhost_socket[0])
 		return r;
 	r = listen_at_path(d, LISTENER_VHOST, config->name, config->vhost_socket, reterr);

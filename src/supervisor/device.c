@@ -154,16 +154,18 @@ static bool receive_one(struct device *device)
 	struct device_msg msg;
 	int r = device_control_recv(device->fd, &msg, fds);
 
-	if (r <= 0 && r != -EPROTO) /* the end of the channel: the process ends, too */
+	if (r == -EAGAIN || r == 0 || r == -ECONNRESET) /* an end: the process's, too */
 		return false;
 	if (r > 0 && msg.type == DEVICE_STEP && device->vmm_fd >= 0) {
 		on_step(device, &msg, fds);
 	} else if (r > 0 && msg.type == DEVICE_END && device->vmm_fd >= 0) {
 		on_end(device);
 	} else {
+		/* Also for want of fds: what the step was of, the next front finds again. */
 		if (r > 0)
 			tsk_close_all(fds, device_msg_fds(&msg));
-		tsk_warning("guest %s: the front breaks the rules of its device", device->name);
+		tsk_warning("guest %s: a step of its device cannot be taken: %s", device->name,
+			    strerror(r > 0 ? EPROTO : -r));
 		device->broke(device->context);
 		return false;
 	}

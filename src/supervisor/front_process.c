@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -334,15 +335,17 @@ static void warn_of_socket(struct front_process *front, const char *path, int er
 			: "in a folder that everybody may write to, that is another user's socket");
 }
 
-static void on_connect(struct front_process *front, uint64_t id, uint64_t port)
+static void on_connect(struct front_process *front, uint64_t id, uint64_t value)
 {
+	uint64_t port = value & ~FRONT_CONNECT_SEQPACKET;
+	int type = value & FRONT_CONNECT_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
 	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
 	int fd = -1, r = -ECONNREFUSED;
 
 	/* Our own port is served by the front itself, and goes nowhere else. */
 	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT) {
 		snprintf(path, sizeof(path), "%s_%u", front->uds, (unsigned)port);
-		r = unix_socket_connect_checked(path, &fd);
+		r = unix_socket_connect_checked(path, type, &fd);
 		if (r == -ELOOP || r == -EPERM)
 			warn_of_socket(front, path, r);
 	}

@@ -89,7 +89,12 @@ static void begin(const struct front_start *start, uint64_t n_received)
 		say(FRONT_CONNECT, 1, 80);
 		say(FRONT_CONNECT, 2, 81);
 		say(FRONT_CONNECT, 3, 9999);
-		say(FRONT_CONNECT, 4, (UINT64_C(1) << 32) + 80);
+		say(FRONT_CONNECT, 4, (UINT64_C(1) << 33) + 80);
+		say(FRONT_CONNECT, 5, FRONT_CONNECT_SEQPACKET | 80);
+		say(FRONT_CONNECT, 6, FRONT_CONNECT_SEQPACKET | 82);
+		say(FRONT_CONNECT, 7, 82);
+		say(FRONT_CONNECT, 8, FRONT_CONNECT_SEQPACKET | 9999);
+		say(FRONT_CONNECT, 9, FRONT_CONNECT_SEQPACKET | (UINT64_C(1) << 33) | 82);
 	} else if (strcmp(start->name, "rogue") == 0) {
 		say(FRONT_STOP, 0, 0);
 	} else if (strcmp(start->name, "garbler") == 0) {

@@ -54,6 +54,7 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 	case LISTENER_HYBRID:
 	case LISTENER_VHOST:
 	case LISTENER_HOST:
+	case LISTENER_HOST_SEQPACKET:
 	case LISTENER_KIND_MAX:
 		break;
 	}
@@ -192,7 +193,8 @@ static int open_hybrid(struct listener *listener, const struct address *address,
 
 	memcpy(listener->guest, address->name, sizeof(listener->guest));
 	snprintf(path, sizeof(path), "%s_%u", address->path, ADDRESS_PORT);
-	return unix_socket_listen(path, MODE_VM, &listener->fd, &listener->file, reterr);
+	return unix_socket_listen(path, SOCK_STREAM, MODE_VM, &listener->fd, &listener->file,
+				  reterr);
 }
 
 static int open_socket(struct listener *listener, const struct address *address,
@@ -204,8 +206,8 @@ static int open_socket(struct listener *listener, const struct address *address,
 		return open_vsock(listener, address, reterr);
 	case ADDRESS_UNIX:
 		listener->kind = LISTENER_UNIX;
-		return unix_socket_listen(address->path, MODE_LOCAL, &listener->fd, &listener->file,
-					  reterr);
+		return unix_socket_listen(address->path, SOCK_STREAM, MODE_LOCAL, &listener->fd,
+					  &listener->file, reterr);
 	case ADDRESS_HYBRID:
 		listener->kind = LISTENER_HYBRID;
 		return open_hybrid(listener, address, reterr);
@@ -249,15 +251,16 @@ int listener_open(struct listener *listener, uv_loop_t *loop, const struct addre
 int listener_open_path(struct listener *listener, uv_loop_t *loop, enum listener_kind kind,
 		       const char *guest, const char *path, struct tensock_error *reterr)
 {
+	int type = kind == LISTENER_HOST_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
 	int r;
 
-	assert(kind == LISTENER_VHOST || kind == LISTENER_HOST);
+	assert(kind == LISTENER_VHOST || kind == LISTENER_HOST || kind == LISTENER_HOST_SEQPACKET);
 	listener->fd = -1;
 	listener->kind = kind;
 	snprintf(listener->guest, sizeof(listener->guest), "%s", guest);
 	snprintf(listener->text, sizeof(listener->text), "%s:%s=%s",
 		 kind == LISTENER_VHOST ? "vm" : "uds", guest, path);
-	r = unix_socket_listen(path, MODE_VM, &listener->fd, &listener->file, reterr);
+	r = unix_socket_listen(path, type, MODE_VM, &listener->fd, &listener->file, reterr);
 	return r < 0 ? r : watch(listener, loop, reterr);
 }
 

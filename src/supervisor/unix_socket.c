@@ -22,7 +22,7 @@ static int set_path(struct sockaddr_un *ret, const char *path)
 	return 0;
 }
 
-int unix_socket_connect(const char *path, int *ret_fd)
+int unix_socket_connect(const char *path, int type, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un addr;
@@ -30,7 +30,7 @@ int unix_socket_connect(const char *path, int *ret_fd)
 
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);
@@ -74,7 +74,7 @@ static int check_file(int folder_fd, int file_fd)
 	return 0;
 }
 
-int unix_socket_connect_checked(const char *path, int *ret_fd)
+int unix_socket_connect_checked(const char *path, int type, int *ret_fd)
 {
 	_cleanup_close_ int folder_fd = -1, file_fd = -1;
 	const char *name = NULL;
@@ -93,7 +93,7 @@ int unix_socket_connect_checked(const char *path, int *ret_fd)
 		return r;
 	/* Another one may have taken its name by now: go by the file. */
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", file_fd);
-	return unix_socket_connect(link, ret_fd);
+	return unix_socket_connect(link, type, ret_fd);
 }
 
 /* Makes room at path: 0 when there is some, also by removing a socket that nobody serves. */
@@ -108,10 +108,10 @@ static int clear_path(const char *path, struct tensock_error *reterr)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"%s is there and is no socket; remove it, or choose another path",
 				path);
-	r = unix_socket_connect(path, &fd);
+	r = unix_socket_connect(path, SOCK_STREAM, &fd);
 	if (r == 0)
 		tsk_close(fd);
-	if (r == 0 || r == -EAGAIN)
+	if (r == 0 || r == -EAGAIN || r == -EPROTOTYPE)
 		return tsk_fail(
 			reterr, TENSOCK_LIMIT_REACHED,
 			"another program serves %s, or it is given twice; end it, or choose another path",
@@ -135,7 +135,7 @@ static int bind_mode(int fd, const struct sockaddr_un *addr, mode_t mode)
 	return r;
 }
 
-int unix_socket_listen(const char *path, mode_t mode, int *ret_fd,
+int unix_socket_listen(const char *path, int type, mode_t mode, int *ret_fd,
 		       struct unix_socket_file *ret_file, struct tensock_error *reterr)
 {
 	_cleanup_close_ int fd = -1;
@@ -150,7 +150,7 @@ int unix_socket_listen(const char *path, mode_t mode, int *ret_fd,
 	r = clear_path(path, reterr);
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	r = fd < 0 ? -errno : bind_mode(fd, &addr, mode);
 	if (r == 0 && (lstat(path, &st) < 0 || listen(fd, BACKLOG) < 0))
 		r = -errno;

@@ -103,7 +103,11 @@ def test_socket_files(start, folder):
     assert tensock.said("ready", str(tensock.local), "hybrid:web", "vm:vm", "uds:vm")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()
              if path.is_socket()}
-    assert modes == {"local.sock": 0o666, "web_9999": 0o660, "vhost": 0o660, "uds": 0o660}
+    assert modes == {"local.sock": 0o666, "web_9999": 0o660, "vhost": 0o660, "uds": 0o660,
+                     "uds.seqpacket": 0o660}
+    for path, kind in (("uds", socket.SOCK_STREAM), ("uds.seqpacket", socket.SOCK_SEQPACKET)):
+        with socket.socket(socket.AF_UNIX, kind) as connection:
+            connection.connect(str(folder / path))
     assert len(tensock.fronts()) == 1  # the VM's, from the start
 
 

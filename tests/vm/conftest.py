@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import onnx_model
-from machine import Machine
+from machine import Machine, guest
 
 MODEL_SIZES = {"4k": 4096, "1m": 1 << 20, "16m": 16 << 20}
 
@@ -42,14 +42,17 @@ def payloads():
     return {name: os.urandom(size) for name, size in {"1": 1, **MODEL_SIZES}.items()}
 
 
-@pytest.fixture(scope="session")
-def machine(models, payloads):
-    """One daemon and one guest, shared by the tests that leave both as they were."""
+@pytest.fixture(scope="session", params=guest.KERNELS)
+def machine(request, models, payloads):
+    """One daemon and one guest, shared by the tests that leave both as they were; then the same with
+    a guest of the next kernel."""
+    if not guest.have_kernel(request.param):
+        pytest.skip(f"no Linux {request.param} for a guest: tools/deps test found none")
     files = {f"models/{name}": data for name, (data, _) in models.items()}
     files |= {f"data/{name}": data for name, data in payloads.items()}
     files["models/1"] = b"\x08"
     with tempfile.TemporaryDirectory(prefix="tensock-vm.") as path:
-        with Machine(path, files=files) as shared:
+        with Machine(path, files=files, kernel=request.param) as shared:
             yield shared
 
 

@@ -18,15 +18,18 @@ TIMEOUT_S = 60
 def guest_files(files=None):
     """The programs of the tests and what else is given, {path in the guest: content}."""
     return {"bin/seed_guest": BUILD / "examples/seed_guest",
-            "bin/vsock_probe": BUILD / "tests/vm/vsock_probe", **(files or {})}
+            "bin/vsock_probe": BUILD / "tests/vm/vsock_probe",
+            "bin/seqpacket_probe": BUILD / "tests/vm/seqpacket_probe",
+            "bin/vsock_puppet": BUILD / "tests/vm/vsock_puppet", **(files or {})}
 
 
 class Vm:
     """One guest of a daemon: boots when it is made.  vhost: the daemon's socket for it, uds: the PATH
     of its other ports."""
 
-    def __init__(self, folder, vhost, uds, files=None):
+    def __init__(self, folder, vhost, uds, files=None, kernel="6.1"):
         self.uds = Path(uds)
+        self.kernel = kernel
         self._folder = folder
         self._vhost = vhost
         self._files = guest_files(files)
@@ -38,7 +41,7 @@ class Vm:
         hardware: see guest.qemu_command()."""
         self.close()
         self.guest = guest.Guest(self._folder, self._files, self._vhost, options=options,
-                                 **hardware)
+                                 **{"kernel": self.kernel, **hardware})
         self.guest.wait_ready(timeout_s)
 
     def close(self):
@@ -52,11 +55,11 @@ class Vm:
     def check(self, command, timeout_s=TIMEOUT_S):
         return self.guest.check(command, timeout_s)
 
-    def serve(self, mode, port):
-        """Starts a server of vsock_probe in the guest; returns once it listens."""
+    def serve(self, mode, port, probe="vsock_probe", *arguments):
+        """Starts a server of a probe in the guest; returns once it listens."""
         log = f"/tmp/{mode}.{port}"
         # Not the log of an earlier server: the new one makes its own a little later.
-        self.check(f"rm -f {log}; vsock_probe {mode} {port} >{log} 2>&1 & "
+        self.check(f"rm -f {log}; {probe} {mode} {port} {' '.join(arguments)} >{log} 2>&1 & "
                    f"until grep -qs . {log}; do sleep 0.05; done; grep -q listening {log}")
 
     def connect(self, port):
@@ -74,7 +77,7 @@ class Vm:
 class Machine:
     """A daemon with guests "vm1", "vm2" ... of the CIDs 3, 4 ..."""
 
-    def __init__(self, folder, count=1, files=None, options=(), env=None):
+    def __init__(self, folder, count=1, files=None, options=(), env=None, kernel="6.1"):
         self.folder = Path(folder)
         self.daemon = None
         self.vms = []
@@ -88,7 +91,7 @@ class Machine:
             ready = [self.local, *(path for pair in sockets for path in pair)]
             self.daemon = Daemon(arguments, ready, env=env)
             for i, (vhost, uds) in enumerate(sockets, 1):
-                self.vms.append(Vm(self.folder / f"guest{i}", vhost, uds, files))
+                self.vms.append(Vm(self.folder / f"guest{i}", vhost, uds, files, kernel))
         except BaseException:
             self.close()
             raise
@@ -113,11 +116,11 @@ class Machine:
 class Server:
     """Listens at a Unix socket; handle(connection) runs in a thread for each connection."""
 
-    def __init__(self, path, handle):
+    def __init__(self, path, handle, kind=socket.SOCK_STREAM):
         self.errors = []
         self._handle = handle
         self._path = path
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener = socket.socket(socket.AF_UNIX, kind)
         self._listener.bind(str(path))
         self._listener.listen(128)
         self._threads = [threading.Thread(target=self._accept, daemon=True)]

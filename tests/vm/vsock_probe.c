@@ -20,90 +20,21 @@
  *   exec PORT PROGRAM ARGUMENT...
  *                      serves: runs the program with the connection as its stdin and stdout
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <linux/vm_sockets.h>
+#include "probe.h"
 
 #define BUFFER_BYTES ((size_t)64 * 1024)
 #define STORM_MAX 4096u
 #define CROWD_BYTES 1024u
 #define PINGS_MAX 100000u
 
-static void die(const char *what)
-{
-	fprintf(stderr, "vsock_probe: %s: %s\n", what, strerrorname_np(errno));
-	exit(1);
-}
-
-static double now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
-
-static uint32_t number(const char *text)
-{
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
-
-	if (end == text || *end || v > UINT32_MAX) {
-		fprintf(stderr, "vsock_probe: not a number: %s\n", text);
-		exit(2);
-	}
-	return (uint32_t)v;
-}
-
-/* CID 2 is the host, and only a guest that we have booted may talk to its host: see seed_guest.c. */
-static void refuse_outside_of_guests(uint32_t cid)
-{
-	char line[4096] = "";
-	FILE *file = fopen("/proc/cmdline", "re");
-
-	if (file && !fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	if (file)
-		fclose(file);
-	if (cid == VMADDR_CID_HOST && !strstr(line, "vsguest=1")) {
-		fputs("vsock_probe: not in a guest of ours\n", stderr);
-		exit(2);
-	}
-}
-
-/* A connected socket, or -1 with errno set. */
 static int try_connect(uint32_t cid, uint32_t port)
 {
-	const struct sockaddr_vm address = {
-		.svm_family = AF_VSOCK,
-		.svm_cid = cid,
-		.svm_port = port,
-	};
-
-	refuse_outside_of_guests(cid);
-	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
+	return try_connect_by(SOCK_STREAM, cid, port);
 }
 
 static void write_all(int fd, const void *data, size_t size)
@@ -157,15 +88,6 @@ static int run_pipe(int fd)
 	if (waitpid(sender, &status, 0) < 0)
 		die("waitpid");
 	return status != 0;
-}
-
-static int run_connect(uint32_t cid, uint32_t port)
-{
-	double start_ms = now_ms();
-	int fd = try_connect(cid, port);
-
-	printf("%s %.1f\n", fd < 0 ? strerrorname_np(errno) : "OK", now_ms() - start_ms);
-	return fd < 0;
 }
 
 static void storm_message(uint32_t i, uint64_t ret_message[static 4])
@@ -324,26 +246,6 @@ static void serve_mute(int fd)
 	pause();
 }
 
-static int listen_at(uint32_t port)
-{
-	const struct sockaddr_vm address = {
-		.svm_family = AF_VSOCK,
-		.svm_cid = VMADDR_CID_ANY,
-		.svm_port = port,
-	};
-	int listener = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (listener < 0)
-		die("socket");
-	if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		die("bind");
-	if (listen(listener, STORM_MAX) < 0)
-		die("listen");
-	puts("listening");
-	fflush(stdout);
-	return listener;
-}
-
 static char **exec_arguments;
 
 static void serve_exec(int fd)
@@ -356,26 +258,9 @@ static void serve_exec(int fd)
 	die(exec_arguments[0]);
 }
 
-/* One process a connection.  Never returns. */
 static void serve(uint32_t port, void (*on_connection)(int fd))
 {
-	int listener = listen_at(port);
-
-	signal(SIGCHLD, SIG_IGN);
-	for (;;) {
-		int fd = accept(listener, NULL, NULL);
-
-		if (fd < 0)
-			die("accept");
-		pid_t child = fork();
-		if (child < 0)
-			die("fork");
-		if (child == 0) {
-			on_connection(fd);
-			_exit(0);
-		}
-		close(fd);
-	}
+	serve_by(SOCK_STREAM, port, on_connection);
 }
 
 /* Echoes what one connection has.  False: it has ended. */
@@ -395,7 +280,7 @@ static void serve_crowd(uint32_t port)
 	static struct pollfd fds[STORM_MAX];
 	nfds_t n = 1;
 
-	fds[0] = (struct pollfd){ .fd = listen_at(port), .events = POLLIN };
+	fds[0] = (struct pollfd){ .fd = listen_by(SOCK_STREAM, port), .events = POLLIN };
 	for (;;) {
 		if (poll(fds, n, -1) < 0)
 			die("poll");
@@ -432,7 +317,7 @@ int main(int argc, char **argv)
 	if (argc == 4 && strcmp(mode, "pipe") == 0)
 		return run_pipe(connected(number(argv[2]), number(argv[3])));
 	if (argc == 4 && strcmp(mode, "connect") == 0)
-		return run_connect(number(argv[2]), number(argv[3]));
+		return print_connect(SOCK_STREAM, number(argv[2]), number(argv[3]));
 	if (argc == 4 && strcmp(mode, "flood") == 0)
 		return run_flood(connected(number(argv[2]), number(argv[3])));
 	if (argc == 5 && strcmp(mode, "storm") == 0)

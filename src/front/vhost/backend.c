@@ -181,12 +181,19 @@ static int get_features(struct vhost_backend *backend, const struct vhost_user_m
 	return reply_u64(backend, msg->header.request, offered_features(backend));
 }
 
+static void tell_features(struct vhost_backend *backend)
+{
+	if (backend->ops->acknowledged)
+		backend->ops->acknowledged(backend->device, backend->saved.features);
+}
+
 static int set_features(struct vhost_backend *backend, const struct vhost_user_message *msg)
 {
 	if (msg->u64 & ~offered_features(backend))
 		return -EINVAL;
 	backend->saved.features = msg->u64;
 	backend->saved.features_known = true;
+	tell_features(backend);
 	return 0;
 }
 
@@ -648,5 +655,7 @@ fail:
 
 void vhost_backend_resume(struct vhost_backend *backend)
 {
+	if (backend->saved.features_known)
+		tell_features(backend);
 	update_queues(backend);
 }

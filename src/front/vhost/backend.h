@@ -27,6 +27,9 @@ struct vhost_device_ops {
 	/* Copies the config space from offset; bytes beyond its end are zero. */
 	void (*config)(void *device, uint32_t offset, void *ret, uint32_t len);
 
+	/* The driver's feature bits, before any queue runs by them.  May be NULL. */
+	void (*acknowledged)(void *device, uint64_t features);
+
 	/* Queue q runs from now on; ring is valid until stopped(q). */
 	void (*started)(void *device, unsigned q, struct vring *ring);
 	/* The driver kicked q (perhaps for nothing), or the queue has just been started. */

@@ -47,7 +47,9 @@ static void queues_go_on_where_the_driver_saw_them(void **state)
 	vmm_start(v, VMM_FEATURES);
 	for (unsigned round = 0; round < 300; round++) {
 		vmm_assert_works(v, round % 2);
+		v->acknowledged = 0;
 		assert_int_equal(die_and_go_on(v), 0);
+		assert_int_equal(v->acknowledged, VMM_FEATURES);
 		assert_int_equal(v->started, v->stopped + 2);
 		/* A signal of the dead one may be lost: each queue's driver gets one more. */
 		assert_true(vmm_was_called(v, 0));

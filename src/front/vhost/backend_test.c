@@ -83,6 +83,20 @@ static void a_vmm_without_protocol_features_needs_no_enabling(void **state)
 	vmm_assert_works(v, 1);
 }
 
+static void the_device_hears_what_its_driver_knows(void **state)
+{
+	struct vmm *v = *state;
+
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VIRTIO_F_VERSION_1 | 2);
+	assert_int_equal(v->acknowledged, VIRTIO_F_VERSION_1 | 2);
+	/* The next driver may know less. */
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VIRTIO_F_VERSION_1);
+	assert_int_equal(v->acknowledged, VIRTIO_F_VERSION_1);
+	/* What was not offered is nobody's word. */
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VIRTIO_F_VERSION_1 | 2 | 4);
+	assert_int_equal(v->acknowledged, VIRTIO_F_VERSION_1);
+}
+
 static void all_three_queues_can_be_handed_over(void **state)
 {
 	struct vmm *v = *state;
@@ -451,6 +465,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(qemu_starts_and_resets_the_device),
 		T(a_vmm_without_protocol_features_needs_no_enabling),
+		T(the_device_hears_what_its_driver_knows),
 		T(all_three_queues_can_be_handed_over),
 		T(what_was_offered_before_the_start_is_taken),
 		T(a_stopped_queue_goes_on_where_it_was),

@@ -20,6 +20,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/memfd.h"
+#include "front/vhost/device_fuzz_echo.h"
 #include "front/vhost/test_driver.h"
 #include "front/vhost/test_keeper.h"
 #include "front/vhost/vhost_user.h"
@@ -36,12 +37,11 @@
 	0x30000u /* one a slot, QUEUE_SIZE of RX_BUFFER bytes; the last ones cross a border */
 #define RX_BUFFER 0x1100u
 #define TX_BUFFERS 0x20000u
-#define CONNECTIONS_MAX 6u
-#define LEDGER_BYTES DEVICE_LEDGER_BYTES(CONNECTIONS_MAX)
 #define STEPS_MAX 400u
 #define RACES_MAX 2u
 #define HOSTS_MAX 8u
 #define IDS_MAX 16u
+#define LEDGER_BYTES DEVICE_LEDGER_BYTES(6)
 
 /* Guest memory: the first two adjoin, a gap is before the third. */
 static const struct guest_region regions[] = {
@@ -59,7 +59,6 @@ static struct {
 	struct vsock_device *device;
 	struct test_keeper keeper;
 	int ledger_fd;
-	unsigned char *ledger;
 	int vmm; /* the VMM's end of its socket */
 	struct driver drivers[QUEUES];
 	uint64_t features;
@@ -71,95 +70,14 @@ static struct {
 	unsigned next_host;
 	uint64_t ids[IDS_MAX]; /* of unanswered connects */
 	unsigned n_ids;
-	unsigned n_streams, n_races;
+	unsigned n_races;
+	bool is_forged; /* what the keeper has, or the ledger */
 } f = { .memory_fd = -1 };
 
-static void check(bool ok)
-{
-	if (!ok)
-		abort();
-}
-
-/* ---- port 9999: what comes is sent back ---- */
-
-struct echo {
-	char bytes[3000];
-	size_t n;
-	bool ended;
-};
-
-static size_t echo_window(void *stream, void **ret_buf)
-{
-	struct echo *echo = stream;
-
-	*ret_buf = echo->bytes + echo->n;
-	return sizeof(echo->bytes) - echo->n;
-}
-
-static void echo_received(void *stream, size_t n)
-{
-	((struct echo *)stream)->n += n;
-}
-
-static void echo_ended(void *stream)
-{
-	struct echo *echo = stream;
-
-	check(!echo->ended);
-	echo->ended = true;
-}
-
-static size_t echo_output(void *stream, const void **ret_buf)
-{
-	struct echo *echo = stream;
-
-	*ret_buf = echo->bytes;
-	return echo->n;
-}
-
-static void echo_sent(void *stream, size_t n)
-{
-	struct echo *echo = stream;
-
-	check(n <= echo->n);
-	memmove(echo->bytes, echo->bytes + n, echo->n - n);
-	echo->n -= n;
-}
-
-static bool echo_finished(void *stream)
-{
-	return ((struct echo *)stream)->ended;
-}
-
-static void echo_close(void *stream)
-{
-	f.n_streams--;
-	free(stream);
-}
-
-static void *echo_open(void *context, struct stream_host *host)
-{
-	struct echo *echo = f.n_streams < 4 ? calloc(1, sizeof(*echo)) : NULL;
-
-	(void)context;
-	(void)host;
-	f.n_streams += echo != NULL;
-	return echo;
-}
-
-static const struct stream_ops echo_ops = {
-	.window = echo_window,
-	.received = echo_received,
-	.ended = echo_ended,
-	.output = echo_output,
-	.sent = echo_sent,
-	.finished = echo_finished,
-	.close = echo_close,
-};
-
-static int ask_for_port(void *context, uint64_t id, uint32_t port)
+static int ask_for_port(void *context, uint64_t id, uint32_t port, int type)
 {
 	(void)context;
+	(void)type;
 	if (port % 2 || f.n_ids == IDS_MAX)
 		return -ECONNREFUSED;
 	f.ids[f.n_ids++] = id;
@@ -250,24 +168,79 @@ static void start_queue(uint32_t q)
 	turn();
 }
 
-/* A VMM's session begins, or the device goes on with the one that was kept. */
-static void attach(bool again)
+static void forget_session(void)
 {
-	struct vhost_session session;
-	int fds[2];
+	test_keeper_done(&f.keeper);
+	f.ledger_fd = tsk_close(f.ledger_fd);
+}
 
-	if (again) {
-		session = test_keeper_again(&f.keeper);
-	} else {
-		check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-		f.vmm = fds[0];
-		test_keeper_done(&f.keeper);
-		session = test_keeper_begin(&f.keeper, fds[1]);
-		memset(f.ledger, 0, LEDGER_BYTES);
-	}
-	check(ledger_new(f.ledger_fd, &session.ledger) == 0);
-	if (vsock_device_attach(f.device, &session) < 0)
+static void attach(void)
+{
+	struct test_keeper keeper;
+	struct vhost_session session;
+	int fds[2], ledger_fd;
+
+	check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+	f.vmm = fds[0];
+	session = test_keeper_begin(&keeper, fds[1]);
+	session.keeper.context = &f.keeper;
+	check(tsk_memfd_new("ledger", LEDGER_BYTES, &ledger_fd) == 0);
+	check(ledger_new(ledger_fd, &session.ledger) == 0);
+	if (vsock_device_attach(f.device, &session) < 0) {
+		test_keeper_done(&keeper);
+		tsk_close(ledger_fd);
 		turn();
+	} else {
+		forget_session();
+		f.keeper = keeper;
+		f.ledger_fd = ledger_fd;
+	}
+}
+
+static void session_ended(void *context)
+{
+	(void)context;
+	forget_session();
+}
+
+static void new_device(void)
+{
+	struct vsock_device_config config = {
+		.guest_cid = CID,
+		.connections_max = 6,
+		.window_bytes_max = 600000, /* two wide ones */
+		.service = { .ops = &echo_ops, .open = echo_open },
+		.connect = ask_for_port,
+		.ended = session_ended,
+	};
+
+	check(vsock_device_new(&f.loop, &config, &f.device) == 0);
+	f.n_ids = 0;
+}
+
+/* The process dies, without what it writes at an orderly end, and the next one goes on. */
+static void die_and_go_on(void)
+{
+	static unsigned char memory[MEMORY], page[LEDGER_BYTES];
+	struct vhost_session session;
+
+	if (f.keeper.fd < 0)
+		return;
+	memcpy(memory, f.memory, MEMORY);
+	check(pread(f.ledger_fd, page, sizeof(page), 0) == sizeof(page));
+	vsock_device_free(f.device);
+	uv_run(&f.loop, UV_RUN_DEFAULT);
+	check(n_echoes == 0);
+	memcpy(f.memory, memory, MEMORY);
+	check(pwrite(f.ledger_fd, page, sizeof(page), 0) == sizeof(page));
+	new_device();
+	session = test_keeper_again(&f.keeper);
+	check(ledger_new(f.ledger_fd, &session.ledger) == 0);
+	if (vsock_device_attach(f.device, &session) < 0) {
+		check(f.is_forged);
+		forget_session();
+	}
+	turn();
 }
 
 static void start(void)
@@ -508,11 +481,14 @@ static void step_life(struct tsk_reader *r)
 	case 6:
 		close(f.vmm);
 		uv_run(&f.loop, UV_RUN_NOWAIT);
-		attach(false);
+		attach();
 		start();
 		break;
 	default:
-		start();
+		if (how & 0x80)
+			die_and_go_on();
+		else
+			start();
 	}
 	f.rules_kept = false;
 	turn();
@@ -661,54 +637,28 @@ static void step_race(struct tsk_reader *r)
 	check(pthread_join(flipper.thread, NULL) == 0);
 }
 
-static void session_ended(void *context)
+/* A front that its guest has taken over leaves what it likes to the next one. */
+static void step_forgery(struct tsk_reader *r)
 {
-	(void)context;
-}
+	unsigned how = tsk_read_u8(r), at = tsk_read_u16(r);
+	unsigned char value = tsk_read_u8(r);
 
-static void new_device(void)
-{
-	struct vsock_device_config config = {
-		.guest_cid = CID,
-		.connections_max = CONNECTIONS_MAX,
-		.window_bytes_max = 1 << 20,
-		.service = { .ops = &echo_ops, .open = echo_open },
-		.connect = ask_for_port,
-		.ended = session_ended,
-	};
-
-	check(vsock_device_new(&f.loop, &config, &f.device) == 0);
-	f.n_ids = 0;
-}
-
-/*
- * The front dies, and another goes on.  What was kept for it is as at that moment, or has been
- * forged by a front that its guest had taken over.
- */
-static void step_take_over(struct tsk_reader *r)
-{
-	unsigned char ledger[LEDGER_BYTES];
-	unsigned how = tsk_read_u8(r), at = tsk_read_u16(r), value = tsk_read_u8(r);
-
-	memcpy(ledger, f.ledger, LEDGER_BYTES);
-	vsock_device_free(f.device);
-	uv_run(&f.loop, UV_RUN_DEFAULT);
-	memcpy(f.ledger, ledger, LEDGER_BYTES);
+	if (f.keeper.fd < 0)
+		return;
+	f.is_forged = true;
+	f.rules_kept = false;
 	if (how & 1)
-		f.ledger[at % LEDGER_BYTES] = (unsigned char)value;
+		check(pwrite(f.ledger_fd, &value, 1, at % LEDGER_BYTES) == 1);
+	else if (f.keeper.last.state_bytes)
+		f.keeper.last.state[at % f.keeper.last.state_bytes] = value;
 	if (how & 2)
-		f.keeper.last.state[at % sizeof(f.keeper.last.state)] = (unsigned char)value;
-	if (how & 3)
-		f.rules_kept = false;
-	new_device();
-	attach(true);
-	turn();
+		die_and_go_on();
 }
 
 static void (*const steps[])(struct tsk_reader *r) = {
-	step_packet,     step_packet,      step_packet, step_rx,        step_turn,  step_host,
-	step_connected,  step_host_stream, step_life,   step_message,   step_write, step_offer,
-	step_descriptor, step_index,       step_race,   step_take_over,
+	step_packet,     step_packet,      step_packet, step_rx,      step_turn,  step_host,
+	step_connected,  step_host_stream, step_life,   step_message, step_write, step_offer,
+	step_descriptor, step_index,       step_race,   step_forgery,
 };
 
 /* ---- one input ---- */
@@ -724,11 +674,6 @@ static void init_once(void)
 	check(tsk_memfd_new("guest", MEMORY, &f.memory_fd) == 0);
 	check(tsk_map_new(f.memory_fd, MEMORY, true, &map) == 0);
 	f.memory = map.addr;
-	check(tsk_memfd_new("ledger", LEDGER_BYTES, &f.ledger_fd) == 0);
-	check(tsk_map_new(f.ledger_fd, LEDGER_BYTES, true, &map) == 0);
-	f.ledger = map.addr;
-	f.keeper.fd = -1;
-	memset(f.keeper.kept, -1, sizeof(f.keeper.kept));
 	f.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (unsigned q = 0; q < QUEUES; q++)
 		f.kick_fds[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -745,12 +690,15 @@ static void begin(unsigned how)
 		f.drivers[q] = (struct driver){ f.memory + q * QUEUE_STEP, QUEUE_SIZE, 0 };
 	memset(f.rx_offered, 0, sizeof(f.rx_offered));
 	f.rx_used = 0;
-	f.next_host = f.n_races = 0;
+	f.n_ids = f.next_host = f.n_races = 0;
 	f.rules_kept = true;
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
 		f.hosts[i] = -1;
+	test_keeper_init(&f.keeper);
+	f.ledger_fd = -1;
+	f.is_forged = false;
 	new_device();
-	attach(false);
+	attach();
 	if (how & 4)
 		return;
 	start();
@@ -761,11 +709,11 @@ static void end(void)
 {
 	take_rx();
 	vsock_device_free(f.device);
+	forget_session();
 	uv_run(&f.loop, UV_RUN_DEFAULT);
 	check(!uv_loop_alive(&f.loop));
-	check(f.n_streams == 0);
+	check(n_echoes == 0);
 	close(f.vmm);
-	test_keeper_done(&f.keeper);
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
 		tsk_close(f.hosts[i]);
 }

@@ -71,6 +71,29 @@ int hybrid_receive(int fd, uint32_t *ret_port)
 	return 1;
 }
 
+int hybrid_receive_message(int fd, uint32_t *ret_port)
+{
+	char line[HYBRID_LINE_MAX + 1];
+	uint32_t port;
+	ssize_t n;
+
+	do
+		n = recv(fd, line, HYBRID_LINE_MAX, MSG_TRUNC | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	if (n == 0)
+		return -ECONNRESET;
+	if (n > (ssize_t)HYBRID_LINE_MAX)
+		return -EBADMSG;
+	if (line[n - 1] != '\n')
+		line[n++] = '\n';
+	if (hybrid_parse(line, (size_t)n, &port) != n)
+		return -EBADMSG;
+	*ret_port = port;
+	return 1;
+}
+
 size_t hybrid_answer(uint32_t host_port, char ret[HYBRID_LINE_MAX])
 {
 	return (size_t)snprintf(ret, HYBRID_LINE_MAX, "OK %u\n", host_port);

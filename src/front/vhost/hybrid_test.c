@@ -135,6 +135,47 @@ static void a_peer_that_goes_within_its_line_is_an_error(void **state)
 	close(fds[0]);
 }
 
+static void a_message_is_a_line(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+	} cases[] = {
+		{ "CONNECT 77", 1 },
+		{ "CONNECT 77\n", 1 },
+		{ "connect 77", 1 },
+		{ "CONNECT 77\nabc", -74 },
+		{ "CONNECT 77\n\n", -74 },
+		{ "CONNECT ", -74 },
+		{ "CONNECT", -74 },
+		{ "CONNECT 4294967295", -74 },
+		{ "\n", -74 },
+		{ "CONNECT 0000000000000000000000000000077", -74 },
+		{ "CONNECT 00000000000000000000077", 1 },
+		{ "CONNECT 000000000000000000000077", -74 },
+		{ "", -104 },
+	};
+	uint32_t port;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	assert_int_equal(hybrid_receive_message(fds[0], &port), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		port = 7;
+		assert_true(send(fds[1], cases[i].text, strlen(cases[i].text), 0) >= 0);
+		assert_int_equal(send(fds[1], "x", 1, 0), 1);
+		assert_int_equal(hybrid_receive_message(fds[0], &port), cases[i].r);
+		assert_int_equal(port, cases[i].r == 1 ? 77 : 7);
+		/* Nothing of the next message is taken, nor left of this one. */
+		assert_int_equal(hybrid_receive_message(fds[0], &port), -EBADMSG);
+		assert_int_equal(hybrid_receive_message(fds[0], &port), 0);
+	}
+	close(fds[1]);
+	assert_int_equal(hybrid_receive_message(fds[0], &port), -ECONNRESET);
+	close(fds[0]);
+}
+
 static void the_answer_is_firecrackers(void **state)
 {
 	char line[HYBRID_LINE_MAX];
@@ -155,6 +196,7 @@ int main(void)
 		cmocka_unit_test(bytes_behind_the_line_are_kept),
 		cmocka_unit_test(a_peer_that_sends_nothing_and_goes_is_an_error),
 		cmocka_unit_test(a_peer_that_goes_within_its_line_is_an_error),
+		cmocka_unit_test(a_message_is_a_line),
 		cmocka_unit_test(the_answer_is_firecrackers),
 	};
 

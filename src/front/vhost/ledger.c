@@ -101,7 +101,7 @@ int ledger_enter(struct ledger *ledger, const struct ledger_entry *entry)
 
 void ledger_strike(struct ledger *ledger, int place)
 {
-	if (!ledger || place == LEDGER_NONE)
+	if (!ledger || place == LEDGER_NONE || !ledger->page->entries[place].type)
 		return;
 	__atomic_store_n(&ledger->page->entries[place].type, 0, __ATOMIC_RELEASE);
 	ledger->free[ledger->n_free++] = (uint32_t)place;

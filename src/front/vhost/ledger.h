@@ -43,7 +43,7 @@ bool ledger_queue(const struct ledger *ledger, unsigned q, uint16_t *ret);
 
 /* All take NULL for a device that nobody takes over.  Returns a place, LEDGER_NONE: all are taken. */
 int ledger_enter(struct ledger *ledger, const struct ledger_entry *entry);
-void ledger_strike(struct ledger *ledger, int place); /* LEDGER_NONE: nothing */
+void ledger_strike(struct ledger *ledger, int place); /* LEDGER_NONE, struck already: nothing */
 /* The first entry at or behind `place`; LEDGER_NONE: there is none. */
 int ledger_next(const struct ledger *ledger, int place, struct ledger_entry *ret);
 

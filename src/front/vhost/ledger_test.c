@@ -50,6 +50,7 @@ static void what_is_entered_is_there_for_the_next_one(void **state)
 	}
 	assert_int_equal(ledger_enter(one, &entry), LEDGER_NONE); /* full */
 	ledger_strike(one, places[1]);
+	ledger_strike(one, places[1]);
 	ledger_strike(one, LEDGER_NONE);
 	ledger_free(one); /* as it dies: nothing is cleared */
 

@@ -3,8 +3,6 @@
 #ifndef VHOST_TEST_KEEPER_H
 #define VHOST_TEST_KEEPER_H
 
-#include <string.h>
-
 #include "front/vhost/backend.h"
 
 struct test_keeper {
@@ -45,16 +43,24 @@ static inline int test_keeper_step(void *context, const struct device_msg *step,
 	return r < 0 ? r : !keeper->waits;
 }
 
+/* One without a session. */
+static inline void test_keeper_init(struct test_keeper *keeper)
+{
+	*keeper = (struct test_keeper){ .fd = -1 };
+	for (unsigned i = 0; i < DEVICE_FDS_MAX; i++)
+		keeper->kept[i] = -1;
+}
+
 /* A session that begins on fd, which the session takes. */
 static inline struct vhost_session test_keeper_begin(struct test_keeper *keeper, int fd)
 {
 	struct vhost_session session = { .fd = fd,
 					 .keeper = { .step = test_keeper_step, .context = keeper } };
 
-	memset(keeper, 0, sizeof(*keeper));
+	test_keeper_init(keeper);
 	keeper->fd = dup(fd);
 	for (unsigned i = 0; i < DEVICE_FDS_MAX; i++)
-		session.kept[i] = keeper->kept[i] = -1;
+		session.kept[i] = -1;
 	return session;
 }
 

@@ -45,6 +45,7 @@ struct vmm {
 	struct ledger *ledger;
 	struct vhost_backend *backend;
 	struct vring *rings[VHOST_QUEUES_MAX]; /* as the device knows them */
+	uint64_t acknowledged;                 /* features, as the device has heard */
 	unsigned started, stopped, kicked, disconnected, taken;
 	enum {
 		FREE_NEVER,
@@ -72,6 +73,11 @@ static inline void vmm_device_config(void *device, uint32_t offset, void *ret, u
 	if (offset < sizeof(cid))
 		memcpy(ret, (char *)&cid + offset,
 		       len < sizeof(cid) - offset ? len : sizeof(cid) - offset);
+}
+
+static inline void vmm_device_acknowledged(void *device, uint64_t features)
+{
+	((struct vmm *)device)->acknowledged = features;
 }
 
 static inline void vmm_device_started(void *device, unsigned q, struct vring *ring)
@@ -123,6 +129,7 @@ static inline void vmm_device_disconnected(void *device)
 static const struct vhost_device_ops vmm_device_ops = {
 	.features = 2,
 	.config = vmm_device_config,
+	.acknowledged = vmm_device_acknowledged,
 	.started = vmm_device_started,
 	.kicked = vmm_device_kicked,
 	.stopped = vmm_device_stopped,

@@ -3,16 +3,19 @@
 
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "front/vhost/iov.h"
 #include "front/vhost/vsock_packet.h"
+#include "front/vhost/vsock_seqpacket.h"
 #include "front/vhost/vsock_socket.h"
 #include "front/vhost/vsock_stream.h"
 #include "front/vhost/vsock_table.h"
 
 #define SERVICE_PORT 9999u
+#define VIRTIO_VSOCK_F_SEQPACKET (UINT64_C(1) << 1)
 
 /* Work of one turn of the loop, so that the rest of the process gets its share. */
 #define TX_PACKETS_A_TURN 16u
@@ -67,7 +70,6 @@ static void hand_over_data(struct vsock_device *device, const struct vring_chain
 	struct vsock_conn *conn = vsock_table_reader(device->table);
 	struct iovec iov[VRING_IOV_MAX];
 	struct vsock_header header;
-	uint32_t len;
 	size_t room;
 	unsigned n = iov_cut(chain->iov + chain->n_out, chain->n_in, VSOCK_HEADER_BYTES,
 			     vsock_conn_readable(conn), iov, &room);
@@ -76,13 +78,14 @@ static void hand_over_data(struct vsock_device *device, const struct vring_chain
 		vring_push(device->rx, chain->head, 0);
 		return;
 	}
-	len = vsock_conn_read(conn, iov, n, &header);
-	vsock_table_relink(conn);
-	vsock_table_rotate(device->table, conn);
-	if (len == 0) {
+	if (!vsock_conn_read(conn, iov, n, &header)) {
+		vsock_table_relink(conn);
+		vsock_table_rotate(device->table, conn);
 		vring_unpop(device->rx);
 		return;
 	}
+	vsock_table_relink(conn);
+	vsock_table_rotate(device->table, conn);
 	vsock_table_address(device->table, &header);
 	hand_over(device, chain, &header);
 }
@@ -263,6 +266,13 @@ static void device_config(void *context, uint32_t offset, void *ret, uint32_t le
 						   : 0);
 }
 
+static void device_acknowledged(void *context, uint64_t features)
+{
+	struct vsock_device *device = context;
+
+	vsock_table_set_seqpacket(device->table, features & VIRTIO_VSOCK_F_SEQPACKET);
+}
+
 static void device_started(void *context, unsigned q, struct vring *ring)
 {
 	struct vsock_device *device = context;
@@ -316,7 +326,9 @@ static void device_disconnected(void *context)
 }
 
 static const struct vhost_device_ops device_ops = {
+	.features = VIRTIO_VSOCK_F_SEQPACKET,
 	.config = device_config,
+	.acknowledged = device_acknowledged,
 	.started = device_started,
 	.kicked = device_kicked,
 	.stopped = device_stopped,
@@ -327,10 +339,14 @@ static const struct vhost_device_ops device_ops = {
 static int open_port(void *context, uint64_t id, uint32_t port, struct vsock_conn *conn)
 {
 	struct vsock_device *device = context;
+	bool is_stream = conn->type == VSOCK_TYPE_STREAM;
 	int r;
 
 	if (port != SERVICE_PORT)
-		return device->config.connect(device->config.connect_context, id, port);
+		return device->config.connect(device->config.connect_context, id, port,
+					      is_stream ? SOCK_STREAM : SOCK_SEQPACKET);
+	if (!is_stream)
+		return -ECONNREFUSED; /* the service speaks a stream */
 	r = vsock_stream_new(&device->config.service, conn, schedule, device, &conn->end);
 	return r < 0 ? r : 1;
 }
@@ -448,6 +464,24 @@ void vsock_device_stepped(struct vsock_device *device, int result)
 		vhost_backend_stepped(device->backend, result);
 }
 
+static enum vsock_type type_of(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	return type == SOCK_SEQPACKET ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM;
+}
+
+/* Makes fd, which is taken over, the end of conn, by conn's type. */
+static int new_end(struct vsock_device *device, int fd, struct vsock_conn *conn,
+		   struct vsock_end *ret)
+{
+	if (conn->type == VSOCK_TYPE_SEQPACKET)
+		return vsock_seqpacket_new(device->epoll_fd, fd, conn, ret);
+	return vsock_socket_new(device->epoll_fd, fd, conn, ret);
+}
+
 void vsock_device_host_stream(struct vsock_device *device, int fd)
 {
 	_cleanup_close_ int owned = fd;
@@ -456,10 +490,10 @@ void vsock_device_host_stream(struct vsock_device *device, int fd)
 	/* Without a driver there is nobody to connect to. */
 	if (!device->rx || !device->tx)
 		return;
-	conn = vsock_table_greet(device->table, tsk_now_ns());
+	conn = vsock_table_greet(device->table, type_of(owned), tsk_now_ns());
 	if (!conn)
 		return;
-	if (vsock_socket_new(device->epoll_fd, TAKE_FD(owned), conn, &conn->end) < 0) {
+	if (new_end(device, TAKE_FD(owned), conn, &conn->end) < 0) {
 		vsock_conn_kill(conn);
 		vsock_table_relink(conn);
 	}
@@ -475,7 +509,7 @@ void vsock_device_connected(struct vsock_device *device, uint64_t id, int result
 	if (!conn)
 		return;
 	if (result == 0)
-		result = vsock_socket_new(device->epoll_fd, TAKE_FD(owned), conn, &end);
+		result = new_end(device, TAKE_FD(owned), conn, &end);
 	vsock_table_connected(conn, result, end, tsk_now_ns());
 	schedule(device);
 }

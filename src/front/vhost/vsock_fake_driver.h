@@ -223,6 +223,7 @@ struct fixture {
 	unsigned seen; /* chains of rx that the test has looked at */
 	uint64_t id;
 	uint32_t port;
+	int type;
 	unsigned asked;
 	char *memory; /* the guest's, for what it sends and receives */
 	size_t memory_used;
@@ -230,12 +231,13 @@ struct fixture {
 
 #define MEMORY (16u << 20)
 
-static int ask(void *context, uint64_t id, uint32_t port)
+static int ask(void *context, uint64_t id, uint32_t port, int type)
 {
 	struct fixture *f = context;
 
 	f->id = id;
 	f->port = port;
+	f->type = type;
 	f->asked++;
 	return 0;
 }

@@ -24,6 +24,7 @@ struct reply {
 struct vsock_table {
 	struct vsock_table_config config;
 	uint64_t window_bytes; /* taken of config.window_bytes_max */
+	bool seqpacket;        /* the driver knows of it */
 	unsigned n_conns;      /* all, down to those that wait to be freed */
 	struct conn_list all;
 	struct conn_list control; /* conn->out is not 0 */
@@ -70,6 +71,16 @@ int vsock_table_new(const struct vsock_table_config *config, struct vsock_table 
 	return 0;
 }
 
+void vsock_table_set_seqpacket(struct vsock_table *table, bool on)
+{
+	table->seqpacket = on;
+}
+
+static bool is_known(const struct vsock_table *table, unsigned type)
+{
+	return type == VSOCK_TYPE_STREAM || (type == VSOCK_TYPE_SEQPACKET && table->seqpacket);
+}
+
 static struct conn_list *bucket(struct vsock_table *table, uint32_t guest_port, uint32_t host_port)
 {
 	uint64_t key = (uint64_t)guest_port << 32 | host_port;
@@ -79,13 +90,15 @@ static struct conn_list *bucket(struct vsock_table *table, uint32_t guest_port, 
 	return &table->buckets[(key >> 32) % BUCKETS];
 }
 
-static struct vsock_conn *find(struct vsock_table *table, uint32_t guest_port, uint32_t host_port)
+static struct vsock_conn *find(struct vsock_table *table, unsigned type, uint32_t guest_port,
+			       uint32_t host_port)
 {
 	struct vsock_conn *conn;
 
 	TAILQ_FOREACH(conn, bucket(table, guest_port, host_port), hash_link)
 	{
-		if (conn->guest_port == guest_port && conn->host_port == host_port)
+		if (conn->guest_port == guest_port && conn->host_port == host_port &&
+		    conn->type == type)
 			return conn;
 	}
 	return NULL;
@@ -93,6 +106,14 @@ static struct vsock_conn *find(struct vsock_table *table, uint32_t guest_port, u
 
 void vsock_table_set_ledger(struct vsock_table *table, struct ledger *ledger)
 {
+	struct vsock_conn *conn;
+
+	/* Some wait for an answer of the supervisor's, though nobody else knows of them any more. */
+	TAILQ_FOREACH(conn, &table->all, all_link)
+	conn->place = LEDGER_NONE;
+	for (unsigned i = 0; i < REPLIES_MAX; i++)
+		table->replies[i].place = LEDGER_NONE;
+	table->n_said = 0;
 	table->ledger = ledger;
 }
 
@@ -109,13 +130,15 @@ static void insert(struct vsock_conn *conn)
 	conn->hashed = true;
 }
 
-static struct vsock_conn *conn_add(struct vsock_table *table, enum vsock_conn_state state)
+static struct vsock_conn *conn_add(struct vsock_table *table, enum vsock_conn_state state,
+				   uint16_t type)
 {
 	struct vsock_conn *conn = calloc(1, sizeof(*conn));
 
 	if (!conn)
 		return NULL;
 	conn->state = state;
+	conn->type = type;
 	conn->table = table;
 	conn->place = LEDGER_NONE;
 	conn->deadline_ns = VSOCK_NEVER_NS;
@@ -137,10 +160,10 @@ static void refuse(struct vsock_table *table, uint64_t now_ns)
 }
 
 static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_state state,
-				   uint64_t now_ns)
+				   uint16_t type, uint64_t now_ns)
 {
 	if (table->n_conns < table->config.connections_max)
-		return conn_add(table, state);
+		return conn_add(table, state, type);
 	refuse(table, now_ns);
 	return NULL;
 }
@@ -209,6 +232,7 @@ void vsock_table_reap(struct vsock_table *table)
 		table->n_conns--;
 		vsock_conn_close_end(conn);
 		vsock_buffer_done(&conn->buffer);
+		vsock_messages_done(&conn->messages);
 		ledger_strike(table->ledger, conn->place);
 		free(conn);
 	}
@@ -272,7 +296,7 @@ static void ask(struct vsock_conn *conn)
 
 static void request(struct vsock_table *table, const struct vsock_header *header, uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING, now_ns);
+	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING, header->type, now_ns);
 
 	if (!conn) {
 		reply_rst(table, header);
@@ -282,7 +306,7 @@ static void request(struct vsock_table *table, const struct vsock_header *header
 	conn->host_port = header->dst_port;
 	conn->give_up_ns = now_ns + VSOCK_REQUEST_NS;
 	insert(conn);
-	conn->place = enter(table, VSOCK_TYPE_STREAM, conn->guest_port, conn->host_port);
+	conn->place = enter(table, conn->type, conn->guest_port, conn->host_port);
 	if (vsock_credit_hear(&conn->credit, header) < 0)
 		vsock_conn_reset(conn);
 	else
@@ -301,11 +325,11 @@ void vsock_table_packet(struct vsock_table *table, const struct vsock_header *he
 				    "later ones are only counted");
 		return;
 	}
-	if (header->type != VSOCK_TYPE_STREAM) {
+	if (!is_known(table, header->type)) {
 		reply_rst(table, header);
 		return;
 	}
-	conn = find(table, header->src_port, header->dst_port);
+	conn = find(table, header->type, header->src_port, header->dst_port);
 	if (conn) {
 		if (whole)
 			vsock_conn_packet(conn, header, iov, n);
@@ -376,10 +400,13 @@ void vsock_table_rotate(struct vsock_table *table, struct vsock_conn *conn)
 	TAILQ_INSERT_TAIL(&table->readers, conn, reader_link);
 }
 
-struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns)
+struct vsock_conn *vsock_table_greet(struct vsock_table *table, enum vsock_type type,
+				     uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_GREETING, now_ns);
+	struct vsock_conn *conn = NULL;
 
+	if (is_known(table, type))
+		conn = conn_new(table, VSOCK_CONN_GREETING, (uint16_t)type, now_ns);
 	if (!conn)
 		return NULL;
 	conn->deadline_ns = now_ns + VSOCK_GREETING_NS;
@@ -387,7 +414,7 @@ struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns)
 	return conn;
 }
 
-/* A port of the host's that is not in use towards guest_port. */
+/* A port of the host's that is not in use towards guest_port: Linux tells connections by ports only. */
 static uint32_t fresh_port(struct vsock_table *table, uint32_t guest_port)
 {
 	uint32_t port;
@@ -396,7 +423,8 @@ static uint32_t fresh_port(struct vsock_table *table, uint32_t guest_port)
 		port = table->next_port++;
 		if (table->next_port == UINT32_MAX) /* "any" */
 			table->next_port = VSOCK_HOST_PORT_MIN;
-	} while (find(table, guest_port, port));
+	} while (find(table, VSOCK_TYPE_STREAM, guest_port, port) ||
+		 find(table, VSOCK_TYPE_SEQPACKET, guest_port, port));
 	return port;
 }
 
@@ -412,7 +440,7 @@ static void greeting(struct vsock_conn *conn, uint64_t now_ns)
 		conn->host_port = fresh_port(conn->table, port);
 		insert(conn);
 		conn->place =
-			enter(conn->table, VSOCK_TYPE_STREAM, conn->guest_port, conn->host_port);
+			enter(conn->table, conn->type, conn->guest_port, conn->host_port);
 		vsock_conn_request(conn, now_ns);
 	}
 }
@@ -526,7 +554,7 @@ void vsock_table_clear(struct vsock_table *table)
 
 static int recall_one(struct vsock_table *table, const struct ledger_entry *entry, int place)
 {
-	struct vsock_conn *conn = conn_add(table, VSOCK_CONN_RESET);
+	struct vsock_conn *conn = conn_add(table, VSOCK_CONN_RESET, (uint16_t)entry->type);
 
 	if (!conn)
 		return -ENOMEM;
@@ -545,7 +573,7 @@ int vsock_table_recall(struct vsock_table *table)
 	int place = 0, r = 0;
 
 	while ((place = ledger_next(table->ledger, place, &entry)) != LEDGER_NONE) {
-		if (find(table, entry.guest_port, entry.host_port))
+		if (find(table, (uint16_t)entry.type, entry.guest_port, entry.host_port))
 			ledger_strike(table->ledger, place); /* one RST does for both */
 		else if (recall_one(table, &entry, place) < 0)
 			r = -ENOMEM;

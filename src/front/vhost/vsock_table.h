@@ -25,7 +25,8 @@ struct vsock_table_config {
 	 */
 	uint64_t window_bytes_max;
 	/*
-	 * The guest asks for a port of the host.  1: conn->end is set.  0: vsock_table_connected()
+	 * The guest asks for a port of the host, by conn->type.  1: conn->end is set.
+	 * 0: vsock_table_connected()
 	 * will be called, later.  -errno: refused.
 	 */
 	int (*open)(void *context, uint64_t id, uint32_t port, struct vsock_conn *conn);
@@ -37,9 +38,12 @@ struct vsock_table;
 int vsock_table_new(const struct vsock_table_config *config, struct vsock_table **ret) _nodiscard_;
 void vsock_table_free(struct vsock_table *table);
 
+/* Whether the driver knows of seqpacket connections; at first it does not, and they are refused. */
+void vsock_table_set_seqpacket(struct vsock_table *table, bool on);
+
 /*
  * Where the connections that the guest knows of are entered from now on; it outlives the table, or
- * NULL.  Not while there are connections.
+ * NULL.  What was entered in the one before stays there.
  */
 void vsock_table_set_ledger(struct vsock_table *table, struct ledger *ledger);
 /* Resets all connections that are entered there.  -ENOMEM: not all of them. */
@@ -67,8 +71,12 @@ void vsock_table_address(const struct vsock_table *table, struct vsock_header *h
 /* To be called after any function of vsock_conn.h. */
 void vsock_table_relink(struct vsock_conn *conn);
 
-/* A host program has come, and is to say which port it wants.  NULL: too many.  Set ->end. */
-struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns);
+/*
+ * A host program has come, and is to say which port it wants.  NULL: too many, or a type that the
+ * driver does not know.  Set ->end.
+ */
+struct vsock_conn *vsock_table_greet(struct vsock_table *table, enum vsock_type type,
+				     uint64_t now_ns);
 /* The connection that waits for the answer to ops->open(id), NULL: none. */
 struct vsock_conn *vsock_table_waiting(struct vsock_table *table, uint64_t id);
 /* That answer: 0 and the end, which is closed if the guest has left; -EAGAIN: to be tried again. */

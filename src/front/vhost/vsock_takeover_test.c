@@ -10,29 +10,40 @@
 static struct ledger *outside;
 static int ledger_fd;
 
+static void new_session(struct fixture *f)
+{
+	struct ledger *ledger;
+
+	assert_int_equal(tsk_memfd_new("ledger", DEVICE_LEDGER_BYTES(8), &ledger_fd), 0);
+	assert_int_equal(ledger_new(ledger_fd, &ledger), 0);
+	assert_int_equal(ledger_new(ledger_fd, &outside), 0);
+	assert_int_equal(attach(f, false, ledger), 0);
+	start(f);
+}
+
+static void forget_ledger(void)
+{
+	at_flush = NULL;
+	outside = ledger_free(outside);
+	close(ledger_fd);
+}
+
 /* The VMM of the fixture is followed by one whose session has a ledger. */
 static int set_up_ledger(void **state)
 {
-	struct ledger *ledger;
 	struct fixture *f;
 
 	set_up(state);
 	f = *state;
 	stop(f);
 	vmm->ops->disconnected(vmm->device);
-	assert_int_equal(tsk_memfd_new("ledger", DEVICE_LEDGER_BYTES(8), &ledger_fd), 0);
-	assert_int_equal(ledger_new(ledger_fd, &ledger), 0);
-	assert_int_equal(ledger_new(ledger_fd, &outside), 0);
-	assert_int_equal(attach(f, false, ledger), 0);
-	start(f);
+	new_session(f);
 	return 0;
 }
 
 static int tear_down_ledger(void **state)
 {
-	at_flush = NULL;
-	outside = ledger_free(outside);
-	close(ledger_fd);
+	forget_ledger();
 	return tear_down(state);
 }
 
@@ -215,6 +226,25 @@ static void all_are_told_however_many_they_are(void **state)
 	assert_int_equal(entries(), 0);
 }
 
+/* A connection that waits for the supervisor survives its VM; the next VM's ledger is not its. */
+static void the_ledger_of_the_next_vm_is_another(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t id;
+
+	send_op(f, VSOCK_OP_REQUEST, 1, 80, 0);
+	turn(f);
+	id = f->id;
+	stop(f);
+	vmm->ops->disconnected(vmm->device);
+	forget_ledger();
+	new_session(f);
+	enter(7, 7); /* where the other one was */
+	vsock_device_connected(f->device, id, -ECONNREFUSED, -1);
+	turn(f);
+	assert_int_equal(entries(), 1);
+}
+
 /* A VMM that hands the event queue over lets the guest hear of it as a reset of the transport. */
 static void the_event_queue_tells_of_it_once(void **state)
 {
@@ -266,6 +296,7 @@ int main(void)
 		T(a_request_that_is_met_again_is_answered_once),
 		T(a_guest_that_has_forgotten_too_is_not_told),
 		T(all_are_told_however_many_they_are),
+		T(the_ledger_of_the_next_vm_is_another),
 		T(the_event_queue_tells_of_it_once),
 		T(an_orderly_end_forgets_nothing),
 	};
