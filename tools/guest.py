@@ -25,7 +25,7 @@ BUSYBOX = Path("/bin/busybox")
 BOOT_TIMEOUT_S = 120  # 3 s on a quiet machine, without KVM
 
 # With those that they need; one that a kernel has built in has no file and is skipped.
-MODULES = ["virtio_pci", "vmw_vsock_virtio_transport", "vsock_loopback"]
+MODULES = ["virtio_pci", "virtio_mmio", "vmw_vsock_virtio_transport", "vsock_loopback"]
 
 INIT = """#!/bin/sh
 mount -t proc proc /proc
@@ -162,11 +162,11 @@ class Guest:
 
     folder: a folder of its own.  vhost_socket: where a vhost-user-vsock back end listens, for a vsock
     device.  on_console: called with each line of the console, from a thread.  options: more of QEMU's.
-    kernel: one of KERNELS.
+    kernel: one of KERNELS.  hardware: see qemu_command().
     """
 
     def __init__(self, folder, files=None, vhost_socket=None, memory_mib=512, accel=None,
-                 on_console=None, options=(), kernel="6.1"):
+                 on_console=None, options=(), kernel="6.1", **hardware):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.console = []
@@ -176,13 +176,16 @@ class Guest:
         ours, theirs = socket.socketpair()
         monitor, monitor_theirs = socket.socketpair()
         self.command = qemu_command(folder / "initrd", vhost_socket, memory_mib,
-                                    accel or accelerator(), kernel) + list(options)
+                                    accel or accelerator(), kernel=kernel,
+                                    **hardware) + list(options)
         with theirs, monitor_theirs:
             channels = []
             for name, end in (("agent", theirs), ("monitor", monitor_theirs)):
                 os.set_inheritable(end.fileno(), True)
                 channels += ["-chardev", f"socket,id={name},fd={end.fileno()}"]
-            channels += ["-serial", "chardev:agent", "-mon", "chardev=monitor,mode=readline"]
+            # The machine's second serial port; "-serial" would give microvm none.
+            channels += ["-device", "isa-serial,chardev=agent,index=1",
+                         "-mon", "chardev=monitor,mode=readline"]
             self.process = subprocess.Popen(
                 self.command + channels, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT, pass_fds=[theirs.fileno(), monitor_theirs.fileno()],
@@ -299,19 +302,25 @@ class Guest:
         self.process.stdout.close()
 
 
-def qemu_command(initrd, vhost_socket=None, memory_mib=512, accel="tcg", kernel="6.1"):
-    """QEMU's command line, all but the two channels of Guest."""
+def qemu_command(initrd, vhost_socket=None, memory_mib=512, accel="tcg", machine="q35",
+                 memory="memory-backend-memfd", cpus=1, kernel="6.1"):
+    """QEMU's command line, all but the two channels of Guest.
+
+    machine: q35, or microvm, whose devices are on virtio-mmio.  memory: the type of the guest's memory,
+    with properties of its own perhaps.
+    """
     command = [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
-        "-M", f"q35,accel={accel},memory-backend=mem0", "-cpu", "host" if accel == "kvm" else "max",
-        "-smp", "1", "-m", f"{memory_mib}M",
-        "-object", f"memory-backend-memfd,id=mem0,size={memory_mib}M,share=on",
+        "-M", f"{machine},accel={accel},memory-backend=mem0",
+        "-cpu", "host" if accel == "kvm" else "max", "-smp", str(cpus), "-m", f"{memory_mib}M",
+        "-object", f"{memory},id=mem0,size={memory_mib}M,share=on",
         "-kernel", str(kernel_image(kernel)), "-initrd", str(initrd),
         "-append", "console=ttyS0 quiet loglevel=1 panic=-1 vsguest=1", "-serial", "stdio",
     ]
     if vhost_socket:
         command += ["-chardev", f"socket,id=vsock0,path={vhost_socket}",
-                    "-device", "vhost-user-vsock-pci,chardev=vsock0"]
+                    "-device", "vhost-user-vsock-" +
+                    ("device" if machine == "microvm" else "pci") + ",chardev=vsock0"]
     return command
 
 

@@ -36,18 +36,21 @@ static inline void tsk_closep(int *fd)
 #define _cleanup_free_ _cleanup_(tsk_freep)
 #define _cleanup_close_ _cleanup_(tsk_closep)
 
-#define TAKE_PTR(p)                         \
-	({                                  \
-		__typeof__(p) _taken = (p); \
-		(p) = NULL;                 \
-		_taken;                     \
+/* Both look at their argument once. */
+#define TAKE_PTR(p)                            \
+	({                                     \
+		__typeof__(p) *_place = &(p);  \
+		__typeof__(p) _taken = *_place; \
+		*_place = NULL;                \
+		_taken;                        \
 	})
 
-#define TAKE_FD(fd)                \
-	({                         \
-		int _taken = (fd); \
-		(fd) = -1;         \
-		_taken;            \
+#define TAKE_FD(fd)                    \
+	({                             \
+		int *_place = &(fd);   \
+		int _taken = *_place;  \
+		*_place = -1;          \
+		_taken;                \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

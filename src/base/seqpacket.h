@@ -11,7 +11,7 @@
 
 #include "base/cleanup.h"
 
-#define TSK_SEQPACKET_FDS_MAX 4u
+#define TSK_SEQPACKET_FDS_MAX 48u
 
 /* Both ends non-blocking and close-on-exec. */
 int tsk_seqpacket_pair(int ret_fds[2]) _nodiscard_;

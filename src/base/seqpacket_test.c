@@ -162,20 +162,21 @@ static void test_peer_gone(void **state)
 static void test_too_many_fds_to_send(void **state)
 {
 	struct fixture f;
-	int fds[5];
+	int fds[TSK_SEQPACKET_FDS_MAX + 1];
 
 	(void)state;
 	init(&f);
-	for (int i = 0; i < 5; i++)
+	for (unsigned i = 0; i < ARRAY_SIZE(fds); i++)
 		fds[i] = f.a;
-	assert_int_equal(tsk_seqpacket_send(f.a, "x", 1, fds, 5), -EINVAL);
+	assert_int_equal(tsk_seqpacket_send(f.a, "x", 1, fds, ARRAY_SIZE(fds)), -EINVAL);
 	assert_int_equal(receive(&f), -EAGAIN);
 	done(&f);
 }
 
 static void test_hostile_fds_are_closed(void **state)
 {
-	static const unsigned counts[] = { 5, 6, 64, 252, 253 };
+	static const unsigned counts[] = { TSK_SEQPACKET_FDS_MAX + 1, TSK_SEQPACKET_FDS_MAX + 2, 64, 252,
+					   253 };
 	struct fixture f;
 	int before;
 

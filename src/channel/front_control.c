@@ -30,7 +30,7 @@ static bool msg_is_valid(const struct front_msg *msg, unsigned *ret_n_fds)
 		return msg->result == 0 && start_is_valid(&msg->start);
 	case FRONT_CONNECTION:
 	case FRONT_HOST_STREAM:
-	case FRONT_VMM:
+	case FRONT_DEVICE:
 		n_fds = 1;
 		break;
 	case FRONT_WORKER:

@@ -20,8 +20,8 @@ enum front_msg_type {
 	/* supervisor → front */
 	FRONT_START = 1,       /* the first message, once; `start` is set */
 	FRONT_CONNECTION = 2,  /* fd: a guest's stream to port 9999 */
-	FRONT_HOST_STREAM = 3, /* fd: a host program's connection to PATH; CONNECT follows */
-	FRONT_VMM = 4,         /* fd: a VMM's connection to the vhost-user socket */
+	FRONT_HOST_STREAM = 3, /* fd: a host program's socket, of either type; CONNECT follows */
+	FRONT_DEVICE = 4, /* fd: the channel of the built-in device (channel/device_control.h), once */
 	FRONT_WORKER = 5, /* answers SPAWN. id; result 0: fd is its control socket, else -errno */
 	/* id; value: the wait status.  Comes once for each FRONT_WORKER with result 0. */
 	FRONT_WORKER_EXITED = 6,
@@ -32,10 +32,16 @@ enum front_msg_type {
 	FRONT_READY = 64,   /* answers START */
 	FRONT_SPAWN = 65,   /* start a worker; id: the front's name for it, used once */
 	FRONT_KILL = 66,    /* id: SIGKILL that worker; nothing happens when it is gone already */
-	FRONT_CONNECT = 67, /* connect to PATH_<value>; id: names the answer */
+	FRONT_CONNECT = 67, /* connect to PATH_<value>, as said below; id: names the answer */
 	FRONT_IDLE = 68,    /* nothing is open; value: messages received so far.  The supervisor may
 			     * close the socket if it has sent no more than these; the front then exits */
 };
+
+/*
+ * In the value of CONNECT, beside the port, which is its low 32 bits: connect by SOCK_SEQPACKET, not
+ * by SOCK_STREAM.  A value with any other bit is refused as a port that nobody serves.
+ */
+#define FRONT_CONNECT_SEQPACKET (UINT64_C(1) << 32)
 
 /* What a front must know of its guest.  Sizes in bytes, times in milliseconds. */
 struct front_start {

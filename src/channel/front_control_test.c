@@ -57,7 +57,7 @@ static const struct {
 	unsigned n_fds;
 } types[] = {
 	{ FRONT_START, 0 },     { FRONT_CONNECTION, 1 }, { FRONT_HOST_STREAM, 1 },
-	{ FRONT_VMM, 1 },       { FRONT_WORKER, 1 },     { FRONT_WORKER_EXITED, 0 },
+	{ FRONT_DEVICE, 1 },    { FRONT_WORKER, 1 },     { FRONT_WORKER_EXITED, 0 },
 	{ FRONT_CONNECTED, 1 }, { FRONT_STOP, 0 },       { FRONT_READY, 0 },
 	{ FRONT_SPAWN, 0 },     { FRONT_KILL, 0 },       { FRONT_CONNECT, 0 },
 	{ FRONT_IDLE, 0 },

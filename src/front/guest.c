@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "front/handle.h"
@@ -10,6 +11,7 @@
 
 #define LOG_LINES_PER_SEC 10u
 #define IDLE_MS 60000u
+#define WINDOWS_SHARE 64u /* the device's wide windows: this part of max-memory, beside it */
 
 static void end(struct guest *guest, int result)
 {
@@ -61,11 +63,19 @@ static void look_at_what_is_open(struct guest *guest)
 	}
 }
 
-static int ask_for_connection(void *context, uint64_t id, uint32_t port)
+static int ask_for_connection(void *context, uint64_t id, uint32_t port, int type)
 {
 	struct guest *guest = context;
 
-	return supervisor_send(guest->supervisor, FRONT_CONNECT, id, port);
+	return supervisor_send(guest->supervisor, FRONT_CONNECT, id,
+			       port | (type == SOCK_SEQPACKET ? FRONT_CONNECT_SEQPACKET : 0));
+}
+
+static void on_session_ended(void *context)
+{
+	struct guest *guest = context;
+
+	device_link_end(guest->device_link);
 }
 
 static int open_device(struct guest *guest)
@@ -73,9 +83,12 @@ static int open_device(struct guest *guest)
 	struct vsock_device_config config = {
 		.guest_cid = guest->limits.cid,
 		.connections_max = guest->limits.connections_max,
+		.window_bytes_max = guest->limits.memory_bytes_max / WINDOWS_SHARE,
 		.service = sessions_service(&guest->sessions),
 		.connect = ask_for_connection,
 		.connect_context = guest,
+		.ended = on_session_ended,
+		.ended_context = guest,
 	};
 
 	return guest->limits.cid ? vsock_device_new(guest->loop, &config, &guest->device) : 0;
@@ -142,19 +155,25 @@ static void on_connection(struct guest *guest, int fd)
 		tsk_warning("a connection was closed: %s", strerror(-r));
 }
 
-static void on_vmm(struct guest *guest, int fd)
+static void on_device_link_failed(void *context, int result)
 {
-	int r;
+	tsk_error("the device's channel has ended: %s", strerror(-result));
+	end(context, result < 0 ? result : -EPROTO);
+}
 
-	if (!guest->device) {
+static void on_device(struct guest *guest, int fd)
+{
+	int r = -EPROTO;
+
+	if (guest->device && !guest->device_link)
+		r = device_link_new(guest->loop, fd, guest->device, on_device_link_failed, guest,
+				    &guest->device_link);
+	else
 		tsk_close(fd);
-		return;
+	if (r < 0) {
+		tsk_error("no device can be served: %s", strerror(-r));
+		end(guest, r);
 	}
-	r = vsock_device_attach(guest->device, fd);
-	if (r == -EBUSY)
-		tsk_warning("a second VMM at the vhost-user socket was turned away");
-	else if (r < 0)
-		tsk_error("the VMM cannot be served: %s", strerror(-r));
 }
 
 static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
@@ -167,8 +186,8 @@ static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 		if (guest->device && !guest->is_stopping)
 			vsock_device_host_stream(guest->device, TAKE_FD(fd));
 		break;
-	case FRONT_VMM:
-		on_vmm(guest, TAKE_FD(fd));
+	case FRONT_DEVICE:
+		on_device(guest, TAKE_FD(fd));
 		break;
 	case FRONT_WORKER:
 		workers_spawned(guest->workers, msg->id, msg->result, TAKE_FD(fd));
@@ -256,6 +275,7 @@ void guest_free(struct guest *guest)
 	handle_free(guest->timer);
 	socket_carriers_free(guest->carriers);
 	vsock_device_free(guest->device);
+	device_link_free(guest->device_link);
 	models_free(guest->models);
 	workers_free(guest->workers);
 	work_queue_done(&guest->work);

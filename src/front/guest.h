@@ -10,14 +10,13 @@
 #include "channel/front_control.h"
 #include "front/account.h"
 #include "front/counters.h"
+#include "front/device_link.h"
 #include "front/models.h"
 #include "front/session.h"
 #include "front/socket_carrier.h"
 #include "front/supervisor_link.h"
 #include "front/work.h"
 #include "front/workers.h"
-
-struct vsock_device;
 
 struct guest {
 	uv_loop_t *loop;
@@ -36,6 +35,7 @@ struct guest {
 	struct sessions sessions;
 	struct socket_carriers *carriers;
 	struct vsock_device *device; /* NULL without the built-in device */
+	struct device_link *device_link;
 	uv_timer_t *timer;           /* the time to be idle, or to stop */
 	struct counters counters;
 };

@@ -6,8 +6,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/memfd.h"
 #include "base/seqpacket.h"
 #include "base/testing.h"
+#include "channel/device_control.h"
 #include "front/rig.h"
 
 static const float values[] = { 0.5f, 1 };
@@ -178,35 +180,39 @@ static void test_idle(void **state)
 	rig_done(&rig);
 }
 
-/* The built-in device: with it the front is never idle, without it a VMM is turned away. */
+/* With the built-in device the front is never idle; it gets its sessions by a channel of its own. */
 static void test_device(void **state)
 {
 	struct front_start limits = rig_limits();
+	struct device_msg msg = { .type = DEVICE_SESSION };
+	int channel[2], vmm[2], fds[DEVICE_MSG_FDS_MAX];
 	struct rig rig;
-	int fds[2];
 
 	(void)state;
-	rig_init(&rig, &limits);
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-	rig_send(&rig, FRONT_VMM, 0, 0, 0, fds[1]);
-	close(fds[1]);
-	rig_expect_end(&rig, fds[0]);
-	close(fds[0]);
-	rig_done(&rig);
-
 	limits.cid = 3;
 	rig_init(&rig, &limits);
 	assert_non_null(rig.guest->device);
 	assert_false(uv_is_active((uv_handle_t *)rig.guest->timer));
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-	rig_send(&rig, FRONT_VMM, 0, 0, 0, fds[1]);
+	assert_int_equal(tsk_seqpacket_pair(channel), 0);
+	rig_send(&rig, FRONT_DEVICE, 0, 0, 0, channel[1]);
+	close(channel[1]);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, vmm), 0);
+	fds[0] = vmm[1];
+	assert_int_equal(tsk_memfd_new("ledger", DEVICE_LEDGER_BYTES(8), &fds[1]), 0);
+	assert_int_equal(device_control_send(channel[0], &msg, fds), 0);
+	close(fds[0]);
 	close(fds[1]);
 	rig_run(&rig, 2);
-	assert_int_equal(send(fds[0], "", 0, MSG_NOSIGNAL), 0);
-	close(fds[0]);
+	assert_int_equal(send(vmm[0], "", 0, MSG_NOSIGNAL), 0);
+	close(vmm[0]);
 	rig_run(&rig, 2);
+	assert_int_equal(device_control_recv(channel[0], &msg, fds), 1);
+	assert_int_equal(msg.type, DEVICE_END);
 	rig_send(&rig, FRONT_CONNECTED, 12345, 0, -ECONNREFUSED, -1);
 	assert_false(rig.guest->has_ended);
+	close(channel[0]);
+	rig_run(&rig, 2);
+	assert_true(rig.guest->has_ended);
 	rig_done(&rig);
 }
 

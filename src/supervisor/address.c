@@ -23,8 +23,9 @@ int address_check_path(const char *path, size_t suffix_bytes, struct tensock_err
 	if (len >= ADDRESS_PATH_SIZE - suffix_bytes)
 		return tsk_fail(
 			reterr, TENSOCK_INVALID_ARGUMENT,
-			"the path has %zu bytes, a Unix socket's can have %zu here; use a shorter one",
-			len, ADDRESS_PATH_SIZE - suffix_bytes - 1);
+			"the path has %zu bytes, a Unix socket's can have %zu%s; use a shorter one",
+			len, ADDRESS_PATH_SIZE - suffix_bytes - 1,
+			suffix_bytes ? " here, as _PORT is put behind it" : "");
 	return 0;
 }
 
@@ -132,6 +133,7 @@ static const struct {
 	[ADDRESS_TCP] = { "tcp:", parse_tcp },
 };
 static_assert(ARRAY_SIZE(kinds) == ADDRESS_KIND_MAX, "a kind of address lacks its row");
+static_assert(sizeof(ADDRESS_SEQPACKET_SUFFIX) - 1 <= ADDRESS_SUFFIX_MAX, "a PATH may be too long");
 
 int address_parse(const char *text, struct address *ret, struct tensock_error *reterr)
 {

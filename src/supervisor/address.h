@@ -15,6 +15,7 @@
 #define ADDRESS_PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
 /* The longest of what is put behind a PATH: "_4294967295". */
 #define ADDRESS_SUFFIX_MAX 11u
+#define ADDRESS_SEQPACKET_SUFFIX ".seqpacket"
 #define ADDRESS_TEXT_SIZE (ADDRESS_PATH_SIZE + FRONT_NAME_SIZE + 16)
 #define ADDRESS_PORT 9999u /* the one port of Tensock */
 

@@ -472,6 +472,44 @@ static int assign_cids(struct config *config, struct tensock_error *reterr)
 	return 0;
 }
 
+/* Whether path is what a guest with this PATH reaches at one of its ports. */
+static bool is_port_of(const char *path, const char *uds)
+{
+	size_t len = strlen(uds);
+	const char *port;
+
+	if (!len || strncmp(path, uds, len) != 0 || path[len] != '_')
+		return false;
+	port = path + len + 1;
+	return *port && !port[strspn(port, "0123456789")];
+}
+
+static int check_port(const char *path, const struct config_guest *guest,
+		      struct tensock_error *reterr)
+{
+	if (!is_port_of(path, guest->uds))
+		return 0;
+	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			"%s is what guest %s reaches at port %s; choose another path", path,
+			guest->name, path + strlen(guest->uds) + 1);
+}
+
+/* No guest reaches a socket of the daemon's own, another guest's for example, as one of its ports. */
+static int check_ports(const struct config *config, const struct config_guest *guest,
+		       struct tensock_error *reterr)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < config->n_guests && r == 0; i++) {
+		r = check_port(config->guests[i].uds, guest, reterr);
+		if (r == 0)
+			r = check_port(config->guests[i].vhost_socket, guest, reterr);
+	}
+	for (unsigned i = 0; i < config->n_listens && r == 0; i++)
+		r = check_port(config->listens[i].path, guest, reterr);
+	return r;
+}
+
 static int finish_engine(struct config_engine *engine, struct tensock_error *reterr)
 {
 	if (!engine->name[0])
@@ -500,6 +538,8 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 		struct limits limits = config->limits;
 
 		r = check_guest(&config->guests[i], reterr);
+		if (r == 0)
+			r = check_ports(config, &config->guests[i], reterr);
 		if (r < 0)
 			return r;
 		limits_merge(&limits, &config->guests[i].limits);

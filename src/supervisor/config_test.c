@@ -123,6 +123,13 @@ static void test_bad_lines(void **state)
 		{ "[guest uid-0]\nhybrid = /a", "kept for" },
 		{ "[guest a]\nvhost-socket=/a\ncid=5\n[guest b]\nvhost-socket=/b\ncid=5",
 		  "cid 5 of another" },
+		{ "[guest a]\nvhost-socket=/a\nuds=/u\n[guest b]\nvhost-socket=/b\nuds=/u_22",
+		  "/u_22 is what guest a reaches at port 22" },
+		{ "[guest a]\nvhost-socket=/u_9\nuds=/u", "guest a reaches at port 9;" },
+		{ "[daemon]\nlisten=unix:/u_1\n[guest a]\nvhost-socket=/a\nuds=/u", "port 1;" },
+		{ "[guest a]\nvhost-socket=/a\nuds=/2345678901234567890123456789012345678901234567"
+		  "89012345678901234567890123456789012345678901234567",
+		  "uds: the path has 97 bytes, a Unix socket's can have 96 here, as _PORT is put" },
 		{ "[engine a]\nthreads = 1", "has no plugin" },
 		{ "[engine a]\n[engine b]", "one engine" },
 		{ "[engine onnxruntime]\nthreads = 0", "a number from 1" },

@@ -2,6 +2,7 @@
 #include "supervisor/daemon.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,14 +42,21 @@ struct daemon {
 static void on_accepted(struct listener *listener, const char *name, int fd)
 {
 	static const enum front_msg_type types[] = {
-		[LISTENER_VSOCK] = FRONT_CONNECTION,  [LISTENER_UNIX] = FRONT_CONNECTION,
-		[LISTENER_HYBRID] = FRONT_CONNECTION, [LISTENER_TCP] = FRONT_CONNECTION,
-		[LISTENER_VHOST] = FRONT_VMM,         [LISTENER_HOST] = FRONT_HOST_STREAM,
+		[LISTENER_VSOCK] = FRONT_CONNECTION,
+		[LISTENER_UNIX] = FRONT_CONNECTION,
+		[LISTENER_HYBRID] = FRONT_CONNECTION,
+		[LISTENER_TCP] = FRONT_CONNECTION,
+		[LISTENER_HOST] = FRONT_HOST_STREAM,
+		[LISTENER_HOST_SEQPACKET] = FRONT_HOST_STREAM,
 	};
 	struct daemon *d = listener->context;
 	struct guest *guest;
 	int r = guest_table_get(&d->guests, name, &guest);
 
+	if (r == 0 && listener->kind == LISTENER_VHOST) {
+		guest_vmm(guest, fd);
+		return;
+	}
 	if (r == 0) {
 		guest_deliver(guest, types[listener->kind], fd);
 		return;
@@ -59,6 +67,14 @@ static void on_accepted(struct listener *listener, const char *name, int fd)
 		    r == -EDQUOT ? "there are max-guests of others" : strerror(-r),
 		    (unsigned long long)listener->refused);
 	tsk_close(fd);
+}
+
+static bool has_room(struct listener *listener)
+{
+	struct daemon *d = listener->context;
+	struct guest *guest;
+
+	return guest_table_get(&d->guests, listener->guest, &guest) < 0 || guest_has_room(guest);
 }
 
 static struct listener *listener_new(struct daemon *d, struct tensock_error *reterr)
@@ -75,6 +91,7 @@ static struct listener *listener_new(struct daemon *d, struct tensock_error *ret
 		return NULL;
 	}
 	listener->accepted = on_accepted;
+	listener->has_room = has_room;
 	listener->context = d;
 	listener->allow_local_cid = d->config->allow_local_cid;
 	return listener;
@@ -186,6 +203,17 @@ static int listen_hybrid(struct daemon *d, const struct config_guest *guest,
 	return listen_at(d, &address, reterr);
 }
 
+/* PATH and PATH.seqpacket, where host programs come to reach the guest. */
+static int listen_for_host(struct daemon *d, const struct config_guest *guest,
+			   struct tensock_error *reterr)
+{
+	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
+	int r = listen_at_path(d, LISTENER_HOST, guest->name, guest->uds, reterr);
+
+	snprintf(path, sizeof(path), "%s" ADDRESS_SEQPACKET_SUFFIX, guest->uds);
+	return r < 0 ? r : listen_at_path(d, LISTENER_HOST_SEQPACKET, guest->name, path, reterr);
+}
+
 /* The sockets of one guest of the configuration, and its front where it has the built-in device. */
 static int open_guest(struct daemon *d, const struct config_guest *config,
 		      struct tensock_error *reterr)
@@ -196,7 +224,7 @@ static int open_guest(struct daemon *d, const struct config_guest *config,
 	if (config->hybrid[0])
 		r = listen_hybrid(d, config, reterr);
 	if (r == 0 && config->uds[0])
-		r = listen_at_path(d, LISTENER_HOST, config->name, config->uds, reterr);
+		r = listen_for_host(d, config, reterr);
 	if (r < 0 || !config->vhost_socket[0])
 		return r;
 	r = listen_at_path(d, LISTENER_VHOST, config->name, config->vhost_socket, reterr);
@@ -339,33 +367,30 @@ static int watch_signals(struct daemon *d)
 	return r;
 }
 
-/* The most fds that the front of a guest with these limits may hold: a connection's and its upload's,
- * a worker's socket, doorbells and buffers. */
-static uint64_t front_fds(const struct limits *limits)
+/* For the fronts: one that ran out of fds would lose all that its guest has, its device too. */
+static void fit_fd_limit(struct config *config)
 {
-	return 2 * limits->value[LIMIT_CONNECTIONS] + 16 * limits->value[LIMIT_WORKERS] + 64;
-}
-
-/* For the fronts: one that runs out of fds loses its guest's connections. */
-static void raise_fd_limit(const struct config *config)
-{
-	uint64_t needed = front_fds(&config->limits);
+	uint64_t lowered = 0;
 	struct rlimit limit;
 
-	for (unsigned i = 0; i < config->n_guests; i++) {
-		uint64_t n = front_fds(&config->guests[i].limits);
-
-		needed = n > needed ? n : needed;
-	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);
-	if (limit.rlim_cur < needed)
-		tsk_warning(
-			"at most %llu files may be open, and a guest's front may need %llu: raise "
-			"RLIMIT_NOFILE (ulimit -Hn), or lower max-connections",
-			(unsigned long long)limit.rlim_cur, (unsigned long long)needed);
+	if (limits_fit_files(&config->limits, limit.rlim_cur))
+		lowered = config->limits.value[LIMIT_CONNECTIONS];
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		struct limits *limits = &config->guests[i].limits;
+
+		if (limits_fit_files(limits, limit.rlim_cur) &&
+		    (!lowered || limits->value[LIMIT_CONNECTIONS] < lowered))
+			lowered = limits->value[LIMIT_CONNECTIONS];
+	}
+	if (lowered)
+		tsk_warning("at most %" PRIu64 " files may be open, so max-connections is "
+			    "lowered, to %" PRIu64 " where it is least: raise RLIMIT_NOFILE "
+			    "(ulimit -Hn, LimitNOFILE=), or lower max-connections or max-workers",
+			    (uint64_t)limit.rlim_cur, lowered);
 }
 
 static int start(struct daemon *d, struct tensock_error *reterr)
@@ -383,13 +408,13 @@ static int start(struct daemon *d, struct tensock_error *reterr)
 	return r < 0 ? r : open_all(d, reterr);
 }
 
-int daemon_run(const struct config *config, struct tensock_error *reterr)
+int daemon_run(struct config *config, struct tensock_error *reterr)
 {
 	struct daemon d = { .config = config };
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
-	raise_fd_limit(config);
+	fit_fd_limit(config);
 	r = uv_loop_init(&d.loop);
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "no event loop: %s", strerror(-r));

@@ -10,8 +10,9 @@
 
 /*
  * Serves until SIGTERM or SIGINT, and all that was under way is finished: 0.  -errno with *reterr
- * when it cannot start; nothing is left over then.
+ * when it cannot start; nothing is left over then.  Lowers limits
+ * that the system does not allow, with a warning.
  */
-int daemon_run(const struct config *config, struct tensock_error *reterr) _nodiscard_;
+int daemon_run(struct config *config, struct tensock_error *reterr) _nodiscard_;
 
 #endif

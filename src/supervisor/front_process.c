@@ -3,10 +3,12 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -15,8 +17,9 @@
 
 #define MESSAGES_A_TURN 32
 
-/* A front whose control socket has gone must exit within this. */
+/* A front whose control socket has gone must exit within this; one that closed it itself, within that. */
 #define EXIT_TIMEOUT_MS 5000
+#define LOST_TIMEOUT_MS 200
 
 struct worker_process {
 	struct child child;
@@ -31,11 +34,13 @@ struct front_process {
 	struct child child;
 	struct launcher *launcher;
 	const struct front_process_ops *ops; /* NULL once abandoned */
+	bool is_lost;
 	void *context;
 	const char *uds;
 	char name[FRONT_NAME_SIZE];
 	unsigned workers_max;
 	uint64_t started_ns;
+	uint64_t next_warning_ns; /* of sockets that it is not connected to */
 
 	int fd; /* the control socket; -1 once closed */
 	uv_poll_t poll;
@@ -219,16 +224,19 @@ static int send_stop(struct front_process *front)
 /* Its control socket has ended: it exits, or is made to after a while. */
 static void lose(struct front_process *front)
 {
-	const struct front_process_ops *ops = front->ops;
 	uint64_t lived_ms = (tsk_now_ns() - front->started_ns) / TSK_NS_PER_MS;
 
-	front_process_abandon(front);
-	if (ops)
-		ops->lost(front->context, lived_ms);
+	if (front->is_lost)
+		return;
+	front->is_lost = true;
+	kill_workers(front);
+	close_control(front);
+	uv_timer_start(&front->exit_timer, on_exit_timeout, LOST_TIMEOUT_MS, 0);
+	if (front->ops)
+		front->ops->lost(front->context, lived_ms);
 }
 
-/* It breaks the rules, or cannot be told what it must know. */
-static void condemn(struct front_process *front)
+void front_process_condemn(struct front_process *front)
 {
 	kill(front->child.pid, SIGKILL);
 	lose(front);
@@ -255,7 +263,7 @@ static void send_waiting(struct front_process *front)
 	else if (r == -EPIPE || r == -ECONNRESET)
 		lose(front);
 	else
-		condemn(front);
+		front_process_condemn(front);
 }
 
 int front_process_send(struct front_process *front, enum front_msg_type type, int fd)
@@ -267,6 +275,14 @@ int front_process_send(struct front_process *front, enum front_msg_type type, in
 		return r;
 	lose(front);
 	return -EPIPE;
+}
+
+bool front_process_has_room(const struct front_process *front)
+{
+	struct pollfd poll_fd = { .fd = front->fd, .events = POLLOUT };
+
+	/* One that is gone is found out by sending. */
+	return front->fd < 0 || poll(&poll_fd, 1, 0) != 0;
 }
 
 void front_process_stop(struct front_process *front)
@@ -304,15 +320,34 @@ static void on_kill(struct front_process *front, uint64_t id)
 		kill(worker->child.pid, SIGKILL);
 }
 
-static void on_connect(struct front_process *front, uint64_t id, uint64_t port)
+/* The guest asks as often as it likes, and the log is everybody's. */
+static void warn_of_socket(struct front_process *front, const char *path, int error)
 {
+	uint64_t now_ns = tsk_now_ns();
+
+	if (now_ns < front->next_warning_ns)
+		return;
+	front->next_warning_ns = now_ns + TSK_NS_PER_SEC;
+	tsk_warning(
+		"guest %s: it is not connected to %s: %s", front->name, path,
+		error == -ELOOP
+			? "that is a symbolic link"
+			: "in a folder that everybody may write to, that is another user's socket");
+}
+
+static void on_connect(struct front_process *front, uint64_t id, uint64_t value)
+{
+	uint64_t port = value & ~FRONT_CONNECT_SEQPACKET;
+	int type = value & FRONT_CONNECT_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
 	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
 	int fd = -1, r = -ECONNREFUSED;
 
 	/* Our own port is served by the front itself, and goes nowhere else. */
 	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT) {
 		snprintf(path, sizeof(path), "%s_%u", front->uds, (unsigned)port);
-		r = unix_socket_connect(path, &fd);
+		r = unix_socket_connect_checked(path, type, &fd);
+		if (r == -ELOOP || r == -EPERM)
+			warn_of_socket(front, path, r);
 	}
 	answer(front, FRONT_CONNECTED, id, r, fd);
 }
@@ -340,7 +375,7 @@ static void on_message(struct front_process *front, const struct front_msg *msg)
 		tsk_warning(
 			"guest %s: the front sent a message that is not its to send; it is killed",
 			front->name);
-		condemn(front);
+		front_process_condemn(front);
 	}
 }
 
@@ -360,7 +395,7 @@ static bool receive_one(struct front_process *front)
 	if (r < 0) {
 		tsk_warning("guest %s: the front breaks the rules (%s), and is killed", front->name,
 			    strerror(-r));
-		condemn(front);
+		front_process_condemn(front);
 		return false;
 	}
 	tsk_close(fd); /* none of its messages has one */
@@ -416,11 +451,11 @@ static void log_exit(const struct front_process *front, int wait_status)
 static void on_front_exited(struct child *child, int wait_status)
 {
 	struct front_process *front = (struct front_process *)child;
-	uint64_t lived_ms = (tsk_now_ns() - front->started_ns) / TSK_NS_PER_MS;
 
 	log_exit(front, wait_status);
+	lose(front);
 	if (front->ops)
-		front->ops->lost(front->context, lived_ms);
+		front->ops->exited(front->context);
 	front_process_free(front);
 }
 
@@ -493,7 +528,7 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	r = send_msg(front, &msg, -1);
 	if (r < 0) {
 		front->ops = NULL; /* it is not lost: it is none yet */
-		condemn(front);
+		front_process_condemn(front);
 		return r;
 	}
 	watch(front, false);

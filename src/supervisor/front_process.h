@@ -6,6 +6,7 @@
 #ifndef SUPERVISOR_FRONT_PROCESS_H
 #define SUPERVISOR_FRONT_PROCESS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -22,6 +23,8 @@ struct front_process_ops {
 	 * more, also where it was being used when this came.
 	 */
 	void (*lost)(void *context, uint64_t lived_ms);
+	/* After lost(): the process is gone, and touches nothing any more. */
+	void (*exited)(void *context);
 };
 
 /*
@@ -33,10 +36,16 @@ int front_process_new(struct launcher *launcher, const struct front_start *start
 		      struct front_process **ret) _nodiscard_;
 
 /*
- * Hands fd over (it stays the caller's) as CONNECTION, HOST_STREAM or VMM.  -EAGAIN: the front does
+ * Hands fd over (it stays the caller's) as CONNECTION, HOST_STREAM or DEVICE.  -EAGAIN: the front does
  * not keep up.  -EPIPE: it is gone, and lost() has been called.
  */
 int front_process_send(struct front_process *front, enum front_msg_type type, int fd) _nodiscard_;
+
+/* Kills it, which comes as lost() before this returns. */
+void front_process_condemn(struct front_process *front);
+
+/* Whether front_process_send() would be taken now, as far as one can tell. */
+bool front_process_has_room(const struct front_process *front);
 
 /* Asks it to take no new work, finish what runs and exit, which comes as lost(). */
 void front_process_stop(struct front_process *front);

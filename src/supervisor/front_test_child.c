@@ -16,6 +16,7 @@
 
 static char record[8192];
 static char name[FRONT_NAME_SIZE];
+static int device_fd = -1;
 
 _printf_(1, 2) static void note(const char *fmt, ...)
 {
@@ -88,7 +89,12 @@ static void begin(const struct front_start *start, uint64_t n_received)
 		say(FRONT_CONNECT, 1, 80);
 		say(FRONT_CONNECT, 2, 81);
 		say(FRONT_CONNECT, 3, 9999);
-		say(FRONT_CONNECT, 4, (UINT64_C(1) << 32) + 80);
+		say(FRONT_CONNECT, 4, (UINT64_C(1) << 33) + 80);
+		say(FRONT_CONNECT, 5, FRONT_CONNECT_SEQPACKET | 80);
+		say(FRONT_CONNECT, 6, FRONT_CONNECT_SEQPACKET | 82);
+		say(FRONT_CONNECT, 7, 82);
+		say(FRONT_CONNECT, 8, FRONT_CONNECT_SEQPACKET | 9999);
+		say(FRONT_CONNECT, 9, FRONT_CONNECT_SEQPACKET | (UINT64_C(1) << 33) | 82);
 	} else if (strcmp(start->name, "rogue") == 0) {
 		say(FRONT_STOP, 0, 0);
 	} else if (strcmp(start->name, "garbler") == 0) {
@@ -115,6 +121,9 @@ static void dispatch(const struct front_msg *msg, int fd, uint64_t n_received)
 		break;
 	case FRONT_CONNECTED:
 		note("connected %d: %d\n", (int)msg->id, msg->result);
+		break;
+	case FRONT_DEVICE:
+		device_fd = TAKE_FD(fd);
 		break;
 	case FRONT_STOP:
 		_exit(0);

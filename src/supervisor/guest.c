@@ -7,8 +7,15 @@
 
 #include "base/clock.h"
 
-/* How long to wait before a front is started again that has crashed for the nth time in a row. */
-static const uint64_t restart_ms[] = { 0, 0, 100, 1000, 5000 };
+#include "supervisor/device.h"
+
+/*
+ * How long to wait before a front is started again that has crashed for the nth time in a row.  A VM
+ * whose device is served by it waits with all of its connections: never for long.
+ */
+#define RESTARTS 6u
+static const uint64_t restart_ms[RESTARTS] = { 0, 0, 100, 1000, 5000, 5000 };
+static const uint64_t restart_device_ms[RESTARTS] = { 0, 0, 20, 50, 100, 200 };
 
 /* A front that has lived so long has not crashed in a row with the one before it. */
 #define STEADY_MS 10000
@@ -21,7 +28,9 @@ struct guest {
 	uint64_t cid;                /* of the built-in device, else 0 */
 	char uds[ADDRESS_PATH_SIZE]; /* or empty */
 
+	struct device *device;       /* NULL without the built-in device */
 	struct front_process *front; /* NULL: none now */
+	struct front_process *leaving; /* lost, but not gone: it may still write to the device */
 	bool keep;                   /* it shall always have one */
 	unsigned crashes;            /* in a row */
 	uint64_t not_before_ns;      /* the next front */
@@ -54,12 +63,11 @@ static void on_restart(uv_timer_t *timer)
 /* Its front is gone, or could not be started: sets when the next one may come.  In milliseconds. */
 static uint64_t back_off(struct guest *guest)
 {
-	unsigned i = guest->crashes < ARRAY_SIZE(restart_ms) ? guest->crashes
-							     : (unsigned)ARRAY_SIZE(restart_ms) - 1;
-	uint64_t wait_ms = restart_ms[i];
+	unsigned i = guest->crashes < RESTARTS ? guest->crashes : RESTARTS - 1;
+	uint64_t wait_ms = guest->device ? restart_device_ms[i] : restart_ms[i];
 
 	guest->not_before_ns = tsk_now_ns() + wait_ms * TSK_NS_PER_MS;
-	if (guest->keep && !guest->table->stopping)
+	if (guest->keep && !guest->leaving && !guest->table->stopping)
 		uv_timer_start(&guest->restart, on_restart, wait_ms, 0);
 	return wait_ms;
 }
@@ -68,6 +76,11 @@ static void on_front_lost(void *context, uint64_t lived_ms)
 {
 	struct guest *guest = context;
 
+	/* A device is handed on when nobody else can touch it; others need not wait. */
+	if (guest->device)
+		guest->leaving = guest->front;
+	else
+		front_process_abandon(guest->front);
 	guest->front = NULL;
 	if (guest->table->stopping)
 		return;
@@ -75,6 +88,20 @@ static void on_front_lost(void *context, uint64_t lived_ms)
 	tsk_warning(
 		"guest %s: its front is gone, and its connections with it; the next one may start in %llu ms",
 		guest->name, (unsigned long long)back_off(guest));
+}
+
+static void on_front_exited(void *context)
+{
+	struct guest *guest = context;
+	uint64_t now_ns = tsk_now_ns(), wait_ms = 0;
+
+	guest->leaving = NULL;
+	device_close_channel(guest->device);
+	if (!guest->keep || guest->table->stopping)
+		return;
+	if (now_ns < guest->not_before_ns)
+		wait_ms = (guest->not_before_ns - now_ns) / TSK_NS_PER_MS + 1;
+	uv_timer_start(&guest->restart, on_restart, wait_ms, 0);
 }
 
 static void on_front_idle(void *context)
@@ -89,10 +116,25 @@ static void on_front_idle(void *context)
 	guest->crashes = 0;
 }
 
+/* Gives the front that has just been started the guest's device. */
+static int hand_device_over(struct guest *guest)
+{
+	int fd, r = device_open_channel(guest->device, &fd);
+
+	if (r == 0) {
+		r = front_process_send(guest->front, FRONT_DEVICE, fd);
+		tsk_close(fd);
+	}
+	if (r < 0 && guest->front)
+		front_process_condemn(guest->front);
+	return r;
+}
+
 static int start_front(struct guest *guest)
 {
 	static const struct front_process_ops ops = { .idle = on_front_idle,
-						      .lost = on_front_lost };
+						      .lost = on_front_lost,
+						      .exited = on_front_exited };
 	struct launcher *launcher = guest->table->launcher;
 	struct front_start start = { .version = FRONT_CONTROL_VERSION,
 				     .log_level = launcher->log_level,
@@ -108,7 +150,7 @@ static int start_front(struct guest *guest)
 		return r;
 	}
 	tsk_debug("guest %s: front started", guest->name);
-	return 0;
+	return guest->device ? hand_device_over(guest) : 0;
 }
 
 int guest_keep(struct guest *guest)
@@ -123,6 +165,8 @@ static int get_front(struct guest *guest)
 		return 0;
 	if (guest->table->stopping)
 		return -ESHUTDOWN;
+	if (guest->leaving)
+		return -EAGAIN;
 	if (tsk_now_ns() < guest->not_before_ns)
 		return -EAGAIN; /* it crashes again and again */
 	return start_front(guest);
@@ -147,6 +191,25 @@ void guest_deliver(struct guest *guest, enum front_msg_type type, int fd)
 		    (unsigned long long)guest->refused);
 }
 
+void guest_vmm(struct guest *guest, int fd)
+{
+	device_vmm(guest->device, fd);
+}
+
+static void on_device_broke(void *context)
+{
+	struct guest *guest = context;
+
+	if (guest->front)
+		front_process_condemn(guest->front);
+}
+
+bool guest_has_room(const struct guest *guest)
+{
+	/* One that always has a front gets its next one soon. */
+	return guest->front ? front_process_has_room(guest->front) : !guest->keep;
+}
+
 /* The table */
 
 static void on_timer_closed(uv_handle_t *handle)
@@ -163,6 +226,9 @@ static void forget(struct guest_table *table, struct guest **place)
 	table->n_guests--;
 	if (guest->front)
 		front_process_abandon(guest->front);
+	if (guest->leaving)
+		front_process_abandon(guest->leaving);
+	device_free(guest->device);
 	uv_close((uv_handle_t *)&guest->restart, on_timer_closed);
 }
 
@@ -186,7 +252,8 @@ static bool forget_one(struct guest_table *table)
 	return false;
 }
 
-static void set_up(struct guest *guest, const struct config *config, const char *name)
+static int set_up(struct guest *guest, const struct config *config, uv_loop_t *loop,
+		  const char *name)
 {
 	const struct config_guest *given = config_guest(config, name);
 
@@ -196,6 +263,9 @@ static void set_up(struct guest *guest, const struct config *config, const char 
 		guest->cid = given->cid;
 		memcpy(guest->uds, given->uds, sizeof(guest->uds));
 	}
+	return guest->cid ? device_new(loop, guest->name, guest->limits.value[LIMIT_CONNECTIONS],
+				       on_device_broke, guest, &guest->device)
+			  : 0;
 }
 
 int guest_table_get(struct guest_table *table, const char *name, struct guest **ret)
@@ -213,7 +283,10 @@ int guest_table_get(struct guest_table *table, const char *name, struct guest **
 	guest = calloc(1, sizeof(*guest));
 	if (!guest)
 		return -ENOMEM;
-	set_up(guest, table->config, name);
+	if (set_up(guest, table->config, table->launcher->loop, name) < 0) {
+		free(guest);
+		return -ENOMEM;
+	}
 	guest->table = table;
 	uv_timer_init(table->launcher->loop, &guest->restart);
 	guest->restart.data = guest;

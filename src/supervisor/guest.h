@@ -50,6 +50,12 @@ int guest_keep(struct guest *guest) _nodiscard_;
  */
 void guest_deliver(struct guest *guest, enum front_msg_type type, int fd);
 
+/* A VMM has connected to the guest's built-in device, which it must have; fd is taken over. */
+void guest_vmm(struct guest *guest, int fd);
+
+/* Whether its front is there and keeps up, so that guest_deliver() is not for nothing. */
+bool guest_has_room(const struct guest *guest);
+
 /* Tells all fronts to finish; none is started any more. */
 void guest_table_stop(struct guest_table *table);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -154,7 +155,7 @@ static void test_surroundings(void **state)
 	int open_fd = dup(0);
 
 	/* Not even an fd that lacks close-on-exec gets across. */
-	deliver(f, "plain", FRONT_VMM);
+	deliver(f, "plain", FRONT_CONNECTION);
 	close(open_fd);
 	expect("fds 4\n");
 	expect("cwd gone, 0 entries\n"); /* a folder that is in no other */
@@ -163,9 +164,9 @@ static void test_surroundings(void **state)
 static void test_start(void **state)
 {
 	struct fixture *f = *state;
-	deliver(f, "plain", FRONT_VMM);
+	deliver(f, "plain", FRONT_CONNECTION);
 
-	expect("start plain, cid 0, workers 2, run 70 ms\nfd 4\n");
+	expect("start plain, cid 0, workers 2, run 70 ms\nfd 2\n");
 	expect("session own\n");
 	expect("core 0\n");
 	expect("blocked 0\n");
@@ -175,7 +176,7 @@ static void test_start(void **state)
 	assert_null(strstr(record, "env XDG_"));
 	/* The next connection is the same front's. */
 	deliver(f, "plain", FRONT_HOST_STREAM);
-	expect("fd 4\nfd 3\n");
+	expect("fd 2\nfd 3\n");
 	assert_int_equal(n_children(f), 1);
 }
 
@@ -208,13 +209,13 @@ static void test_front_killed(void **state)
 	wait_for(f, "spawner", "start spawner"); /* and the guest has a new front */
 }
 
-static void test_keep(void **state)
+/* A front that is kept is killed. */
+static void kill_kept(struct fixture *f, const char *name)
 {
-	struct fixture *f = *state;
 	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
 	pid_t before;
 
-	assert_int_equal(guest_keep(guest(f, "plain")), 0);
+	assert_int_equal(guest_keep(guest(f, name)), 0);
 	assert_int_equal(n_children(f), 1);
 	before = f->launcher.children.first->pid;
 	kill(before, SIGKILL);
@@ -224,6 +225,26 @@ static void test_keep(void **state)
 		uv_run(&f->loop, UV_RUN_ONCE);
 	assert_int_equal(n_children(f), 1);
 	assert_int_not_equal(f->launcher.children.first->pid, before);
+}
+
+static void test_keep(void **state)
+{
+	kill_kept(*state, "plain");
+}
+
+/* With the built-in device nobody else comes in until the next front is there. */
+static void test_keep_device(void **state)
+{
+	struct fixture *f = *state;
+
+	kill_kept(f, "connector");
+	wait_for(f, "connector", "connected 4");
+	assert_true(guest_has_room(guest(f, "connector")));
+	kill(f->launcher.children.first->pid, SIGSTOP);
+	kill(f->launcher.children.first->pid, SIGKILL);
+	while (guest_has_room(guest(f, "connector")))
+		uv_run(&f->loop, UV_RUN_ONCE);
+	wait_for(f, "connector", "connected 4");
 }
 
 static void test_rogues(void **state)
@@ -242,6 +263,28 @@ static void test_rogues(void **state)
 			uv_run(&f->loop, UV_RUN_ONCE);
 		assert_int_equal(n_children(f), 0);
 	}
+}
+
+/* What a front that does not keep up cannot take is not to be taken from the socket's queue, either. */
+static void test_has_room(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+	unsigned n = 0;
+
+	assert_true(guest_has_room(guest(f, "plain"))); /* there is none yet */
+	deliver(f, "plain", FRONT_CONNECTION);
+	kill(f->launcher.children.first->pid, SIGSTOP);
+	for (; guest_has_room(guest(f, "plain")) && n < 10000; n++)
+		guest_deliver(guest(f, "plain"), FRONT_CONNECTION, dup(0));
+	assert_in_range(n, 1, 9999);
+	kill(f->launcher.children.first->pid, SIGCONT);
+	while (!guest_has_room(guest(f, "plain")) && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_true(guest_has_room(guest(f, "plain")));
+	/* A dead one is found out by sending. */
+	kill(f->launcher.children.first->pid, SIGKILL);
+	assert_true(guest_has_room(guest(f, "plain")));
 }
 
 /* A front that crashes again and again is not started without end. */
@@ -311,21 +354,50 @@ static void test_leave(void **state)
 static void test_connect(void **state)
 {
 	struct fixture *f = *state;
-	struct unix_socket_file file;
+	struct unix_socket_file file, messages;
 	char path[128];
-	int fd;
+	int fd, messages_fd;
 
 	snprintf(path, sizeof(path), "%s/uds_80", f->folder);
-	assert_int_equal(unix_socket_listen(path, 0600, &fd, &file, NULL), 0);
-	wait_for(f, "connector", "connected 4");
+	assert_int_equal(unix_socket_listen(path, SOCK_STREAM, 0600, &fd, &file, NULL), 0);
+	snprintf(path, sizeof(path), "%s/uds_82", f->folder);
+	assert_int_equal(unix_socket_listen(path, SOCK_SEQPACKET, 0600, &messages_fd, &messages,
+					    NULL),
+			 0);
+	wait_for(f, "connector", "connected 9");
 	deliver(f, "connector", FRONT_CONNECTION);
 	expect("start connector, cid 42");
 	expect("connected 1: 0\n");
 	expect("connected 2: -2\n");   /* no such file */
 	expect("connected 3: -111\n"); /* 9999 goes nowhere */
 	expect("connected 4: -111\n"); /* no port */
+	expect("connected 5: -91\n");  /* a stream's listener, and none of messages */
+	expect("connected 6: 0\n");
+	expect("connected 7: -91\n");
+	expect("connected 8: -111\n");
+	expect("connected 9: -111\n");
+	close(fd);
+	close(messages_fd);
+	unix_socket_remove(&file);
+	unix_socket_remove(&messages);
+}
+
+/* A guest's ports are the sockets at their names, not what somebody has made these lead to. */
+static void test_connect_link(void **state)
+{
+	struct fixture *f = *state;
+	struct unix_socket_file file;
+	char path[128], link[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/elsewhere", f->folder);
+	snprintf(link, sizeof(link), "%s/uds_80", f->folder);
+	assert_int_equal(unix_socket_listen(path, SOCK_STREAM, 0600, &fd, &file, NULL), 0);
+	assert_int_equal(symlink(path, link), 0);
+	wait_for(f, "connector", "connected 1: -40\n"); /* ELOOP */
 	close(fd);
 	unix_socket_remove(&file);
+	assert_int_equal(unlink(link), 0);
 }
 
 static void test_max_guests(void **state)
@@ -377,10 +449,11 @@ int main(void)
 		guest_test(test_surroundings), guest_test(test_start),
 		guest_test(test_workers),      guest_test(test_front_killed),
 		guest_test(test_keep),         guest_test(test_rogues),
-		guest_test(test_back_off),     guest_test(test_idle),
+		guest_test(test_has_room),     guest_test(test_back_off),
+		guest_test(test_keep_device),  guest_test(test_idle),
 		guest_test(test_leave),        guest_test(test_connect),
-		guest_test(test_max_guests),   guest_test(test_stop),
-		guest_test(test_no_program),
+		guest_test(test_connect_link), guest_test(test_max_guests),
+		guest_test(test_stop),         guest_test(test_no_program),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,12 @@
 #define GIB (UINT64_C(1) << 30)
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
 
+/* What a front may have open: for each connection that it may have, one of the device's sockets, one
+ * of a peer without the device, and an upload; a worker's socket, doorbells and buffers. */
+#define FILES_A_CONNECTION 3u
+#define FILES_A_WORKER 16u
+#define FILES_OF_A_FRONT 64u
+
 const struct limits limits_default = { .value = {
 					       [LIMIT_LOAD_DEADLINE_MS] = 30000,
 					       [LIMIT_RUN_DEADLINE_MS] = 30000,
@@ -70,6 +76,18 @@ void limits_merge(struct limits *limits, const struct limits *over)
 			limits->value[i] = over->value[i];
 	}
 	limits->set |= over->set;
+}
+
+bool limits_fit_files(struct limits *limits, uint64_t files_max)
+{
+	uint64_t *connections = &limits->value[LIMIT_CONNECTIONS];
+	uint64_t others = FILES_A_WORKER * limits->value[LIMIT_WORKERS] + FILES_OF_A_FRONT;
+	uint64_t most = files_max > others ? (files_max - others) / FILES_A_CONNECTION : 0;
+
+	if (*connections <= most)
+		return false;
+	*connections = most ? most : 1;
+	return true;
 }
 
 void limits_to_start(const struct limits *limits, struct front_start *ret)

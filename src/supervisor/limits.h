@@ -3,6 +3,7 @@
 #ifndef SUPERVISOR_LIMITS_H
 #define SUPERVISOR_LIMITS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <tensock/types.h>
@@ -40,6 +41,12 @@ int limits_set(struct limits *limits, const char *key, const char *text,
 
 /* Sets in *limits what is set in *over. */
 void limits_merge(struct limits *limits, const struct limits *over);
+
+/*
+ * Lowers max-connections, to 1 at the least, so that a front never needs more than so many fds.
+ * Whether it had to.
+ */
+bool limits_fit_files(struct limits *limits, uint64_t files_max);
 
 /* Fills the limits of *ret. */
 void limits_to_start(const struct limits *limits, struct front_start *ret);

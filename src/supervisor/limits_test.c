@@ -60,12 +60,29 @@ static void test_merge(void **state)
 	assert_true(start.model_bytes_max == UINT64_C(2) << 30);
 }
 
+static void test_files(void **state)
+{
+	struct limits limits = limits_default;
+
+	(void)state;
+	assert_false(limits_fit_files(&limits, UINT64_MAX)); /* RLIM_INFINITY */
+	assert_false(limits_fit_files(&limits, 3 * 1024 + 16 * 16 + 64));
+	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 1024);
+	assert_true(limits_fit_files(&limits, 3 * 1024 + 16 * 16 + 63));
+	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 1023);
+	assert_true(limits_fit_files(&limits, 1024));
+	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 234);
+	assert_true(limits_fit_files(&limits, 64));
+	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_set),
 		cmocka_unit_test(test_bad_values),
 		cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

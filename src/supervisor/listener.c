@@ -15,7 +15,8 @@
 
 #define ACCEPTS_A_TURN 32
 #define BACKLOG 511
-#define PAUSE_MS 100
+#define SHORTAGE_PAUSE_MS 100 /* of fds or memory */
+#define ROOM_PAUSE_MS 10      /* for a front that is behind */
 
 #define CID_FIRST_GUEST 3u
 
@@ -53,6 +54,7 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 	case LISTENER_HYBRID:
 	case LISTENER_VHOST:
 	case LISTENER_HOST:
+	case LISTENER_HOST_SEQPACKET:
 	case LISTENER_KIND_MAX:
 		break;
 	}
@@ -70,17 +72,20 @@ static void on_pause_over(uv_timer_t *timer)
 }
 
 /* The connection stays in the queue and would be reported again at once: wait a little. */
-static void pause_accepting(struct listener *listener, int error)
+static void pause_accepting(struct listener *listener, unsigned pause_ms)
 {
-	tsk_warning("%s: no connection can be accepted for now: %s", listener->text,
-		    strerror(error));
 	uv_poll_stop(&listener->poll);
-	uv_timer_start(&listener->pause, on_pause_over, PAUSE_MS, 0);
+	uv_timer_start(&listener->pause, on_pause_over, pause_ms, 0);
 }
 
 static bool is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
+static bool has_room(struct listener *listener)
+{
+	return !listener->guest[0] || listener->has_room(listener);
 }
 
 /* True while there may be more. */
@@ -91,12 +96,19 @@ static bool accept_one(struct listener *listener)
 	char guest[FRONT_NAME_SIZE] = "";
 	int fd, r;
 
+	if (!has_room(listener)) {
+		pause_accepting(listener, ROOM_PAUSE_MS);
+		return false;
+	}
 	fd = accept4(listener->fd, &peer.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		int error = errno;
 
-		if (is_shortage(error))
-			pause_accepting(listener, error);
+		if (is_shortage(error)) {
+			tsk_warning("%s: no connection can be accepted for now: %s", listener->text,
+				    strerror(error));
+			pause_accepting(listener, SHORTAGE_PAUSE_MS);
+		}
 		/* Others are one connection's: it was gone before it was accepted. */
 		return error == ECONNABORTED || error == EINTR || error == EPROTO;
 	}
@@ -181,7 +193,8 @@ static int open_hybrid(struct listener *listener, const struct address *address,
 
 	memcpy(listener->guest, address->name, sizeof(listener->guest));
 	snprintf(path, sizeof(path), "%s_%u", address->path, ADDRESS_PORT);
-	return unix_socket_listen(path, MODE_VM, &listener->fd, &listener->file, reterr);
+	return unix_socket_listen(path, SOCK_STREAM, MODE_VM, &listener->fd, &listener->file,
+				  reterr);
 }
 
 static int open_socket(struct listener *listener, const struct address *address,
@@ -193,8 +206,8 @@ static int open_socket(struct listener *listener, const struct address *address,
 		return open_vsock(listener, address, reterr);
 	case ADDRESS_UNIX:
 		listener->kind = LISTENER_UNIX;
-		return unix_socket_listen(address->path, MODE_LOCAL, &listener->fd, &listener->file,
-					  reterr);
+		return unix_socket_listen(address->path, SOCK_STREAM, MODE_LOCAL, &listener->fd,
+					  &listener->file, reterr);
 	case ADDRESS_HYBRID:
 		listener->kind = LISTENER_HYBRID;
 		return open_hybrid(listener, address, reterr);
@@ -238,15 +251,16 @@ int listener_open(struct listener *listener, uv_loop_t *loop, const struct addre
 int listener_open_path(struct listener *listener, uv_loop_t *loop, enum listener_kind kind,
 		       const char *guest, const char *path, struct tensock_error *reterr)
 {
+	int type = kind == LISTENER_HOST_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
 	int r;
 
-	assert(kind == LISTENER_VHOST || kind == LISTENER_HOST);
+	assert(kind == LISTENER_VHOST || kind == LISTENER_HOST || kind == LISTENER_HOST_SEQPACKET);
 	listener->fd = -1;
 	listener->kind = kind;
 	snprintf(listener->guest, sizeof(listener->guest), "%s", guest);
 	snprintf(listener->text, sizeof(listener->text), "%s:%s=%s",
 		 kind == LISTENER_VHOST ? "vm" : "uds", guest, path);
-	r = unix_socket_listen(path, MODE_VM, &listener->fd, &listener->file, reterr);
+	r = unix_socket_listen(path, type, MODE_VM, &listener->fd, &listener->file, reterr);
 	return r < 0 ? r : watch(listener, loop, reterr);
 }
 

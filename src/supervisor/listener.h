@@ -20,23 +20,29 @@ enum listener_kind {
 	LISTENER_TCP,    /* loopback: all of them are "tcp" */
 	LISTENER_VHOST,  /* a VMM's vhost-user connection: the guest that the path is for */
 	LISTENER_HOST,   /* host programs that want a port of that guest */
+	LISTENER_HOST_SEQPACKET, /* the same, over a seqpacket socket */
 	LISTENER_KIND_MAX
 };
 
 struct listener {
 	enum listener_kind kind;
 	char text[ADDRESS_TEXT_SIZE]; /* the address, for people */
-	char guest[FRONT_NAME_SIZE];  /* HYBRID, VHOST, HOST */
+	char guest[FRONT_NAME_SIZE];  /* HYBRID, VHOST, HOST, HOST_SEQPACKET */
 	bool allow_local_cid;         /* VSOCK: take CIDs below 3 */
 
 	/* A connection came in; fd is the receiver's, non-blocking. */
 	void (*accepted)(struct listener *listener, const char *guest, int fd);
+	/*
+	 * Whether the guest takes connections now: as long as it does not, they wait in the queue of
+	 * the socket.  Asked where all connections are one guest's.
+	 */
+	bool (*has_room)(struct listener *listener);
 	void *context;
 
 	int fd;
 	struct unix_socket_file file;
 	uv_poll_t poll;
-	uv_timer_t pause; /* runs while there are no fds or memory to accept with */
+	uv_timer_t pause; /* runs while nothing can be accepted */
 	unsigned n_handles;
 	uint64_t refused;
 };
@@ -48,7 +54,7 @@ struct listener {
 int listener_open(struct listener *listener, uv_loop_t *loop, const struct address *address,
 		  struct tensock_error *reterr) _nodiscard_;
 
-/* The same at a path, for kinds VHOST and HOST. */
+/* The same at a path, for kinds VHOST, HOST and HOST_SEQPACKET. */
 int listener_open_path(struct listener *listener, uv_loop_t *loop, enum listener_kind kind,
 		       const char *guest, const char *path, struct tensock_error *reterr)
 	_nodiscard_;

@@ -2,6 +2,8 @@
 #include "supervisor/unix_socket.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -20,7 +22,7 @@ static int set_path(struct sockaddr_un *ret, const char *path)
 	return 0;
 }
 
-int unix_socket_connect(const char *path, int *ret_fd)
+int unix_socket_connect(const char *path, int type, int *ret_fd)
 {
 	_cleanup_close_ int fd = -1;
 	struct sockaddr_un addr;
@@ -28,11 +30,70 @@ int unix_socket_connect(const char *path, int *ret_fd)
 
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
 		return -errno;
 	*ret_fd = TAKE_FD(fd);
 	return 0;
+}
+
+/* The folder of path, open as a place only; *ret_name is the rest. */
+static int open_folder(const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX] = ".";
+	int fd;
+
+	if (slash && (size_t)(slash - path) + 2 > sizeof(folder))
+		return -ENAMETOOLONG;
+	if (slash) {
+		/* With its slash: that of "/name" is the root. */
+		memcpy(folder, path, (size_t)(slash - path) + 1);
+		folder[slash - path + 1] = '\0';
+	}
+	fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	*ret_name = slash ? slash + 1 : path;
+	return fd;
+}
+
+/* Whether a guest may be connected to what stands at file, in that folder. */
+static int check_file(int folder_fd, int file_fd)
+{
+	struct stat folder, file;
+
+	if (fstat(folder_fd, &folder) < 0 || fstat(file_fd, &file) < 0)
+		return -errno;
+	if (S_ISLNK(file.st_mode))
+		return -ELOOP;
+	if (!S_ISSOCK(file.st_mode))
+		return -ECONNREFUSED;
+	if ((folder.st_mode & S_IWOTH) && file.st_uid != 0 && file.st_uid != geteuid())
+		return -EPERM;
+	return 0;
+}
+
+int unix_socket_connect_checked(const char *path, int type, int *ret_fd)
+{
+	_cleanup_close_ int folder_fd = -1, file_fd = -1;
+	const char *name = NULL;
+	char link[64];
+	int r;
+
+	folder_fd = open_folder(path, &name);
+	if (folder_fd < 0)
+		return folder_fd;
+	/* The file itself, not what a link leads to. */
+	file_fd = openat(folder_fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	if (file_fd < 0)
+		return -errno;
+	r = check_file(folder_fd, file_fd);
+	if (r < 0)
+		return r;
+	/* Another one may have taken its name by now: go by the file. */
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", file_fd);
+	return unix_socket_connect(link, type, ret_fd);
 }
 
 /* Makes room at path: 0 when there is some, also by removing a socket that nobody serves. */
@@ -47,10 +108,10 @@ static int clear_path(const char *path, struct tensock_error *reterr)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"%s is there and is no socket; remove it, or choose another path",
 				path);
-	r = unix_socket_connect(path, &fd);
+	r = unix_socket_connect(path, SOCK_STREAM, &fd);
 	if (r == 0)
 		tsk_close(fd);
-	if (r == 0 || r == -EAGAIN)
+	if (r == 0 || r == -EAGAIN || r == -EPROTOTYPE)
 		return tsk_fail(
 			reterr, TENSOCK_LIMIT_REACHED,
 			"another program serves %s, or it is given twice; end it, or choose another path",
@@ -74,7 +135,7 @@ static int bind_mode(int fd, const struct sockaddr_un *addr, mode_t mode)
 	return r;
 }
 
-int unix_socket_listen(const char *path, mode_t mode, int *ret_fd,
+int unix_socket_listen(const char *path, int type, mode_t mode, int *ret_fd,
 		       struct unix_socket_file *ret_file, struct tensock_error *reterr)
 {
 	_cleanup_close_ int fd = -1;
@@ -89,7 +150,7 @@ int unix_socket_listen(const char *path, mode_t mode, int *ret_fd,
 	r = clear_path(path, reterr);
 	if (r < 0)
 		return r;
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	r = fd < 0 ? -errno : bind_mode(fd, &addr, mode);
 	if (r == 0 && (lstat(path, &st) < 0 || listen(fd, BACKLOG) < 0))
 		r = -errno;

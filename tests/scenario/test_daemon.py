@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """tensockd itself: its command line, its sockets, its processes, its end."""
 
+import contextlib
 import os
 import resource
+import select
 import signal
 import socket
 import stat
@@ -101,7 +103,11 @@ def test_socket_files(start, folder):
     assert tensock.said("ready", str(tensock.local), "hybrid:web", "vm:vm", "uds:vm")
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()
              if path.is_socket()}
-    assert modes == {"local.sock": 0o666, "web_9999": 0o660, "vhost": 0o660, "uds": 0o660}
+    assert modes == {"local.sock": 0o666, "web_9999": 0o660, "vhost": 0o660, "uds": 0o660,
+                     "uds.seqpacket": 0o660}
+    for path, kind in (("uds", socket.SOCK_STREAM), ("uds.seqpacket", socket.SOCK_SEQPACKET)):
+        with socket.socket(socket.AF_UNIX, kind) as connection:
+            connection.connect(str(folder / path))
     assert len(tensock.fronts()) == 1  # the VM's, from the start
 
 
@@ -397,13 +403,18 @@ def test_idle_costs_nothing(echo):
 
 
 def test_too_few_files_for_its_limits(folder):
-    """Said at the start, not found out by a guest."""
-    few = ["prlimit", "--nofile=256:256", BUILD / "tensockd", "--listen", f"unix:{folder}/few"]
-    with subprocess.Popen(few, stderr=subprocess.PIPE, text=True) as process:
+    """Said at the start, not found out by a guest: fewer connections are let in, and these work."""
+    few = ["prlimit", "--nofile=400:400", BUILD / "tensockd", "--listen", f"unix:{folder}/few"]
+    with subprocess.Popen(few, stderr=subprocess.PIPE, text=True) as process, \
+            contextlib.ExitStack() as stack:
         lines = [process.stderr.readline() for _ in range(2)]
+        guests = [stack.enter_context(seed.Guest(f"{folder}/few")) for _ in range(30)]
+        for guest in guests[26:]:
+            assert guest.is_closed()
+        assert select.select([guest.socket for guest in guests[:26]], [], [], 0.5)[0] == []
         process.terminate()
     assert process.returncode == 0
-    assert "at most 256 files may be open" in lines[0]
+    assert "at most 400 files may be open, so max-connections is lowered, to 26" in lines[0]
     assert ": info: ready" in lines[1]
 
 

@@ -19,6 +19,7 @@ def guest_files(files=None):
     """The programs of the tests and what else is given, {path in the guest: content}."""
     return {"bin/seed_guest": BUILD / "examples/seed_guest",
             "bin/vsock_probe": BUILD / "tests/vm/vsock_probe",
+            "bin/seqpacket_probe": BUILD / "tests/vm/seqpacket_probe",
             "bin/vsock_puppet": BUILD / "tests/vm/vsock_puppet", **(files or {})}
 
 
@@ -35,12 +36,13 @@ class Vm:
         self.guest = None
         self.boot()
 
-    def boot(self, options=()):
-        """A new QEMU in the place of the old one, if there was one, with more options perhaps."""
+    def boot(self, options=(), timeout_s=guest.BOOT_TIMEOUT_S, **hardware):
+        """A new QEMU in the place of the old one, if there was one, with more options perhaps, or other
+        hardware: see guest.qemu_command()."""
         self.close()
         self.guest = guest.Guest(self._folder, self._files, self._vhost, options=options,
-                                 kernel=self.kernel)
-        self.guest.wait_ready()
+                                 **{"kernel": self.kernel, **hardware})
+        self.guest.wait_ready(timeout_s)
 
     def close(self):
         if self.guest:
@@ -53,11 +55,11 @@ class Vm:
     def check(self, command, timeout_s=TIMEOUT_S):
         return self.guest.check(command, timeout_s)
 
-    def serve(self, mode, port):
-        """Starts a server of vsock_probe in the guest; returns once it listens."""
+    def serve(self, mode, port, probe="vsock_probe", *arguments):
+        """Starts a server of a probe in the guest; returns once it listens."""
         log = f"/tmp/{mode}.{port}"
         # Not the log of an earlier server: the new one makes its own a little later.
-        self.check(f"rm -f {log}; vsock_probe {mode} {port} >{log} 2>&1 & "
+        self.check(f"rm -f {log}; {probe} {mode} {port} {' '.join(arguments)} >{log} 2>&1 & "
                    f"until grep -qs . {log}; do sleep 0.05; done; grep -q listening {log}")
 
     def connect(self, port):
@@ -114,11 +116,11 @@ class Machine:
 class Server:
     """Listens at a Unix socket; handle(connection) runs in a thread for each connection."""
 
-    def __init__(self, path, handle):
+    def __init__(self, path, handle, kind=socket.SOCK_STREAM):
         self.errors = []
         self._handle = handle
         self._path = path
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listener = socket.socket(socket.AF_UNIX, kind)
         self._listener.bind(str(path))
         self._listener.listen(128)
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
@@ -184,8 +186,11 @@ def exchange(connection, data):
     """Sends data and its end while receiving: all that comes back."""
 
     def send():
-        connection.sendall(data)
-        connection.shutdown(socket.SHUT_WR)
+        try:
+            connection.sendall(data)
+            connection.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass  # the peer has gone; what is received says so
 
     sender = threading.Thread(target=send, daemon=True)
     sender.start()

@@ -65,7 +65,7 @@ def test_one_byte_is_not_a_model(host_in_guest):
 def test_64_connections_at_once(host_in_guest):
     output = host_in_guest.check(
         "i=0; while [ $i -lt 64 ]; do sleep 30 | vsock_probe pipe 1 9999 >/dev/null & "
-        "i=$((i + 1)); done; sleep 1; seed_guest --cid 1 /models/4k; killall sleep vsock_probe")
+        "i=$((i + 1)); done; sleep 1; seed_guest --cid 1 /models/4k; killall vsock_probe sleep")
     assert ": OK (" in output
 
 

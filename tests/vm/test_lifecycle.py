@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests, VMMs, drivers and workers that go and come back."""
 
+import contextlib
 import os
 import signal
+import threading
 
 import onnx_writer
 import pytest
@@ -54,6 +56,32 @@ def read_end(connection):
 def test_guest_is_reset_in_the_middle_of_an_upload(vm):
     vm.guest.start("while :; do seed_guest /models/16m; done")
     vm.guest.reset()
+    assert_serves(vm)
+
+
+def test_guest_is_reset_amid_the_data_of_100_connections(vm):
+    """Half of them the guest's, half the host's; the next boot hears of none."""
+    flowing, ended = set(), []
+
+    def flow(connection):
+        with contextlib.suppress(ConnectionError):
+            while data := connection.recv(1 << 16):
+                flowing.add(connection)
+                connection.sendall(data)
+        ended.append(connection)
+
+    vm.serve("crowd", 6902)
+    with Server(f"{vm.uds}_5903", flow):
+        vm.check("vsock_probe fill 2 5903 50 >/dev/null 2>&1 &")
+        connections = [vm.connect(6902) for _ in range(50)]
+        for connection in connections:
+            connection.sendall(bytes(1 << 16))
+            threading.Thread(target=flow, args=[connection], daemon=True).start()
+        assert eventually(lambda: len(flowing) == 100)
+        vm.guest.reset()
+        assert eventually(lambda: len(ended) == 100)
+    for connection in connections:
+        connection.close()
     assert_serves(vm)
 
 
@@ -125,19 +153,33 @@ def test_worker_is_killed_while_it_runs(folder, small):
         assert busy[0] not in machine.workers()
 
 
-def test_front_is_killed(folder, small):
-    """The device is gone with it; the daemon, the other guest and the next VMM are not."""
-    with Machine(folder, count=2, files=small) as machine:
-        front = next(pid for pid in machine.daemon.children("tensock-front")
-                     if holds_guest_memory(pid))
-        os.kill(front, signal.SIGKILL)
-        answers = [vm.run("timeout 5 vsock_probe connect 2 9999")[0] for vm in machine.vms]
-        assert sorted(bool(answer) for answer in answers) == [False, True]
-        lost, other = sorted(machine.vms, key=lambda vm: answers[machine.vms.index(vm)] == 0)
-        assert_serves(other)
-        lost.boot()
-        assert_serves(lost)
-        assert front not in machine.daemon.children("tensock-front")
+def test_stopped_front_holds_up_only_its_own_guest(folder, small):
+    """And each guest reaches its own sockets, though their numbers are the same."""
+
+    def answers():
+        """What each guest hears at port 5904; nothing, where its front does not run."""
+        return [vm.run("timeout 5 vsock_probe pipe 2 5904 2>/dev/null")[1] for vm in machine.vms]
+
+    def work(vm):
+        vm.check("for i in 1 2 3 4; do seed_guest /models/1m || exit 1; done")
+        with vm.connect(6903) as connection:
+            assert exchange(connection, b"hello") == b"hello"
+
+    with Machine(folder, count=2, files=small) as machine, contextlib.ExitStack() as stack:
+        for vm, name in zip(machine.vms, (b"first", b"second")):
+            stack.enter_context(Server(f"{vm.uds}_5904", lambda to, name=name: to.sendall(name)))
+            vm.serve("echo", 6903)
+        assert answers() == ["first", "second"]
+        stopped = [pid for pid in machine.daemon.children("tensock-front")
+                   if holds_guest_memory(pid)][0]
+        os.kill(stopped, signal.SIGSTOP)
+        heard = answers()
+        assert heard in (["first", ""], ["", "second"])
+        work(machine.vms[1 - heard.index("")])
+        os.kill(stopped, signal.SIGCONT)
+        for vm in machine.vms:
+            vm.run("killall vsock_probe")
+            assert_serves(vm)
 
 
 def holds_guest_memory(pid):

@@ -9,92 +9,32 @@
  *                      each; prints how many were right
  *   flood CID PORT     sends zeros until the connection fails or its peer's end of it comes; prints how
  *                      many bytes were taken
+ *   fill CID PORT N    opens N connections, sends on each until nothing more is taken; prints how many
+ *                      bytes were, and stays
+ *   ping CID PORT N    sends a byte N times and waits each time for one; prints the median and the 99th
+ *                      of 100 of the times, in microseconds
  *   echo PORT          serves: sends back what comes, and its end
+ *   crowd PORT         serves as echo does, but all connections from one process
  *   late PORT          serves: takes all until its end, then answers "N bytes\n"
  *   mute PORT          serves: accepts and never reads
+ *   exec PORT PROGRAM ARGUMENT...
+ *                      serves: runs the program with the connection as its stdin and stdout
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <linux/vm_sockets.h>
+#include "probe.h"
 
 #define BUFFER_BYTES ((size_t)64 * 1024)
 #define STORM_MAX 4096u
+#define CROWD_BYTES 1024u
+#define PINGS_MAX 100000u
 
-static void die(const char *what)
-{
-	fprintf(stderr, "vsock_probe: %s: %s\n", what, strerrorname_np(errno));
-	exit(1);
-}
-
-static double now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
-
-static uint32_t number(const char *text)
-{
-	char *end;
-	unsigned long v = strtoul(text, &end, 10);
-
-	if (end == text || *end || v > UINT32_MAX) {
-		fprintf(stderr, "vsock_probe: not a number: %s\n", text);
-		exit(2);
-	}
-	return (uint32_t)v;
-}
-
-/* CID 2 is the host, and only a guest that we have booted may talk to its host: see seed_guest.c. */
-static void refuse_outside_of_guests(uint32_t cid)
-{
-	char line[4096] = "";
-	FILE *file = fopen("/proc/cmdline", "re");
-
-	if (file && !fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	if (file)
-		fclose(file);
-	if (cid == VMADDR_CID_HOST && !strstr(line, "vsguest=1")) {
-		fputs("vsock_probe: not in a guest of ours\n", stderr);
-		exit(2);
-	}
-}
-
-/* A connected socket, or -1 with errno set. */
 static int try_connect(uint32_t cid, uint32_t port)
 {
-	const struct sockaddr_vm address = {
-		.svm_family = AF_VSOCK,
-		.svm_cid = cid,
-		.svm_port = port,
-	};
-
-	refuse_outside_of_guests(cid);
-	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -1;
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) < 0) {
-		int saved = errno;
-
-		close(fd);
-		errno = saved;
-		return -1;
-	}
-	return fd;
+	return try_connect_by(SOCK_STREAM, cid, port);
 }
 
 static void write_all(int fd, const void *data, size_t size)
@@ -148,15 +88,6 @@ static int run_pipe(int fd)
 	if (waitpid(sender, &status, 0) < 0)
 		die("waitpid");
 	return status != 0;
-}
-
-static int run_connect(uint32_t cid, uint32_t port)
-{
-	double start_ms = now_ms();
-	int fd = try_connect(cid, port);
-
-	printf("%s %.1f\n", fd < 0 ? strerrorname_np(errno) : "OK", now_ms() - start_ms);
-	return fd < 0;
 }
 
 static void storm_message(uint32_t i, uint64_t ret_message[static 4])
@@ -221,6 +152,72 @@ static int run_flood(int fd)
 	return 0;
 }
 
+/* Sends what is taken at once. */
+static uint64_t send_some(int fd)
+{
+	static const unsigned char zeros[BUFFER_BYTES];
+	ssize_t n = send(fd, zeros, sizeof(zeros), MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && errno != EAGAIN)
+		die("send");
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static int run_fill(uint32_t cid, uint32_t port, uint32_t n)
+{
+	static int fds[STORM_MAX];
+	uint64_t taken_bytes = 0;
+
+	if (n > STORM_MAX)
+		n = STORM_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		fds[i] = try_connect(cid, port);
+		if (fds[i] < 0)
+			die("connect");
+	}
+	for (double last_ms = now_ms(); now_ms() - last_ms < 1000;) {
+		uint64_t before_bytes = taken_bytes;
+
+		for (uint32_t i = 0; i < n; i++)
+			taken_bytes += send_some(fds[i]);
+		if (taken_bytes != before_bytes)
+			last_ms = now_ms();
+		usleep(10000);
+	}
+	printf("%" PRIu64 "\n", taken_bytes);
+	fflush(stdout);
+	pause();
+	return 0;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const double *x = a;
+	const double *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static int run_ping(int fd, uint32_t n)
+{
+	static double times_us[PINGS_MAX];
+	char byte = 'x';
+
+	if (n == 0 || n > PINGS_MAX)
+		n = PINGS_MAX;
+	for (uint32_t i = 0; i < n; i++) {
+		double start_ms = now_ms();
+
+		write_all(fd, &byte, 1);
+		if (read_some(fd, &byte, 1) == 0)
+			die("ping: the end");
+		times_us[i] = (now_ms() - start_ms) * 1e3;
+	}
+	qsort(times_us, n, sizeof(times_us[0]), by_value);
+	printf("%.0f %.0f\n", times_us[n / 2], times_us[(uint64_t)n * 99 / 100]);
+	return 0;
+}
+
 static void serve_echo(int fd)
 {
 	static unsigned char buffer[BUFFER_BYTES];
@@ -249,38 +246,57 @@ static void serve_mute(int fd)
 	pause();
 }
 
-/* One process a connection.  Never returns. */
+static char **exec_arguments;
+
+static void serve_exec(int fd)
+{
+	/* What it starts in turn is waited for. */
+	signal(SIGCHLD, SIG_DFL);
+	if (dup2(fd, STDIN_FILENO) < 0 || dup2(fd, STDOUT_FILENO) < 0)
+		die("dup2");
+	execv(exec_arguments[0], exec_arguments);
+	die(exec_arguments[0]);
+}
+
 static void serve(uint32_t port, void (*on_connection)(int fd))
 {
-	const struct sockaddr_vm address = {
-		.svm_family = AF_VSOCK,
-		.svm_cid = VMADDR_CID_ANY,
-		.svm_port = port,
-	};
-	int listener = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	serve_by(SOCK_STREAM, port, on_connection);
+}
 
-	if (listener < 0)
-		die("socket");
-	if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) < 0)
-		die("bind");
-	if (listen(listener, 128) < 0)
-		die("listen");
-	signal(SIGCHLD, SIG_IGN);
-	puts("listening");
-	fflush(stdout);
+/* Echoes what one connection has.  False: it has ended. */
+static bool echo_some(int fd)
+{
+	unsigned char buffer[CROWD_BYTES];
+	ssize_t n = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	return n > 0 && send(fd, buffer, (size_t)n, MSG_NOSIGNAL) == n;
+}
+
+/* Never returns. */
+static void serve_crowd(uint32_t port)
+{
+	static struct pollfd fds[STORM_MAX];
+	nfds_t n = 1;
+
+	fds[0] = (struct pollfd){ .fd = listen_by(SOCK_STREAM, port), .events = POLLIN };
 	for (;;) {
-		int fd = accept(listener, NULL, NULL);
-
-		if (fd < 0)
-			die("accept");
-		pid_t child = fork();
-		if (child < 0)
-			die("fork");
-		if (child == 0) {
-			on_connection(fd);
-			_exit(0);
+		if (poll(fds, n, -1) < 0)
+			die("poll");
+		for (nfds_t i = n; i-- > 1;) {
+			if (!fds[i].revents || echo_some(fds[i].fd))
+				continue;
+			close(fds[i].fd);
+			fds[i] = fds[--n];
 		}
-		close(fd);
+		if (fds[0].revents && n < STORM_MAX) {
+			int fd = accept(fds[0].fd, NULL, NULL);
+
+			if (fd < 0)
+				die("accept");
+			fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		}
 	}
 }
 
@@ -301,17 +317,27 @@ int main(int argc, char **argv)
 	if (argc == 4 && strcmp(mode, "pipe") == 0)
 		return run_pipe(connected(number(argv[2]), number(argv[3])));
 	if (argc == 4 && strcmp(mode, "connect") == 0)
-		return run_connect(number(argv[2]), number(argv[3]));
+		return print_connect(SOCK_STREAM, number(argv[2]), number(argv[3]));
 	if (argc == 4 && strcmp(mode, "flood") == 0)
 		return run_flood(connected(number(argv[2]), number(argv[3])));
 	if (argc == 5 && strcmp(mode, "storm") == 0)
 		return run_storm(number(argv[2]), number(argv[3]), number(argv[4]));
+	if (argc == 5 && strcmp(mode, "ping") == 0)
+		return run_ping(connected(number(argv[2]), number(argv[3])), number(argv[4]));
+	if (argc == 5 && strcmp(mode, "fill") == 0)
+		return run_fill(number(argv[2]), number(argv[3]), number(argv[4]));
 	if (argc == 3 && strcmp(mode, "echo") == 0)
 		serve(number(argv[2]), serve_echo);
+	if (argc == 3 && strcmp(mode, "crowd") == 0)
+		serve_crowd(number(argv[2]));
 	if (argc == 3 && strcmp(mode, "late") == 0)
 		serve(number(argv[2]), serve_late);
 	if (argc == 3 && strcmp(mode, "mute") == 0)
 		serve(number(argv[2]), serve_mute);
+	if (argc > 3 && strcmp(mode, "exec") == 0) {
+		exec_arguments = argv + 3;
+		serve(number(argv[2]), serve_exec);
+	}
 	fputs("usage: vsock_probe MODE...: see the head of vsock_probe.c\n", stderr);
 	return 2;
 }

@@ -45,17 +45,13 @@ static void bad_messages_end_the_session(void **state)
 		{ VHOST_USER_ADD_MEM_REG, 1, 32, 1, { 0 } },
 		{ VHOST_USER_GET_CONFIG, 1, 12, 0, { UINT64_C(8) << 32 } },
 		{ VHOST_USER_GET_CONFIG, 1, 13, 0, { UINT64_C(0xffffffff) << 32 } },
-		/* fds: too few, too many, where none belong */
-		{ VHOST_USER_GET_FEATURES, 1, 0, 1, { 0 } },
-		{ VHOST_USER_SET_FEATURES, 1, 8, 1, { 0 } },
+		/* fds: too few, too many */
 		{ VHOST_USER_SET_VRING_KICK, 1, 8, 0, { 0 } },
 		{ VHOST_USER_SET_VRING_KICK, 1, 8, 2, { 0 } },
-		{ VHOST_USER_SET_VRING_KICK, 1, 8, 1, { 0x100 } },
 		{ VHOST_USER_SET_VRING_CALL, 1, 8, 253, { 0 } },
 		{ VHOST_USER_SET_MEM_TABLE, 1, 40, 0, { 1, 0, 4096 } },
 		{ VHOST_USER_SET_MEM_TABLE, 1, 40, 2, { 1, 0, 4096 } },
 		{ VHOST_USER_ADD_MEM_REG, 1, 40, 0, { 0, 0, 4096 } },
-		{ VHOST_USER_REM_MEM_REG, 1, 40, 2, { 0, 0, 4096 } },
 		/* values */
 		{ VHOST_USER_SET_FEATURES, 1, 8, 0, { UINT64_C(1) << 26 } },
 		{ VHOST_USER_SET_FEATURES, 1, 8, 0, { UINT64_MAX } },
@@ -111,6 +107,43 @@ static void bad_messages_end_the_session(void **state)
 	}
 }
 
+static void fds_that_no_request_has_go_with_their_message(void **state)
+{
+	struct vmm *v = *state;
+	int fds[253];
+	unsigned before;
+
+	vmm_start(v, VMM_FEATURES);
+	before = vmm_open_fds();
+	for (unsigned n = 0; n < ARRAY_SIZE(fds); n++)
+		fds[n] = v->memory_fd;
+	for (unsigned n = 1; n <= ARRAY_SIZE(fds); n += 252) {
+		vmm_send(v, VHOST_USER_GET_QUEUE_NUM, 0, NULL, 0, fds, n);
+		assert_int_equal(vmm_reply(v, VHOST_USER_GET_QUEUE_NUM), 3);
+	}
+	assert_int_equal(vmm_open_fds(), before);
+	vmm_assert_works(v, 0);
+}
+
+/* The next message has fds, and is there already when this one is looked at. */
+static void fds_of_the_next_message_are_left_to_it(void **state)
+{
+	struct vmm *v = *state;
+	unsigned char num[20] = { VHOST_USER_SET_VRING_NUM, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0,
+				  VMM_QUEUE_SIZE };
+	unsigned char call[20] = { VHOST_USER_SET_VRING_CALL, 0, 0, 0, 1, 0, 0, 0, 8 };
+
+	vmm_start(v, VMM_FEATURES);
+	vmm_send_raw(v, num, sizeof(num), NULL, 0);
+	vmm_send_raw(v, call, sizeof(call), &v->call[1], 1);
+	vmm_send_raw(v, num, sizeof(num), NULL, 0);
+	vmm_run(v);
+	vmm_assert_silent(v);
+	vmm_offer(v, 0);
+	vmm_kick(v, 0);
+	assert_true(vmm_was_called(v, 1));
+}
+
 /* Refused by its header alone: the payload is not awaited. */
 static void a_payload_that_is_too_large_ends_the_session(void **state)
 {
@@ -127,17 +160,31 @@ static void a_payload_that_is_too_large_ends_the_session(void **state)
 }
 
 /* fds spread over the bytes of one message count together. */
+/* Each byte brings one: none but the first byte's is ours, and none is held. */
 static void fds_trickling_in_are_bounded(void **state)
 {
 	struct vmm *v = *state;
-	unsigned char bytes[12 + 400] = { 5, 0, 0, 0, 1, 0, 0, 0, 0x90, 1 };
-	unsigned i;
+	struct guest_region region = { VMM_GUEST, VMM_MEMORY, VMM_USER, 0 };
+	unsigned char bytes[52] = { 5, 0, 0, 0, 9, 0, 0, 0, 40, 0, 0, 0, 1 };
+	unsigned before = vmm_open_fds();
 
-	for (i = 0; i < sizeof(bytes) && !v->disconnected; i++) {
-		vmm_send_raw(v, bytes + i, 1, &v->memory_fd, 1);
+	memcpy(bytes + 20, &region, sizeof(region));
+	for (unsigned i = 0; i < sizeof(bytes); i++) {
+		vmm_send_raw(v, bytes + i, 1, i ? &v->call[0] : &v->memory_fd, 1);
 		vmm_run(v);
+		assert_in_range(vmm_open_fds(), before, before + 1);
 	}
-	assert_int_equal(i, VHOST_USER_FDS_MAX + 1);
+	assert_int_equal(vmm_reply(v, VHOST_USER_SET_MEM_TABLE), 0);
+	assert_int_equal(vmm_open_fds(), before + 1); /* the keeper's */
+	/* More than any message has. */
+	bytes[12] = 33;
+	{
+		int fds[VHOST_USER_FDS_MAX + 1];
+
+		for (unsigned n = 0; n < ARRAY_SIZE(fds); n++)
+			fds[n] = v->memory_fd;
+		vmm_send_raw(v, bytes, sizeof(bytes), fds, ARRAY_SIZE(fds));
+	}
 	vmm_assert_dropped(v);
 }
 
@@ -433,6 +480,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bad_messages_end_the_session),
 		cmocka_unit_test(a_payload_that_is_too_large_ends_the_session),
+		T(fds_that_no_request_has_go_with_their_message),
+		T(fds_of_the_next_message_are_left_to_it),
 		T(fds_trickling_in_are_bounded),
 		T(ring_addresses_need_a_memory_table),
 		T(nothing_runs_before_the_features_are_known),

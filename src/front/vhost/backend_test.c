@@ -83,6 +83,20 @@ static void a_vmm_without_protocol_features_needs_no_enabling(void **state)
 	vmm_assert_works(v, 1);
 }
 
+static void the_device_hears_what_its_driver_knows(void **state)
+{
+	struct vmm *v = *state;
+
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VIRTIO_F_VERSION_1 | 2);
+	assert_int_equal(v->acknowledged, VIRTIO_F_VERSION_1 | 2);
+	/* The next driver may know less. */
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VIRTIO_F_VERSION_1);
+	assert_int_equal(v->acknowledged, VIRTIO_F_VERSION_1);
+	/* What was not offered is nobody's word. */
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VIRTIO_F_VERSION_1 | 2 | 4);
+	assert_int_equal(v->acknowledged, VIRTIO_F_VERSION_1);
+}
+
 static void all_three_queues_can_be_handed_over(void **state)
 {
 	struct vmm *v = *state;
@@ -432,9 +446,13 @@ static void a_socket_that_cannot_be_polled_is_closed(void **state)
 	struct vmm *v = *state;
 	struct vhost_backend *backend = NULL;
 	int fd = fcntl(v->memory_fd, F_DUPFD_CLOEXEC, 0);
+	struct test_keeper keeper;
+	struct vhost_session session = test_keeper_begin(&keeper, fd);
 
 	assert_true(fd >= 0);
-	assert_int_equal(vhost_backend_new(&v->loop, fd, &vmm_device_ops, v, &backend), -EPERM);
+	assert_int_equal(vhost_backend_new(&v->loop, &session, &vmm_device_ops, v, &backend),
+			 -EPERM);
+	test_keeper_done(&keeper);
 	assert_null(backend);
 	assert_int_equal(fcntl(fd, F_GETFD), -1);
 	vhost_backend_free(NULL);
@@ -447,6 +465,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(qemu_starts_and_resets_the_device),
 		T(a_vmm_without_protocol_features_needs_no_enabling),
+		T(the_device_hears_what_its_driver_knows),
 		T(all_three_queues_can_be_handed_over),
 		T(what_was_offered_before_the_start_is_taken),
 		T(a_stopped_queue_goes_on_where_it_was),

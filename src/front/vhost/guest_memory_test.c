@@ -110,6 +110,144 @@ static void a_range_crosses_adjoining_regions(void **state)
 	guest_memory_unref(mem);
 }
 
+/* Two regions that adjoin, a gap, one alone, and one that ends where addresses end. */
+#define TOP (UINT64_MAX - PAGE)
+static const struct guest_region edgy[] = {
+	{ LOW, 2 * PAGE, USER, 0 },
+	{ LOW + 2 * PAGE, PAGE, USER + 64 * PAGE, 2 * PAGE },
+	{ LOW + 4 * PAGE, PAGE, USER + 2 * PAGE, 3 * PAGE },
+	{ TOP, PAGE, UINT64_MAX - 2 * PAGE, 4 * PAGE },
+};
+
+static struct guest_memory *edgy_memory(void)
+{
+	_cleanup_close_ int fd = numbered_file(5 * PAGE);
+	int fds[] = { fd, fd, fd, fd };
+	struct guest_memory *mem;
+
+	assert_int_equal(guest_memory_new(edgy, fds, ARRAY_SIZE(edgy), &mem), 0);
+	return mem;
+}
+
+static void guest_addresses_at_every_edge(void **state)
+{
+	static const struct {
+		uint64_t addr, len;
+		unsigned max;
+		int result;
+	} rows[] = {
+		/* the first byte and around it */
+		{ LOW, 0, 8, 0 },
+		{ LOW, 1, 8, 1 },
+		{ LOW - 1, 1, 8, -EFAULT },
+		{ LOW - 1, 2, 8, -EFAULT },
+		{ LOW + 1, 1, 8, 1 },
+		/* the border of two that adjoin */
+		{ LOW, 2 * PAGE - 1, 8, 1 },
+		{ LOW, 2 * PAGE, 8, 1 },
+		{ LOW, 2 * PAGE + 1, 8, 2 },
+		{ LOW + 2 * PAGE - 1, 1, 8, 1 },
+		{ LOW + 2 * PAGE - 1, 2, 8, 2 },
+		{ LOW + 2 * PAGE, 1, 8, 1 },
+		{ LOW, 3 * PAGE, 8, 2 },
+		{ LOW, 3 * PAGE, 2, 2 },
+		{ LOW, 3 * PAGE, 1, -E2BIG },
+		{ LOW, 3 * PAGE, 0, -E2BIG },
+		/* the gap */
+		{ LOW, 3 * PAGE + 1, 8, -EFAULT },
+		{ LOW + 2 * PAGE, PAGE, 8, 1 },
+		{ LOW + 2 * PAGE, PAGE + 1, 8, -EFAULT },
+		{ LOW + 3 * PAGE - 1, 1, 8, 1 },
+		{ LOW + 3 * PAGE - 1, 2, 8, -EFAULT },
+		{ LOW + 3 * PAGE, 1, 8, -EFAULT },
+		{ LOW + 4 * PAGE - 1, 1, 8, -EFAULT },
+		{ LOW + 4 * PAGE - 1, 2, 8, -EFAULT },
+		{ LOW + 3 * PAGE - 1, PAGE + 2, 8, -EFAULT },
+		/* one alone */
+		{ LOW + 4 * PAGE, PAGE, 8, 1 },
+		{ LOW + 4 * PAGE, PAGE + 1, 8, -EFAULT },
+		{ LOW + 5 * PAGE - 1, 1, 8, 1 },
+		{ LOW + 5 * PAGE, 1, 8, -EFAULT },
+		/* where addresses end, and begin again */
+		{ TOP - 1, 1, 8, -EFAULT },
+		{ TOP, 1, 8, 1 },
+		{ TOP, PAGE, 8, 1 },
+		{ TOP, PAGE + 1, 8, -EFAULT },
+		{ UINT64_MAX - 1, 1, 8, 1 },
+		{ UINT64_MAX - 1, 2, 8, -EFAULT },
+		{ UINT64_MAX, 1, 8, -EFAULT },
+		{ UINT64_MAX, UINT64_MAX, 8, -EFAULT },
+		{ TOP, UINT64_MAX, 8, -EFAULT },
+		{ LOW, UINT64_MAX, 8, -EFAULT },
+		{ LOW, UINT64_MAX - LOW + 1, 8, -EFAULT },
+		{ 0, 1, 8, -EFAULT },
+		/* nothing, anywhere */
+		{ 0, 0, 0, 0 },
+		{ UINT64_MAX, 0, 8, 0 },
+	};
+	struct guest_memory *mem = edgy_memory();
+	struct iovec iov[8];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		int n = guest_memory_iov(mem, rows[i].addr, rows[i].len, iov, rows[i].max);
+		uint64_t sum = 0;
+
+		if (n != rows[i].result)
+			fail_msg("row %zu gives %d", i, n);
+		for (int j = 0; j < n; j++)
+			sum += iov[j].iov_len;
+		assert_true(n < 0 || sum == rows[i].len);
+	}
+	guest_memory_unref(mem);
+}
+
+static void addresses_of_the_vmm_at_every_edge(void **state)
+{
+	/* offset: where in the file the address lies; -1: nowhere, as a whole. */
+	static const struct {
+		uint64_t addr, len;
+		int64_t offset;
+	} rows[] = {
+		{ USER - 1, 1, -1 },
+		{ USER - 1, 2, -1 },
+		{ USER, 0, 0 },
+		{ USER, 2 * PAGE, 0 },
+		{ USER, 2 * PAGE + 1, -1 }, /* the next byte is of another region */
+		{ USER + 2 * PAGE - 8, 8, 2 * PAGE - 8 },
+		{ USER + 2 * PAGE - 1, 1, 2 * PAGE - 1 },
+		{ USER + 2 * PAGE - 1, 2, -1 },
+		{ USER + 2 * PAGE, PAGE, 3 * PAGE },
+		{ USER + 3 * PAGE - 1, 1, 4 * PAGE - 1 },
+		{ USER + 3 * PAGE - 1, 2, -1 },
+		{ USER + 3 * PAGE, 0, -1 },
+		{ USER + 64 * PAGE - 1, 1, -1 },
+		{ USER + 64 * PAGE, PAGE, 2 * PAGE },
+		{ USER + 65 * PAGE, 1, -1 },
+		{ UINT64_MAX - 2 * PAGE - 1, 1, -1 },
+		{ UINT64_MAX - 2 * PAGE, PAGE, 4 * PAGE },
+		{ UINT64_MAX - PAGE - 1, 1, 5 * PAGE - 1 },
+		{ UINT64_MAX - PAGE - 1, UINT64_MAX, -1 },
+		{ UINT64_MAX - PAGE, 1, -1 },
+		{ UINT64_MAX, 1, -1 },
+		{ USER, UINT64_MAX, -1 },
+		{ 0, 0, -1 },
+	};
+	struct guest_memory *mem = edgy_memory();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const unsigned char *p = guest_memory_user(mem, rows[i].addr, rows[i].len);
+		uint64_t in_word = (uintptr_t)p & 7;
+
+		if ((p != NULL) != (rows[i].offset >= 0))
+			fail_msg("row %zu", i);
+		if (p && rows[i].len)
+			assert_int_equal(word_at(p - in_word), (uint64_t)rows[i].offset - in_word);
+	}
+	guest_memory_unref(mem);
+}
+
 static void memory_is_shared_with_the_vmm(void **state)
 {
 	_cleanup_close_ int fd = numbered_file(2 * PAGE);
@@ -298,6 +436,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(translates_within_a_region),
 		cmocka_unit_test(a_range_crosses_adjoining_regions),
+		cmocka_unit_test(guest_addresses_at_every_edge),
+		cmocka_unit_test(addresses_of_the_vmm_at_every_edge),
 		cmocka_unit_test(memory_is_shared_with_the_vmm),
 		cmocka_unit_test(an_offset_may_be_odd),
 		cmocka_unit_test(a_huge_page_file_is_unmapped_whole),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/vhost/hybrid.h"
 
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
@@ -37,9 +39,18 @@ int hybrid_parse(const char *bytes, size_t len, uint32_t *ret_port)
 	return (int)i + 1;
 }
 
+/* Whether what the socket holds is all that will ever come. */
+static bool has_ended(int fd)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLRDHUP };
+
+	return poll(&poll_fd, 1, 0) > 0;
+}
+
 int hybrid_receive(int fd, uint32_t *ret_port)
 {
 	char line[HYBRID_LINE_MAX];
+	bool ended = has_ended(fd); /* before the look at the bytes: none can come in between */
 	uint32_t port = 0;
 	ssize_t n;
 	int len;
@@ -53,9 +64,32 @@ int hybrid_receive(int fd, uint32_t *ret_port)
 		return -ECONNRESET;
 	len = hybrid_parse(line, (size_t)n, &port);
 	if (len <= 0)
-		return len;
+		return len == 0 && ended ? -ECONNRESET : len;
 	if (recv(fd, line, (size_t)len, MSG_DONTWAIT) != len)
 		return -ECONNRESET;
+	*ret_port = port;
+	return 1;
+}
+
+int hybrid_receive_message(int fd, uint32_t *ret_port)
+{
+	char line[HYBRID_LINE_MAX + 1];
+	uint32_t port;
+	ssize_t n;
+
+	do
+		n = recv(fd, line, HYBRID_LINE_MAX, MSG_TRUNC | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	if (n == 0)
+		return -ECONNRESET;
+	if (n > (ssize_t)HYBRID_LINE_MAX)
+		return -EBADMSG;
+	if (line[n - 1] != '\n')
+		line[n++] = '\n';
+	if (hybrid_parse(line, (size_t)n, &port) != n)
+		return -EBADMSG;
 	*ret_port = port;
 	return 1;
 }

@@ -25,6 +25,12 @@ int hybrid_parse(const char *bytes, size_t len, uint32_t *ret_port) _nodiscard_;
  */
 int hybrid_receive(int fd, uint32_t *ret_port) _nodiscard_;
 
+/*
+ * The same on a SOCK_SEQPACKET socket: the line is a message, and its newline may be left out.  An
+ * empty message is taken for the peer's end.
+ */
+int hybrid_receive_message(int fd, uint32_t *ret_port) _nodiscard_;
+
 /* Writes the answer for a guest that has accepted; returns its length. */
 size_t hybrid_answer(uint32_t host_port, char ret[HYBRID_LINE_MAX]);
 

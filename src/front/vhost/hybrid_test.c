@@ -108,6 +108,74 @@ static void a_peer_that_sends_nothing_and_goes_is_an_error(void **state)
 	close(fds[0]);
 }
 
+static void a_peer_that_goes_within_its_line_is_an_error(void **state)
+{
+	uint32_t port = 0;
+	int fds[2];
+
+	(void)state;
+	for (int half = 0; half < 2; half++) {
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+		assert_int_equal(write(fds[1], "CONNECT 7", 9), 9);
+		assert_int_equal(hybrid_receive(fds[0], &port), 0);
+		if (half)
+			assert_int_equal(shutdown(fds[1], SHUT_WR), 0);
+		else
+			close(fds[1]);
+		assert_int_equal(hybrid_receive(fds[0], &port), -ECONNRESET);
+		close(fds[0]);
+		if (half)
+			close(fds[1]);
+	}
+	/* One that has said all goes on being served: what it sent may be all that it wants. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(write(fds[1], "CONNECT 7\n", 10), 10);
+	close(fds[1]);
+	assert_int_equal(hybrid_receive(fds[0], &port), 1);
+	close(fds[0]);
+}
+
+static void a_message_is_a_line(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+	} cases[] = {
+		{ "CONNECT 77", 1 },
+		{ "CONNECT 77\n", 1 },
+		{ "connect 77", 1 },
+		{ "CONNECT 77\nabc", -74 },
+		{ "CONNECT 77\n\n", -74 },
+		{ "CONNECT ", -74 },
+		{ "CONNECT", -74 },
+		{ "CONNECT 4294967295", -74 },
+		{ "\n", -74 },
+		{ "CONNECT 0000000000000000000000000000077", -74 },
+		{ "CONNECT 00000000000000000000077", 1 },
+		{ "CONNECT 000000000000000000000077", -74 },
+		{ "", -104 },
+	};
+	uint32_t port;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, fds), 0);
+	assert_int_equal(hybrid_receive_message(fds[0], &port), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		port = 7;
+		assert_true(send(fds[1], cases[i].text, strlen(cases[i].text), 0) >= 0);
+		assert_int_equal(send(fds[1], "x", 1, 0), 1);
+		assert_int_equal(hybrid_receive_message(fds[0], &port), cases[i].r);
+		assert_int_equal(port, cases[i].r == 1 ? 77 : 7);
+		/* Nothing of the next message is taken, nor left of this one. */
+		assert_int_equal(hybrid_receive_message(fds[0], &port), -EBADMSG);
+		assert_int_equal(hybrid_receive_message(fds[0], &port), 0);
+	}
+	close(fds[1]);
+	assert_int_equal(hybrid_receive_message(fds[0], &port), -ECONNRESET);
+	close(fds[0]);
+}
+
 static void the_answer_is_firecrackers(void **state)
 {
 	char line[HYBRID_LINE_MAX];
@@ -127,6 +195,8 @@ int main(void)
 		cmocka_unit_test(a_line_without_end_is_refused_in_time),
 		cmocka_unit_test(bytes_behind_the_line_are_kept),
 		cmocka_unit_test(a_peer_that_sends_nothing_and_goes_is_an_error),
+		cmocka_unit_test(a_peer_that_goes_within_its_line_is_an_error),
+		cmocka_unit_test(a_message_is_a_line),
 		cmocka_unit_test(the_answer_is_firecrackers),
 	};
 

@@ -20,6 +20,7 @@
 #include "base/memfd.h"
 #include "front/vhost/backend.h"
 #include "front/vhost/test_driver.h"
+#include "front/vhost/test_keeper.h"
 #include "front/vhost/vhost_user.h"
 
 #define VMM_GUEST UINT64_C(0x40000000)
@@ -39,8 +40,12 @@ struct vmm {
 
 	/* the other side */
 	uv_loop_t loop;
+	struct test_keeper keeper;
+	int ledger_fd;
+	struct ledger *ledger;
 	struct vhost_backend *backend;
 	struct vring *rings[VHOST_QUEUES_MAX]; /* as the device knows them */
+	uint64_t acknowledged;                 /* features, as the device has heard */
 	unsigned started, stopped, kicked, disconnected, taken;
 	enum {
 		FREE_NEVER,
@@ -68,6 +73,11 @@ static inline void vmm_device_config(void *device, uint32_t offset, void *ret, u
 	if (offset < sizeof(cid))
 		memcpy(ret, (char *)&cid + offset,
 		       len < sizeof(cid) - offset ? len : sizeof(cid) - offset);
+}
+
+static inline void vmm_device_acknowledged(void *device, uint64_t features)
+{
+	((struct vmm *)device)->acknowledged = features;
 }
 
 static inline void vmm_device_started(void *device, unsigned q, struct vring *ring)
@@ -112,12 +122,14 @@ static inline void vmm_device_disconnected(void *device)
 	for (unsigned q = 0; q < VHOST_QUEUES_MAX; q++)
 		assert_null(v->rings[q]);
 	v->disconnected++;
+	test_keeper_done(&v->keeper);
 	vmm_maybe_free(v, FREE_DISCONNECTED);
 }
 
 static const struct vhost_device_ops vmm_device_ops = {
 	.features = 2,
 	.config = vmm_device_config,
+	.acknowledged = vmm_device_acknowledged,
 	.started = vmm_device_started,
 	.kicked = vmm_device_kicked,
 	.stopped = vmm_device_stopped,
@@ -151,6 +163,7 @@ static inline int vmm_group_setup(void **state)
 static inline int vmm_setup(void **state)
 {
 	struct vmm *v = calloc(1, sizeof(*v));
+	struct vhost_session session;
 	int fds[2];
 
 	assert_non_null(v);
@@ -168,7 +181,11 @@ static inline int vmm_setup(void **state)
 		v->call[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 		v->err[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	}
-	assert_int_equal(vhost_backend_new(&v->loop, fds[1], &vmm_device_ops, v, &v->backend), 0);
+	session = test_keeper_begin(&v->keeper, fds[1]);
+	assert_int_equal(tsk_memfd_new("ledger", DEVICE_LEDGER_BYTES(1), &v->ledger_fd), 0);
+	assert_int_equal(ledger_new(v->ledger_fd, &v->ledger), 0);
+	session.ledger = v->ledger;
+	assert_int_equal(vhost_backend_new(&v->loop, &session, &vmm_device_ops, v, &v->backend), 0);
 	*state = v;
 	return 0;
 }
@@ -181,6 +198,9 @@ static inline int vmm_teardown(void **state)
 
 	v->free_in = FREE_NEVER;
 	vhost_backend_free(v->backend);
+	test_keeper_done(&v->keeper);
+	ledger_free(v->ledger);
+	tsk_close(v->ledger_fd);
 	uv_run(&v->loop, UV_RUN_DEFAULT);
 	assert_int_equal(uv_loop_close(&v->loop), 0);
 	assert_int_equal(v->started, v->stopped);

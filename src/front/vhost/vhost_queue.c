@@ -11,7 +11,8 @@
 #define IDLE_KICKS_MAX 16u
 
 void vhost_queue_init(struct vhost_queue *queue, uv_loop_t *loop,
-		      const struct vhost_device_ops *ops, void *device, unsigned index)
+		      const struct vhost_device_ops *ops, void *device, unsigned index,
+		      struct ledger *ledger)
 {
 	*queue = (struct vhost_queue){
 		.loop = loop,
@@ -20,7 +21,13 @@ void vhost_queue_init(struct vhost_queue *queue, uv_loop_t *loop,
 		.index = index,
 		.call_fd = -1,
 		.err_fd = -1,
+		.ledger = ledger,
 	};
+}
+
+void vhost_queue_recall(struct vhost_queue *queue)
+{
+	queue->resumes = ledger_queue(queue->ledger, queue->index, &queue->base);
 }
 
 /* Stops with the base kept, so that the queue can go on where it was. */
@@ -34,6 +41,8 @@ static void stop(struct vhost_queue *queue)
 	queue->ops->stopped(queue->device, queue->index);
 	queue->base = vring_base(ring);
 	vring_free(ring);
+	/* Behind the flush: until here the used index, and the offset, say the same. */
+	ledger_stopped(queue->ledger, queue->index, queue->base);
 }
 
 void vhost_queue_done(struct vhost_queue *queue)
@@ -69,6 +78,8 @@ int vhost_queue_set_base(struct vhost_queue *queue, uint32_t base)
 	if (queue->ring)
 		return -EBUSY;
 	queue->base = (uint16_t)base;
+	queue->resumes = false;
+	ledger_stopped(queue->ledger, queue->index, queue->base);
 	return 0;
 }
 
@@ -141,6 +152,7 @@ static void on_kick(void *context)
 
 int vhost_queue_set_kick(struct vhost_queue *queue, int fd)
 {
+	bool polled = fd < 0;
 	struct kick *kick;
 	int r;
 
@@ -153,6 +165,7 @@ int vhost_queue_set_kick(struct vhost_queue *queue, int fd)
 		return r;
 	kick_free(queue->kick);
 	queue->kick = kick;
+	queue->kick_is_polled = polled;
 	if (queue->ring && !vring_is_broken(queue->ring)) {
 		kick_start(kick);
 		/* The last kick of the old one may not have been heard. */
@@ -193,6 +206,7 @@ void vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct gue
 		.size = queue->size,
 		.event_idx = features & VIRTIO_F_RING_EVENT_IDX,
 		.indirect = features & VIRTIO_F_RING_INDIRECT_DESC,
+		.resumes = queue->resumes,
 		.base = queue->base,
 		.desc = queue->addr.desc,
 		.avail = queue->addr.avail,
@@ -211,7 +225,11 @@ void vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct gue
 			    r == -EFAULT ? "its ring is not in the guest's memory" : strerror(-r));
 		return;
 	}
-	queue->kick_idx = queue->base;
+	ledger_runs(queue->ledger, queue->index, vring_offset(queue->ring));
+	if (queue->resumes)
+		vring_signal(queue->ring);
+	queue->resumes = false;
+	queue->kick_idx = vring_base(queue->ring);
 	queue->idle_kicks = 0;
 	if (!vring_is_broken(queue->ring))
 		kick_start(queue->kick);

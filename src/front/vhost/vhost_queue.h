@@ -24,10 +24,13 @@ struct vhost_queue {
 
 	uint32_t size; /* descriptors; 0: not said yet */
 	uint16_t base; /* where the ring begins, or began to be stopped */
+	bool resumes;  /* it ran in another process, and base is less the used index */
+	struct ledger *ledger;
 	bool has_addr;
 	bool enabled; /* by SET_VRING_ENABLE */
 	struct vhost_user_addr addr;
 	struct kick *kick; /* NULL: not said yet */
+	bool kick_is_polled; /* it has no fd */
 	int call_fd, err_fd;
 
 	bool cannot_run;    /* a start has failed; not tried again until something changes */
@@ -37,7 +40,8 @@ struct vhost_queue {
 };
 
 void vhost_queue_init(struct vhost_queue *queue, uv_loop_t *loop,
-		      const struct vhost_device_ops *ops, void *device, unsigned index);
+		      const struct vhost_device_ops *ops, void *device, unsigned index,
+		      struct ledger *ledger);
 /* Stops it, closes all. */
 void vhost_queue_done(struct vhost_queue *queue);
 
@@ -59,5 +63,8 @@ void vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct gue
 
 /* Ends the queue as GET_VRING_BASE does: it needs a new kick to run again.  Returns the base. */
 uint16_t vhost_queue_end(struct vhost_queue *queue);
+
+/* Where it stood in another process, by the ledger.  Before anything else is said about it. */
+void vhost_queue_recall(struct vhost_queue *queue);
 
 #endif

@@ -163,6 +163,23 @@ int vhost_user_decode(const struct vhost_user_header *header, const void *payloa
 	return row->read(&r, n_fds, ret) && tsk_reader_end(&r) ? 0 : -EPROTO;
 }
 
+bool vhost_user_wants_fds(const struct vhost_user_header *header, const void *payload)
+{
+	struct tsk_reader r = tsk_reader(payload, header->size);
+
+	switch (header->request) {
+	case VHOST_USER_SET_MEM_TABLE:
+	case VHOST_USER_ADD_MEM_REG:
+		return true;
+	case VHOST_USER_SET_VRING_KICK:
+	case VHOST_USER_SET_VRING_CALL:
+	case VHOST_USER_SET_VRING_ERR:
+		return !(tsk_read_u64(&r) & RING_FD_NONE);
+	default:
+		return false;
+	}
+}
+
 bool vhost_user_has_reply(uint32_t request)
 {
 	const struct row *row = find_row(request);

@@ -111,6 +111,9 @@ int vhost_user_decode_header(const void *bytes, struct vhost_user_header *ret) _
 int vhost_user_decode(const struct vhost_user_header *header, const void *payload, unsigned n_fds,
 		      struct vhost_user_message *ret) _nodiscard_;
 
+/* Whether fds are due with a message that has this payload of header->size bytes. */
+bool vhost_user_wants_fds(const struct vhost_user_header *header, const void *payload);
+
 /* Whether the specification has a reply for the request beside the acknowledgement. */
 bool vhost_user_has_reply(uint32_t request);
 /* Whether a request that is not served may be passed over: it surely awaits no reply of its own. */

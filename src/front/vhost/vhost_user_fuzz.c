@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/memfd.h"
 #include "front/vhost/backend.h"
+#include "front/vhost/test_keeper.h"
 #include "front/vhost/vhost_user.h"
 
 #define MEMORY 0x10000u
@@ -166,12 +167,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct tsk_reader r = tsk_reader(data, size);
 	struct device device = { 0 };
 	struct vhost_backend *backend;
+	struct test_keeper keeper;
+	struct vhost_session session;
 	int fds[2];
 
 	if (call_fd < 0)
 		init();
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 ||
-	    vhost_backend_new(&loop, fds[1], &ops, &device, &backend) < 0)
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		abort();
+	session = test_keeper_begin(&keeper, fds[1]);
+	if (vhost_backend_new(&loop, &session, &ops, &device, &backend) < 0)
 		abort();
 	while (!device.gone && send_next(&r, fds[0])) {
 		uv_run(&loop, UV_RUN_NOWAIT);
@@ -184,6 +189,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		uv_run(&loop, UV_RUN_NOWAIT);
 	}
 	vhost_backend_free(backend);
+	test_keeper_done(&keeper);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	return 0;
 }

@@ -157,10 +157,13 @@ int vring_new(const struct vring_config *config, struct guest_memory *memory, in
 		.parts = parts,
 		.call_fd = call_fd,
 		.next_avail = config->base,
-		.seen_avail = config->base,
 		.next_used = load16(&parts.used->idx, __ATOMIC_RELAXED),
 	};
 	ring->shown_used = ring->next_used;
+	/* What was popped and not shown to the driver is popped again. */
+	if (config->resumes)
+		ring->next_avail = (uint16_t)(ring->next_avail + ring->next_used);
+	ring->seen_avail = ring->next_avail;
 	vring_want_kicks(ring, true);
 	*ret = ring;
 	return 0;
@@ -196,6 +199,11 @@ void vring_set_call(struct vring *ring, int call_fd)
 uint16_t vring_base(const struct vring *ring)
 {
 	return (uint16_t)(ring->next_avail - ring->popped);
+}
+
+uint16_t vring_offset(const struct vring *ring)
+{
+	return (uint16_t)(vring_base(ring) - ring->next_used);
 }
 
 uint16_t vring_avail_idx(const struct vring *ring)
@@ -439,9 +447,17 @@ static bool wants_signal(struct vring *ring)
 	return (uint16_t)(next - event - 1) < (uint16_t)(next - ring->judged_used);
 }
 
-void vring_flush(struct vring *ring)
+void vring_signal(struct vring *ring)
 {
 	static const uint64_t one = 1;
+
+	/* A full counter (EAGAIN) is a signal not yet taken; another failure is the VMM's loss. */
+	if (ring->call_fd >= 0 && write(ring->call_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void vring_flush(struct vring *ring)
+{
 	bool signal;
 
 	if (ring->broken || ring->next_used == ring->shown_used)
@@ -454,7 +470,6 @@ void vring_flush(struct vring *ring)
 	signal = wants_signal(ring);
 	ring->judged_used = ring->next_used;
 	ring->judged = true;
-	/* A full counter (EAGAIN) is a signal not yet taken; another failure is the VMM's loss. */
-	if (signal && ring->call_fd >= 0 && write(ring->call_fd, &one, sizeof(one)) < 0)
-		return;
+	if (signal)
+		vring_signal(ring);
 }

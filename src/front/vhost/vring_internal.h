@@ -9,7 +9,8 @@
 struct vring_config {
 	uint32_t size;              /* descriptors: a power of two, at most VRING_SIZE_MAX */
 	bool event_idx, indirect;   /* negotiated features */
-	uint16_t base;              /* the first avail index to pop */
+	bool resumes;               /* another process has run it up to here */
+	uint16_t base;              /* the first avail index to pop; resumes: less the used index */
 	uint64_t desc, avail, used; /* the VMM's addresses of the three parts */
 
 	/* Told once when the driver breaks the rules; must not free the queue.  why: a literal. */
@@ -29,6 +30,11 @@ struct vring *vring_free(struct vring *ring);
 /* Finds the parts anew in another table.  -EFAULT as above: the queue is as it was. */
 int vring_set_memory(struct vring *ring, struct guest_memory *memory) _nodiscard_;
 void vring_set_call(struct vring *ring, int call_fd);
+
+/* What vring_base() is ahead of the used index as the driver sees it; the same as long as it runs. */
+uint16_t vring_offset(const struct vring *ring);
+/* Signals the driver whether it asked for that or not: a signal may have been lost. */
+void vring_signal(struct vring *ring);
 
 /* Where a later queue has to go on: the first avail index whose chain has not been pushed. */
 uint16_t vring_base(const struct vring *ring);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "front/vhost/hybrid.h"
+#include "front/vhost/vsock_conn_internal.h"
 
 static const char *const state_names[] = {
 	[VSOCK_CONN_GREETING] = "GREETING",     [VSOCK_CONN_REQUESTED] = "REQUESTED",
@@ -37,11 +38,18 @@ static void set_state(struct vsock_conn *conn, enum vsock_conn_state state)
 	conn->deadline_ns = VSOCK_NEVER_NS;
 }
 
+/* Forgets what the guest has sent. */
+static void forget(struct vsock_conn *conn)
+{
+	vsock_buffer_done(&conn->buffer);
+	vsock_messages_done(&conn->messages);
+}
+
 void vsock_conn_kill(struct vsock_conn *conn)
 {
 	if (conn->state == VSOCK_CONN_DEAD)
 		return;
-	vsock_buffer_done(&conn->buffer);
+	forget(conn);
 	conn->out = 0;
 	set_state(conn, VSOCK_CONN_DEAD);
 }
@@ -62,10 +70,16 @@ void vsock_conn_reset(struct vsock_conn *conn)
 			vsock_conn_kill(conn);
 			return;
 		}
-		vsock_buffer_done(&conn->buffer);
+		forget(conn);
 		conn->out = VSOCK_OUT_RST;
 		set_state(conn, VSOCK_CONN_RESET);
 	}
+}
+
+void vsock_conn_lost(struct vsock_conn *conn)
+{
+	conn->state = VSOCK_CONN_RESET;
+	conn->out = VSOCK_OUT_RST;
 }
 
 void vsock_conn_close_end(struct vsock_conn *conn)
@@ -99,8 +113,12 @@ static void tell_end(struct vsock_conn *conn, unsigned flags)
 		conn->readable = true;
 }
 
-/* All bytes that the guest has sent have been taken or dropped. */
-static void flushed(struct vsock_conn *conn)
+static bool is_flushed(const struct vsock_conn *conn)
+{
+	return conn->buffer.len == 0 && !vsock_messages_ready(&conn->messages);
+}
+
+void vsock_conn_flushed(struct vsock_conn *conn)
 {
 	if (conn->state == VSOCK_CONN_CLOSING) {
 		vsock_conn_reset(conn);
@@ -119,9 +137,10 @@ static void flushed(struct vsock_conn *conn)
 
 static void drop_buffer(struct vsock_conn *conn)
 {
-	vsock_credit_pass_on(&conn->credit, (uint32_t)conn->buffer.len);
-	vsock_buffer_done(&conn->buffer);
-	flushed(conn);
+	vsock_credit_pass_on(&conn->credit,
+			     (uint32_t)(conn->buffer.len + conn->messages.bytes.len));
+	forget(conn);
+	vsock_conn_flushed(conn);
 }
 
 /* The host will not do any more what flags say. */
@@ -140,7 +159,7 @@ static void host_shut(struct vsock_conn *conn, unsigned flags)
 		drop_buffer(conn);
 }
 
-static void write_failed(struct vsock_conn *conn, int error)
+void vsock_conn_write_failed(struct vsock_conn *conn, int error)
 {
 	bool unread = !((conn->guest_shut & VSOCK_SHUTDOWN_RECEIVE) ||
 			(conn->host_shut & VSOCK_SHUTDOWN_SEND));
@@ -165,12 +184,14 @@ static size_t write_end(struct vsock_conn *conn, const struct iovec *iov, unsign
 	if (r >= 0)
 		return (size_t)r;
 	if (r != -EAGAIN)
-		write_failed(conn, (int)r);
+		vsock_conn_write_failed(conn, (int)r);
 	return 0;
 }
 
 static void flush(struct vsock_conn *conn)
 {
+	if (conn->type == VSOCK_TYPE_SEQPACKET)
+		vsock_conn_flush_messages(conn);
 	while (conn->buffer.len) {
 		struct iovec iov[VSOCK_BUFFER_PIECES];
 		unsigned n = vsock_buffer_bytes(&conn->buffer, iov);
@@ -181,20 +202,26 @@ static void flush(struct vsock_conn *conn)
 		vsock_credit_pass_on(&conn->credit, (uint32_t)taken);
 		vsock_buffer_take(&conn->buffer, taken);
 		if (conn->buffer.len == 0)
-			flushed(conn);
+			vsock_conn_flushed(conn);
 	}
 	if (conn->state == VSOCK_CONN_OPEN && vsock_credit_update_due(&conn->credit))
 		conn->out |= VSOCK_OUT_CREDIT;
 }
 
 /* Bytes of the guest, straight from its memory. */
-static void receive(struct vsock_conn *conn, uint32_t len, const struct iovec *iov, unsigned n)
+static void receive(struct vsock_conn *conn, const struct vsock_header *header,
+		    const struct iovec *iov, unsigned n)
 {
+	uint32_t len = header->len;
 	size_t taken = 0;
 
 	if ((conn->guest_shut & VSOCK_SHUTDOWN_SEND) ||
 	    vsock_credit_receive(&conn->credit, len) < 0) {
 		vsock_conn_reset(conn);
+		return;
+	}
+	if (conn->type == VSOCK_TYPE_SEQPACKET) {
+		vsock_conn_receive_message(conn, header, iov, n);
 		return;
 	}
 	if (len == 0)
@@ -225,8 +252,8 @@ static void guest_closed(struct vsock_conn *conn, bool reads_no_more)
 	set_state(conn, VSOCK_CONN_CLOSING);
 	conn->out = 0;
 	/* A host program that only writes would otherwise never come to read the last bytes. */
-	if (conn->buffer.len == 0)
-		flushed(conn);
+	if (is_flushed(conn))
+		vsock_conn_flushed(conn);
 	else if (reads_no_more)
 		tell_end(conn, VSOCK_SHUTDOWN_RECEIVE);
 }
@@ -237,11 +264,14 @@ static void guest_shut(struct vsock_conn *conn, unsigned flags)
 	if (!flags)
 		return;
 	conn->guest_shut |= flags;
+	/* A message whose end cannot come any more is none. */
+	if (flags & VSOCK_SHUTDOWN_SEND)
+		vsock_credit_pass_on(&conn->credit, vsock_messages_abandon(&conn->messages));
 	if (conn->guest_shut == VSOCK_SHUTDOWN_BOTH) {
 		guest_closed(conn, flags & VSOCK_SHUTDOWN_RECEIVE);
 	} else if (flags == VSOCK_SHUTDOWN_SEND) {
-		if (conn->buffer.len == 0)
-			flushed(conn);
+		if (is_flushed(conn))
+			vsock_conn_flushed(conn);
 	} else {
 		tell_end(conn, VSOCK_SHUTDOWN_RECEIVE);
 		if (conn->host_shut & VSOCK_SHUTDOWN_RECEIVE)
@@ -283,9 +313,11 @@ static void packet_of_open(struct vsock_conn *conn, const struct vsock_header *h
 		vsock_conn_reset(conn);
 		return;
 	}
+	if (conn->type == VSOCK_TYPE_SEQPACKET)
+		vsock_window_hear(&conn->window, &conn->credit);
 	switch (header->op) {
 	case VSOCK_OP_RW:
-		receive(conn, header->len, iov, n);
+		receive(conn, header, iov, n);
 		break;
 	case VSOCK_OP_SHUTDOWN:
 		guest_shut(conn, header->flags);
@@ -356,11 +388,14 @@ uint32_t vsock_conn_readable(const struct vsock_conn *conn)
 	if (conn->state != VSOCK_CONN_OPEN || !conn->readable || (conn->out & VSOCK_OUT_RESPONSE) ||
 	    (conn->host_shut & VSOCK_SHUTDOWN_SEND) || (conn->guest_shut & VSOCK_SHUTDOWN_RECEIVE))
 		return 0;
+	if (conn->type == VSOCK_TYPE_SEQPACKET && !conn->in_message &&
+	    !vsock_window_is_open(&conn->window, &conn->credit))
+		return 0;
 	left = vsock_credit_left(&conn->credit);
 	return left < VSOCK_PAYLOAD_MAX ? left : VSOCK_PAYLOAD_MAX;
 }
 
-static void host_ended(struct vsock_conn *conn)
+void vsock_conn_host_ended(struct vsock_conn *conn)
 {
 	unsigned flags = VSOCK_SHUTDOWN_SEND;
 
@@ -373,12 +408,12 @@ static void host_ended(struct vsock_conn *conn)
 	host_shut(conn, flags);
 }
 
-static void fill_header(struct vsock_conn *conn, unsigned op, struct vsock_header *ret)
+void vsock_conn_fill_header(struct vsock_conn *conn, unsigned op, struct vsock_header *ret)
 {
 	*ret = (struct vsock_header){
 		.src_port = conn->host_port,
 		.dst_port = conn->guest_port,
-		.type = VSOCK_TYPE_STREAM,
+		.type = conn->type,
 		.op = (uint16_t)op,
 	};
 	if (op != VSOCK_OP_RST) {
@@ -387,46 +422,49 @@ static void fill_header(struct vsock_conn *conn, unsigned op, struct vsock_heade
 	}
 }
 
-uint32_t vsock_conn_read(struct vsock_conn *conn, const struct iovec *iov, unsigned n,
-			 struct vsock_header *ret)
+bool vsock_conn_read(struct vsock_conn *conn, const struct iovec *iov, unsigned n,
+		     struct vsock_header *ret)
 {
-	ssize_t r = conn->end.ops->read(conn->end.object, iov, n);
+	ssize_t r;
 
+	if (conn->type == VSOCK_TYPE_SEQPACKET)
+		return vsock_conn_read_message(conn, iov, n, ret);
+	r = conn->end.ops->read(conn->end.object, iov, n);
 	if (r > 0) {
-		fill_header(conn, VSOCK_OP_RW, ret);
+		vsock_conn_fill_header(conn, VSOCK_OP_RW, ret);
 		ret->len = (uint32_t)r;
 		vsock_credit_sent(&conn->credit, ret->len);
 		if (conn->end.ops->talks_back)
 			flush(conn);
-		return ret->len;
+		return true;
 	}
 	conn->readable = false;
 	if (r == 0)
-		host_ended(conn);
+		vsock_conn_host_ended(conn);
 	else if (r != -EAGAIN)
 		vsock_conn_reset(conn);
-	return 0;
+	return false;
 }
 
 bool vsock_conn_control(struct vsock_conn *conn, uint64_t now_ns, struct vsock_header *ret)
 {
 	if (conn->out & VSOCK_OUT_RST) {
-		fill_header(conn, VSOCK_OP_RST, ret);
+		vsock_conn_fill_header(conn, VSOCK_OP_RST, ret);
 		vsock_conn_kill(conn);
 	} else if (conn->out & VSOCK_OUT_REQUEST) {
-		fill_header(conn, VSOCK_OP_REQUEST, ret);
+		vsock_conn_fill_header(conn, VSOCK_OP_REQUEST, ret);
 		conn->out &= ~(unsigned)VSOCK_OUT_REQUEST;
 	} else if (conn->out & VSOCK_OUT_RESPONSE) {
-		fill_header(conn, VSOCK_OP_RESPONSE, ret);
+		vsock_conn_fill_header(conn, VSOCK_OP_RESPONSE, ret);
 		conn->out &= ~(unsigned)VSOCK_OUT_RESPONSE;
 	} else if (conn->out & VSOCK_OUT_SHUTDOWN) {
-		fill_header(conn, VSOCK_OP_SHUTDOWN, ret);
+		vsock_conn_fill_header(conn, VSOCK_OP_SHUTDOWN, ret);
 		ret->flags = conn->host_shut;
 		conn->out &= ~(unsigned)VSOCK_OUT_SHUTDOWN;
 		if (conn->host_shut == VSOCK_SHUTDOWN_BOTH)
 			conn->deadline_ns = now_ns + VSOCK_LINGER_NS;
 	} else if (conn->out & VSOCK_OUT_CREDIT) {
-		fill_header(conn, VSOCK_OP_CREDIT_UPDATE, ret);
+		vsock_conn_fill_header(conn, VSOCK_OP_CREDIT_UPDATE, ret);
 	} else {
 		return false;
 	}

@@ -16,10 +16,13 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "front/vhost/ledger.h"
 #include "front/vhost/vsock_buffer.h"
 #include "front/vhost/vsock_credit.h"
 #include "front/vhost/vsock_end.h"
+#include "front/vhost/vsock_message.h"
 #include "front/vhost/vsock_packet.h"
+#include "front/vhost/vsock_window.h"
 
 enum vsock_conn_state {
 	VSOCK_CONN_GREETING,   /* the host's CONNECT line is not whole; no ports yet */
@@ -53,9 +56,13 @@ enum vsock_out {
 
 struct vsock_conn {
 	enum vsock_conn_state state;
+	uint16_t type; /* enum vsock_type */
 	uint32_t guest_port, host_port;
 	struct vsock_credit credit;
-	struct vsock_buffer buffer; /* from the guest, not yet taken by the end; within credit */
+	/* From the guest, not yet taken by the end; within credit. */
+	struct vsock_buffer buffer;     /* of a stream */
+	struct vsock_messages messages; /* of a seqpacket connection */
+	struct vsock_window window;     /* to the guest; of a seqpacket connection */
 	struct vsock_end end;
 	uint64_t deadline_ns; /* of the state; VSOCK_NEVER_NS: none */
 	unsigned out;         /* enum vsock_out */
@@ -64,12 +71,14 @@ struct vsock_conn {
 	bool readable;        /* the end may have bytes, or its end of them */
 	bool broken;          /* the end is gone: RST when what it had sent has been read */
 	bool end_told;        /* the end knows that the guest sends no more */
+	bool in_message;      /* a part of a message has been sent, and its end has not */
 
 	/* The table's. */
 	struct vsock_table *table;
 	uint64_t connect_id; /* of an unanswered ops->open(); 0: none */
 	uint64_t give_up_ns; /* CONNECTING: when to stop trying */
 	unsigned events;     /* VSOCK_EVENT_* not yet handled */
+	int place;           /* in the ledger, or LEDGER_NONE */
 	bool hashed, in_control, in_readers, in_events, in_dead;
 	TAILQ_ENTRY(vsock_conn) all_link;
 	TAILQ_ENTRY(vsock_conn) hash_link;
@@ -91,6 +100,8 @@ void vsock_conn_host_event(struct vsock_conn *conn, unsigned events);
 void vsock_conn_expired(struct vsock_conn *conn);
 /* Gives the connection up: the guest gets RST, if it knows of it. */
 void vsock_conn_reset(struct vsock_conn *conn);
+/* A connection, just made, of which nothing is left but that the guest believes in it: RST. */
+void vsock_conn_lost(struct vsock_conn *conn);
 /* Forgets the connection without a word. */
 void vsock_conn_kill(struct vsock_conn *conn);
 /* Closes the end, which the connection has no more from now on. */
@@ -99,11 +110,11 @@ void vsock_conn_close_end(struct vsock_conn *conn);
 /* Bytes that may be read for the guest now; 0: do not read. */
 uint32_t vsock_conn_readable(const struct vsock_conn *conn);
 /*
- * Reads into the pieces, which hold at most vsock_conn_readable() bytes.  Returns how many, and the
- * packet's header; 0 when there were none, whatever the reason was.
+ * Reads into the pieces, which hold at most vsock_conn_readable() bytes.  True: ret is the header of
+ * a packet with ret->len bytes, maybe none.  False: there is none, whatever the reason is.
  */
-uint32_t vsock_conn_read(struct vsock_conn *conn, const struct iovec *iov, unsigned n,
-			 struct vsock_header *ret);
+bool vsock_conn_read(struct vsock_conn *conn, const struct iovec *iov, unsigned n,
+		     struct vsock_header *ret);
 /* Takes the next packet without payload that is to be sent.  False: there is none. */
 bool vsock_conn_control(struct vsock_conn *conn, uint64_t now_ns, struct vsock_header *ret);
 

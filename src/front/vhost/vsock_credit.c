@@ -51,16 +51,22 @@ void vsock_credit_pass_on(struct vsock_credit *credit, uint32_t n)
 	credit->fwd += n;
 }
 
+static uint32_t window(const struct vsock_credit *credit)
+{
+	return credit->wide ? VSOCK_BUF_ALLOC : VSOCK_BUF_ALLOC_MIN;
+}
+
 bool vsock_credit_update_due(const struct vsock_credit *credit)
 {
 	/* At half of the buffer a sender of full packets has two more to send meanwhile. */
-	return credit->told_alloc && credit->fwd != credit->told_fwd &&
-	       guest_may_send(credit) < VSOCK_BUF_ALLOC / 2;
+	return credit->told_alloc &&
+	       (credit->fwd != credit->told_fwd || window(credit) != credit->told_alloc) &&
+	       guest_may_send(credit) < window(credit) / 2;
 }
 
 void vsock_credit_tell(struct vsock_credit *credit, struct vsock_header *header)
 {
-	credit->told_alloc = VSOCK_BUF_ALLOC;
+	credit->told_alloc = window(credit);
 	credit->told_fwd = credit->fwd;
 	header->buf_alloc = credit->told_alloc;
 	header->fwd_cnt = credit->told_fwd;

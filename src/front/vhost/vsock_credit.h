@@ -12,7 +12,13 @@
 #include "base/cleanup.h"
 #include "front/vhost/vsock_packet.h"
 
-#define VSOCK_BUF_ALLOC 262144u /* what a guest may have under way to us, per connection */
+/*
+ * What a guest may have under way to us, per connection: every connection at least the small
+ * window, and the wide one where vsock_table.h has that much to spare.  Powers of two, as what
+ * vsock_buffer.h allocates: a connection never takes more than its window.
+ */
+#define VSOCK_BUF_ALLOC 262144u
+#define VSOCK_BUF_ALLOC_MIN 16384u
 
 struct vsock_credit {
 	/* To the guest. */
@@ -25,6 +31,7 @@ struct vsock_credit {
 	uint32_t fwd;        /* of these, passed on */
 	uint32_t told_fwd;   /* fwd as the guest last heard it */
 	uint32_t told_alloc; /* our buffer as the guest last heard it: 0 before our first packet */
+	bool wide; /* its buffer is VSOCK_BUF_ALLOC; once told, for as long as bytes may come */
 };
 
 /*

@@ -24,7 +24,7 @@ static uint32_t tell(struct vsock_credit *c)
 
 static void nothing_goes_without_credit(void **state)
 {
-	struct vsock_credit c = { 0 };
+	struct vsock_credit c = { .wide = true };
 
 	(void)state;
 	assert_int_equal(vsock_credit_left(&c), 0);
@@ -35,7 +35,7 @@ static void nothing_goes_without_credit(void **state)
 
 static void to_the_guest_it_is_exact(void **state)
 {
-	struct vsock_credit c = { 0 };
+	struct vsock_credit c = { .wide = true };
 
 	(void)state;
 	assert_int_equal(hear(&c, 1000, 0), 0);
@@ -50,7 +50,7 @@ static void to_the_guest_it_is_exact(void **state)
 
 static void a_shrinking_buffer_gives_none(void **state)
 {
-	struct vsock_credit c = { 0 };
+	struct vsock_credit c = { .wide = true };
 
 	(void)state;
 	assert_int_equal(hear(&c, 1000, 0), 0);
@@ -65,7 +65,8 @@ static void a_shrinking_buffer_gives_none(void **state)
 
 static void both_counters_wrap(void **state)
 {
-	struct vsock_credit c = { .sent = UINT32_MAX - 9,
+	struct vsock_credit c = { .wide = true,
+				  .sent = UINT32_MAX - 9,
 				  .peer_fwd = UINT32_MAX - 9,
 				  .received = UINT32_MAX - 99,
 				  .fwd = UINT32_MAX - 99,
@@ -90,7 +91,7 @@ static void both_counters_wrap(void **state)
 
 static void a_guest_cannot_have_taken_what_was_not_sent(void **state)
 {
-	struct vsock_credit c = { 0 };
+	struct vsock_credit c = { .wide = true };
 
 	(void)state;
 	assert_int_equal(hear(&c, 1000, 1), -EPROTO);
@@ -104,7 +105,7 @@ static void a_guest_cannot_have_taken_what_was_not_sent(void **state)
 
 static void an_older_count_is_passed_over(void **state)
 {
-	struct vsock_credit c = { 0 };
+	struct vsock_credit c = { .wide = true };
 
 	(void)state;
 	assert_int_equal(hear(&c, 1000, 0), 0);
@@ -116,7 +117,7 @@ static void an_older_count_is_passed_over(void **state)
 
 static void a_huge_buffer_does_not_confuse_the_counters(void **state)
 {
-	struct vsock_credit c = { 0 };
+	struct vsock_credit c = { .wide = true };
 	uint64_t sent = 0;
 
 	(void)state;
@@ -135,7 +136,7 @@ static void a_huge_buffer_does_not_confuse_the_counters(void **state)
 
 static void a_guest_may_not_exceed_what_it_has_heard(void **state)
 {
-	struct vsock_credit c = { 0 };
+	struct vsock_credit c = { .wide = true };
 
 	(void)state;
 	tell(&c);
@@ -150,7 +151,7 @@ static void a_guest_may_not_exceed_what_it_has_heard(void **state)
 
 static void an_update_is_due_before_the_guest_stalls(void **state)
 {
-	struct vsock_credit c = { 0 };
+	struct vsock_credit c = { .wide = true };
 
 	(void)state;
 	tell(&c);
@@ -168,6 +169,27 @@ static void an_update_is_due_before_the_guest_stalls(void **state)
 	assert_true(vsock_credit_update_due(&c));
 }
 
+static void a_small_window_is_kept_to_and_can_become_a_wide_one(void **state)
+{
+	struct vsock_header h = { 0 };
+	struct vsock_credit c = { 0 };
+
+	(void)state;
+	vsock_credit_tell(&c, &h);
+	assert_int_equal(h.buf_alloc, VSOCK_BUF_ALLOC_MIN);
+	assert_int_equal(vsock_credit_receive(&c, VSOCK_BUF_ALLOC_MIN), 0);
+	assert_int_equal(vsock_credit_receive(&c, 1), -EPROTO);
+	assert_false(vsock_credit_update_due(&c));
+	c.wide = true;
+	/* The guest does not know yet. */
+	assert_int_equal(vsock_credit_receive(&c, 1), -EPROTO);
+	assert_true(vsock_credit_update_due(&c));
+	assert_int_equal(tell(&c), 0);
+	assert_false(vsock_credit_update_due(&c));
+	assert_int_equal(vsock_credit_receive(&c, VSOCK_BUF_ALLOC - VSOCK_BUF_ALLOC_MIN), 0);
+	assert_int_equal(vsock_credit_receive(&c, 1), -EPROTO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +202,7 @@ int main(void)
 		cmocka_unit_test(a_huge_buffer_does_not_confuse_the_counters),
 		cmocka_unit_test(a_guest_may_not_exceed_what_it_has_heard),
 		cmocka_unit_test(an_update_is_due_before_the_guest_stalls),
+		cmocka_unit_test(a_small_window_is_kept_to_and_can_become_a_wide_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,17 +3,19 @@
 
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "front/vhost/backend.h"
 #include "front/vhost/iov.h"
 #include "front/vhost/vsock_packet.h"
+#include "front/vhost/vsock_seqpacket.h"
 #include "front/vhost/vsock_socket.h"
 #include "front/vhost/vsock_stream.h"
 #include "front/vhost/vsock_table.h"
 
 #define SERVICE_PORT 9999u
+#define VIRTIO_VSOCK_F_SEQPACKET (UINT64_C(1) << 1)
 
 /* Work of one turn of the loop, so that the rest of the process gets its share. */
 #define TX_PACKETS_A_TURN 16u
@@ -23,15 +25,22 @@
 enum queue {
 	QUEUE_RX = 0, /* named as the driver sees them: rx is to the guest */
 	QUEUE_TX = 1,
+	QUEUE_EVENT = 2, /* QEMU keeps it for itself; other VMMs hand it over */
 };
+
+/* VIRTIO 1.2 §5.10.6.7: all connections are gone.  le32 id */
+static const unsigned char transport_reset[4] = { 0 };
 
 struct vsock_device {
 	struct vsock_device_config config;
 	uv_loop_t *loop;
 	struct vsock_table *table;
 	struct vhost_backend *backend; /* NULL: no VMM */
+	struct ledger *ledger;
 	struct vring *rx, *tx;         /* NULL: not started */
 	bool tx_waits;                 /* for answers to be taken by the guest */
+	struct vring *event;
+	bool reset_is_due; /* the guest is to hear of a front that died */
 
 	/*
 	 * The Unix sockets are watched through an epoll set of our own: libuv has no edge-triggered
@@ -61,7 +70,6 @@ static void hand_over_data(struct vsock_device *device, const struct vring_chain
 	struct vsock_conn *conn = vsock_table_reader(device->table);
 	struct iovec iov[VRING_IOV_MAX];
 	struct vsock_header header;
-	uint32_t len;
 	size_t room;
 	unsigned n = iov_cut(chain->iov + chain->n_out, chain->n_in, VSOCK_HEADER_BYTES,
 			     vsock_conn_readable(conn), iov, &room);
@@ -70,13 +78,14 @@ static void hand_over_data(struct vsock_device *device, const struct vring_chain
 		vring_push(device->rx, chain->head, 0);
 		return;
 	}
-	len = vsock_conn_read(conn, iov, n, &header);
-	vsock_table_relink(conn);
-	vsock_table_rotate(device->table, conn);
-	if (len == 0) {
+	if (!vsock_conn_read(conn, iov, n, &header)) {
+		vsock_table_relink(conn);
+		vsock_table_rotate(device->table, conn);
 		vring_unpop(device->rx);
 		return;
 	}
+	vsock_table_relink(conn);
+	vsock_table_rotate(device->table, conn);
 	vsock_table_address(device->table, &header);
 	hand_over(device, chain, &header);
 }
@@ -107,6 +116,26 @@ static bool pump_rx(struct vsock_device *device, uint64_t now_ns)
 			hand_over_data(device, &chain);
 	}
 	return vsock_table_has_control(table) || vsock_table_reader(table);
+}
+
+/*
+ * Says on the event queue that the connections of the front before are gone: Linux gives their
+ * programs ECONNRESET then, while an RST reads as the end of the stream.
+ */
+static void tell_reset(struct vsock_device *device)
+{
+	struct vring_chain chain;
+
+	if (!device->reset_is_due || !device->event || vring_pop(device->event, &chain) <= 0)
+		return;
+	if (iov_put(chain.iov + chain.n_out, chain.n_in, transport_reset,
+		    sizeof(transport_reset)) == sizeof(transport_reset)) {
+		vring_push(device->event, chain.head, sizeof(transport_reset));
+		device->reset_is_due = false;
+	} else {
+		vring_push(device->event, chain.head, 0);
+	}
+	vring_flush(device->event);
 }
 
 static void take_packet(struct vsock_device *device, const struct vring_chain *chain,
@@ -184,11 +213,13 @@ static void pump(struct vsock_device *device)
 	uv_idle_stop(&device->idle);
 	vsock_table_expire(device->table, now_ns);
 	more = !vsock_table_run_events(device->table, EVENTS_A_TURN, now_ns);
+	tell_reset(device);
 	if (device->rx && device->tx) {
 		more |= pump_tx(device, now_ns);
+		/* Questions before answers: what a dead front had answered is never asked again. */
+		vring_flush(device->tx);
 		more |= pump_rx(device, now_ns);
 		more |= device->tx_waits && !vsock_table_is_full(device->table);
-		vring_flush(device->tx);
 		vring_flush(device->rx);
 	}
 	vsock_table_reap(device->table);
@@ -235,6 +266,13 @@ static void device_config(void *context, uint32_t offset, void *ret, uint32_t le
 						   : 0);
 }
 
+static void device_acknowledged(void *context, uint64_t features)
+{
+	struct vsock_device *device = context;
+
+	vsock_table_set_seqpacket(device->table, features & VIRTIO_VSOCK_F_SEQPACKET);
+}
+
 static void device_started(void *context, unsigned q, struct vring *ring)
 {
 	struct vsock_device *device = context;
@@ -243,7 +281,8 @@ static void device_started(void *context, unsigned q, struct vring *ring)
 		device->rx = ring;
 	else if (q == QUEUE_TX)
 		device->tx = ring;
-	/* The third queue is for events, of which we have none. */
+	else
+		device->event = ring;
 }
 
 static void device_kicked(void *context, unsigned q)
@@ -256,13 +295,23 @@ static void device_stopped(void *context, unsigned q)
 {
 	struct vsock_device *device = context;
 
-	if (q > QUEUE_TX)
+	if (q == QUEUE_EVENT) {
+		device->event = NULL;
 		return;
+	}
+	/* A driver that begins anew knows of no connection. */
+	device->reset_is_due = false;
 	if (q == QUEUE_RX)
 		device->rx = NULL;
 	else
 		device->tx = NULL;
 	vsock_table_stop(device->table);
+}
+
+static void drop_ledger(struct vsock_device *device)
+{
+	vsock_table_set_ledger(device->table, NULL);
+	device->ledger = ledger_free(device->ledger);
 }
 
 static void device_disconnected(void *context)
@@ -272,10 +321,14 @@ static void device_disconnected(void *context)
 
 	vsock_table_clear(device->table);
 	vhost_backend_free(backend);
+	drop_ledger(device);
+	device->config.ended(device->config.ended_context);
 }
 
 static const struct vhost_device_ops device_ops = {
+	.features = VIRTIO_VSOCK_F_SEQPACKET,
 	.config = device_config,
+	.acknowledged = device_acknowledged,
 	.started = device_started,
 	.kicked = device_kicked,
 	.stopped = device_stopped,
@@ -286,10 +339,14 @@ static const struct vhost_device_ops device_ops = {
 static int open_port(void *context, uint64_t id, uint32_t port, struct vsock_conn *conn)
 {
 	struct vsock_device *device = context;
+	bool is_stream = conn->type == VSOCK_TYPE_STREAM;
 	int r;
 
 	if (port != SERVICE_PORT)
-		return device->config.connect(device->config.connect_context, id, port);
+		return device->config.connect(device->config.connect_context, id, port,
+					      is_stream ? SOCK_STREAM : SOCK_SEQPACKET);
+	if (!is_stream)
+		return -ECONNREFUSED; /* the service speaks a stream */
 	r = vsock_stream_new(&device->config.service, conn, schedule, device, &conn->end);
 	return r < 0 ? r : 1;
 }
@@ -315,6 +372,7 @@ int vsock_device_new(uv_loop_t *loop, const struct vsock_device_config *config,
 	struct vsock_table_config table_config = {
 		.guest_cid = config->guest_cid,
 		.connections_max = config->connections_max,
+		.window_bytes_max = config->window_bytes_max,
 		.open = open_port,
 		.context = device,
 	};
@@ -358,7 +416,10 @@ void vsock_device_free(struct vsock_device *device)
 	if (!device)
 		return;
 	vhost_backend_free(device->backend);
-	device->rx = device->tx = NULL;
+	device->rx = device->tx = device->event = NULL;
+	/* What is entered there is the next front's to tell. */
+	if (device->table)
+		drop_ledger(device);
 	vsock_table_free(device->table);
 	if (!device->n_handles) {
 		device_release(device);
@@ -369,13 +430,56 @@ void vsock_device_free(struct vsock_device *device)
 	uv_close((uv_handle_t *)&device->idle, on_closed);
 }
 
-int vsock_device_attach(struct vsock_device *device, int fd)
+int vsock_device_attach(struct vsock_device *device, struct vhost_session *session)
 {
+	bool goes_on = session->state_bytes;
+	struct ledger *ledger = session->ledger;
+	int r;
+
 	if (device->backend) {
-		tsk_close(fd);
+		vhost_session_close(session);
+		ledger_free(ledger);
 		return -EBUSY;
 	}
-	return vhost_backend_new(device->loop, fd, &device_ops, device, &device->backend);
+	r = vhost_backend_new(device->loop, session, &device_ops, device, &device->backend);
+	if (r < 0) {
+		ledger_free(ledger);
+		return r;
+	}
+	device->ledger = ledger;
+	device->reset_is_due = goes_on;
+	vsock_table_set_ledger(device->table, ledger);
+	if (!goes_on)
+		return 0;
+	r = vsock_table_recall(device->table);
+	if (r < 0)
+		tsk_warning("vsock: some connections of the front before hang: %s", strerror(-r));
+	vhost_backend_resume(device->backend);
+	return 0;
+}
+
+void vsock_device_stepped(struct vsock_device *device, int result)
+{
+	if (device->backend)
+		vhost_backend_stepped(device->backend, result);
+}
+
+static enum vsock_type type_of(int fd)
+{
+	int type = 0;
+	socklen_t len = sizeof(type);
+
+	(void)getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+	return type == SOCK_SEQPACKET ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM;
+}
+
+/* Makes fd, which is taken over, the end of conn, by conn's type. */
+static int new_end(struct vsock_device *device, int fd, struct vsock_conn *conn,
+		   struct vsock_end *ret)
+{
+	if (conn->type == VSOCK_TYPE_SEQPACKET)
+		return vsock_seqpacket_new(device->epoll_fd, fd, conn, ret);
+	return vsock_socket_new(device->epoll_fd, fd, conn, ret);
 }
 
 void vsock_device_host_stream(struct vsock_device *device, int fd)
@@ -386,10 +490,10 @@ void vsock_device_host_stream(struct vsock_device *device, int fd)
 	/* Without a driver there is nobody to connect to. */
 	if (!device->rx || !device->tx)
 		return;
-	conn = vsock_table_greet(device->table, tsk_now_ns());
+	conn = vsock_table_greet(device->table, type_of(owned), tsk_now_ns());
 	if (!conn)
 		return;
-	if (vsock_socket_new(device->epoll_fd, TAKE_FD(owned), conn, &conn->end) < 0) {
+	if (new_end(device, TAKE_FD(owned), conn, &conn->end) < 0) {
 		vsock_conn_kill(conn);
 		vsock_table_relink(conn);
 	}
@@ -405,7 +509,7 @@ void vsock_device_connected(struct vsock_device *device, uint64_t id, int result
 	if (!conn)
 		return;
 	if (result == 0)
-		result = vsock_socket_new(device->epoll_fd, TAKE_FD(owned), conn, &end);
+		result = new_end(device, TAKE_FD(owned), conn, &end);
 	vsock_table_connected(conn, result, end, tsk_now_ns());
 	schedule(device);
 }

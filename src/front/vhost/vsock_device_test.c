@@ -441,6 +441,51 @@ static void a_slow_reader_delays_nobody(void **state)
 	close(quick);
 }
 
+#define BULK 3u
+
+/* One turn beside endless data; the packets of data before the first one to guest_port, or all. */
+static unsigned bulk_before(struct fixture *f, const int bulk[BULK], uint32_t guest_port)
+{
+	static char bytes[65536];
+	struct vsock_header h;
+	bool met = false;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < BULK; i++)
+		(void)send(bulk[i], bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL);
+	uv_run(&f->loop, UV_RUN_NOWAIT);
+	while (take(f, &h, bytes, sizeof(bytes))) {
+		offer_rx(f, 1, 300, 300);
+		met |= h.dst_port == guest_port;
+		n += !met && h.op == VSOCK_OP_RW;
+	}
+	return n;
+}
+
+/* Endless data on some connections: what happens on another one waits for one packet of each. */
+static void bulk_delays_nobody(void **state)
+{
+	struct fixture *f = *state;
+	int bulk[BULK];
+
+	offer_rx(f, BULK + 1, 300, 300);
+	for (unsigned i = 0; i < BULK; i++)
+		bulk[i] = connect_unix(f, 10 + i);
+	send_op(f, VSOCK_OP_REQUEST, 1, 9999, 0);
+	expect(f, VSOCK_OP_RESPONSE);
+	offer_rx(f, 300, 300, 300);
+	for (unsigned i = 0; i < 20; i++) {
+		assert_true(bulk_before(f, bulk, 1) > 4 * BULK); /* it flows */
+		send_data(f, 1, 9999, "ping", 4);
+		assert_in_range(bulk_before(f, bulk, 1), 0, BULK);
+		/* Control packets do not even wait for those. */
+		send_op(f, VSOCK_OP_RW, 3, 80, 0);
+		assert_int_equal(bulk_before(f, bulk, 3), 0);
+	}
+	for (unsigned i = 0; i < BULK; i++)
+		close(bulk[i]);
+}
+
 static void the_slow_reader_gets_it_all_in_the_end(void **state)
 {
 	static char bytes[65536], got[65536];
@@ -587,14 +632,16 @@ static void a_stopped_driver_drops_all_and_the_next_begins_anew(void **state)
 static void one_vmm_at_a_time(void **state)
 {
 	struct fixture *f = *state;
-	int fd = dup(0);
+	struct vhost_session session = { .fd = dup(0) };
 
-	assert_int_equal(vsock_device_attach(f->device, fd), -EBUSY);
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	assert_int_equal(vsock_device_attach(f->device, &session), -EBUSY);
+	assert_int_equal(fcntl(session.fd, F_GETFD), -1);
+	assert_int_equal(f->sessions_ended, 0);
 	stop(f);
 	vmm->ops->disconnected(vmm->device);
 	assert_null(vmm);
-	assert_int_equal(vsock_device_attach(f->device, dup(0)), 0);
+	assert_int_equal(f->sessions_ended, 1);
+	assert_int_equal(attach(f, false, NULL), 0);
 	start(f);
 }
 
@@ -708,6 +755,7 @@ int main(void)
 		CASE(a_socket_closes_only_when_the_guest_has_its_reset),
 		CASE(a_lost_host_is_reset),
 		CASE(a_slow_reader_delays_nobody),
+		CASE(bulk_delays_nobody),
 		CASE(the_slow_reader_gets_it_all_in_the_end),
 		CASE(the_host_calls_the_guest),
 		CASE(a_host_that_leaves_at_any_byte_harms_nothing),

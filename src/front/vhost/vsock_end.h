@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What stands at the host's side of a connection: a Unix socket (vsock_socket.h) or a stream of the
- * front's own service (vsock_stream.h).  Nothing here blocks.  An end tells that it may be read or
- * written again by vsock_table_host_event().
+ * What stands at the host's side of a connection: a Unix socket (vsock_socket.h, vsock_seqpacket.h)
+ * or a stream of the front's own service (vsock_stream.h).  Nothing here blocks.  An end tells that
+ * it may be read or written again by vsock_table_host_event().
  */
 #ifndef VHOST_VSOCK_END_H
 #define VHOST_VSOCK_END_H
@@ -16,6 +16,8 @@ struct vsock_end_ops {
 	/*
 	 * Takes bytes of the guest: how many were taken, or -EAGAIN: none before the next event;
 	 * -EPIPE: the host takes no more for ever; another -errno: the host is gone.
+	 * At a seqpacket end the pieces are a message, which is taken whole or not at all, and may
+	 * be empty; -EMSGSIZE: it never will be.
 	 */
 	ssize_t (*write)(void *end, const struct iovec *iov, unsigned n);
 	/*
@@ -23,6 +25,13 @@ struct vsock_end_ops {
 	 * the next event; another -errno: the host is gone.
 	 */
 	ssize_t (*read)(void *end, const struct iovec *iov, unsigned n);
+	/*
+	 * The same at a seqpacket end, which has no read(): the next bytes of a message; *ret_ends:
+	 * up to its end.  0 is an empty message; -ESHUTDOWN: the host sends no more; -EMSGSIZE: the
+	 * message is longer than max_bytes, and cannot be read any more.
+	 */
+	ssize_t (*read_message)(void *end, const struct iovec *iov, unsigned n, size_t max_bytes,
+				bool *ret_ends);
 	/*
 	 * Whether the host takes no more bytes; an end that talks back has then given all of its
 	 * own, too.  Only such an end is asked once the guest sends no more.

@@ -20,6 +20,7 @@
 #define FAKE_CID 3u
 #define FAKE_PORT 1000u /* the guest's, of the connection that most tests use */
 #define FAKE_ENDS 8u
+#define FAKE_MESSAGES 2000u
 
 struct fake_end {
 	size_t room; /* bytes it takes before it says -EAGAIN */
@@ -27,6 +28,10 @@ struct fake_end {
 	size_t n_taken;
 	const char *give; /* what it sends */
 	size_t n_give;
+	/* At a seqpacket end: the lengths of what it has taken, and of what it sends. */
+	size_t taken_lens[FAKE_MESSAGES], give_lens[FAKE_MESSAGES];
+	unsigned n_taken_lens, n_give_lens, next_give;
+	size_t given;                /* of the message at next_give */
 	int write_error, read_error; /* instead of -EAGAIN */
 	bool ended, deaf;
 	unsigned shut; /* VSOCK_SHUTDOWN_* that it was told */
@@ -75,6 +80,46 @@ static inline ssize_t fake_read(void *object, const struct iovec *iov, unsigned 
 	return end->read_error ? end->read_error : end->ended ? 0 : -EAGAIN;
 }
 
+static inline ssize_t fake_write_message(void *object, const struct iovec *iov, unsigned n)
+{
+	struct fake_end *end = object;
+	size_t len = 0;
+
+	assert_false(end->closed);
+	for (unsigned i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	if (end->write_error || len > end->room)
+		return end->write_error ? end->write_error : -EAGAIN;
+	end->room -= len;
+	end->n_taken += iov_get(iov, n, end->taken + end->n_taken, len);
+	assert_true(end->n_taken_lens < FAKE_MESSAGES);
+	end->taken_lens[end->n_taken_lens++] = len;
+	return (ssize_t)len;
+}
+
+static inline ssize_t fake_read_message(void *object, const struct iovec *iov, unsigned n,
+					size_t max_bytes, bool *ret_ends)
+{
+	struct fake_end *end = object;
+	size_t len, got;
+
+	assert_false(end->closed);
+	if (end->next_give == end->n_give_lens)
+		return end->read_error ? end->read_error : end->ended ? -ESHUTDOWN : -EAGAIN;
+	len = end->give_lens[end->next_give];
+	if (len > max_bytes)
+		return -EMSGSIZE;
+	got = iov_put(iov, n, end->give, len - end->given);
+	end->give += got;
+	end->given += got;
+	*ret_ends = end->given == len;
+	if (*ret_ends) {
+		end->next_give++;
+		end->given = 0;
+	}
+	return (ssize_t)got;
+}
+
 static inline bool fake_deaf(void *object)
 {
 	return ((struct fake_end *)object)->deaf;
@@ -113,13 +158,30 @@ static const struct vsock_end_ops fake_ops = {
 	.close = fake_close,
 };
 
-static inline struct vsock_end fake_end(struct fake *f)
+static const struct vsock_end_ops fake_message_ops = {
+	.write = fake_write_message,
+	.read_message = fake_read_message,
+	.deaf = fake_deaf,
+	.shutdown = fake_shutdown,
+	.greeting = fake_greeting,
+	.close = fake_close,
+};
+
+static inline struct vsock_end fake_end_of(struct fake *f, unsigned type)
 {
 	struct fake_end *end = &f->ends[f->n_ends++];
 
 	assert_true(f->n_ends <= FAKE_ENDS);
 	end->opened = true;
-	return (struct vsock_end){ .ops = &fake_ops, .object = end };
+	return (struct vsock_end){
+		.ops = type == VSOCK_TYPE_SEQPACKET ? &fake_message_ops : &fake_ops,
+		.object = end,
+	};
+}
+
+static inline struct vsock_end fake_end(struct fake *f)
+{
+	return fake_end_of(f, VSOCK_TYPE_STREAM);
 }
 
 static inline int fake_open(void *context, uint64_t id, uint32_t port, struct vsock_conn *conn)
@@ -133,16 +195,17 @@ static inline int fake_open(void *context, uint64_t id, uint32_t port, struct vs
 		return f->refuse;
 	if (f->later)
 		return 0;
-	conn->end = fake_end(f);
+	conn->end = fake_end_of(f, conn->type);
 	return 1;
 }
 
-static inline struct fake *fake_new(uint32_t connections_max)
+static inline struct fake *fake_new_sharing(uint32_t connections_max, uint64_t window_bytes_max)
 {
 	struct fake *f = calloc(1, sizeof(*f));
 	struct vsock_table_config config = {
 		.guest_cid = FAKE_CID,
 		.connections_max = connections_max,
+		.window_bytes_max = window_bytes_max,
 		.open = fake_open,
 		.context = f,
 	};
@@ -151,6 +214,11 @@ static inline struct fake *fake_new(uint32_t connections_max)
 	f->now_ns = TSK_NS_PER_SEC;
 	assert_int_equal(vsock_table_new(&config, &f->table), 0);
 	return f;
+}
+
+static inline struct fake *fake_new(uint32_t connections_max)
+{
+	return fake_new_sharing(connections_max, UINT64_MAX);
 }
 
 /* Every end that was opened must have been closed in the end. */
@@ -173,6 +241,16 @@ static inline struct vsock_header fake_header(unsigned op, uint32_t guest_port, 
 		.op = (uint16_t)op,
 		.buf_alloc = 65536,
 	};
+}
+
+static inline struct vsock_header fake_message_header(unsigned op, uint32_t flags)
+{
+	struct vsock_header h = fake_header(op, FAKE_PORT, 80);
+
+	h.type = VSOCK_TYPE_SEQPACKET;
+	h.flags = flags;
+	h.buf_alloc = VSOCK_BUF_ALLOC;
+	return h;
 }
 
 static inline void fake_packet(struct fake *f, const struct vsock_header *h, const void *bytes)
@@ -228,21 +306,28 @@ static inline void fake_expect_nothing(struct fake *f)
 	assert_false(vsock_table_next_control(f->table, f->now_ns, &h));
 }
 
-/* Reads one packet of data into buf of at most size bytes; 0: none is to be had. */
-static inline uint32_t fake_data(struct fake *f, char *buf, size_t size, struct vsock_header *ret)
+/* Reads one packet into buf of at most size bytes; false: none is to be had. */
+static inline bool fake_data_packet(struct fake *f, char *buf, size_t size,
+				    struct vsock_header *ret)
 {
 	struct vsock_conn *conn = vsock_table_reader(f->table);
 	struct iovec iov = { buf, size };
-	uint32_t n;
+	bool r;
 
 	if (!conn)
-		return 0;
+		return false;
 	if (iov.iov_len > vsock_conn_readable(conn))
 		iov.iov_len = vsock_conn_readable(conn);
-	n = vsock_conn_read(conn, &iov, 1, ret);
+	r = vsock_conn_read(conn, &iov, 1, ret);
 	vsock_table_relink(conn);
 	vsock_table_rotate(f->table, conn);
-	return n;
+	return r;
+}
+
+/* Reads one packet of data into buf of at most size bytes; 0: none is to be had. */
+static inline uint32_t fake_data(struct fake *f, char *buf, size_t size, struct vsock_header *ret)
+{
+	return fake_data_packet(f, buf, size, ret) ? ret->len : 0;
 }
 
 static inline void fake_event(struct fake *f, struct vsock_conn *conn, unsigned events)

@@ -31,6 +31,9 @@ enum vsock_op {
 #define VSOCK_SHUTDOWN_SEND 2u
 #define VSOCK_SHUTDOWN_BOTH (VSOCK_SHUTDOWN_RECEIVE | VSOCK_SHUTDOWN_SEND)
 
+/* In flags of RW, of a seqpacket connection: this packet ends a message. */
+#define VSOCK_SEQ_EOM 1u
+
 struct vsock_header {
 	uint64_t src_cid, dst_cid;
 	uint32_t src_port, dst_port;

@@ -6,12 +6,7 @@
 
 #include "front/vhost/hybrid.h"
 
-struct vsock_socket {
-	int fd;
-	int epoll_fd; /* the device's */
-};
-
-static ssize_t socket_write(void *end, const struct iovec *iov, unsigned n)
+ssize_t vsock_socket_write(void *end, const struct iovec *iov, unsigned n)
 {
 	struct vsock_socket *sock = end;
 	/* sendmsg() only reads the pieces; its type cannot say so. */
@@ -44,15 +39,29 @@ static bool socket_deaf(void *end)
 	return send(sock->fd, "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
 }
 
-static void socket_shutdown(void *end, unsigned flags)
+/*
+ * Nothing more can come: what is there is dropped.  As long as it fills the socket, a host program
+ * that waits with poll() until it may write would not be woken to learn that nobody reads.
+ */
+static void drop_unread(int fd)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	do
+		n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	while (n > 0 || (n < 0 && errno == EINTR));
+}
+
+void vsock_socket_shutdown(void *end, unsigned flags)
 {
 	struct vsock_socket *sock = end;
 
 	/* It fails only when the peer is gone, which reading and writing find out. */
 	if (flags & VSOCK_SHUTDOWN_SEND)
 		shutdown(sock->fd, SHUT_WR);
-	if (flags & VSOCK_SHUTDOWN_RECEIVE)
-		shutdown(sock->fd, SHUT_RD);
+	if (flags & VSOCK_SHUTDOWN_RECEIVE && shutdown(sock->fd, SHUT_RD) == 0)
+		drop_unread(sock->fd);
 }
 
 static int socket_greeting(void *end, uint32_t *ret_port)
@@ -62,40 +71,53 @@ static int socket_greeting(void *end, uint32_t *ret_port)
 	return hybrid_receive(sock->fd, ret_port);
 }
 
-static void socket_close(void *end)
+void vsock_socket_done(struct vsock_socket *sock)
 {
-	struct vsock_socket *sock = end;
-
 	/* Closing alone would leave it watched while another process still holds the socket. */
 	epoll_ctl(sock->epoll_fd, EPOLL_CTL_DEL, sock->fd, NULL);
-	tsk_close(sock->fd);
-	free(sock);
+	sock->fd = tsk_close(sock->fd);
+}
+
+static void socket_close(void *end)
+{
+	vsock_socket_done(end);
+	free(end);
 }
 
 static const struct vsock_end_ops socket_ops = {
-	.write = socket_write,
+	.write = vsock_socket_write,
 	.read = socket_read,
 	.deaf = socket_deaf,
-	.shutdown = socket_shutdown,
+	.shutdown = vsock_socket_shutdown,
 	.greeting = socket_greeting,
 	.close = socket_close,
 };
 
-int vsock_socket_new(int epoll_fd, int fd, struct vsock_conn *conn, struct vsock_end *ret)
+int vsock_socket_watch(int epoll_fd, int fd, struct vsock_conn *conn, struct vsock_socket *ret)
 {
 	struct epoll_event event = {
 		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
 		.data.ptr = conn,
 	};
+
+	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
+		return -errno;
+	*ret = (struct vsock_socket){ .fd = fd, .epoll_fd = epoll_fd };
+	return 0;
+}
+
+int vsock_socket_new(int epoll_fd, int fd, struct vsock_conn *conn, struct vsock_end *ret)
+{
 	_cleanup_close_ int owned = fd;
 	_cleanup_free_ struct vsock_socket *sock = malloc(sizeof(*sock));
+	int r;
 
 	if (!sock)
 		return -ENOMEM;
-	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, owned, &event) < 0)
-		return -errno;
-	sock->epoll_fd = epoll_fd;
-	sock->fd = TAKE_FD(owned);
+	r = vsock_socket_watch(epoll_fd, owned, conn, sock);
+	if (r < 0)
+		return r;
+	(void)TAKE_FD(owned);
 	*ret = (struct vsock_end){ .ops = &socket_ops, .object = TAKE_PTR(sock) };
 	return 0;
 }

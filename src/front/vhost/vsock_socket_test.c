@@ -2,6 +2,7 @@
 #include "front/vhost/vsock_socket.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -129,6 +130,23 @@ static void the_guests_shutdowns_reach_the_host(void **state)
 	assert_int_equal(errno, EPIPE);
 }
 
+static void a_host_that_waits_to_write_is_woken_when_nobody_reads(void **state)
+{
+	static char bytes[1 << 16];
+	struct pair *p = *state;
+	struct pollfd poll_fd = { .fd = p->host, .events = POLLOUT };
+
+	while (send(p->host, bytes, sizeof(bytes), MSG_NOSIGNAL | MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(poll(&poll_fd, 1, 0), 0);
+	p->end.ops->shutdown(p->end.object, VSOCK_SHUTDOWN_RECEIVE);
+	assert_int_equal(poll(&poll_fd, 1, 0), 1);
+	assert_true(poll_fd.revents & POLLOUT);
+	assert_int_equal(send(p->host, "x", 1, MSG_NOSIGNAL), -1);
+	assert_int_equal(errno, EPIPE);
+}
+
 static void a_host_that_closes_is_read_to_its_end(void **state)
 {
 	struct pair *p = *state;
@@ -197,6 +215,7 @@ int main(void)
 		CASE(a_full_socket_takes_no_more_and_never_blocks),
 		CASE(a_reader_that_shuts_down_is_found_by_the_event),
 		CASE(the_guests_shutdowns_reach_the_host),
+		CASE(a_host_that_waits_to_write_is_woken_when_nobody_reads),
 		CASE(a_host_that_closes_is_read_to_its_end),
 		CASE(a_host_that_closes_with_bytes_unread_is_lost),
 		CASE(a_closed_end_is_watched_no_more),

@@ -1,25 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/vhost/vsock_table.h"
 
+#include <errno.h>
+#include <inttypes.h>
 #include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 
 #define BUCKETS 1024u
-#define REPLIES_MAX 128u              /* RSTs for packets that belong to no connection */
-#define RETRY_NS (20 * TSK_NS_PER_MS) /* after a full backlog */
+#define REPLIES_MAX 128u               /* RSTs for packets that belong to no connection */
+#define REFUSED_TOLD_NS TSK_NS_PER_SEC /* how often the log tells of refused connections */
+#define RETRY_NS (20 * TSK_NS_PER_MS)  /* after a full backlog */
 
 TAILQ_HEAD(conn_list, vsock_conn);
 
 struct reply {
 	uint32_t guest_port, host_port;
 	uint16_t type;
+	int place; /* in the ledger */
 };
 
 struct vsock_table {
 	struct vsock_table_config config;
-	unsigned n_conns; /* all, down to those that wait to be freed */
+	uint64_t window_bytes; /* taken of config.window_bytes_max */
+	bool seqpacket;        /* the driver knows of it */
+	unsigned n_conns;      /* all, down to those that wait to be freed */
 	struct conn_list all;
 	struct conn_list control; /* conn->out is not 0 */
 	struct conn_list readers; /* vsock_conn_readable() is not 0 */
@@ -30,11 +36,16 @@ struct vsock_table {
 
 	struct reply replies[REPLIES_MAX];
 	unsigned first_reply, n_replies;
+	struct ledger *ledger;
+	int said[REPLIES_MAX]; /* places of those that were taken since the last reap */
+	unsigned n_said;
 
 	uint64_t last_id;
 	uint32_t next_port;
 	uint64_t deadline_ns;
 	uint64_t forged;
+	uint64_t refused;         /* connections, because there were too many */
+	uint64_t refused_next_ns; /* not to be told before */
 };
 
 int vsock_table_new(const struct vsock_table_config *config, struct vsock_table **ret)
@@ -60,6 +71,16 @@ int vsock_table_new(const struct vsock_table_config *config, struct vsock_table 
 	return 0;
 }
 
+void vsock_table_set_seqpacket(struct vsock_table *table, bool on)
+{
+	table->seqpacket = on;
+}
+
+static bool is_known(const struct vsock_table *table, unsigned type)
+{
+	return type == VSOCK_TYPE_STREAM || (type == VSOCK_TYPE_SEQPACKET && table->seqpacket);
+}
+
 static struct conn_list *bucket(struct vsock_table *table, uint32_t guest_port, uint32_t host_port)
 {
 	uint64_t key = (uint64_t)guest_port << 32 | host_port;
@@ -69,16 +90,38 @@ static struct conn_list *bucket(struct vsock_table *table, uint32_t guest_port, 
 	return &table->buckets[(key >> 32) % BUCKETS];
 }
 
-static struct vsock_conn *find(struct vsock_table *table, uint32_t guest_port, uint32_t host_port)
+static struct vsock_conn *find(struct vsock_table *table, unsigned type, uint32_t guest_port,
+			       uint32_t host_port)
 {
 	struct vsock_conn *conn;
 
 	TAILQ_FOREACH(conn, bucket(table, guest_port, host_port), hash_link)
 	{
-		if (conn->guest_port == guest_port && conn->host_port == host_port)
+		if (conn->guest_port == guest_port && conn->host_port == host_port &&
+		    conn->type == type)
 			return conn;
 	}
 	return NULL;
+}
+
+void vsock_table_set_ledger(struct vsock_table *table, struct ledger *ledger)
+{
+	struct vsock_conn *conn;
+
+	/* Some wait for an answer of the supervisor's, though nobody else knows of them any more. */
+	TAILQ_FOREACH(conn, &table->all, all_link)
+	conn->place = LEDGER_NONE;
+	for (unsigned i = 0; i < REPLIES_MAX; i++)
+		table->replies[i].place = LEDGER_NONE;
+	table->n_said = 0;
+	table->ledger = ledger;
+}
+
+static int enter(struct vsock_table *table, uint32_t type, uint32_t guest_port, uint32_t host_port)
+{
+	struct ledger_entry entry = { guest_port, host_port, type };
+
+	return ledger_enter(table->ledger, &entry);
 }
 
 static void insert(struct vsock_conn *conn)
@@ -87,21 +130,42 @@ static void insert(struct vsock_conn *conn)
 	conn->hashed = true;
 }
 
-static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_state state)
+static struct vsock_conn *conn_add(struct vsock_table *table, enum vsock_conn_state state,
+				   uint16_t type)
 {
-	struct vsock_conn *conn;
+	struct vsock_conn *conn = calloc(1, sizeof(*conn));
 
-	if (table->n_conns >= table->config.connections_max)
-		return NULL;
-	conn = calloc(1, sizeof(*conn));
 	if (!conn)
 		return NULL;
 	conn->state = state;
+	conn->type = type;
 	conn->table = table;
+	conn->place = LEDGER_NONE;
 	conn->deadline_ns = VSOCK_NEVER_NS;
 	TAILQ_INSERT_TAIL(&table->all, conn, all_link);
 	table->n_conns++;
 	return conn;
+}
+
+static void refuse(struct vsock_table *table, uint64_t now_ns)
+{
+	table->refused++;
+	/* A guest may try as often as it likes; the log is for others, too. */
+	if (now_ns < table->refused_next_ns)
+		return;
+	table->refused_next_ns = now_ns + REFUSED_TOLD_NS;
+	tsk_warning("vsock: a connection was refused: %u are open, which is max-connections "
+		    "(%" PRIu64 " refused so far)",
+		    table->n_conns, table->refused);
+}
+
+static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_state state,
+				   uint16_t type, uint64_t now_ns)
+{
+	if (table->n_conns < table->config.connections_max)
+		return conn_add(table, state, type);
+	refuse(table, now_ns);
+	return NULL;
 }
 
 /* Puts conn into, or takes it out of, one of the lists. */
@@ -115,14 +179,40 @@ static struct vsock_conn *conn_new(struct vsock_table *table, enum vsock_conn_st
 		(conn)->member = _wanted;                    \
 	} while (0)
 
+/*
+ * Widens the window as soon as there is room for that, and gives the room back when no more bytes
+ * can come.  In between a window is never made smaller: the guest has been told of it.
+ */
+static void size_window(struct vsock_conn *conn)
+{
+	const uint64_t extra_bytes = VSOCK_BUF_ALLOC - VSOCK_BUF_ALLOC_MIN;
+	struct vsock_table *table = conn->table;
+
+	if (conn->credit.wide && conn->state >= VSOCK_CONN_RESET) {
+		conn->credit.wide = false;
+		table->window_bytes -= extra_bytes;
+	} else if (!conn->credit.wide && conn->state > VSOCK_CONN_GREETING &&
+		   conn->state <= VSOCK_CONN_OPEN &&
+		   table->config.window_bytes_max - table->window_bytes >= extra_bytes) {
+		conn->credit.wide = true;
+		table->window_bytes += extra_bytes;
+	}
+}
+
 void vsock_table_relink(struct vsock_conn *conn)
 {
 	struct vsock_table *table = conn->table;
 	bool dead = conn->state == VSOCK_CONN_DEAD;
 
+	size_window(conn);
 	if (conn->hashed && (dead || conn->state == VSOCK_CONN_DRAINING)) {
 		TAILQ_REMOVE(bucket(table, conn->guest_port, conn->host_port), conn, hash_link);
 		conn->hashed = false;
+		/* The guest has forgotten it. */
+		if (!dead) {
+			ledger_strike(table->ledger, conn->place);
+			conn->place = LEDGER_NONE;
+		}
 	}
 	relink_in(&table->control, conn, in_control, control_link, conn->out != 0);
 	relink_in(&table->readers, conn, in_readers, reader_link, vsock_conn_readable(conn) > 0);
@@ -142,8 +232,12 @@ void vsock_table_reap(struct vsock_table *table)
 		table->n_conns--;
 		vsock_conn_close_end(conn);
 		vsock_buffer_done(&conn->buffer);
+		vsock_messages_done(&conn->messages);
+		ledger_strike(table->ledger, conn->place);
 		free(conn);
 	}
+	while (table->n_said)
+		ledger_strike(table->ledger, table->said[--table->n_said]);
 }
 
 void vsock_table_free(struct vsock_table *table)
@@ -174,6 +268,7 @@ static void reply_rst(struct vsock_table *table, const struct vsock_header *head
 	/* Linux passes over an RST of another type than its socket's. */
 	reply->type =
 		header->type == VSOCK_TYPE_SEQPACKET ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM;
+	reply->place = enter(table, reply->type, reply->guest_port, reply->host_port);
 }
 
 bool vsock_table_is_full(const struct vsock_table *table)
@@ -201,7 +296,7 @@ static void ask(struct vsock_conn *conn)
 
 static void request(struct vsock_table *table, const struct vsock_header *header, uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING);
+	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_CONNECTING, header->type, now_ns);
 
 	if (!conn) {
 		reply_rst(table, header);
@@ -211,6 +306,7 @@ static void request(struct vsock_table *table, const struct vsock_header *header
 	conn->host_port = header->dst_port;
 	conn->give_up_ns = now_ns + VSOCK_REQUEST_NS;
 	insert(conn);
+	conn->place = enter(table, conn->type, conn->guest_port, conn->host_port);
 	if (vsock_credit_hear(&conn->credit, header) < 0)
 		vsock_conn_reset(conn);
 	else
@@ -229,11 +325,11 @@ void vsock_table_packet(struct vsock_table *table, const struct vsock_header *he
 				    "later ones are only counted");
 		return;
 	}
-	if (header->type != VSOCK_TYPE_STREAM) {
+	if (!is_known(table, header->type)) {
 		reply_rst(table, header);
 		return;
 	}
-	conn = find(table, header->src_port, header->dst_port);
+	conn = find(table, header->type, header->src_port, header->dst_port);
 	if (conn) {
 		if (whole)
 			vsock_conn_packet(conn, header, iov, n);
@@ -270,6 +366,8 @@ static bool next_reply(struct vsock_table *table, struct vsock_header *ret)
 		.type = reply->type,
 		.op = VSOCK_OP_RST,
 	};
+	if (table->n_said < REPLIES_MAX)
+		table->said[table->n_said++] = reply->place;
 	table->first_reply = (table->first_reply + 1) % REPLIES_MAX;
 	table->n_replies--;
 	return true;
@@ -302,10 +400,13 @@ void vsock_table_rotate(struct vsock_table *table, struct vsock_conn *conn)
 	TAILQ_INSERT_TAIL(&table->readers, conn, reader_link);
 }
 
-struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns)
+struct vsock_conn *vsock_table_greet(struct vsock_table *table, enum vsock_type type,
+				     uint64_t now_ns)
 {
-	struct vsock_conn *conn = conn_new(table, VSOCK_CONN_GREETING);
+	struct vsock_conn *conn = NULL;
 
+	if (is_known(table, type))
+		conn = conn_new(table, VSOCK_CONN_GREETING, (uint16_t)type, now_ns);
 	if (!conn)
 		return NULL;
 	conn->deadline_ns = now_ns + VSOCK_GREETING_NS;
@@ -313,7 +414,7 @@ struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns)
 	return conn;
 }
 
-/* A port of the host's that is not in use towards guest_port. */
+/* A port of the host's that is not in use towards guest_port: Linux tells connections by ports only. */
 static uint32_t fresh_port(struct vsock_table *table, uint32_t guest_port)
 {
 	uint32_t port;
@@ -322,7 +423,8 @@ static uint32_t fresh_port(struct vsock_table *table, uint32_t guest_port)
 		port = table->next_port++;
 		if (table->next_port == UINT32_MAX) /* "any" */
 			table->next_port = VSOCK_HOST_PORT_MIN;
-	} while (find(table, guest_port, port));
+	} while (find(table, VSOCK_TYPE_STREAM, guest_port, port) ||
+		 find(table, VSOCK_TYPE_SEQPACKET, guest_port, port));
 	return port;
 }
 
@@ -337,6 +439,8 @@ static void greeting(struct vsock_conn *conn, uint64_t now_ns)
 		conn->guest_port = port;
 		conn->host_port = fresh_port(conn->table, port);
 		insert(conn);
+		conn->place =
+			enter(conn->table, conn->type, conn->guest_port, conn->host_port);
 		vsock_conn_request(conn, now_ns);
 	}
 }
@@ -448,6 +552,36 @@ void vsock_table_clear(struct vsock_table *table)
 	vsock_table_reap(table);
 }
 
+static int recall_one(struct vsock_table *table, const struct ledger_entry *entry, int place)
+{
+	struct vsock_conn *conn = conn_add(table, VSOCK_CONN_RESET, (uint16_t)entry->type);
+
+	if (!conn)
+		return -ENOMEM;
+	conn->guest_port = entry->guest_port;
+	conn->host_port = entry->host_port;
+	conn->place = place;
+	insert(conn);
+	vsock_conn_lost(conn);
+	vsock_table_relink(conn);
+	return 0;
+}
+
+int vsock_table_recall(struct vsock_table *table)
+{
+	struct ledger_entry entry;
+	int place = 0, r = 0;
+
+	while ((place = ledger_next(table->ledger, place, &entry)) != LEDGER_NONE) {
+		if (find(table, (uint16_t)entry.type, entry.guest_port, entry.host_port))
+			ledger_strike(table->ledger, place); /* one RST does for both */
+		else if (recall_one(table, &entry, place) < 0)
+			r = -ENOMEM;
+		place++;
+	}
+	return r;
+}
+
 unsigned vsock_table_connections(const struct vsock_table *table)
 {
 	const struct vsock_conn *conn;
@@ -461,4 +595,9 @@ unsigned vsock_table_connections(const struct vsock_table *table)
 uint64_t vsock_table_forged(const struct vsock_table *table)
 {
 	return table->forged;
+}
+
+uint64_t vsock_table_refused(const struct vsock_table *table)
+{
+	return table->refused;
 }

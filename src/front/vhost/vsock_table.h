@@ -19,7 +19,14 @@ struct vsock_table_config {
 	uint64_t guest_cid;
 	uint32_t connections_max;
 	/*
-	 * The guest asks for a port of the host.  1: conn->end is set.  0: vsock_table_connected()
+	 * What the windows of all connections may be together, beyond the smallest one that each
+	 * has.  So much, and connections_max × VSOCK_BUF_ALLOC_MIN, is the most that is ever held of
+	 * the guest's bytes.
+	 */
+	uint64_t window_bytes_max;
+	/*
+	 * The guest asks for a port of the host, by conn->type.  1: conn->end is set.
+	 * 0: vsock_table_connected()
 	 * will be called, later.  -errno: refused.
 	 */
 	int (*open)(void *context, uint64_t id, uint32_t port, struct vsock_conn *conn);
@@ -30,6 +37,17 @@ struct vsock_table;
 
 int vsock_table_new(const struct vsock_table_config *config, struct vsock_table **ret) _nodiscard_;
 void vsock_table_free(struct vsock_table *table);
+
+/* Whether the driver knows of seqpacket connections; at first it does not, and they are refused. */
+void vsock_table_set_seqpacket(struct vsock_table *table, bool on);
+
+/*
+ * Where the connections that the guest knows of are entered from now on; it outlives the table, or
+ * NULL.  What was entered in the one before stays there.
+ */
+void vsock_table_set_ledger(struct vsock_table *table, struct ledger *ledger);
+/* Resets all connections that are entered there.  -ENOMEM: not all of them. */
+int vsock_table_recall(struct vsock_table *table) _nodiscard_;
 
 /*
  * A packet of the guest.  whole: header->len is within bounds and the pieces hold that many bytes;
@@ -53,8 +71,12 @@ void vsock_table_address(const struct vsock_table *table, struct vsock_header *h
 /* To be called after any function of vsock_conn.h. */
 void vsock_table_relink(struct vsock_conn *conn);
 
-/* A host program has come, and is to say which port it wants.  NULL: too many.  Set ->end. */
-struct vsock_conn *vsock_table_greet(struct vsock_table *table, uint64_t now_ns);
+/*
+ * A host program has come, and is to say which port it wants.  NULL: too many, or a type that the
+ * driver does not know.  Set ->end.
+ */
+struct vsock_conn *vsock_table_greet(struct vsock_table *table, enum vsock_type type,
+				     uint64_t now_ns);
 /* The connection that waits for the answer to ops->open(id), NULL: none. */
 struct vsock_conn *vsock_table_waiting(struct vsock_table *table, uint64_t id);
 /* That answer: 0 and the end, which is closed if the guest has left; -EAGAIN: to be tried again. */
@@ -77,12 +99,17 @@ void vsock_table_expire(struct vsock_table *table, uint64_t now_ns);
 void vsock_table_stop(struct vsock_table *table);
 /* The VM is gone. */
 void vsock_table_clear(struct vsock_table *table);
-/* Closes and frees what is over.  Call it when the guest has been given what was taken for it. */
+/*
+ * Closes and frees what is over, and strikes it out.  Call it when the guest has been given what was
+ * taken for it, and only then.
+ */
 void vsock_table_reap(struct vsock_table *table);
 
 /* Connections that are open or being opened. */
 unsigned vsock_table_connections(const struct vsock_table *table);
 /* Packets dropped because their addresses were not the guest's own or not ours. */
 uint64_t vsock_table_forged(const struct vsock_table *table);
+/* Connections of either side that were refused because there were too many. */
+uint64_t vsock_table_refused(const struct vsock_table *table);
 
 #endif

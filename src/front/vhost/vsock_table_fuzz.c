@@ -15,13 +15,15 @@
 
 #define CID 3u
 #define CONNECTIONS_MAX 6u
+#define WINDOW_BYTES_MAX 500000u /* two wide windows */
 #define ENDS_MAX 256u
 #define STEPS_MAX 2000u
 
 struct end {
 	size_t room, n_give;
+	size_t message; /* bytes left of the message that has begun to be given; 0: none has */
 	int write_error, read_error, greeting;
-	bool ended, deaf, closed;
+	bool ended, deaf, closed, gives_empty;
 	unsigned shut;
 	struct vsock_conn *conn;
 };
@@ -69,6 +71,45 @@ static ssize_t end_read(void *object, const struct iovec *iov, unsigned n)
 	return end->read_error ? end->read_error : end->ended ? 0 : -EAGAIN;
 }
 
+/* Takes a message whole, or not. */
+static ssize_t end_write_message(void *object, const struct iovec *iov, unsigned n)
+{
+	struct end *end = object;
+	size_t len = 0;
+
+	check(!end->closed);
+	for (unsigned i = 0; i < n; i++)
+		len += iov[i].iov_len;
+	check(len <= VSOCK_MESSAGE_MAX);
+	if (len > end->room || end->write_error)
+		return end->write_error ? end->write_error : -EAGAIN;
+	end->room -= len;
+	return (ssize_t)len;
+}
+
+/* Gives what there is as one message; an empty one now and then. */
+static ssize_t end_read_message(void *object, const struct iovec *iov, unsigned n, size_t max_bytes,
+				bool *ret_ends)
+{
+	struct end *end = object;
+	size_t got;
+
+	check(!end->closed);
+	if (!end->message && !end->n_give && !end->gives_empty)
+		return end->read_error ? end->read_error : end->ended ? -ESHUTDOWN : -EAGAIN;
+	end->gives_empty = false;
+	if (!end->message) {
+		end->message = end->n_give;
+		end->n_give = 0;
+	}
+	if (end->message > max_bytes)
+		return -EMSGSIZE;
+	got = iov_put(iov, n, bytes, end->message < sizeof(bytes) ? end->message : sizeof(bytes));
+	end->message -= got;
+	*ret_ends = end->message == 0;
+	return (ssize_t)got;
+}
+
 static bool end_deaf(void *object)
 {
 	check(!((struct end *)object)->closed);
@@ -109,6 +150,15 @@ static const struct vsock_end_ops socket_like = {
 	.close = end_close,
 };
 
+static const struct vsock_end_ops seqpacket_like = {
+	.write = end_write_message,
+	.read_message = end_read_message,
+	.deaf = end_deaf,
+	.shutdown = end_shutdown,
+	.greeting = end_greeting,
+	.close = end_close,
+};
+
 static const struct vsock_end_ops stream_like = {
 	.write = end_write,
 	.read = end_read,
@@ -120,6 +170,7 @@ static const struct vsock_end_ops stream_like = {
 
 static bool end_new(struct vsock_conn *conn, const struct vsock_end_ops *ops)
 {
+	bool is_seqpacket = conn->type == VSOCK_TYPE_SEQPACKET;
 	struct end *end = &f.ends[f.n_ends];
 
 	if (f.n_ends == ENDS_MAX)
@@ -127,7 +178,8 @@ static bool end_new(struct vsock_conn *conn, const struct vsock_end_ops *ops)
 	f.n_ends++;
 	end->room = 100;
 	end->conn = conn;
-	conn->end = (struct vsock_end){ .ops = ops, .object = end };
+	conn->end =
+		(struct vsock_end){ .ops = is_seqpacket ? &seqpacket_like : ops, .object = end };
 	return true;
 }
 
@@ -176,6 +228,8 @@ static void packet(struct tsk_reader *r)
 		h.src_cid = tsk_read_u8(r);
 	if (odd & 16)
 		f.how_to_open++;
+	if (odd & 64)
+		h.type = VSOCK_TYPE_SEQPACKET;
 	iov.iov_len = h.len;
 	if (!vsock_table_is_full(f.table))
 		vsock_table_packet(f.table, &h, &iov, h.len > 0, !(odd & 32), f.now_ns);
@@ -191,8 +245,7 @@ static void take_control(void)
 		return;
 	check(h.op >= VSOCK_OP_REQUEST && h.op < VSOCK_OP_MAX && h.op != VSOCK_OP_RW);
 	check(h.src_cid == VSOCK_CID_HOST && h.dst_cid == CID && h.len == 0);
-	check(h.type == VSOCK_TYPE_STREAM ||
-	      (h.type == VSOCK_TYPE_SEQPACKET && h.op == VSOCK_OP_RST));
+	check(h.type == VSOCK_TYPE_STREAM || h.type == VSOCK_TYPE_SEQPACKET);
 	check((h.flags != 0) == (h.op == VSOCK_OP_SHUTDOWN));
 	check(h.flags <= VSOCK_SHUTDOWN_BOTH);
 }
@@ -202,7 +255,8 @@ static void take_data(size_t size)
 	struct vsock_conn *conn = vsock_table_reader(f.table);
 	struct iovec iov = { bytes, size ? size : 1 };
 	struct vsock_header h;
-	uint32_t left, n;
+	bool in_message, has;
+	uint32_t left;
 
 	/* The device gives control packets first. */
 	if (!conn || vsock_table_has_control(f.table))
@@ -211,9 +265,13 @@ static void take_data(size_t size)
 	check(left > 0 && vsock_conn_readable(conn) <= left);
 	if (iov.iov_len > vsock_conn_readable(conn))
 		iov.iov_len = vsock_conn_readable(conn);
-	n = vsock_conn_read(conn, &iov, 1, &h);
-	check(n <= iov.iov_len);
-	check(n == 0 || (h.op == VSOCK_OP_RW && h.len == n));
+	in_message = conn->in_message;
+	has = vsock_conn_read(conn, &iov, 1, &h);
+	check(!has || (h.op == VSOCK_OP_RW && h.len <= iov.iov_len && h.type == conn->type));
+	if (has && h.type == VSOCK_TYPE_STREAM)
+		check(h.flags == 0 && h.len > 0);
+	else if (has) /* nothing is empty but a whole message */
+		check(h.flags <= VSOCK_SEQ_EOM && (h.len > 0 || (h.flags && !in_message)));
 	vsock_table_relink(conn);
 	vsock_table_rotate(f.table, conn);
 }
@@ -231,6 +289,7 @@ static void host(struct tsk_reader *r)
 	end->ended |= (how & 1) != 0;
 	end->deaf |= (how & 2) != 0;
 	end->greeting = (how & 4) ? 1 : (how & 8) ? -EBADMSG : 0;
+	end->gives_empty = (how & 12) == 12;
 	end->write_error = errors[(how >> 4) % 8];
 	end->read_error = errors[(how >> 5) % 8];
 	vsock_table_host_event(end->conn, 1 + tsk_read_u8(r) % 3);
@@ -256,9 +315,9 @@ static void answer(unsigned which, unsigned result)
 			      end, f.now_ns);
 }
 
-static void greet(void)
+static void greet(enum vsock_type type)
 {
-	struct vsock_conn *conn = vsock_table_greet(f.table, f.now_ns);
+	struct vsock_conn *conn = vsock_table_greet(f.table, type, f.now_ns);
 
 	if (conn && !end_new(conn, &socket_like)) {
 		vsock_conn_kill(conn);
@@ -268,7 +327,9 @@ static void greet(void)
 
 static void step(struct tsk_reader *r)
 {
-	switch (tsk_read_u8(r) % 16) {
+	unsigned what = tsk_read_u8(r);
+
+	switch (what % 16) {
 	default:
 		packet(r);
 		break;
@@ -288,7 +349,7 @@ static void step(struct tsk_reader *r)
 		answer(tsk_read_u8(r), tsk_read_u8(r));
 		break;
 	case 13:
-		greet();
+		greet(what & 128 ? VSOCK_TYPE_SEQPACKET : VSOCK_TYPE_STREAM);
 		break;
 	case 14:
 		f.now_ns += tsk_read_u8(r) * 40 * TSK_NS_PER_MS;
@@ -296,7 +357,9 @@ static void step(struct tsk_reader *r)
 		check(vsock_table_deadline_ns(f.table) > f.now_ns);
 		break;
 	case 15:
-		if (tsk_read_u8(r) % 16 == 0)
+		if (what & 128)
+			vsock_table_set_seqpacket(f.table, what & 64);
+		else if (tsk_read_u8(r) % 16 == 0)
 			vsock_table_stop(f.table);
 		else
 			vsock_table_reap(f.table);
@@ -305,11 +368,22 @@ static void step(struct tsk_reader *r)
 
 static void check_bounds(void)
 {
+	size_t held = 0;
+
 	check(vsock_table_connections(f.table) <= CONNECTIONS_MAX);
 	for (unsigned i = 0; i < f.n_ends; i++) {
-		if (!f.ends[i].closed)
-			check(f.ends[i].conn->buffer.len <= VSOCK_BUF_ALLOC);
+		const struct vsock_conn *conn = f.ends[i].conn;
+
+		if (f.ends[i].closed)
+			continue;
+		held += conn->buffer.size;
+		check(conn->buffer.len <= VSOCK_BUF_ALLOC);
+		check(conn->messages.bytes.len <= VSOCK_BUF_ALLOC);
+		check(conn->messages.lengths.len <= VSOCK_MESSAGE_MAX);
+		check(conn->messages.begun <= conn->messages.bytes.len);
+		check((uint32_t)conn->window.older + conn->window.newer <= VSOCK_WINDOW_MAX);
 	}
+	check(held <= WINDOW_BYTES_MAX + CONNECTIONS_MAX * VSOCK_BUF_ALLOC_MIN);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -319,6 +393,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vsock_table_config config = {
 		.guest_cid = CID,
 		.connections_max = CONNECTIONS_MAX,
+		.window_bytes_max = WINDOW_BYTES_MAX,
 		.open = open_end,
 	};
 	struct tsk_reader r = tsk_reader(data, size);
@@ -327,6 +402,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f.now_ns = TSK_NS_PER_SEC;
 	if (vsock_table_new(&config, &f.table) < 0)
 		return 0;
+	vsock_table_set_seqpacket(f.table, true);
 	for (unsigned i = 0; i < STEPS_MAX && tsk_reader_left(&r); i++) {
 		step(&r);
 		check_bounds();

@@ -88,6 +88,100 @@ static void other_types_are_refused_in_kind(void **state)
 	assert_int_equal(end->n_taken, 1);
 }
 
+static void the_types_are_apart(void **state)
+{
+	struct fake *f = *state;
+	struct vsock_header h = fake_message_header(VSOCK_OP_REQUEST, 0);
+	struct fake_end *stream, *messages;
+
+	fake_connect(f, &stream);
+	vsock_table_set_seqpacket(f->table, true);
+	fake_packet(f, &h, "");
+	assert_int_equal(fake_expect(f, VSOCK_OP_RESPONSE).type, VSOCK_TYPE_SEQPACKET);
+	messages = &f->ends[1];
+	messages->room = 100;
+	fake_send_data(f, "x", 1);
+	h = fake_message_header(VSOCK_OP_RW, VSOCK_SEQ_EOM);
+	h.len = 2;
+	fake_packet(f, &h, "yz");
+	assert_int_equal(stream->n_taken, 1);
+	assert_int_equal(messages->n_taken, 2);
+	/* A driver that comes after knows of streams only. */
+	vsock_table_set_seqpacket(f->table, false);
+	fake_packet(f, &h, "yz");
+	assert_int_equal(fake_expect(f, VSOCK_OP_RST).type, VSOCK_TYPE_SEQPACKET);
+	vsock_table_set_seqpacket(f->table, true);
+	h = fake_message_header(VSOCK_OP_RST, 0);
+	fake_packet(f, &h, "");
+	vsock_table_reap(f->table);
+	assert_true(messages->closed);
+	assert_false(stream->closed);
+	fake_expect_nothing(f);
+	h = fake_message_header(VSOCK_OP_RW, VSOCK_SEQ_EOM);
+	fake_packet(f, &h, "");
+	assert_int_equal(fake_expect(f, VSOCK_OP_RST).type, VSOCK_TYPE_SEQPACKET);
+	fake_send_data(f, "x", 1);
+	assert_int_equal(stream->n_taken, 2);
+}
+
+static struct vsock_header call_by(struct fake *f, enum vsock_type type)
+{
+	struct vsock_conn *conn = vsock_table_greet(f->table, type, f->now_ns);
+
+	assert_non_null(conn);
+	conn->end = fake_end_of(f, type);
+	f->ends[f->n_ends - 1].greeting = 1;
+	f->ends[f->n_ends - 1].greeting_port = 5;
+	fake_event(f, conn, VSOCK_EVENT_READABLE);
+	return fake_expect(f, VSOCK_OP_REQUEST);
+}
+
+static void the_host_calls_by_either_type(void **state)
+{
+	struct fake *f = *state;
+	struct vsock_header stream, messages, answer;
+
+	assert_null(vsock_table_greet(f->table, VSOCK_TYPE_SEQPACKET, f->now_ns));
+	vsock_table_set_seqpacket(f->table, true);
+	stream = call_by(f, VSOCK_TYPE_STREAM);
+	messages = call_by(f, VSOCK_TYPE_SEQPACKET);
+	assert_int_equal(stream.type, VSOCK_TYPE_STREAM);
+	assert_int_equal(messages.type, VSOCK_TYPE_SEQPACKET);
+	assert_int_not_equal(stream.src_port, messages.src_port);
+	/* The guest does not know the one, and serves the other. */
+	answer = fake_message_header(VSOCK_OP_RST, 0);
+	answer.src_port = 5;
+	answer.dst_port = stream.src_port;
+	fake_packet(f, &answer, "");
+	vsock_table_reap(f->table);
+	assert_false(f->ends[0].closed);
+	answer.op = VSOCK_OP_RESPONSE;
+	answer.dst_port = messages.src_port;
+	f->ends[1].room = 100;
+	fake_packet(f, &answer, "");
+	/* The answer is a message. */
+	assert_int_equal(f->ends[1].n_taken_lens, 1);
+	assert_memory_equal(f->ends[1].taken, "OK ", 3);
+}
+
+static void ports_are_not_used_for_both_types(void **state)
+{
+	struct fake *f = *state;
+	struct vsock_header h;
+
+	/* The guest has taken the next ports itself: Linux looks at nothing but the ports. */
+	vsock_table_set_seqpacket(f->table, true);
+	h = fake_message_header(VSOCK_OP_REQUEST, 0);
+	h.src_port = 5;
+	h.dst_port = VSOCK_HOST_PORT_MIN;
+	fake_packet(f, &h, "");
+	fake_expect(f, VSOCK_OP_RESPONSE);
+	send(f, VSOCK_OP_REQUEST, 5, VSOCK_HOST_PORT_MIN + 1);
+	fake_expect(f, VSOCK_OP_RESPONSE);
+	assert_int_equal(call_by(f, VSOCK_TYPE_STREAM).src_port, VSOCK_HOST_PORT_MIN + 2);
+	assert_int_equal(call_by(f, VSOCK_TYPE_SEQPACKET).src_port, VSOCK_HOST_PORT_MIN + 3);
+}
+
 static void forged_addresses_are_dropped_and_counted(void **state)
 {
 	static const struct {
@@ -263,11 +357,119 @@ static void the_limit_is_kept(void **state)
 	assert_int_equal(vsock_table_connections(f->table), 4);
 	send(f, VSOCK_OP_REQUEST, 4, 80);
 	fake_expect(f, VSOCK_OP_RST);
-	assert_null(vsock_table_greet(f->table, f->now_ns));
+	assert_null(vsock_table_greet(f->table, VSOCK_TYPE_STREAM, f->now_ns));
+	assert_int_equal(vsock_table_refused(f->table), 2);
 	send(f, VSOCK_OP_RST, 0, 80);
 	vsock_table_reap(f->table);
 	send(f, VSOCK_OP_REQUEST, 4, 80);
 	fake_expect(f, VSOCK_OP_RESPONSE);
+}
+
+#define EXTRA (VSOCK_BUF_ALLOC - VSOCK_BUF_ALLOC_MIN)
+
+static void windows_share_what_there_is(void **state)
+{
+	static const uint32_t wanted[] = { VSOCK_BUF_ALLOC, VSOCK_BUF_ALLOC, VSOCK_BUF_ALLOC_MIN };
+	struct fake *f = fake_new_sharing(8, 3 * EXTRA - 1);
+	struct vsock_header h;
+
+	(void)state;
+	for (uint32_t i = 0; i < 3; i++) {
+		send(f, VSOCK_OP_REQUEST, i, 80);
+		assert_int_equal(fake_expect(f, VSOCK_OP_RESPONSE).buf_alloc, wanted[i]);
+	}
+	/* Whoever has been told of a wide one keeps it, whatever becomes of the others. */
+	send(f, VSOCK_OP_CREDIT_REQUEST, 2, 80);
+	assert_int_equal(fake_expect(f, VSOCK_OP_CREDIT_UPDATE).buf_alloc, VSOCK_BUF_ALLOC_MIN);
+	send(f, VSOCK_OP_CREDIT_REQUEST, 0, 80);
+	assert_int_equal(fake_expect(f, VSOCK_OP_CREDIT_UPDATE).buf_alloc, VSOCK_BUF_ALLOC);
+	/* Room that one leaves is the next one's that asks. */
+	send(f, VSOCK_OP_RST, 0, 80);
+	send(f, VSOCK_OP_CREDIT_REQUEST, 2, 80);
+	assert_int_equal(fake_expect(f, VSOCK_OP_CREDIT_UPDATE).buf_alloc, VSOCK_BUF_ALLOC);
+	send(f, VSOCK_OP_REQUEST, 3, 80);
+	assert_int_equal(fake_expect(f, VSOCK_OP_RESPONSE).buf_alloc, VSOCK_BUF_ALLOC_MIN);
+	/* All of it comes back, also by a stop. */
+	vsock_table_stop(f->table);
+	while (vsock_table_next_control(f->table, f->now_ns, &h))
+		;
+	vsock_table_reap(f->table);
+	for (uint32_t i = 0; i < 2; i++) {
+		send(f, VSOCK_OP_REQUEST, i, 80);
+		assert_int_equal(fake_expect(f, VSOCK_OP_RESPONSE).buf_alloc, VSOCK_BUF_ALLOC);
+	}
+	fake_free(f);
+}
+
+#define CROWD 1024u
+
+static struct vsock_conn *crowd[CROWD];
+static unsigned n_crowd;
+
+static ssize_t takes_nothing(void *end, const struct iovec *iov, unsigned n)
+{
+	(void)end;
+	(void)iov;
+	(void)n;
+	return -EAGAIN;
+}
+
+static void closes(void *end)
+{
+	(void)end;
+}
+
+static int open_unread(void *context, uint64_t id, uint32_t port, struct vsock_conn *conn)
+{
+	static const struct vsock_end_ops ops = { .write = takes_nothing, .close = closes };
+
+	(void)context;
+	(void)id;
+	(void)port;
+	crowd[n_crowd++] = conn;
+	conn->end.ops = &ops;
+	return 1;
+}
+
+/* Sends n bytes that nobody takes, in packets as large as Linux has them. */
+static void fill(struct fake *f, uint32_t guest_port, uint32_t n)
+{
+	static char bytes[VSOCK_PAYLOAD_MAX];
+	struct vsock_header h = fake_header(VSOCK_OP_RW, guest_port, 80);
+
+	for (; n; n -= h.len) {
+		h.len = n < sizeof(bytes) ? n : (uint32_t)sizeof(bytes);
+		fake_packet(f, &h, bytes);
+	}
+}
+
+/* The worst that a guest can do: all connections, each window full, and nobody reads. */
+static void what_is_held_for_a_guest_is_bounded(void **state)
+{
+	struct fake f = { .now_ns = TSK_NS_PER_SEC };
+	struct vsock_table_config config = { .guest_cid = FAKE_CID,
+					     .connections_max = CROWD,
+					     .window_bytes_max = 64u << 20,
+					     .open = open_unread };
+	uint64_t bound = config.window_bytes_max + (uint64_t)CROWD * VSOCK_BUF_ALLOC_MIN;
+	uint64_t held = 0;
+
+	(void)state;
+	n_crowd = 0;
+	assert_int_equal(vsock_table_new(&config, &f.table), 0);
+	for (uint32_t i = 0; i < CROWD; i++) {
+		send(&f, VSOCK_OP_REQUEST, i, 80);
+		fill(&f, i, fake_expect(&f, VSOCK_OP_RESPONSE).buf_alloc);
+	}
+	/* What was announced was taken, to the last byte, and no more is announced. */
+	fake_expect_nothing(&f);
+	assert_int_equal(vsock_table_connections(f.table), CROWD);
+	for (uint32_t i = 0; i < CROWD; i++)
+		held += crowd[i]->buffer.size;
+	assert_in_range(held, bound - EXTRA, bound);
+	fill(&f, 7, 1);
+	fake_expect(&f, VSOCK_OP_RST);
+	vsock_table_free(f.table);
 }
 
 static void answers_pile_up_to_a_bound(void **state)
@@ -289,7 +491,7 @@ static void answers_pile_up_to_a_bound(void **state)
 
 static struct vsock_conn *greet(struct fake *f)
 {
-	struct vsock_conn *conn = vsock_table_greet(f->table, f->now_ns);
+	struct vsock_conn *conn = vsock_table_greet(f->table, VSOCK_TYPE_STREAM, f->now_ns);
 
 	assert_non_null(conn);
 	conn->end = fake_end(f);
@@ -555,6 +757,9 @@ int main(void)
 		CASE(a_packet_of_no_connection_is_reset),
 		CASE(a_reset_is_never_answered),
 		CASE(other_types_are_refused_in_kind),
+		CASE(the_types_are_apart),
+		CASE(the_host_calls_by_either_type),
+		CASE(ports_are_not_used_for_both_types),
 		CASE(forged_addresses_are_dropped_and_counted),
 		CASE(a_packet_with_a_false_length_resets),
 		CASE(a_dead_port_is_reset_at_once),
@@ -564,6 +769,8 @@ int main(void)
 		CASE(unanswered_requests_count_as_connections),
 		CASE(anything_but_patience_is_refused_while_connecting),
 		CASE(the_limit_is_kept),
+		CASE(windows_share_what_there_is),
+		CASE(what_is_held_for_a_guest_is_bounded),
 		CASE(answers_pile_up_to_a_bound),
 		CASE(the_host_connects_to_the_guest),
 		CASE(host_ports_are_fresh),
