@@ -19,6 +19,7 @@
 #include "front/vhost/vsock_buffer.h"
 #include "front/vhost/vsock_credit.h"
 #include "front/vhost/vsock_end.h"
+#include "front/vhost/vsock_pace.h"
 #include "front/vhost/vsock_packet.h"
 
 enum vsock_conn_state {
@@ -40,6 +41,7 @@ enum vsock_out {
 	VSOCK_OUT_RESPONSE = 4,
 	VSOCK_OUT_SHUTDOWN = 8,
 	VSOCK_OUT_CREDIT = 16,
+	VSOCK_OUT_ASK = 32, /* CREDIT_REQUEST: see vsock_pace.h */
 };
 
 /* What an end has become, for vsock_conn_host_event(). */
@@ -55,6 +57,8 @@ struct vsock_conn {
 	enum vsock_conn_state state;
 	uint32_t guest_port, host_port;
 	struct vsock_credit credit;
+	struct vsock_pace pace;     /* of the bytes to the guest */
+	bool paced;                 /* it is kept to; set by the table, beside other connections */
 	struct vsock_buffer buffer; /* from the guest, not yet taken by the end; within credit */
 	struct vsock_end end;
 	uint64_t deadline_ns; /* of the state; VSOCK_NEVER_NS: none */

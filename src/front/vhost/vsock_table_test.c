@@ -600,6 +600,72 @@ static void readers_take_turns(void **state)
 	}
 }
 
+/* What the guest gets in one go of connection i, which has endless data; the control packets. */
+static uint32_t read_bulk(struct fake *f, uint32_t i, unsigned *ret_asked)
+{
+	static const char bytes[4096];
+	static char buf[sizeof(bytes)];
+	struct vsock_header h;
+	uint32_t total = 0;
+
+	*ret_asked = 0;
+	do {
+		f->ends[i].give = bytes;
+		f->ends[i].n_give = sizeof(bytes);
+		while (vsock_table_next_control(f->table, f->now_ns, &h))
+			*ret_asked += h.op == VSOCK_OP_CREDIT_REQUEST;
+		total += fake_data(f, buf, sizeof(buf), &h);
+	} while (vsock_table_reader(f->table));
+	return total;
+}
+
+/* The guest has come to the last request. */
+static void come_to_it(struct fake *f, uint32_t i, uint32_t taken)
+{
+	struct vsock_header h = fake_header(VSOCK_OP_CREDIT_UPDATE, i, 80);
+
+	h.buf_alloc = VSOCK_BUF_ALLOC;
+	h.fwd_cnt = taken;
+	fake_packet(f, &h, "");
+}
+
+/* One that shares the guest's queue does not fill it; one that is alone does, credit allowing. */
+static void bulk_is_paced_beside_others(void **state)
+{
+	struct fake *f = *state;
+	uint32_t sent, n;
+	unsigned asked;
+
+	send(f, VSOCK_OP_REQUEST, 0, 80);
+	fake_expect(f, VSOCK_OP_RESPONSE);
+	come_to_it(f, 0, 0);
+	sent = read_bulk(f, 0, &asked);
+	assert_int_equal(sent, VSOCK_BUF_ALLOC);
+	assert_int_equal(asked, 0);
+	/* Another one's packets: as yet nothing is known of the guest's queue, and it is asked. */
+	send(f, VSOCK_OP_REQUEST, 1, 80);
+	fake_expect(f, VSOCK_OP_RESPONSE);
+	come_to_it(f, 0, sent);
+	sent += read_bulk(f, 0, &asked);
+	assert_int_equal(sent, 2 * VSOCK_BUF_ALLOC);
+	assert_int_equal(asked, 1);
+	/* From its answer on only so much is under way, whatever the credit. */
+	for (unsigned i = 0; i < 100; i++) {
+		come_to_it(f, 0, sent);
+		n = read_bulk(f, 0, &asked);
+		sent += n;
+		assert_in_range(n, i ? VSOCK_PACE_ASK_BYTES : 0, VSOCK_PACE_BYTES);
+		assert_int_equal(asked, 1);
+	}
+	/* When the other one has been silent for long. */
+	for (unsigned i = 0; n <= VSOCK_PACE_BYTES; i++) {
+		assert_true(i < 4096);
+		come_to_it(f, 0, sent);
+		n = read_bulk(f, 0, &asked);
+		sent += n;
+	}
+}
+
 static void a_stopped_guest_hears_of_its_connections_when_it_runs_again(void **state)
 {
 	struct fake *f = *state;
@@ -685,6 +751,7 @@ int main(void)
 		CASE(a_host_that_cannot_take_its_ok_is_dropped),
 		CASE(a_host_that_has_left_still_gets_its_bytes_through),
 		CASE(readers_take_turns),
+		CASE(bulk_is_paced_beside_others),
 		CASE(a_stopped_guest_hears_of_its_connections_when_it_runs_again),
 		CASE(a_vm_that_is_gone_leaves_nothing),
 		CASE(an_end_may_tell_of_events_at_any_time),
