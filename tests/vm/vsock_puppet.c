@@ -12,7 +12,7 @@
  *   listen PORT
  *   accept SLOT               a new socket, of the one that listens
  *   connect CID PORT [PORT]   a new socket, from the second port if it is given
- *   send N                    prints how many bytes were taken; 0 is taken for an error
+ *   send N                    prints how many bytes were taken; of 0 bytes only the error is of interest
  *   zerocopy SIZE[@OFFSET]... sends pieces of memory, each so far behind the start of a page, without
  *                             a copy; prints their sum, and "zerocopy" or "copied" once they are free again
  *   recv N                    waits for so many bytes, or the end
@@ -204,14 +204,16 @@ static struct reply do_send(struct slot *slot, char **words)
 
 	for (size_t i = 0; i < n && i < BYTES_MAX; i++)
 		bytes[i] = pattern(slot->sent + i);
-	while (done < n && n <= BYTES_MAX) {
+	if (n > BYTES_MAX)
+		return number(-EINVAL);
+	do {
 		ssize_t r = send(slot->fd, bytes + done, n - done, MSG_NOSIGNAL);
 
-		if (r <= 0)
-			return number(r < 0 ? -errno : -EPROTO);
+		if (r < 0)
+			return number(-errno);
 		done += (size_t)r;
 		slot->sent += (size_t)r;
-	}
+	} while (done < n);
 	return number((int64_t)done);
 }
 

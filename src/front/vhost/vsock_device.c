@@ -37,8 +37,8 @@ struct vsock_device {
 	struct vsock_table *table;
 	struct vhost_backend *backend; /* NULL: no VMM */
 	struct ledger *ledger;
-	struct vring *rx, *tx;         /* NULL: not started */
-	bool tx_waits;                 /* for answers to be taken by the guest */
+	struct vring *rx, *tx; /* NULL: not started */
+	bool tx_waits;         /* for answers to be taken by the guest */
 	struct vring *event;
 	bool reset_is_due; /* the guest is to hear of a front that died */
 
@@ -203,6 +203,16 @@ static void arm_timer(struct vsock_device *device, uint64_t now_ns)
 	uv_timer_start(&device->timer, on_timer, wait_ns / TSK_NS_PER_MS + 1, 0);
 }
 
+/* Notes what has become of the sockets. */
+static void look_at_sockets(struct vsock_device *device)
+{
+	struct epoll_event ready[EVENTS_A_TURN];
+	int n = epoll_wait(device->epoll_fd, ready, EVENTS_A_TURN, 0);
+
+	for (int i = 0; i < n; i++)
+		vsock_table_host_event(ready[i].data.ptr, vsock_socket_events(ready[i].events));
+}
+
 /* One turn: everything that happens to connections and queues happens in here. */
 static void pump(struct vsock_device *device)
 {
@@ -212,6 +222,8 @@ static void pump(struct vsock_device *device)
 	/* First, not last: what a stream schedules from within its calls must stand. */
 	uv_idle_stop(&device->idle);
 	vsock_table_expire(device->table, now_ns);
+	/* Whatever this turn is for: a socket's end must not be overtaken by bytes of a later one. */
+	look_at_sockets(device);
 	more = !vsock_table_run_events(device->table, EVENTS_A_TURN, now_ns);
 	tell_reset(device);
 	if (device->rx && device->tx) {
@@ -243,15 +255,9 @@ static void on_timer(uv_timer_t *timer)
 
 static void on_sockets(uv_poll_t *poll, int status, int events)
 {
-	struct vsock_device *device = poll->data;
-	struct epoll_event ready[EVENTS_A_TURN];
-	int n = epoll_wait(device->epoll_fd, ready, EVENTS_A_TURN, 0);
-
 	(void)status;
 	(void)events;
-	for (int i = 0; i < n; i++)
-		vsock_table_host_event(ready[i].data.ptr, vsock_socket_events(ready[i].events));
-	pump(device);
+	pump(poll->data);
 }
 
 static void device_config(void *context, uint32_t offset, void *ret, uint32_t len)

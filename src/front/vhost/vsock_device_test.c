@@ -401,6 +401,27 @@ static void a_socket_closes_only_when_the_guest_has_its_reset(void **state)
 	close(host);
 }
 
+static void what_the_host_did_before_the_answer_comes_with_it(void **state)
+{
+	struct fixture *f = *state;
+	struct vsock_header h;
+	int fds[2];
+
+	offer_rx(f, 8, 64, 64);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	send_op(f, VSOCK_OP_REQUEST, 1, 80, 0);
+	turn(f);
+	shutdown(fds[1], SHUT_RD);
+	vsock_device_connected(f->device, f->id, 0, fds[0]);
+	/* One turn, and one interrupt: the guest's first write fails, however quick it is. */
+	vmm->ops->kicked(vmm->device, 0);
+	assert_int_equal(f->rx->pushed, 2);
+	expect(f, VSOCK_OP_RESPONSE);
+	h = expect(f, VSOCK_OP_SHUTDOWN);
+	assert_int_equal(h.flags, VSOCK_SHUTDOWN_RECEIVE);
+	close(fds[1]);
+}
+
 static void a_lost_host_is_reset(void **state)
 {
 	struct fixture *f = *state;
@@ -753,6 +774,7 @@ int main(void)
 		CASE(a_broken_ring_is_left_alone),
 		CASE(half_closes_pass_both_ways),
 		CASE(a_socket_closes_only_when_the_guest_has_its_reset),
+		CASE(what_the_host_did_before_the_answer_comes_with_it),
 		CASE(a_lost_host_is_reset),
 		CASE(a_slow_reader_delays_nobody),
 		CASE(bulk_delays_nobody),
