@@ -131,6 +131,7 @@ static void wait_for(struct fixture *f, const char *name, const char *what)
 			return;
 		if (tsk_now_ns() > end_ns)
 			fail_msg("no \"%s\" in \"%s\"", what, record);
+		uv_run(&f->loop, UV_RUN_ONCE);
 	}
 }
 
