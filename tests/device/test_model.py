@@ -16,7 +16,7 @@ from model import UNREAD_MAX, Model
 from vmm import LINUX_5_10, LINUX_6_12, Timeout, Vmm, linux_6_1_cuts, linux_6_12_cuts
 from vsock import BUF_ALLOC, SEQPACKET, SHUT_BOTH, SHUT_RECEIVE, SHUT_SEND, Op, Packet
 
-RUNS = int(os.environ.get("TENSOCK_MODEL_RUNS", 60))
+RUNS = int(os.environ.get("TENSOCK_MODEL_RUNS", 120))
 SEED = int(os.environ.get("TENSOCK_MODEL_SEED", 1))
 STEPS = 150
 CONNECTIONS_MAX = 8

@@ -456,6 +456,25 @@ def take_between(wire):
     return data
 
 
+@pytest.mark.parametrize("close", [0, SHUT_BOTH])
+def test_the_host_receives_no_more_with_its_socket_full(raw, host, close):
+    """Linux tells no writer of it then; a guest that has used all its credit would wait for ever."""
+    wire, program = opened(raw, host)
+    with program:
+        fill(wire, program)
+        while left := BUF_ALLOC - (wire.sent - last_credit(wire).fwd_cnt):
+            wire.say(Op.RW, os.urandom(min(left, PAYLOAD_MAX)))
+        if close:
+            wire.say(Op.SHUTDOWN, flags=close)
+            wire.expect_silence()
+        program.shutdown(socket.SHUT_RD)
+        if close:
+            wire.expect(Op.RST)
+        else:
+            wire.expect(Op.SHUTDOWN, flags=SHUT_RECEIVE, fwd_cnt=wire.sent)
+            wire.say(Op.RST)
+
+
 def test_the_host_closes(raw, host):
     """What it had sent comes first.  The guest answers by RST, or is given 8 s."""
     wire, program = opened(raw, host)

@@ -10,6 +10,7 @@
  */
 #include "front/vhost/vsock_device.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include "base/log.h"
 #include "base/memfd.h"
 #include "front/vhost/device_fuzz_echo.h"
+#include "front/vhost/device_fuzz_guard.h"
 #include "front/vhost/test_driver.h"
 #include "front/vhost/test_keeper.h"
 #include "front/vhost/vhost_user.h"
@@ -54,7 +56,7 @@ static struct {
 	uv_loop_t loop;
 	int memory_fd;
 	unsigned char *memory;
-	int kick_fds[QUEUES], call_fd;
+	int kick_fds[QUEUES], call_fd, err_fd;
 
 	struct vsock_device *device;
 	struct test_keeper keeper;
@@ -163,6 +165,7 @@ static void start_queue(uint32_t q)
 	say_state(VHOST_USER_SET_VRING_BASE, q, driver_used_idx(&f.drivers[q]));
 	say_addresses(q, USER + q * QUEUE_STEP);
 	say_u64(VHOST_USER_SET_VRING_CALL, q, f.call_fd);
+	say_u64(VHOST_USER_SET_VRING_ERR, q, f.err_fd);
 	say_u64(VHOST_USER_SET_VRING_KICK, q, f.kick_fds[q]);
 	say_state(VHOST_USER_SET_VRING_ENABLE, q, 1);
 	turn();
@@ -265,6 +268,9 @@ static void kick(unsigned q)
 static void take_rx(void)
 {
 	struct driver *rx = &f.drivers[0];
+	uint64_t broken;
+
+	check(read(f.err_fd, &broken, sizeof(broken)) < 0 || !f.rules_kept);
 
 	while (f.rules_kept && f.rx_used != (uint16_t)driver_used_idx(rx)) {
 		unsigned id = driver_used_id(rx, f.rx_used), len = driver_used_len(rx, f.rx_used);
@@ -675,6 +681,7 @@ static void init_once(void)
 	check(tsk_map_new(f.memory_fd, MEMORY, true, &map) == 0);
 	f.memory = map.addr;
 	f.call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	f.err_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (unsigned q = 0; q < QUEUES; q++)
 		f.kick_fds[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 }
@@ -718,13 +725,13 @@ static void end(void)
 		tsk_close(f.hosts[i]);
 }
 
-/* The lowest descriptor that is free: it is the same before and after, unless one is left open. */
-static int free_fd(void)
+static unsigned open_fds(void)
 {
-	int fd = dup(f.memory_fd);
+	unsigned n = 0;
 
-	close(fd);
-	return fd;
+	for (int fd = 0; fd < 200; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -732,16 +739,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct tsk_reader r = tsk_reader(data, size);
-	int before;
+	unsigned before;
 
 	init_once();
-	before = free_fd();
+	before = open_fds();
 	begin(tsk_read_u8(&r));
 	for (unsigned i = 0; i < STEPS_MAX && tsk_reader_left(&r); i++) {
 		steps[tsk_read_u8(&r) % ARRAY_SIZE(steps)](&r);
 		take_rx();
 	}
 	end();
-	check(free_fd() == before);
+	check(open_fds() == before);
 	return 0;
 }

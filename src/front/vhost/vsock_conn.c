@@ -155,8 +155,10 @@ static void host_shut(struct vsock_conn *conn, unsigned flags)
 	conn->host_shut |= flags;
 	if (conn->state == VSOCK_CONN_OPEN)
 		conn->out |= VSOCK_OUT_SHUTDOWN;
-	if (flags & VSOCK_SHUTDOWN_RECEIVE)
+	if (flags & VSOCK_SHUTDOWN_RECEIVE) {
+		conn->deadline_ns = VSOCK_NEVER_NS; /* of the next look */
 		drop_buffer(conn);
+	}
 }
 
 void vsock_conn_write_failed(struct vsock_conn *conn, int error)
@@ -373,11 +375,30 @@ void vsock_conn_host_event(struct vsock_conn *conn, unsigned events)
 		flush(conn);
 }
 
+/* The end holds the guest up, and could become deaf without an event. */
+static bool is_stuck(const struct vsock_conn *conn)
+{
+	bool open = conn->state == VSOCK_CONN_OPEN || conn->state == VSOCK_CONN_CLOSING;
+
+	return open && !is_flushed(conn) && !conn->end.ops->talks_back &&
+	       !(conn->host_shut & VSOCK_SHUTDOWN_RECEIVE);
+}
+
+void vsock_conn_watch(struct vsock_conn *conn, uint64_t now_ns)
+{
+	if (conn->deadline_ns == VSOCK_NEVER_NS && is_stuck(conn))
+		conn->deadline_ns = now_ns + VSOCK_LOOK_NS;
+}
+
 void vsock_conn_expired(struct vsock_conn *conn)
 {
+	bool lingers = conn->state == VSOCK_CONN_OPEN && conn->host_shut == VSOCK_SHUTDOWN_BOTH;
+
 	conn->deadline_ns = VSOCK_NEVER_NS;
-	if (conn->state == VSOCK_CONN_OPEN)
+	if (lingers)
 		vsock_conn_reset(conn);
+	else if (conn->state == VSOCK_CONN_OPEN || conn->state == VSOCK_CONN_CLOSING)
+		vsock_conn_host_event(conn, VSOCK_EVENT_WRITABLE);
 	else
 		vsock_conn_kill(conn);
 }

@@ -54,6 +54,7 @@ enum vsock_out {
 #define VSOCK_NEVER_NS UINT64_MAX
 #define VSOCK_GREETING_NS (5 * TSK_NS_PER_SEC) /* for the host's CONNECT line */
 #define VSOCK_REQUEST_NS (2 * TSK_NS_PER_SEC)  /* for an answer, as Linux's connect() waits */
+#define VSOCK_LOOK_NS (200 * TSK_NS_PER_MS)    /* until a full end is asked whether it is deaf */
 #define VSOCK_LINGER_NS (8 * TSK_NS_PER_SEC)   /* for the guest's RST, as Linux waits for ours */
 
 struct vsock_conn {
@@ -100,6 +101,12 @@ void vsock_conn_request(struct vsock_conn *conn, uint64_t now_ns);
 void vsock_conn_packet(struct vsock_conn *conn, const struct vsock_header *header,
 		       const struct iovec *iov, unsigned n);
 void vsock_conn_host_event(struct vsock_conn *conn, unsigned events);
+/*
+ * To be called when bytes may have been left in the buffer.  Linux tells nobody that a reader has shut
+ * down while its socket is full: so the end is asked from time to time, or the guest would wait for
+ * credit for ever.
+ */
+void vsock_conn_watch(struct vsock_conn *conn, uint64_t now_ns);
 /* The deadline has passed; not for CONNECTING. */
 void vsock_conn_expired(struct vsock_conn *conn);
 /* Gives the connection up: the guest gets RST, if it knows of it. */

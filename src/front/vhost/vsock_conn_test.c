@@ -264,6 +264,69 @@ static void a_host_that_reads_no_more_stops_the_guest(void **state)
 	assert_int_equal(h.fwd_cnt, 11);
 }
 
+/* No event tells that the reader of a full socket has shut down. */
+static void a_full_end_is_asked_whether_it_is_deaf(void **state)
+{
+	struct fake *f = *state;
+	struct fake_end *end;
+	struct vsock_conn *conn = fake_connect(f, &end);
+	struct vsock_header h;
+
+	assert_int_equal(vsock_table_deadline_ns(f->table), VSOCK_NEVER_NS);
+	end->room = 0;
+	fake_send_data(f, "kept", 4);
+	/* It takes nothing yet, and is not deaf: it is asked again, and nothing else happens. */
+	for (unsigned i = 0; i < 100; i++) {
+		assert_int_equal(vsock_table_deadline_ns(f->table), f->now_ns + VSOCK_LOOK_NS);
+		f->now_ns += VSOCK_LOOK_NS;
+		vsock_table_expire(f->table, f->now_ns);
+		fake_expect_nothing(f);
+	}
+	end->deaf = true;
+	f->now_ns += VSOCK_LOOK_NS;
+	vsock_table_expire(f->table, f->now_ns);
+	h = fake_expect(f, VSOCK_OP_SHUTDOWN);
+	assert_int_equal(h.flags, VSOCK_SHUTDOWN_RECEIVE);
+	assert_int_equal(h.fwd_cnt, 4);
+	assert_int_equal(conn->deadline_ns, VSOCK_NEVER_NS);
+}
+
+static void an_end_that_has_room_is_not_asked(void **state)
+{
+	struct fake *f = *state;
+	struct fake_end *end;
+	struct vsock_conn *conn = fake_connect(f, &end);
+
+	end->room = 2;
+	fake_send_data(f, "full", 4);
+	end->room = 100;
+	fake_event(f, conn, VSOCK_EVENT_WRITABLE);
+	assert_int_equal(end->n_taken, 4);
+	/* The look that is due finds nothing to do, and is the last. */
+	f->now_ns += VSOCK_LOOK_NS;
+	vsock_table_expire(f->table, f->now_ns);
+	assert_int_equal(vsock_table_deadline_ns(f->table), VSOCK_NEVER_NS);
+	fake_expect_nothing(f);
+	assert_int_equal(conn->state, VSOCK_CONN_OPEN);
+}
+
+/* The time of a look is not the time for the guest's RST. */
+static void a_close_after_a_look_was_due_has_its_time(void **state)
+{
+	struct fake *f = *state;
+	struct fake_end *end;
+	struct vsock_conn *conn = fake_connect(f, &end);
+
+	end->room = 0;
+	fake_send_data(f, "kept", 4);
+	end->deaf = end->ended = true;
+	fake_event(f, conn, VSOCK_EVENT_READABLE | VSOCK_EVENT_WRITABLE);
+	f->now_ns += 2 * VSOCK_LOOK_NS;
+	vsock_table_expire(f->table, f->now_ns);
+	assert_int_equal(conn->state, VSOCK_CONN_OPEN);
+	fake_expect(f, VSOCK_OP_SHUTDOWN);
+}
+
 static void a_closing_guest_is_answered_when_all_is_flushed(void **state)
 {
 	struct fake *f = *state;
@@ -567,6 +630,9 @@ int main(void)
 		CASE(the_hosts_half_close_comes_after_its_bytes),
 		CASE(a_guest_that_reads_no_more_stops_the_host),
 		CASE(a_host_that_reads_no_more_stops_the_guest),
+		CASE(a_full_end_is_asked_whether_it_is_deaf),
+		CASE(an_end_that_has_room_is_not_asked),
+		CASE(a_close_after_a_look_was_due_has_its_time),
 		CASE(a_closing_guest_is_answered_when_all_is_flushed),
 		CASE(two_half_closes_of_the_guest_are_a_close),
 		CASE(a_close_in_two_steps_tells_the_end_once),

@@ -369,6 +369,7 @@ void vsock_table_packet(struct vsock_table *table, const struct vsock_header *he
 			vsock_conn_packet(conn, header, iov, n);
 		else
 			vsock_conn_reset(conn);
+		vsock_conn_watch(conn, now_ns);
 		vsock_table_relink(conn);
 	} else if (whole && header->op == VSOCK_OP_REQUEST) {
 		request(table, header, now_ns);
@@ -556,6 +557,7 @@ void vsock_table_expire(struct vsock_table *table, uint64_t now_ns)
 				ask(conn);
 			else
 				vsock_conn_expired(conn);
+			vsock_conn_watch(conn, now_ns);
 		}
 		vsock_table_relink(conn);
 	}
