@@ -169,6 +169,12 @@ static size_t write_end(struct vsock_conn *conn, const struct iovec *iov, unsign
 	return 0;
 }
 
+static void look_at_credit(struct vsock_conn *conn)
+{
+	if (conn->state == VSOCK_CONN_OPEN && vsock_credit_update_due(&conn->credit))
+		conn->out |= VSOCK_OUT_CREDIT;
+}
+
 static void flush(struct vsock_conn *conn)
 {
 	while (conn->buffer.len) {
@@ -183,8 +189,7 @@ static void flush(struct vsock_conn *conn)
 		if (conn->buffer.len == 0)
 			flushed(conn);
 	}
-	if (conn->state == VSOCK_CONN_OPEN && vsock_credit_update_due(&conn->credit))
-		conn->out |= VSOCK_OUT_CREDIT;
+	look_at_credit(conn);
 }
 
 /* Bytes of the guest, straight from its memory. */
@@ -210,8 +215,7 @@ static void receive(struct vsock_conn *conn, uint32_t len, const struct iovec *i
 		return;
 	}
 	vsock_credit_pass_on(&conn->credit, (uint32_t)taken);
-	if (vsock_credit_update_due(&conn->credit))
-		conn->out |= VSOCK_OUT_CREDIT;
+	look_at_credit(conn);
 }
 
 /* reads_no_more: news, too. */
@@ -291,6 +295,8 @@ static void packet_of_open(struct vsock_conn *conn, const struct vsock_header *h
 		guest_shut(conn, header->flags);
 		break;
 	case VSOCK_OP_CREDIT_UPDATE:
+		/* Its own buffer may have shrunk, and with it what it will have under way. */
+		look_at_credit(conn);
 		break;
 	case VSOCK_OP_CREDIT_REQUEST:
 		if (conn->state == VSOCK_CONN_OPEN)

@@ -51,11 +51,20 @@ void vsock_credit_pass_on(struct vsock_credit *credit, uint32_t n)
 	credit->fwd += n;
 }
 
+/* What the guest will have under way at most: Linux (2026) no more than its own buffer holds. */
+static uint32_t guest_window(const struct vsock_credit *credit)
+{
+	return credit->peer_alloc && credit->peer_alloc < credit->told_alloc ? credit->peer_alloc
+									     : credit->told_alloc;
+}
+
 bool vsock_credit_update_due(const struct vsock_credit *credit)
 {
-	/* At half of the buffer a sender of full packets has two more to send meanwhile. */
-	return credit->told_alloc && credit->fwd != credit->told_fwd &&
-	       guest_may_send(credit) < VSOCK_BUF_ALLOC / 2;
+	uint32_t window = guest_window(credit), under_way = credit->received - credit->told_fwd;
+	uint32_t left = under_way < window ? window - under_way : 0;
+
+	/* At half of the window a sender of full packets has two more to send meanwhile. */
+	return credit->told_alloc && credit->fwd != credit->told_fwd && left < window - window / 2;
 }
 
 void vsock_credit_tell(struct vsock_credit *credit, struct vsock_header *header)
