@@ -65,6 +65,7 @@ struct vring {
 	uint16_t popped;      /* chains popped and not pushed */
 
 	bool judged; /* judged_used holds; else the next flush signals */
+	bool owes;   /* not yet decided for what was shown last */
 	bool want_kicks;
 	bool broken;
 };
@@ -428,7 +429,7 @@ void vring_push(struct vring *ring, uint16_t head, uint32_t written)
 /* Whether the driver wants a signal for what has been published since that was last decided. */
 static bool wants_signal(struct vring *ring)
 {
-	uint16_t event, next = ring->next_used;
+	uint16_t event, shown = ring->shown_used;
 
 	if (!ring->judged)
 		return true;
@@ -436,25 +437,46 @@ static bool wants_signal(struct vring *ring)
 		return !(load16(&ring->parts.avail->flags, __ATOMIC_RELAXED) &
 			 AVAIL_F_NO_INTERRUPT);
 	event = load16(used_event(ring), __ATOMIC_RELAXED);
-	return (uint16_t)(next - event - 1) < (uint16_t)(next - ring->judged_used);
+	return (uint16_t)(shown - event - 1) < (uint16_t)(shown - ring->judged_used);
 }
 
-void vring_flush(struct vring *ring)
+static void settle(struct vring *ring)
 {
-	static const uint64_t one = 1;
-	bool signal;
+	ring->judged_used = ring->shown_used;
+	ring->judged = true;
+	ring->owes = false;
+}
 
+void vring_show(struct vring *ring)
+{
 	if (ring->broken || ring->next_used == ring->shown_used)
 		return;
 	/* Release: the elements are written before the index that shows them. */
 	store16(&ring->parts.used->idx, ring->next_used, __ATOMIC_RELEASE);
 	ring->shown_used = ring->next_used;
+	ring->owes = true;
 	/* Either the driver sees the index, or we see that it wants a signal. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	signal = wants_signal(ring);
-	ring->judged_used = ring->next_used;
-	ring->judged = true;
+}
+
+bool vring_owes_signal(struct vring *ring)
+{
+	if (ring->broken || !ring->owes)
+		return false;
+	if (!wants_signal(ring))
+		settle(ring);
+	return ring->owes;
+}
+
+void vring_flush(struct vring *ring)
+{
+	static const uint64_t one = 1;
+
+	vring_show(ring);
+	if (!vring_owes_signal(ring))
+		return;
+	settle(ring);
 	/* A full counter (EAGAIN) is a signal not yet taken; another failure is the VMM's loss. */
-	if (signal && ring->call_fd >= 0 && write(ring->call_fd, &one, sizeof(one)) < 0)
+	if (ring->call_fd >= 0 && write(ring->call_fd, &one, sizeof(one)) < 0)
 		return;
 }

@@ -39,9 +39,13 @@ struct vring;
 int vring_pop(struct vring *ring, struct vring_chain *ret) _nodiscard_;
 void vring_unpop(struct vring *ring);
 
-/* Gives a chain back with `written` bytes in its writable part.  Seen after vring_flush(). */
+/* Gives a chain back with `written` bytes in its writable part.  Seen after vring_show(). */
 void vring_push(struct vring *ring, uint16_t head, uint32_t written);
 
+/* Publishes what was pushed.  vring_flush() is to follow, in a while, unless no signal is owed. */
+void vring_show(struct vring *ring);
+/* Whether the driver asks to be signalled for what it was shown; it may have looked meanwhile. */
+bool vring_owes_signal(struct vring *ring);
 /* Publishes what was pushed and signals the driver if it asked to be. */
 void vring_flush(struct vring *ring);
 

@@ -33,8 +33,7 @@ struct vsock_device {
 	struct vhost_backend *backend; /* NULL: no VMM */
 	struct vring *rx, *tx;         /* NULL: not started */
 	bool tx_waits;                 /* for answers to be taken by the guest */
-	bool rx_given;                 /* since the driver was last shown anything */
-	struct vsock_hold hold;        /* of tx */
+	struct vsock_hold hold;        /* of the signal for tx */
 
 	/*
 	 * The Unix sockets are watched through an epoll set of our own: libuv has no edge-triggered
@@ -48,12 +47,6 @@ struct vsock_device {
 	unsigned n_handles;
 };
 
-static void give(struct vsock_device *device, const struct vring_chain *chain, uint32_t written)
-{
-	vring_push(device->rx, chain->head, written);
-	device->rx_given = true;
-}
-
 static void hand_over(struct vsock_device *device, const struct vring_chain *chain,
 		      const struct vsock_header *header)
 {
@@ -61,7 +54,7 @@ static void hand_over(struct vsock_device *device, const struct vring_chain *cha
 
 	vsock_header_encode(header, bytes);
 	iov_put(chain->iov + chain->n_out, chain->n_in, bytes, sizeof(bytes));
-	give(device, chain, VSOCK_HEADER_BYTES + header->len);
+	vring_push(device->rx, chain->head, VSOCK_HEADER_BYTES + header->len);
 }
 
 /* Reads bytes of one connection into the chain, behind the header. */
@@ -76,7 +69,7 @@ static void hand_over_data(struct vsock_device *device, const struct vring_chain
 			     vsock_conn_readable(conn), iov, &room);
 
 	if (room == 0) {
-		give(device, chain, 0);
+		vring_push(device->rx, chain->head, 0);
 		return;
 	}
 	len = vsock_conn_read(conn, iov, n, &header);
@@ -109,7 +102,7 @@ static bool pump_rx(struct vsock_device *device, uint64_t now_ns)
 		if (r == 0)
 			continue;
 		if (chain.in_bytes < VSOCK_HEADER_BYTES)
-			give(device, &chain, 0);
+			vring_push(device->rx, chain.head, 0);
 		else if (vsock_table_next_control(table, now_ns, &header))
 			hand_over(device, &chain, &header);
 		else
@@ -124,19 +117,16 @@ static void take_packet(struct vsock_device *device, const struct vring_chain *c
 	unsigned char bytes[VSOCK_HEADER_BYTES];
 	struct iovec iov[VRING_IOV_MAX];
 	struct vsock_header header;
-	unsigned n, pieces = chain->n_out + chain->n_in;
+	unsigned n;
 	size_t len;
 
 	/* Without a header there is nobody to answer. */
-	if (iov_get(chain->iov, chain->n_out, bytes, sizeof(bytes)) < sizeof(bytes)) {
-		vsock_hold_add(&device->hold, pieces, NULL);
+	if (iov_get(chain->iov, chain->n_out, bytes, sizeof(bytes)) < sizeof(bytes))
 		return;
-	}
 	vsock_header_decode(bytes, &header);
 	n = iov_cut(chain->iov, chain->n_out, VSOCK_HEADER_BYTES, header.len, iov, &len);
 	vsock_table_packet(device->table, &header, iov, n,
 			   header.len <= VSOCK_PAYLOAD_MAX && len == header.len, now_ns);
-	vsock_hold_add(&device->hold, pieces, &header);
 }
 
 /* Takes what the guest has sent.  True: there may be more. */
@@ -157,6 +147,7 @@ static bool pump_tx(struct vsock_device *device, uint64_t now_ns)
 			continue;
 		take_packet(device, &chain, now_ns);
 		vring_push(device->tx, chain.head, 0);
+		vsock_hold_add(&device->hold, chain.n_out + chain.n_in);
 	}
 	return true;
 }
@@ -189,15 +180,15 @@ static void arm_timer(struct vsock_device *device, uint64_t now_ns)
 	uv_timer_start(&device->timer, on_timer, wait_ns / TSK_NS_PER_MS + 1, 0);
 }
 
-/* Shows the driver what it is given back, or lets it wait. */
-static void show(struct vsock_device *device, uint64_t now_ns)
+/* Gives the chains back.  Taken before answered, also in the eyes of the guest. */
+static void give_back(struct vsock_device *device, uint64_t now_ns)
 {
-	if (vsock_hold_waits(&device->hold, device->rx_given, now_ns))
-		return;
-	device->rx_given = false;
-	/* Taken before answered, also in the eyes of the guest. */
-	vring_flush(device->tx);
+	vring_show(device->tx);
 	vring_flush(device->rx);
+	if (!vring_owes_signal(device->tx))
+		vsock_hold_drop(&device->hold);
+	else if (!vsock_hold_waits(&device->hold, now_ns))
+		vring_flush(device->tx);
 }
 
 /* One turn: everything that happens to connections and queues happens in here. */
@@ -211,10 +202,12 @@ static void pump(struct vsock_device *device)
 	vsock_table_expire(device->table, now_ns);
 	more = !vsock_table_run_events(device->table, EVENTS_A_TURN, now_ns);
 	if (device->rx && device->tx) {
+		if (!vring_owes_signal(device->tx))
+			vsock_hold_drop(&device->hold);
 		more |= pump_tx(device, now_ns);
 		more |= pump_rx(device, now_ns);
 		more |= device->tx_waits && !vsock_table_is_full(device->table);
-		show(device, now_ns);
+		give_back(device, now_ns);
 	}
 	vsock_table_reap(device->table);
 	arm_timer(device, now_ns);
@@ -232,8 +225,6 @@ static void on_timer(uv_timer_t *timer)
 	struct vsock_device *device = timer->data;
 
 	device->timer_ns = VSOCK_NEVER_NS;
-	if (tsk_now_ns() >= vsock_hold_deadline_ns(&device->hold))
-		vsock_hold_expired(&device->hold);
 	pump(device);
 }
 
@@ -289,8 +280,7 @@ static void device_stopped(void *context, unsigned q)
 		device->rx = NULL;
 	else
 		device->tx = NULL;
-	device->rx_given = false;
-	vsock_hold_reset(&device->hold); /* the ring shows what was held when it ends */
+	vsock_hold_drop(&device->hold); /* a ring that ends signals by itself */
 	vsock_table_stop(device->table);
 }
 

@@ -26,8 +26,8 @@ struct vring {
 	struct vring_chain chains[RING];
 	uint32_t written[RING];
 	bool used[RING];
-	unsigned offered, popped, flushes, pushed;
-	bool kicks, broken;
+	unsigned offered, popped, flushes, pushed, shown;
+	bool kicks, broken, owes;
 };
 
 int vring_pop(struct vring *ring, struct vring_chain *ret)
@@ -56,8 +56,21 @@ void vring_push(struct vring *ring, uint16_t head, uint32_t written)
 	ring->pushed++;
 }
 
+void vring_show(struct vring *ring)
+{
+	ring->owes |= ring->shown != ring->pushed;
+	ring->shown = ring->pushed;
+}
+
+bool vring_owes_signal(struct vring *ring)
+{
+	return ring->owes;
+}
+
 void vring_flush(struct vring *ring)
 {
+	vring_show(ring);
+	ring->owes = false;
 	ring->flushes++;
 }
 

@@ -6,6 +6,12 @@
 
 #include "front/vhost/hybrid.h"
 
+/*
+ * So much a slow host program may have before it in its socket, which holds it without a copy more.
+ * The kernel allows twice as much and counts its overhead in.
+ */
+#define SEND_BUFFER_BYTES (512 * 1024)
+
 struct vsock_socket {
 	int fd;
 	int epoll_fd; /* the device's */
@@ -89,9 +95,12 @@ int vsock_socket_new(int epoll_fd, int fd, struct vsock_conn *conn, struct vsock
 	};
 	_cleanup_close_ int owned = fd;
 	_cleanup_free_ struct vsock_socket *sock = malloc(sizeof(*sock));
+	int size = SEND_BUFFER_BYTES;
 
 	if (!sock)
 		return -ENOMEM;
+	/* Less will do, too. */
+	(void)setsockopt(owned, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
 	if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, owned, &event) < 0)
 		return -errno;
 	sock->epoll_fd = epoll_fd;
