@@ -29,7 +29,7 @@
 #define QUEUE_SIZE 128u
 #define MEMORY_BYTES ((size_t)2 << 20)
 #define USER_BASE UINT64_C(0x100000000)
-#define QUEUE_AT(q) ((q) * 0x4000u) /* desc, avail at +0x1000, used at +0x2000 */
+#define QUEUE_AT(q) ((q)*0x4000u) /* desc, avail at +0x1000, used at +0x2000 */
 #define RX_AT 0x10000u
 #define RX_STEP 4096u
 #define RX_BYTES 3776u /* what Linux 6.1 has of 4 KiB */
@@ -223,8 +223,8 @@ static void send_packet(unsigned op, const void *bytes, uint32_t len)
 	vsock_header_encode(&h, memory + at);
 	if (bytes)
 		memcpy(memory + at + VSOCK_HEADER_BYTES, bytes, len);
-	tx.desc[2 * slot] = (struct desc){ at, VSOCK_HEADER_BYTES, len ? 1 : 0,
-					   (uint16_t)(2 * slot + 1) };
+	tx.desc[2 * slot] =
+		(struct desc){ at, VSOCK_HEADER_BYTES, len ? 1 : 0, (uint16_t)(2 * slot + 1) };
 	tx.desc[2 * slot + 1] =
 		(struct desc){ bytes ? at + VSOCK_HEADER_BYTES : BULK_AT, len, 0, 0 };
 	offer(&tx, 2 * slot);

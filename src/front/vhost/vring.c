@@ -400,12 +400,12 @@ int vring_pop(struct vring *ring, struct vring_chain *ret)
 	return 1;
 }
 
-void vring_unpop(struct vring *ring)
+void vring_unpop(struct vring *ring, unsigned n)
 {
-	if (ring->broken || ring->popped == 0)
+	if (ring->broken || n > ring->popped)
 		return;
-	ring->next_avail--;
-	ring->popped--;
+	ring->next_avail = (uint16_t)(ring->next_avail - n);
+	ring->popped = (uint16_t)(ring->popped - n);
 }
 
 /* ---- the used ring ---- */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "front/vhost/backend.h"
 #include "front/vhost/iov.h"
+#include "front/vhost/vsock_batch.h"
 #include "front/vhost/vsock_hold.h"
 #include "front/vhost/vsock_packet.h"
 #include "front/vhost/vsock_socket.h"
@@ -34,6 +35,7 @@ struct vsock_device {
 	struct vring *rx, *tx;         /* NULL: not started */
 	bool tx_waits;                 /* for answers to be taken by the guest */
 	struct vsock_hold hold;        /* of the signal for tx */
+	unsigned burst;                /* chains for the next read */
 
 	/*
 	 * The Unix sockets are watched through an epoll set of our own: libuv has no edge-triggered
@@ -47,40 +49,27 @@ struct vsock_device {
 	unsigned n_handles;
 };
 
-static void hand_over(struct vsock_device *device, const struct vring_chain *chain,
-		      const struct vsock_header *header)
-{
-	unsigned char bytes[VSOCK_HEADER_BYTES];
-
-	vsock_header_encode(header, bytes);
-	iov_put(chain->iov + chain->n_out, chain->n_in, bytes, sizeof(bytes));
-	vring_push(device->rx, chain->head, VSOCK_HEADER_BYTES + header->len);
-}
-
-/* Reads bytes of one connection into the chain, behind the header. */
-static void hand_over_data(struct vsock_device *device, const struct vring_chain *chain)
+/* Reads bytes of one connection into chains[0] and such as follow it.  Returns how many are packets. */
+static unsigned hand_over_data(struct vsock_device *device, struct vsock_batch *batch)
 {
 	struct vsock_conn *conn = vsock_table_reader(device->table);
-	struct iovec iov[VRING_IOV_MAX];
-	struct vsock_header header;
+	struct vsock_header header = { 0 };
 	uint32_t len;
-	size_t room;
-	unsigned n = iov_cut(chain->iov + chain->n_out, chain->n_in, VSOCK_HEADER_BYTES,
-			     vsock_conn_readable(conn), iov, &room);
 
-	if (room == 0) {
-		vring_push(device->rx, chain->head, 0);
-		return;
+	if (!vsock_batch_fill(batch, device->rx, device->burst, vsock_conn_readable(conn))) {
+		vring_push(device->rx, batch->chains[0].head, 0);
+		return 1;
 	}
-	len = vsock_conn_read(conn, iov, n, &header);
+	len = vsock_conn_read(conn, batch->iov, batch->n_iov, &header);
 	vsock_table_relink(conn);
 	vsock_table_rotate(device->table, conn);
-	if (len == 0) {
-		vring_unpop(device->rx);
-		return;
-	}
+	/* Where there is little to read, few chains are popped in vain. */
+	if (len < batch->room)
+		device->burst = 1;
+	else if (device->burst < VSOCK_BATCH_MAX)
+		device->burst *= 4;
 	vsock_table_address(device->table, &header);
-	hand_over(device, chain, &header);
+	return vsock_batch_give(batch, device->rx, &header, len);
 }
 
 /* Gives the guest what there is for it.  True: there is more, and perhaps room for it. */
@@ -89,24 +78,25 @@ static bool pump_rx(struct vsock_device *device, uint64_t now_ns)
 	struct vsock_table *table = device->table;
 
 	vring_want_kicks(device->rx, false);
-	for (unsigned i = 0; i < RX_PACKETS_A_TURN; i++) {
-		struct vring_chain chain;
+	for (unsigned n = 0; n < RX_PACKETS_A_TURN; n++) {
+		struct vsock_batch batch;
+		struct vring_chain *chain = &batch.chains[0];
 		struct vsock_header header;
 		int r;
 
 		if (!vsock_table_has_control(table) && !vsock_table_reader(table))
 			return false;
-		r = vring_pop(device->rx, &chain);
+		r = vring_pop(device->rx, chain);
 		if (r < 0 || (r == 0 && !vring_want_kicks(device->rx, true)))
 			return false;
 		if (r == 0)
 			continue;
-		if (chain.in_bytes < VSOCK_HEADER_BYTES)
-			vring_push(device->rx, chain.head, 0);
+		if (chain->in_bytes < VSOCK_HEADER_BYTES)
+			vring_push(device->rx, chain->head, 0);
 		else if (vsock_table_next_control(table, now_ns, &header))
-			hand_over(device, &chain, &header);
+			vsock_batch_give_one(device->rx, chain, &header);
 		else
-			hand_over_data(device, &chain);
+			n += hand_over_data(device, &batch);
 	}
 	return vsock_table_has_control(table) || vsock_table_reader(table);
 }
@@ -343,6 +333,7 @@ int vsock_device_new(uv_loop_t *loop, const struct vsock_device_config *config,
 		return -ENOMEM;
 	device->config = *config;
 	device->loop = loop;
+	device->burst = 1;
 	device->timer_ns = VSOCK_NEVER_NS;
 	device->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	r = device->epoll_fd < 0 ? -errno : vsock_table_new(&table_config, &device->table);

@@ -41,15 +41,16 @@ int vring_pop(struct vring *ring, struct vring_chain *ret)
 	return 1;
 }
 
-void vring_unpop(struct vring *ring)
+void vring_unpop(struct vring *ring, unsigned n)
 {
-	ring->popped--;
-	assert_false(ring->used[ring->popped % RING]);
+	assert_true(n <= ring->popped - ring->pushed);
+	ring->popped -= n;
 }
 
 void vring_push(struct vring *ring, uint16_t head, uint32_t written)
 {
 	assert_false(ring->used[head]);
+	assert_int_equal(head, ring->chains[ring->pushed % RING].head); /* in order */
 	assert_true(written <= ring->chains[head].in_bytes);
 	ring->used[head] = true;
 	ring->written[head] = written;
