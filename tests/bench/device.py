@@ -3,8 +3,9 @@
 """The built-in vsock device, measured beside another one: `./run bench device [--peer PROGRAM]`.
 
 A guest has one vsock device, so each back end has a guest of its own, all from the same image and alive
-at the same time; in each round one after the other works.  Times are taken in the guest.  Prints tables
-as Markdown.
+at the same time; in each round one after the other works.  Times are taken in the guest.  A second
+table has the same loads from a driver without a guest (bare_driver.c), which costs hardly anything
+itself.  Prints Markdown.
 """
 
 import argparse
@@ -23,7 +24,7 @@ import onnx_model
 
 BUILD = daemon.BUILD
 PORT, BULK_PORT, SERVICE_PORT = 5000, 5001, 9999
-PEER_WINDOWS = [None, 262144, 1048576]  # --tx-buffer-size; None: the peer's own
+PEER_WINDOWS = [None, 262144]  # --tx-buffer-size; None: its own; with more its guest hangs
 ROUNDS = 9
 MIB = 64
 PINGS = 500
@@ -31,18 +32,26 @@ CONNECTS = 100
 IDLE_S = 10
 START_TIMEOUT_S = 10
 
-# (name, what it prints in the guest, ratio to the peer that is wanted: at least or at most)
+BARE_MIB = 512
+BARE_PINGS = 2000
+BARE_CONNECTS = 300
+
+# (name, what it is, digits behind the point)
 METRICS = [
-    ("push", "guest to host, MiB/s"),
-    ("push_cpu", "CPU of the back end, s/GiB"),
-    ("pull", "host to guest, MiB/s"),
-    ("pull_cpu", "CPU of the back end, s/GiB"),
-    ("ping1", "ping, 1 B, µs"),
-    ("ping4k", "ping, 4 KiB, µs"),
-    ("connect", "connect and 1 B, µs"),
-    ("ping_p99", "ping, 1 B, 99th percentile, µs"),
-    ("mix_p99", "the same beside a push, µs"),
-    ("upload", "upload of a model, MiB/s"),
+    ("push", "guest to host, MiB/s", 0),
+    ("push_cpu", "- CPU of the back end, s/GiB", 2),
+    ("push_irq", "- interrupts a MiB", 1),
+    ("pull", "host to guest, MiB/s", 0),
+    ("pull_cpu", "- CPU of the back end, s/GiB", 2),
+    ("pull_irq", "- interrupts a MiB", 1),
+    ("ping1", "ping, 1 B, µs", 0),
+    ("ping1_irq", "- interrupts", 1),
+    ("ping4k", "ping, 4 KiB, µs", 0),
+    ("connect", "connect and 1 B, µs", 0),
+    ("connect_irq", "- interrupts", 1),
+    ("ping_p99", "ping, 1 B, 99th percentile, µs", 0),
+    ("mix_p99", "the same beside a push, µs", 0),
+    ("upload", "upload of a model, MiB/s", 0),
 ]
 
 
@@ -84,6 +93,13 @@ class End:
         self.process.wait()
 
 
+def host_end(stack, uds):
+    end = stack.enter_context(End([BUILD / "tests/bench/host_end", f"{uds}_{PORT}",
+                                   f"{uds}_{BULK_PORT}"], stdout=subprocess.PIPE))
+    if end.process.stdout.readline() != b"ready\n":
+        raise RuntimeError("host_end does not listen")
+
+
 class Candidate:
     """A back end and its guest.  start(stack, vhost, uds) returns a function that gives its pids."""
 
@@ -91,19 +107,16 @@ class Candidate:
         self.name = name
         self.uploads = uploads
         self.results = {}
-        self._start = start
+        self.bare_results = {}
+        self.start = start
         self.pids = None
         self.vm = None
 
     def boot(self, stack, folder, files):
         vhost, uds = folder / "vhost", folder / "uds"
         folder.mkdir()
-        end = stack.enter_context(End([BUILD / "tests/bench/host_end",
-                                       f"{uds}_{PORT}", f"{uds}_{BULK_PORT}"],
-                                      stdout=subprocess.PIPE))
-        if end.process.stdout.readline() != b"ready\n":
-            raise RuntimeError("host_end does not listen")
-        self.pids = self._start(stack, vhost, uds)
+        host_end(stack, uds)
+        self.pids = self.start(stack, vhost, uds)
         self.vm = stack.enter_context(guest.Guest(folder / "guest", files, vhost))
         self.vm.wait_ready()
 
@@ -115,9 +128,21 @@ class Candidate:
     def keep(self, metric, value):
         self.results.setdefault(metric, []).append(value)
 
+    def interrupts(self):
+        """Of all queues, so far."""
+        lines = self.vm.check("cat /proc/interrupts").splitlines()
+        return sum(int(line.split()[1]) for line in lines if "virtio0-virtqueue" in line)
+
+    def counted(self, metric, times, *words):
+        """As load(), with the interrupts each time."""
+        before = self.interrupts()
+        numbers = self.load(*words)
+        self.keep(metric + "_irq", (self.interrupts() - before) / times)
+        return numbers
+
     def bulk(self, way):
         before = cpu_s(self.pids())
-        seconds, = self.load(way, PORT, MIB)
+        seconds, = self.counted(way, MIB, way, PORT, MIB)
         self.keep(way, MIB / seconds)
         self.keep(way + "_cpu", (cpu_s(self.pids()) - before) / (MIB / 1024))
 
@@ -128,13 +153,13 @@ class Candidate:
         self.bulk("pull")
 
     def run_ping(self):
-        median_us, p99_us = self.load("ping", PORT, 1, PINGS)
+        median_us, p99_us = self.counted("ping1", PINGS, "ping", PORT, 1, PINGS)
         self.keep("ping1", median_us)
         self.keep("ping_p99", p99_us)
         self.keep("ping4k", self.load("ping", PORT, 4096, PINGS)[0])
 
     def run_connect(self):
-        self.keep("connect", self.load("connect", PORT, CONNECTS)[0])
+        self.keep("connect", self.counted("connect", CONNECTS, "connect", PORT, CONNECTS)[0])
 
     def run_mix(self):
         self.keep("mix_p99", self.load("mix", PORT, BULK_PORT, PINGS)[1])
@@ -193,21 +218,49 @@ def idle(candidate):
           f"{IDLE_S} s; RSS of the front {sum(rss):.1f} MiB")
 
 
-def print_table(found):
+def bare(candidate, folder, *words):
+    """The numbers of bare_driver with a new back end, and CPU seconds of that."""
+    with ExitStack() as stack, tempfile.TemporaryDirectory(dir=folder) as name:
+        vhost, uds = Path(name) / "vhost", Path(name) / "uds"
+        host_end(stack, uds)
+        pids = candidate.start(stack, vhost, uds)
+        before = cpu_s(pids())
+        numbers = subprocess.run([BUILD / "tests/bench/bare_driver", vhost, *map(str, words)],
+                                 check=True, capture_output=True, text=True).stdout.split()
+        return [float(number) for number in numbers], cpu_s(pids()) - before
+
+
+def bare_round(candidate, folder):
+    def keep(metric, value):
+        candidate.bare_results.setdefault(metric, []).append(value)
+
+    for way in ("push", "pull"):
+        numbers, used_s = bare(candidate, folder, way, PORT, BARE_MIB)
+        keep(way, BARE_MIB / numbers[0])
+        keep(way + "_cpu", used_s / (BARE_MIB / 1024))
+        keep(way + "_irq", numbers[-1] / BARE_MIB)
+    for metric, times, words in (("ping1", BARE_PINGS, ("ping", PORT, 1, BARE_PINGS)),
+                                 ("ping4k", BARE_PINGS, ("ping", PORT, 4096, BARE_PINGS)),
+                                 ("connect", BARE_CONNECTS, ("connect", PORT, BARE_CONNECTS))):
+        numbers, _ = bare(candidate, folder, *words)
+        keep(metric, numbers[0])
+        keep(metric + "_irq", numbers[-1] / times)
+
+
+def print_table(found, results):
     ours, others = found[0], found[1:]
     print("\n| | " + " | ".join([ours.name, *(f"{other.name} | ratio" for other in others)]) + " |")
     print("|---" * (2 + 2 * len(others)) + "|")
-    for metric, title in METRICS:
-        values = ours.results.get(metric)
+    for metric, title, digits in METRICS:
+        values = results(ours).get(metric)
         if not values:
             continue
-        digits = 2 if metric.endswith("cpu") else 0
         cells = [title, bench.spread(values, digits)]
         for other in others:
-            theirs = other.results.get(metric)
+            theirs = results(other).get(metric)
             cells += [bench.spread(theirs, digits),
                       f"{bench.median(values) / bench.median(theirs):.2f}"] if theirs else ["", ""]
-        print("| " + " | ".join(cells) + " |")
+        print("| " + " | ".join(cells) + " |", flush=True)
 
 
 def measure(options, folder):
@@ -219,14 +272,23 @@ def measure(options, folder):
             candidate.boot(stack, folder / str(i), files)
         idle(found[0])
         for i in range(options.rounds):
-            for what in options.only:
-                for k in range(len(found)):
-                    getattr(found[(i + k) % len(found)], f"run_{what}")()
-    print_table(found)
+            for what in [what for what in options.only if what != "bare"]:
+                for candidate in found[i % len(found):] + found[:i % len(found)]:
+                    getattr(candidate, f"run_{what}")()
+    print_table(found, lambda candidate: candidate.results)
+
+
+def measure_bare(options, folder):
+    found = candidates(options)
+    for i in range(options.rounds):
+        for candidate in found[i % len(found):] + found[:i % len(found)]:
+            bare_round(candidate, folder)
+    print("\nWithout a guest:")
+    print_table(found, lambda candidate: candidate.bare_results)
 
 
 def parse():
-    everything = ["push", "pull", "ping", "connect", "mix", "upload"]
+    everything = ["push", "pull", "ping", "connect", "mix", "upload", "bare"]
     parser = argparse.ArgumentParser(prog="./run bench device")
     parser.add_argument("--peer", metavar="PROGRAM", help="vhost-device-vsock, to compare with")
     parser.add_argument("--windows", type=lambda text: [int(v) or None for v in text.split(",")],
@@ -248,7 +310,10 @@ def main():
     if not options.peer:
         print("\nThe peer is not measured: --peer says where vhost-device-vsock is.")
     with tempfile.TemporaryDirectory(prefix="tensock-bench.") as folder:
-        measure(options, Path(folder))
+        if options.only != ["bare"]:
+            measure(options, Path(folder))
+        if "bare" in options.only:
+            measure_bare(options, Path(folder))
     return 0
 
 
