@@ -51,6 +51,7 @@ METRICS = [
     ("connect_irq", "- interrupts", 1),
     ("ping_p99", "ping, 1 B, 99th percentile, µs", 0),
     ("mix_p99", "the same beside a push, µs", 0),
+    ("mix_push", "- that push, MiB/s", 0),
     ("upload", "upload of a model, MiB/s", 0),
 ]
 
@@ -162,7 +163,9 @@ class Candidate:
         self.keep("connect", self.counted("connect", CONNECTS, "connect", PORT, CONNECTS)[0])
 
     def run_mix(self):
-        self.keep("mix_p99", self.load("mix", PORT, BULK_PORT, PINGS)[1])
+        _, p99_us, speed = self.load("mix", PORT, BULK_PORT, PINGS)
+        self.keep("mix_p99", p99_us)
+        self.keep("mix_push", speed)
 
     def run_upload(self):
         if self.uploads:

@@ -7,7 +7,8 @@
  *   pull PORT MIB       receives so much; prints the seconds
  *   ping PORT BYTES N   N messages there and back; prints their median and 99th percentile, in µs
  *   connect PORT N      N times: connects, sends a byte, gets one back; prints the same of these
- *   mix PORT PORT2 N    as `ping PORT 1 N`, while another process pushes to PORT2
+ *   mix PORT PORT2 N    as `ping PORT 1 N`, while another process pushes to PORT2; prints that one's
+ *                       MiB/s, too
  *   upload PORT FILE MIB  FILE and zeros, so much together, as a model in the seed protocol; prints
  *                       the seconds until all is sent; fails when the answer is not OK
  */
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -33,6 +35,7 @@
 #define SETTLE_US 200000 /* until a push beside is under way */
 
 static unsigned char buffer[LOAD_BYTES];
+static volatile uint64_t *pushed_bytes; /* of the other process, where there is one */
 
 static void die(const char *what)
 {
@@ -132,6 +135,8 @@ static void write_zeros(int fd, uint64_t n)
 
 		write_all(fd, buffer, part);
 		n -= part;
+		if (pushed_bytes)
+			*pushed_bytes += part;
 	}
 }
 
@@ -218,9 +223,16 @@ static int run_connect(uint32_t port, uint32_t n)
 static int run_mix(uint32_t port, uint32_t push_port, uint32_t n)
 {
 	const struct sched_param first = { .sched_priority = 1 };
-	pid_t child = fork();
+	double start_s;
+	uint64_t before;
+	pid_t child;
 	int result;
 
+	pushed_bytes = mmap(NULL, sizeof(*pushed_bytes), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (pushed_bytes == MAP_FAILED)
+		die("mmap");
+	child = fork();
 	if (child < 0)
 		die("fork");
 	if (child == 0) {
@@ -230,7 +242,10 @@ static int run_mix(uint32_t port, uint32_t push_port, uint32_t n)
 	usleep(SETTLE_US);
 	if (sched_setscheduler(0, SCHED_FIFO, &first) < 0)
 		die("sched_setscheduler");
+	before = *pushed_bytes;
+	start_s = now_s();
 	result = run_ping(port, 1, n);
+	printf("%.1f\n", (double)(*pushed_bytes - before) / (double)MIB / (now_s() - start_s));
 	if (waitpid(child, NULL, WNOHANG) != 0)
 		die("the push has ended");
 	kill(child, SIGKILL);
