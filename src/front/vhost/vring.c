@@ -65,6 +65,7 @@ struct vring {
 	uint16_t popped;      /* chains popped and not pushed */
 
 	bool judged; /* judged_used holds; else the next flush signals */
+	bool owes;   /* not yet decided for what was shown last */
 	bool want_kicks;
 	bool broken;
 };
@@ -407,12 +408,12 @@ int vring_pop(struct vring *ring, struct vring_chain *ret)
 	return 1;
 }
 
-void vring_unpop(struct vring *ring)
+void vring_unpop(struct vring *ring, unsigned n)
 {
-	if (ring->broken || ring->popped == 0)
+	if (ring->broken || n > ring->popped)
 		return;
-	ring->next_avail--;
-	ring->popped--;
+	ring->next_avail = (uint16_t)(ring->next_avail - n);
+	ring->popped = (uint16_t)(ring->popped - n);
 }
 
 /* ---- the used ring ---- */
@@ -436,7 +437,7 @@ void vring_push(struct vring *ring, uint16_t head, uint32_t written)
 /* Whether the driver wants a signal for what has been published since that was last decided. */
 static bool wants_signal(struct vring *ring)
 {
-	uint16_t event, next = ring->next_used;
+	uint16_t event, shown = ring->shown_used;
 
 	if (!ring->judged)
 		return true;
@@ -444,7 +445,7 @@ static bool wants_signal(struct vring *ring)
 		return !(load16(&ring->parts.avail->flags, __ATOMIC_RELAXED) &
 			 AVAIL_F_NO_INTERRUPT);
 	event = load16(used_event(ring), __ATOMIC_RELAXED);
-	return (uint16_t)(next - event - 1) < (uint16_t)(next - ring->judged_used);
+	return (uint16_t)(shown - event - 1) < (uint16_t)(shown - ring->judged_used);
 }
 
 void vring_signal(struct vring *ring)
@@ -456,20 +457,39 @@ void vring_signal(struct vring *ring)
 		return;
 }
 
-void vring_flush(struct vring *ring)
+static void settle(struct vring *ring)
 {
-	bool signal;
+	ring->judged_used = ring->shown_used;
+	ring->judged = true;
+	ring->owes = false;
+}
 
+void vring_show(struct vring *ring)
+{
 	if (ring->broken || ring->next_used == ring->shown_used)
 		return;
 	/* Release: the elements are written before the index that shows them. */
 	store16(&ring->parts.used->idx, ring->next_used, __ATOMIC_RELEASE);
 	ring->shown_used = ring->next_used;
+	ring->owes = true;
 	/* Either the driver sees the index, or we see that it wants a signal. */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	signal = wants_signal(ring);
-	ring->judged_used = ring->next_used;
-	ring->judged = true;
-	if (signal)
-		vring_signal(ring);
+}
+
+bool vring_owes_signal(struct vring *ring)
+{
+	if (ring->broken || !ring->owes)
+		return false;
+	if (!wants_signal(ring))
+		settle(ring);
+	return ring->owes;
+}
+
+void vring_flush(struct vring *ring)
+{
+	vring_show(ring);
+	if (!vring_owes_signal(ring))
+		return;
+	settle(ring);
+	vring_signal(ring);
 }

@@ -33,15 +33,19 @@ struct vring;
 
 /*
  * The next chain.  1 and *ret is filled; 0 when the driver offers none; -EPROTO when the queue is
- * (or now becomes) broken.  A popped chain is given back by vring_push() or, if it was the last
- * one popped and not pushed, vring_unpop().
+ * (or now becomes) broken.  Popped chains are given back by vring_push(), in their order; the last
+ * n of them, not pushed yet, may instead be offered again by vring_unpop().
  */
 int vring_pop(struct vring *ring, struct vring_chain *ret) _nodiscard_;
-void vring_unpop(struct vring *ring);
+void vring_unpop(struct vring *ring, unsigned n);
 
-/* Gives a chain back with `written` bytes in its writable part.  Seen after vring_flush(). */
+/* Gives a chain back with `written` bytes in its writable part.  Seen after vring_show(). */
 void vring_push(struct vring *ring, uint16_t head, uint32_t written);
 
+/* Publishes what was pushed.  vring_flush() is to follow, in a while, unless no signal is owed. */
+void vring_show(struct vring *ring);
+/* Whether the driver asks to be signalled for what it was shown; it may have looked meanwhile. */
+bool vring_owes_signal(struct vring *ring);
 /* Publishes what was pushed and signals the driver if it asked to be. */
 void vring_flush(struct vring *ring);
 

@@ -85,7 +85,7 @@ static void step(struct vring *ring, unsigned size, unsigned what)
 	if (vring_pop(ring, &chain) == 1) {
 		check(&chain, size);
 		if (what & 1)
-			vring_unpop(ring);
+			vring_unpop(ring, 1);
 		else
 			vring_push(ring, chain.head, what);
 	}

@@ -119,7 +119,7 @@ static void assert_breaks(struct fixture *f)
 	assert_false(vring_want_kicks(f->ring, true));
 	vring_push(f->ring, 0, 1);
 	vring_flush(f->ring);
-	vring_unpop(f->ring);
+	vring_unpop(f->ring, 1);
 	assert_int_equal(driver_used_idx(&f->driver), 0);
 	assert_int_equal(f->broken, 1);
 }
@@ -177,12 +177,18 @@ static void a_chain_can_be_put_back(void **state)
 	assert_int_equal(vring_base(f->ring), 1);
 	assert_int_equal(vring_pop(f->ring, &chain), 1);
 	assert_int_equal(chain.head, 1);
-	vring_unpop(f->ring);
+	vring_unpop(f->ring, 1);
 	assert_int_equal(vring_pending(f->ring), 1);
 	assert_int_equal(vring_base(f->ring), 1);
 	assert_int_equal(vring_pop(f->ring, &chain), 1);
 	assert_int_equal(chain.head, 1);
 	assert_int_equal(vring_pop(f->ring, &chain), 0);
+	driver_offer(&f->driver, 0);
+	assert_int_equal(vring_pop(f->ring, &chain), 1);
+	vring_unpop(f->ring, 3); /* there are two */
+	assert_int_equal(vring_base(f->ring), 1);
+	vring_unpop(f->ring, 2);
+	assert_int_equal(vring_pending(f->ring), 2);
 }
 
 static void a_buffer_crosses_regions(void **state)

@@ -109,6 +109,22 @@ static void a_guest_that_waits_hears_of_room(void **state)
 	assert_int_equal(h.fwd_cnt, VSOCK_BUF_ALLOC + 10);
 }
 
+static void a_guest_that_shrinks_its_buffer_hears_of_room(void **state)
+{
+	struct vsock_header h = fake_header(VSOCK_OP_CREDIT_UPDATE, FAKE_PORT, 80);
+	struct fake *f = *state;
+	struct fake_end *end;
+
+	fake_connect(f, &end);
+	send_big(f, 0, 10000);
+	fake_expect_nothing(f);
+	h.buf_alloc = 10000;
+	fake_packet(f, &h, "");
+	h = fake_expect(f, VSOCK_OP_CREDIT_UPDATE);
+	assert_int_equal(h.fwd_cnt, 10000);
+	fake_expect_nothing(f);
+}
+
 static void a_credit_request_is_answered(void **state)
 {
 	struct fake *f = *state;
@@ -623,6 +639,7 @@ int main(void)
 		CASE(what_the_end_does_not_take_is_kept_in_order),
 		CASE(the_window_is_exact),
 		CASE(a_guest_that_waits_hears_of_room),
+		CASE(a_guest_that_shrinks_its_buffer_hears_of_room),
 		CASE(a_credit_request_is_answered),
 		CASE(a_guests_window_is_kept_to_the_byte),
 		CASE(a_forged_count_resets),

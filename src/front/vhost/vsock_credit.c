@@ -51,17 +51,29 @@ void vsock_credit_pass_on(struct vsock_credit *credit, uint32_t n)
 	credit->fwd += n;
 }
 
+/* What we would grant now; the guest may have heard of less. */
 static uint32_t window(const struct vsock_credit *credit)
 {
 	return credit->wide ? VSOCK_BUF_ALLOC : VSOCK_BUF_ALLOC_MIN;
 }
 
+/* Of that, what the guest will have under way: Linux (2026) no more than its own buffer holds. */
+static uint32_t guest_window(const struct vsock_credit *credit, uint32_t ours)
+{
+	return credit->peer_alloc && credit->peer_alloc < ours ? credit->peer_alloc : ours;
+}
+
 bool vsock_credit_update_due(const struct vsock_credit *credit)
 {
-	/* At half of the buffer a sender of full packets has two more to send meanwhile. */
+	uint32_t wanted = guest_window(credit, window(credit));
+	uint32_t told = guest_window(credit, credit->told_alloc);
+	uint32_t under_way = credit->received - credit->told_fwd;
+	uint32_t left = under_way < told ? told - under_way : 0;
+
+	/* At half of the window a sender of full packets has two more to send meanwhile. */
 	return credit->told_alloc &&
 	       (credit->fwd != credit->told_fwd || window(credit) != credit->told_alloc) &&
-	       guest_may_send(credit) < window(credit) / 2;
+	       left < wanted - wanted / 2;
 }
 
 void vsock_credit_tell(struct vsock_credit *credit, struct vsock_header *header)

@@ -190,6 +190,40 @@ static void a_small_window_is_kept_to_and_can_become_a_wide_one(void **state)
 	assert_int_equal(vsock_credit_receive(&c, 1), -EPROTO);
 }
 
+/* A guest that has no more under way than its own buffer would hold stalls earlier. */
+static void an_update_is_due_before_a_guest_of_a_small_buffer_stalls(void **state)
+{
+	static const uint32_t sizes[] = { 1, 2, 3, 128, 4096, 65536, VSOCK_BUF_ALLOC };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct vsock_credit c = { .wide = true };
+
+		tell(&c);
+		assert_int_equal(hear(&c, sizes[i], 0), 0);
+		assert_int_equal(vsock_credit_receive(&c, sizes[i]), 0);
+		assert_false(vsock_credit_update_due(&c));
+		vsock_credit_pass_on(&c, sizes[i]);
+		assert_true(vsock_credit_update_due(&c));
+		tell(&c);
+		assert_false(vsock_credit_update_due(&c));
+	}
+}
+
+static void a_guest_without_a_buffer_gets_its_updates(void **state)
+{
+	struct vsock_credit c = { .wide = true };
+
+	(void)state;
+	tell(&c);
+	assert_int_equal(hear(&c, 0, 0), 0);
+	assert_int_equal(vsock_credit_receive(&c, 65536), 0);
+	vsock_credit_pass_on(&c, 65536);
+	assert_false(vsock_credit_update_due(&c));
+	assert_int_equal(vsock_credit_receive(&c, 65537), 0);
+	assert_true(vsock_credit_update_due(&c));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +237,8 @@ int main(void)
 		cmocka_unit_test(a_guest_may_not_exceed_what_it_has_heard),
 		cmocka_unit_test(an_update_is_due_before_the_guest_stalls),
 		cmocka_unit_test(a_small_window_is_kept_to_and_can_become_a_wide_one),
+		cmocka_unit_test(an_update_is_due_before_a_guest_of_a_small_buffer_stalls),
+		cmocka_unit_test(a_guest_without_a_buffer_gets_its_updates),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "front/vhost/iov.h"
+#include "front/vhost/vsock_batch.h"
+#include "front/vhost/vsock_hold.h"
 #include "front/vhost/vsock_packet.h"
 #include "front/vhost/vsock_seqpacket.h"
 #include "front/vhost/vsock_socket.h"
@@ -21,6 +23,7 @@
 #define TX_PACKETS_A_TURN 16u
 #define RX_PACKETS_A_TURN 64u
 #define EVENTS_A_TURN 64u
+#define BURST_BESIDE_OTHERS 4u /* packets to one connection in a row while others wait */
 
 enum queue {
 	QUEUE_RX = 0, /* named as the driver sees them: rx is to the guest */
@@ -37,8 +40,10 @@ struct vsock_device {
 	struct vsock_table *table;
 	struct vhost_backend *backend; /* NULL: no VMM */
 	struct ledger *ledger;
-	struct vring *rx, *tx; /* NULL: not started */
-	bool tx_waits;         /* for answers to be taken by the guest */
+	struct vring *rx, *tx;  /* NULL: not started */
+	bool tx_waits;          /* for answers to be taken by the guest */
+	struct vsock_hold hold; /* of the signal for tx */
+	unsigned burst;         /* chains for the next read */
 	struct vring *event;
 	bool reset_is_due; /* the guest is to hear of a front that died */
 
@@ -54,40 +59,47 @@ struct vsock_device {
 	unsigned n_handles;
 };
 
-static void hand_over(struct vsock_device *device, const struct vring_chain *chain,
-		      const struct vsock_header *header)
+/* How many chains the next read of conn may fill. */
+static unsigned chains_for(const struct vsock_device *device, const struct vsock_conn *conn)
 {
-	unsigned char bytes[VSOCK_HEADER_BYTES];
-
-	vsock_header_encode(header, bytes);
-	iov_put(chain->iov + chain->n_out, chain->n_in, bytes, sizeof(bytes));
-	vring_push(device->rx, chain->head, VSOCK_HEADER_BYTES + header->len);
+	/* Each packet of a message is marked as what it is of it. */
+	if (conn->type == VSOCK_TYPE_SEQPACKET)
+		return 1;
+	if (device->burst > BURST_BESIDE_OTHERS && !vsock_table_reader_is_alone(device->table))
+		return BURST_BESIDE_OTHERS;
+	return device->burst;
 }
 
-/* Reads bytes of one connection into the chain, behind the header. */
-static void hand_over_data(struct vsock_device *device, const struct vring_chain *chain)
+/* Reads bytes of one connection into chains[0] and such as follow it.  Returns how many are packets. */
+static unsigned hand_over_data(struct vsock_device *device, struct vsock_batch *batch)
 {
 	struct vsock_conn *conn = vsock_table_reader(device->table);
-	struct iovec iov[VRING_IOV_MAX];
+	bool is_message = conn->type == VSOCK_TYPE_SEQPACKET;
 	struct vsock_header header;
-	size_t room;
-	unsigned n = iov_cut(chain->iov + chain->n_out, chain->n_in, VSOCK_HEADER_BYTES,
-			     vsock_conn_readable(conn), iov, &room);
+	bool read;
 
-	if (room == 0) {
-		vring_push(device->rx, chain->head, 0);
-		return;
+	if (!vsock_batch_fill(batch, device->rx, chains_for(device, conn),
+			      vsock_conn_readable(conn))) {
+		vring_push(device->rx, batch->chains[0].head, 0);
+		return 1;
 	}
-	if (!vsock_conn_read(conn, iov, n, &header)) {
-		vsock_table_relink(conn);
-		vsock_table_rotate(device->table, conn);
-		vring_unpop(device->rx);
-		return;
-	}
+	read = vsock_conn_read(conn, batch->iov, batch->n_iov, &header);
 	vsock_table_relink(conn);
 	vsock_table_rotate(device->table, conn);
+	/* Where there is little to read, few chains are popped in vain. */
+	if (!read || header.len < batch->room)
+		device->burst = 1;
+	else if (device->burst < VSOCK_BATCH_MAX)
+		device->burst *= 4;
+	if (!read) {
+		vring_unpop(device->rx, batch->n);
+		return 0;
+	}
 	vsock_table_address(device->table, &header);
-	hand_over(device, chain, &header);
+	if (!is_message)
+		return vsock_batch_give(batch, device->rx, &header, header.len);
+	vsock_batch_give_one(device->rx, &batch->chains[0], &header); /* may be empty */
+	return 1;
 }
 
 /* Gives the guest what there is for it.  True: there is more, and perhaps room for it. */
@@ -96,24 +108,25 @@ static bool pump_rx(struct vsock_device *device, uint64_t now_ns)
 	struct vsock_table *table = device->table;
 
 	vring_want_kicks(device->rx, false);
-	for (unsigned i = 0; i < RX_PACKETS_A_TURN; i++) {
-		struct vring_chain chain;
+	for (unsigned n = 0; n < RX_PACKETS_A_TURN; n++) {
+		struct vsock_batch batch;
+		struct vring_chain *chain = &batch.chains[0];
 		struct vsock_header header;
 		int r;
 
 		if (!vsock_table_has_control(table) && !vsock_table_reader(table))
 			return false;
-		r = vring_pop(device->rx, &chain);
+		r = vring_pop(device->rx, chain);
 		if (r < 0 || (r == 0 && !vring_want_kicks(device->rx, true)))
 			return false;
 		if (r == 0)
 			continue;
-		if (chain.in_bytes < VSOCK_HEADER_BYTES)
-			vring_push(device->rx, chain.head, 0);
+		if (chain->in_bytes < VSOCK_HEADER_BYTES)
+			vring_push(device->rx, chain->head, 0);
 		else if (vsock_table_next_control(table, now_ns, &header))
-			hand_over(device, &chain, &header);
+			vsock_batch_give_one(device->rx, chain, &header);
 		else
-			hand_over_data(device, &chain);
+			n += hand_over_data(device, &batch);
 	}
 	return vsock_table_has_control(table) || vsock_table_reader(table);
 }
@@ -174,6 +187,7 @@ static bool pump_tx(struct vsock_device *device, uint64_t now_ns)
 			continue;
 		take_packet(device, &chain, now_ns);
 		vring_push(device->tx, chain.head, 0);
+		vsock_hold_add(&device->hold, chain.n_out + chain.n_in);
 	}
 	return true;
 }
@@ -191,7 +205,10 @@ static void schedule(void *context)
 static void arm_timer(struct vsock_device *device, uint64_t now_ns)
 {
 	uint64_t deadline_ns = vsock_table_deadline_ns(device->table), wait_ns;
+	uint64_t hold_ns = vsock_hold_deadline_ns(&device->hold);
 
+	if (hold_ns < deadline_ns)
+		deadline_ns = hold_ns;
 	if (deadline_ns == device->timer_ns)
 		return;
 	device->timer_ns = deadline_ns;
@@ -213,6 +230,16 @@ static void look_at_sockets(struct vsock_device *device)
 		vsock_table_host_event(ready[i].data.ptr, vsock_socket_events(ready[i].events));
 }
 
+/* Gives the chains back. */
+static void give_back(struct vsock_device *device, uint64_t now_ns)
+{
+	vring_flush(device->rx);
+	if (!vring_owes_signal(device->tx))
+		vsock_hold_drop(&device->hold);
+	else if (!vsock_hold_waits(&device->hold, now_ns))
+		vring_flush(device->tx);
+}
+
 /* One turn: everything that happens to connections and queues happens in here. */
 static void pump(struct vsock_device *device)
 {
@@ -227,12 +254,14 @@ static void pump(struct vsock_device *device)
 	more = !vsock_table_run_events(device->table, EVENTS_A_TURN, now_ns);
 	tell_reset(device);
 	if (device->rx && device->tx) {
+		if (!vring_owes_signal(device->tx))
+			vsock_hold_drop(&device->hold);
 		more |= pump_tx(device, now_ns);
 		/* Questions before answers: what a dead front had answered is never asked again. */
-		vring_flush(device->tx);
+		vring_show(device->tx);
 		more |= pump_rx(device, now_ns);
 		more |= device->tx_waits && !vsock_table_is_full(device->table);
-		vring_flush(device->rx);
+		give_back(device, now_ns);
 	}
 	vsock_table_reap(device->table);
 	arm_timer(device, now_ns);
@@ -283,12 +312,15 @@ static void device_started(void *context, unsigned q, struct vring *ring)
 {
 	struct vsock_device *device = context;
 
-	if (q == QUEUE_RX)
+	if (q == QUEUE_RX) {
 		device->rx = ring;
-	else if (q == QUEUE_TX)
+	} else if (q == QUEUE_TX) {
 		device->tx = ring;
-	else
+		/* The first signal, for which nothing is known of the driver, is given at once. */
+		device->hold = (struct vsock_hold){ .pause = 1 };
+	} else {
 		device->event = ring;
+	}
 }
 
 static void device_kicked(void *context, unsigned q)
@@ -311,6 +343,7 @@ static void device_stopped(void *context, unsigned q)
 		device->rx = NULL;
 	else
 		device->tx = NULL;
+	vsock_hold_drop(&device->hold); /* a ring that ends signals by itself */
 	vsock_table_stop(device->table);
 }
 
@@ -388,6 +421,7 @@ int vsock_device_new(uv_loop_t *loop, const struct vsock_device_config *config,
 		return -ENOMEM;
 	device->config = *config;
 	device->loop = loop;
+	device->burst = 1;
 	device->timer_ns = VSOCK_NEVER_NS;
 	device->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	r = device->epoll_fd < 0 ? -errno : vsock_table_new(&table_config, &device->table);

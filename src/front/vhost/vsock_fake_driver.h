@@ -26,8 +26,8 @@ struct vring {
 	struct vring_chain chains[RING];
 	uint32_t written[RING];
 	bool used[RING];
-	unsigned offered, popped, flushes, pushed;
-	bool kicks, broken;
+	unsigned offered, popped, flushes, pushed, shown;
+	bool kicks, broken, owes;
 };
 
 int vring_pop(struct vring *ring, struct vring_chain *ret)
@@ -41,15 +41,16 @@ int vring_pop(struct vring *ring, struct vring_chain *ret)
 	return 1;
 }
 
-void vring_unpop(struct vring *ring)
+void vring_unpop(struct vring *ring, unsigned n)
 {
-	ring->popped--;
-	assert_false(ring->used[ring->popped % RING]);
+	assert_true(n <= ring->popped - ring->pushed);
+	ring->popped -= n;
 }
 
 void vring_push(struct vring *ring, uint16_t head, uint32_t written)
 {
 	assert_false(ring->used[head]);
+	assert_int_equal(head, ring->chains[ring->pushed % RING].head); /* in order */
 	assert_true(written <= ring->chains[head].in_bytes);
 	ring->used[head] = true;
 	ring->written[head] = written;
@@ -59,10 +60,23 @@ void vring_push(struct vring *ring, uint16_t head, uint32_t written)
 /* Called before what was pushed is published. */
 static void (*at_flush)(struct vring *ring);
 
-void vring_flush(struct vring *ring)
+void vring_show(struct vring *ring)
 {
 	if (at_flush)
 		at_flush(ring);
+	ring->owes |= ring->shown != ring->pushed;
+	ring->shown = ring->pushed;
+}
+
+bool vring_owes_signal(struct vring *ring)
+{
+	return ring->owes;
+}
+
+void vring_flush(struct vring *ring)
+{
+	vring_show(ring);
+	ring->owes = false;
 	ring->flushes++;
 }
 
@@ -254,7 +268,7 @@ static void start(struct fixture *f)
 	vmm->ops->kicked(vmm->device, 1);
 }
 
-static void stop(struct fixture *f)
+static inline void stop(struct fixture *f)
 {
 	vmm->ops->stopped(vmm->device, 0);
 	vmm->ops->stopped(vmm->device, 1);
@@ -468,7 +482,7 @@ static struct vsock_header expect(struct fixture *f, unsigned op)
 	return h;
 }
 
-static void expect_nothing(struct fixture *f)
+static inline void expect_nothing(struct fixture *f)
 {
 	struct vsock_header h;
 

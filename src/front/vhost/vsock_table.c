@@ -428,6 +428,13 @@ struct vsock_conn *vsock_table_reader(struct vsock_table *table)
 	return TAILQ_FIRST(&table->readers);
 }
 
+bool vsock_table_reader_is_alone(const struct vsock_table *table)
+{
+	const struct vsock_conn *first = TAILQ_FIRST(&table->readers);
+
+	return !first || !TAILQ_NEXT(first, reader_link);
+}
+
 void vsock_table_rotate(struct vsock_table *table, struct vsock_conn *conn)
 {
 	count_turn(table, conn);

@@ -63,6 +63,8 @@ bool vsock_table_has_control(const struct vsock_table *table);
 bool vsock_table_next_control(struct vsock_table *table, uint64_t now_ns, struct vsock_header *ret);
 /* The connection whose turn it is to be read (vsock_conn_read()) for the guest; NULL: none. */
 struct vsock_conn *vsock_table_reader(struct vsock_table *table);
+/* Whether nobody else waits for a turn. */
+bool vsock_table_reader_is_alone(const struct vsock_table *table);
 /* It has had its turn. */
 void vsock_table_rotate(struct vsock_table *table, struct vsock_conn *conn);
 /* Fills what every packet to the guest has. */
