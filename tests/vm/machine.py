@@ -36,13 +36,13 @@ class Vm:
         self.guest = None
         self.boot()
 
-    def boot(self, options=(), timeout_s=guest.BOOT_TIMEOUT_S, **hardware):
+    def boot(self, options=(), **hardware):
         """A new QEMU in the place of the old one, if there was one, with more options perhaps, or other
         hardware: see guest.qemu_command()."""
         self.close()
         self.guest = guest.Guest(self._folder, self._files, self._vhost, options=options,
                                  **{"kernel": self.kernel, **hardware})
-        self.guest.wait_ready(timeout_s)
+        self.guest.wait_ready()
 
     def close(self):
         if self.guest:

@@ -247,6 +247,7 @@ def test_every_connection_and_one_more(machine, vm):
     before = front_sockets(machine)
     for _ in range(2):
         log_lines = len(machine.daemon.log)
+        start = time.monotonic()
         with contextlib.ExitStack() as stack:
             connections = [stack.enter_context(vm.connect(PORT)) for _ in range(CONNECTIONS_MAX)]
             assert front_sockets(machine) == before + CONNECTIONS_MAX
@@ -259,7 +260,7 @@ def test_every_connection_and_one_more(machine, vm):
             assert vm.run("vsock_probe connect 2 9999")[1].split()[0] == "ECONNRESET"
             assert_echoed(connections)
             told = [line for line in machine.daemon.log[log_lines:] if "max-connections" in line]
-            assert 1 <= len(told) <= 5  # one a second at most
+            assert 1 <= len(told) <= time.monotonic() - start + 1  # one a second at most
             assert "vm1" in told[0]
             assert f"{CONNECTIONS_MAX} are open" in told[0]
         assert eventually(lambda: front_sockets(machine) == before)

@@ -325,6 +325,7 @@ static void packet_of_open(struct vsock_conn *conn, const struct vsock_header *h
 		guest_shut(conn, header->flags);
 		break;
 	case VSOCK_OP_CREDIT_UPDATE:
+		vsock_pace_answered(&conn->pace);
 		break;
 	case VSOCK_OP_CREDIT_REQUEST:
 		if (conn->state == VSOCK_CONN_OPEN)
@@ -404,7 +405,7 @@ void vsock_conn_expired(struct vsock_conn *conn)
 
 uint32_t vsock_conn_readable(const struct vsock_conn *conn)
 {
-	uint32_t left;
+	uint32_t left, pace = UINT32_MAX;
 
 	if (conn->state != VSOCK_CONN_OPEN || !conn->readable || (conn->out & VSOCK_OUT_RESPONSE) ||
 	    (conn->host_shut & VSOCK_SHUTDOWN_SEND) || (conn->guest_shut & VSOCK_SHUTDOWN_RECEIVE))
@@ -413,6 +414,9 @@ uint32_t vsock_conn_readable(const struct vsock_conn *conn)
 	    !vsock_window_is_open(&conn->window, &conn->credit))
 		return 0;
 	left = vsock_credit_left(&conn->credit);
+	if (conn->paced)
+		pace = vsock_pace_left(&conn->pace, conn->credit.sent);
+	left = left < pace ? left : pace;
 	return left < VSOCK_PAYLOAD_MAX ? left : VSOCK_PAYLOAD_MAX;
 }
 
@@ -486,6 +490,10 @@ bool vsock_conn_control(struct vsock_conn *conn, uint64_t now_ns, struct vsock_h
 			conn->deadline_ns = now_ns + VSOCK_LINGER_NS;
 	} else if (conn->out & VSOCK_OUT_CREDIT) {
 		vsock_conn_fill_header(conn, VSOCK_OP_CREDIT_UPDATE, ret);
+	} else if (conn->out & VSOCK_OUT_ASK) {
+		vsock_conn_fill_header(conn, VSOCK_OP_CREDIT_REQUEST, ret);
+		conn->out &= ~(unsigned)VSOCK_OUT_ASK;
+		vsock_pace_asked(&conn->pace, conn->credit.sent);
 	} else {
 		return false;
 	}

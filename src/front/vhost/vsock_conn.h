@@ -21,6 +21,7 @@
 #include "front/vhost/vsock_credit.h"
 #include "front/vhost/vsock_end.h"
 #include "front/vhost/vsock_message.h"
+#include "front/vhost/vsock_pace.h"
 #include "front/vhost/vsock_packet.h"
 #include "front/vhost/vsock_window.h"
 
@@ -43,6 +44,7 @@ enum vsock_out {
 	VSOCK_OUT_RESPONSE = 4,
 	VSOCK_OUT_SHUTDOWN = 8,
 	VSOCK_OUT_CREDIT = 16,
+	VSOCK_OUT_ASK = 32, /* CREDIT_REQUEST: see vsock_pace.h */
 };
 
 /* What an end has become, for vsock_conn_host_event(). */
@@ -60,6 +62,8 @@ struct vsock_conn {
 	uint16_t type; /* enum vsock_type */
 	uint32_t guest_port, host_port;
 	struct vsock_credit credit;
+	struct vsock_pace pace; /* of the bytes to the guest */
+	bool paced;             /* it is kept to; set by the table, beside other connections */
 	/* From the guest, not yet taken by the end; within credit. */
 	struct vsock_buffer buffer;     /* of a stream */
 	struct vsock_messages messages; /* of a seqpacket connection */

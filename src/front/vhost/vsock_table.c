@@ -11,6 +11,7 @@
 #define BUCKETS 1024u
 #define REPLIES_MAX 128u               /* RSTs for packets that belong to no connection */
 #define REFUSED_TOLD_NS TSK_NS_PER_SEC /* how often the log tells of refused connections */
+#define SHARED_TURNS 1024u             /* packets to one connection, until it counts as alone */
 #define RETRY_NS (20 * TSK_NS_PER_MS)  /* after a full backlog */
 
 TAILQ_HEAD(conn_list, vsock_conn);
@@ -40,6 +41,11 @@ struct vsock_table {
 	int said[REPLIES_MAX]; /* places of those that were taken since the last reap */
 	unsigned n_said;
 
+	/* Whose packets go to the guest: as long as those of several do, nobody fills its queue. */
+	uint64_t n_turns;
+	uint64_t other_turn;           /* when another one's packet went than before */
+	const struct vsock_conn *last; /* only compared; NULL: it is gone */
+
 	uint64_t last_id;
 	uint32_t next_port;
 	uint64_t deadline_ns;
@@ -57,6 +63,7 @@ int vsock_table_new(const struct vsock_table_config *config, struct vsock_table 
 	table->config = *config;
 	table->next_port = VSOCK_HOST_PORT_MIN;
 	table->deadline_ns = VSOCK_NEVER_NS;
+	table->n_turns = SHARED_TURNS;
 	TAILQ_INIT(&table->all);
 	TAILQ_INIT(&table->control);
 	TAILQ_INIT(&table->readers);
@@ -199,12 +206,37 @@ static void size_window(struct vsock_conn *conn)
 	}
 }
 
+/* A packet of conn's goes to the guest. */
+static void count_turn(struct vsock_table *table, const struct vsock_conn *conn)
+{
+	table->n_turns++;
+	if (table->last && conn != table->last)
+		table->other_turn = table->n_turns;
+	table->last = conn;
+}
+
+/*
+ * Asks how far the guest has come, if others share its queue.  Only here does it change whether the
+ * answer counts, as the lists go by it.
+ */
+static void pace(struct vsock_conn *conn)
+{
+	const struct vsock_table *table = conn->table;
+
+	conn->paced = table->n_conns > 1 && table->n_turns - table->other_turn < SHARED_TURNS;
+	if (conn->paced && conn->state == VSOCK_CONN_OPEN &&
+	    !(conn->host_shut & VSOCK_SHUTDOWN_SEND) &&
+	    vsock_pace_ask_due(&conn->pace, conn->credit.sent))
+		conn->out |= VSOCK_OUT_ASK;
+}
+
 void vsock_table_relink(struct vsock_conn *conn)
 {
 	struct vsock_table *table = conn->table;
 	bool dead = conn->state == VSOCK_CONN_DEAD;
 
 	size_window(conn);
+	pace(conn);
 	if (conn->hashed && (dead || conn->state == VSOCK_CONN_DRAINING)) {
 		TAILQ_REMOVE(bucket(table, conn->guest_port, conn->host_port), conn, hash_link);
 		conn->hashed = false;
@@ -230,6 +262,8 @@ void vsock_table_reap(struct vsock_table *table)
 		TAILQ_REMOVE(&table->dead, conn, dead_link);
 		TAILQ_REMOVE(&table->all, conn, all_link);
 		table->n_conns--;
+		if (table->last == conn)
+			table->last = NULL;
 		vsock_conn_close_end(conn);
 		vsock_buffer_done(&conn->buffer);
 		vsock_messages_done(&conn->messages);
@@ -382,6 +416,7 @@ bool vsock_table_next_control(struct vsock_table *table, uint64_t now_ns, struct
 		conn = TAILQ_FIRST(&table->control);
 		if (!conn || !vsock_conn_control(conn, now_ns, ret))
 			return false;
+		count_turn(table, conn);
 		vsock_table_relink(conn);
 	}
 	vsock_table_address(table, ret);
@@ -395,6 +430,7 @@ struct vsock_conn *vsock_table_reader(struct vsock_table *table)
 
 void vsock_table_rotate(struct vsock_table *table, struct vsock_conn *conn)
 {
+	count_turn(table, conn);
 	if (!conn->in_readers)
 		return;
 	TAILQ_REMOVE(&table->readers, conn, reader_link);

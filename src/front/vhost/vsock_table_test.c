@@ -365,130 +365,6 @@ static void the_limit_is_kept(void **state)
 	fake_expect(f, VSOCK_OP_RESPONSE);
 }
 
-#define EXTRA (VSOCK_BUF_ALLOC - VSOCK_BUF_ALLOC_MIN)
-
-static void windows_share_what_there_is(void **state)
-{
-	static const uint32_t wanted[] = { VSOCK_BUF_ALLOC, VSOCK_BUF_ALLOC, VSOCK_BUF_ALLOC_MIN };
-	struct fake *f = fake_new_sharing(8, 3 * EXTRA - 1);
-	struct vsock_header h;
-
-	(void)state;
-	for (uint32_t i = 0; i < 3; i++) {
-		send(f, VSOCK_OP_REQUEST, i, 80);
-		assert_int_equal(fake_expect(f, VSOCK_OP_RESPONSE).buf_alloc, wanted[i]);
-	}
-	/* Whoever has been told of a wide one keeps it, whatever becomes of the others. */
-	send(f, VSOCK_OP_CREDIT_REQUEST, 2, 80);
-	assert_int_equal(fake_expect(f, VSOCK_OP_CREDIT_UPDATE).buf_alloc, VSOCK_BUF_ALLOC_MIN);
-	send(f, VSOCK_OP_CREDIT_REQUEST, 0, 80);
-	assert_int_equal(fake_expect(f, VSOCK_OP_CREDIT_UPDATE).buf_alloc, VSOCK_BUF_ALLOC);
-	/* Room that one leaves is the next one's that asks. */
-	send(f, VSOCK_OP_RST, 0, 80);
-	send(f, VSOCK_OP_CREDIT_REQUEST, 2, 80);
-	assert_int_equal(fake_expect(f, VSOCK_OP_CREDIT_UPDATE).buf_alloc, VSOCK_BUF_ALLOC);
-	send(f, VSOCK_OP_REQUEST, 3, 80);
-	assert_int_equal(fake_expect(f, VSOCK_OP_RESPONSE).buf_alloc, VSOCK_BUF_ALLOC_MIN);
-	/* All of it comes back, also by a stop. */
-	vsock_table_stop(f->table);
-	while (vsock_table_next_control(f->table, f->now_ns, &h))
-		;
-	vsock_table_reap(f->table);
-	for (uint32_t i = 0; i < 2; i++) {
-		send(f, VSOCK_OP_REQUEST, i, 80);
-		assert_int_equal(fake_expect(f, VSOCK_OP_RESPONSE).buf_alloc, VSOCK_BUF_ALLOC);
-	}
-	fake_free(f);
-}
-
-#define CROWD 1024u
-
-static struct vsock_conn *crowd[CROWD];
-static unsigned n_crowd;
-
-static ssize_t takes_nothing(void *end, const struct iovec *iov, unsigned n)
-{
-	(void)end;
-	(void)iov;
-	(void)n;
-	return -EAGAIN;
-}
-
-static void closes(void *end)
-{
-	(void)end;
-}
-
-static int open_unread(void *context, uint64_t id, uint32_t port, struct vsock_conn *conn)
-{
-	static const struct vsock_end_ops ops = { .write = takes_nothing, .close = closes };
-
-	(void)context;
-	(void)id;
-	(void)port;
-	crowd[n_crowd++] = conn;
-	conn->end.ops = &ops;
-	return 1;
-}
-
-/* Sends n bytes that nobody takes, in packets as large as Linux has them. */
-static void fill(struct fake *f, uint32_t guest_port, uint32_t n)
-{
-	static char bytes[VSOCK_PAYLOAD_MAX];
-	struct vsock_header h = fake_header(VSOCK_OP_RW, guest_port, 80);
-
-	for (; n; n -= h.len) {
-		h.len = n < sizeof(bytes) ? n : (uint32_t)sizeof(bytes);
-		fake_packet(f, &h, bytes);
-	}
-}
-
-/* The worst that a guest can do: all connections, each window full, and nobody reads. */
-static void what_is_held_for_a_guest_is_bounded(void **state)
-{
-	struct fake f = { .now_ns = TSK_NS_PER_SEC };
-	struct vsock_table_config config = { .guest_cid = FAKE_CID,
-					     .connections_max = CROWD,
-					     .window_bytes_max = 64u << 20,
-					     .open = open_unread };
-	uint64_t bound = config.window_bytes_max + (uint64_t)CROWD * VSOCK_BUF_ALLOC_MIN;
-	uint64_t held = 0;
-
-	(void)state;
-	n_crowd = 0;
-	assert_int_equal(vsock_table_new(&config, &f.table), 0);
-	for (uint32_t i = 0; i < CROWD; i++) {
-		send(&f, VSOCK_OP_REQUEST, i, 80);
-		fill(&f, i, fake_expect(&f, VSOCK_OP_RESPONSE).buf_alloc);
-	}
-	/* What was announced was taken, to the last byte, and no more is announced. */
-	fake_expect_nothing(&f);
-	assert_int_equal(vsock_table_connections(f.table), CROWD);
-	for (uint32_t i = 0; i < CROWD; i++)
-		held += crowd[i]->buffer.size;
-	assert_in_range(held, bound - EXTRA, bound);
-	fill(&f, 7, 1);
-	fake_expect(&f, VSOCK_OP_RST);
-	vsock_table_free(f.table);
-}
-
-static void answers_pile_up_to_a_bound(void **state)
-{
-	struct fake *f = *state;
-	unsigned n = 0;
-
-	while (!vsock_table_is_full(f->table)) {
-		send(f, VSOCK_OP_RW, n, 80);
-		assert_true(++n < 10000);
-	}
-	/* One who asks nevertheless gets nothing, and nothing breaks. */
-	send(f, VSOCK_OP_RW, n, 80);
-	for (unsigned i = 0; i < n; i++)
-		assert_int_equal(fake_expect(f, VSOCK_OP_RST).dst_port, i);
-	fake_expect_nothing(f);
-	assert_false(vsock_table_is_full(f->table));
-}
-
 static struct vsock_conn *greet(struct fake *f)
 {
 	struct vsock_conn *conn = vsock_table_greet(f->table, VSOCK_TYPE_STREAM, f->now_ns);
@@ -675,25 +551,6 @@ static void a_host_that_has_left_still_gets_its_bytes_through(void **state)
 	assert_int_equal(fake_expect(f, VSOCK_OP_SHUTDOWN).flags, VSOCK_SHUTDOWN_BOTH);
 }
 
-static void readers_take_turns(void **state)
-{
-	static const char bytes[100];
-	struct fake *f = *state;
-	struct vsock_header h;
-	char buf[10];
-
-	for (uint32_t i = 0; i < 3; i++) {
-		send(f, VSOCK_OP_REQUEST, i, 80);
-		fake_expect(f, VSOCK_OP_RESPONSE);
-		f->ends[i].give = bytes;
-		f->ends[i].n_give = sizeof(bytes);
-	}
-	for (uint32_t i = 0; i < 12; i++) {
-		assert_int_equal(fake_data(f, buf, sizeof(buf), &h), 10);
-		assert_int_equal(h.dst_port, i % 3);
-	}
-}
-
 static void a_stopped_guest_hears_of_its_connections_when_it_runs_again(void **state)
 {
 	struct fake *f = *state;
@@ -769,9 +626,6 @@ int main(void)
 		CASE(unanswered_requests_count_as_connections),
 		CASE(anything_but_patience_is_refused_while_connecting),
 		CASE(the_limit_is_kept),
-		CASE(windows_share_what_there_is),
-		CASE(what_is_held_for_a_guest_is_bounded),
-		CASE(answers_pile_up_to_a_bound),
 		CASE(the_host_connects_to_the_guest),
 		CASE(host_ports_are_fresh),
 		CASE(a_guest_that_refuses_closes_the_hosts_socket),
@@ -781,7 +635,6 @@ int main(void)
 		CASE(a_bad_line_or_none_closes_the_hosts_socket),
 		CASE(a_host_that_cannot_take_its_ok_is_dropped),
 		CASE(a_host_that_has_left_still_gets_its_bytes_through),
-		CASE(readers_take_turns),
 		CASE(a_stopped_guest_hears_of_its_connections_when_it_runs_again),
 		CASE(a_vm_that_is_gone_leaves_nothing),
 		CASE(an_end_may_tell_of_events_at_any_time),
