@@ -222,8 +222,8 @@ static void an_empty_message_is_handed_over(void **state)
 
 static void a_message_that_waits_holds_up_nobody(void **state)
 {
+	struct vsock_header h, update = message_packet(VSOCK_OP_CREDIT_UPDATE, 1, 80);
 	struct fixture *f = *state;
-	struct vsock_header h;
 	int host, other, stream;
 
 	offer_rx(f, RING - 1, 4096, 4096);
@@ -243,12 +243,11 @@ static void a_message_that_waits_holds_up_nobody(void **state)
 	send_data(f, 3, 80, big, 7);
 	turn(f);
 	assert_int_equal(recv(stream, got, sizeof(got), 0), 7);
-	h = message_packet(VSOCK_OP_CREDIT_UPDATE, 1, 80);
-	h.fwd_cnt = 200000;
-	send_packet(f, &h, "");
-	do
+	do {
+		update.fwd_cnt = 200000;
+		send_packet(f, &update, "");
 		assert_true(receive(f, &h, got, sizeof(got)));
-	while (!(h.flags & VSOCK_SEQ_EOM));
+	} while (!(h.flags & VSOCK_SEQ_EOM));
 	close(host);
 	close(other);
 	close(stream);
