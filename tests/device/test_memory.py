@@ -17,24 +17,30 @@ GIB = 1 << 30
 HUGE_PAGES = "/proc/sys/vm/nr_hugepages"
 
 
+def reserved_huge_pages():
+    with open(HUGE_PAGES, encoding="ascii") as file:
+        return int(file.read())
+
+
+def reserve_huge_pages(n):
+    with open(HUGE_PAGES, "w", encoding="ascii") as file:
+        file.write(str(n))
+
+
 @pytest.fixture
 def huge_pages():
     """Sixteen huge pages, given back afterwards."""
-    with open(HUGE_PAGES, encoding="ascii") as file:
-        before = int(file.read())
     try:
-        with open(HUGE_PAGES, "w", encoding="ascii") as file:
-            file.write(str(before + 16))
+        before = reserved_huge_pages()
+        reserve_huge_pages(before + 16)
     except OSError:
         pytest.skip("huge pages cannot be reserved: this takes root, and a writable /proc/sys")
     try:
-        with open(HUGE_PAGES, encoding="ascii") as file:
-            if int(file.read()) < before + 16:
-                pytest.skip("the machine has no 32 MiB in huge pages to spare")
+        if reserved_huge_pages() < before + 16:
+            pytest.skip("the machine has no 32 MiB in huge pages to spare")
         yield
     finally:
-        with open(HUGE_PAGES, "w", encoding="ascii") as file:
-            file.write(str(before))
+        reserve_huge_pages(before)
 
 
 @pytest.mark.parametrize("kind", ["memfd", "file"])

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Guest memory is mapped between two guards: a pointer that leaves it does not come to lie in another
- * mapping unseen.  The linker leads all calls here, those of the sanitizers among them, which are
- * none of ours.
+ * mapping unseen.  The linker leads all calls here (mmap() is mmap64() with 64-bit offsets); those of
+ * the sanitizers among them are none of ours.
  */
 #ifndef VHOST_DEVICE_FUZZ_GUARD_H
 #define VHOST_DEVICE_FUZZ_GUARD_H
@@ -16,8 +16,8 @@
 
 static void *guarded[256];
 
-void *__real_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
-void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
+void *__real_mmap64(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
 int __real_munmap(void *addr, size_t size);
 int __wrap_munmap(void *addr, size_t size);
 
@@ -30,18 +30,18 @@ static void **find_guarded(const void *addr)
 	return NULL;
 }
 
-void *__wrap_mmap(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
+void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
 {
 	void **place = fd >= 0 && (flags & MAP_SHARED) ? find_guarded(NULL) : NULL;
 	char *room;
 
 	if (!place)
-		return __real_mmap(addr, size, prot, flags, fd, offset);
-	room = __real_mmap(NULL, size + 2 * GUARD, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		return __real_mmap64(addr, size, prot, flags, fd, offset);
+	room = __real_mmap64(NULL, size + 2 * GUARD, PROT_NONE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (room == MAP_FAILED)
 		return room;
-	*place = __real_mmap(room + GUARD, size, prot, flags | MAP_FIXED, fd, offset);
+	*place = __real_mmap64(room + GUARD, size, prot, flags | MAP_FIXED, fd, offset);
 	if (*place == MAP_FAILED) {
 		*place = NULL;
 		__real_munmap(room, size + 2 * GUARD);
