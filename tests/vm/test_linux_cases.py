@@ -19,6 +19,8 @@ OWN_PORT = 7700  # the guest's, when it chooses
 SMALL_BUFFER = 128 << 10
 PACKET = 64 << 10
 PERIOD = 251
+PIECES = [[4096, 4096, 200], [4096, 8192, 12288], [65536, 65536, 65536], [4096, "100@1", 4096]]
+KINDS = {socket.SOCK_STREAM: "stream", socket.SOCK_SEQPACKET: "seqpacket"}
 
 
 def pattern(start, n):
@@ -92,11 +94,14 @@ class HostEnd:
         return len(data)
 
     def recv(self, n):
+        """So many bytes, or one message."""
         done = 0
         while done < n and (part := self._receive(n - done)):
             if isinstance(part, str):
                 return part
             done += part
+            if self.connection.type == socket.SOCK_SEQPACKET:
+                break
         return done
 
     def attempt(self, n):
@@ -125,26 +130,39 @@ class HostEnd:
 class Pair:
     """Both ends of one connection, guest and host; client is the one that has connected."""
 
-    def __init__(self, vm, guest_connects):
+    def __init__(self, vm, guest_connects, kind=socket.SOCK_STREAM):
         self.guest = GuestEnd(vm, 1)
+        assert self.guest.ask("kind", KINDS[kind]) == 0
         if guest_connects:
-            with listening(vm) as listener:
+            with listening(vm, kind) as listener:
                 assert self.guest.ask("connect", 2, HOST_PORT) == 0
                 self.host = HostEnd(listener.accept()[0])
             self.client, self.server = self.guest, self.host
         else:
             listener = GuestEnd(vm, 0)
             assert listener.ask("listen", GUEST_PORT) == 0
-            self.host = HostEnd(vm.connect(GUEST_PORT))
+            self.host = HostEnd(connect(vm, kind))
             assert self.guest.ask("accept", listener.slot) == 0
             listener.close()
             self.client, self.server = self.host, self.guest
 
 
+def connect(vm, kind):
+    """The host's socket of a connection to GUEST_PORT."""
+    if kind == socket.SOCK_STREAM:
+        return vm.connect(GUEST_PORT)
+    connection = socket.socket(socket.AF_UNIX, kind)
+    connection.settimeout(TIMEOUT_S)
+    connection.connect(f"{vm.uds}.seqpacket")
+    connection.send(b"CONNECT %d" % GUEST_PORT)
+    assert connection.recv(100).startswith(b"OK ")
+    return connection
+
+
 @contextlib.contextmanager
-def listening(vm):
+def listening(vm, kind=socket.SOCK_STREAM):
     path = vm.uds.with_name(f"{vm.uds.name}_{HOST_PORT}")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+    with socket.socket(socket.AF_UNIX, kind) as listener:
         listener.settimeout(TIMEOUT_S)
         listener.bind(str(path))
         try:
@@ -166,6 +184,13 @@ def puppet(vm):
 @pytest.fixture(params=["guest-connects", "host-connects"])
 def pair(request, puppet):
     both = Pair(puppet, request.param == "guest-connects")
+    yield both
+    both.host.close()
+
+
+@pytest.fixture(params=["guest-connects", "host-connects"])
+def message_pair(request, puppet):
+    both = Pair(puppet, request.param == "guest-connects", socket.SOCK_SEQPACKET)
     yield both
     both.host.close()
 
@@ -242,20 +267,31 @@ def test_writer_hears_that_nobody_reads_any_more(pair):
     assert pair.client.send(1) == "EPIPE"
 
 
+def send_without_a_copy(pair, pieces, how="zerocopy"):
+    """The guest sends the pieces of its memory, and the host reads them in one go."""
+    total = sum(int(str(piece).split("@")[0]) for piece in pieces)
+    pair.guest.vm.guest.start(pair.guest.command("zerocopy", *pieces))
+    assert pair.host.recv(total) == total
+    status, output = pair.guest.vm.guest.finish()
+    assert (status, output.split()) == (0, [str(total), how])
+
+
 def test_bytes_without_a_copy(pair):
     """Their packets lie in several pieces of the guest's memory.  The last message exceeds what the
     device takes unread: Linux then copies."""
     need_newer_kernel(pair.guest, "has no MSG_ZEROCOPY for vsock")
-    for pieces in ([4096, 4096, 200], [4096, 8192, 12288], [65536, 65536, 65536],
-                   [4096, "100@1", 4096], [409600]):
-        total = sum(int(str(piece).split("@")[0]) for piece in pieces)
-        pair.guest.vm.guest.start(pair.guest.command("zerocopy", *pieces))
-        assert pair.host.recv(total) == total
-        status, output = pair.guest.vm.guest.finish()
-        assert (status, output.split()) == \
-            (0, [str(total), "copied" if len(pieces) == 1 else "zerocopy"])
-        if len(pieces) > 1:  # one message, one answer
-            assert pair.guest.ask("errors") == "EAGAIN"
+    for pieces in PIECES:
+        send_without_a_copy(pair, pieces)
+        assert pair.guest.ask("errors") == "EAGAIN"
+    send_without_a_copy(pair, [409600], "copied")
+
+
+def test_messages_without_a_copy(message_pair):
+    need_newer_kernel(message_pair.guest, "has no MSG_ZEROCOPY for vsock")
+    for pieces in PIECES:
+        send_without_a_copy(message_pair, pieces)
+        assert message_pair.host.attempt(1) == "EAGAIN"  # it was one message
+        assert message_pair.guest.ask("errors") == "EAGAIN"
 
 
 def test_a_port_serves_again_once_the_peer_has_seen_the_end(puppet):

@@ -8,6 +8,7 @@
  *
  * SLOT is the socket's number.  The verbs:
  *
+ *   kind stream|seqpacket     of the sockets made from now on; streams at first
  *   bind PORT                 a new socket with a port, which does not listen
  *   listen PORT
  *   accept SLOT               a new socket, of the one that listens
@@ -15,7 +16,7 @@
  *   send N                    prints how many bytes were taken; of 0 bytes only the error is of interest
  *   zerocopy SIZE[@OFFSET]... sends pieces of memory, each so far behind the start of a page, without
  *                             a copy; prints their sum, and "zerocopy" or "copied" once they are free again
- *   recv N                    waits for so many bytes, or the end
+ *   recv N                    waits for so many bytes, or the end, or for one message
  *   try N                     takes what is there, at most N
  *   peek N                    waits for N bytes, which stay
  *   fault                     reads into memory that is not there
@@ -72,6 +73,7 @@ struct reply {
 };
 
 static struct slot slots[SLOTS];
+static int kind = SOCK_STREAM;
 static unsigned char bytes[BYTES_MAX];
 
 static void die(const char *what)
@@ -147,7 +149,7 @@ static int make(struct slot *slot, uint32_t port)
 		.svm_cid = VMADDR_CID_ANY,
 		.svm_port = port,
 	};
-	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_VSOCK, kind | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
@@ -158,6 +160,13 @@ static int make(struct slot *slot, uint32_t port)
 	    bind(fd, (const struct sockaddr *)&address, sizeof(address)) < 0)
 		return -errno;
 	return 0;
+}
+
+static struct reply do_kind(struct slot *slot, char **words)
+{
+	(void)slot;
+	kind = strcmp(words[0], "seqpacket") == 0 ? SOCK_SEQPACKET : SOCK_STREAM;
+	return number(0);
 }
 
 static struct reply do_bind(struct slot *slot, char **words)
@@ -323,6 +332,8 @@ static struct reply do_recv(struct slot *slot, char **words)
 		if (r == 0)
 			break;
 		done += (size_t)r;
+		if (kind == SOCK_SEQPACKET)
+			break;
 	}
 	if (!is_pattern(bytes, done, slot->received))
 		return number(-EBADMSG);
@@ -436,12 +447,13 @@ static const struct verb {
 	unsigned n_words; /* at least */
 	struct reply (*run)(struct slot *slot, char **words);
 } verbs[] = {
-	{ "accept", 1, do_accept }, { "bind", 1, do_bind },       { "buffer", 1, do_buffer },
-	{ "close", 0, do_close },   { "connect", 2, do_connect }, { "errors", 0, do_errors },
-	{ "fault", 0, do_fault },   { "hangup", 0, do_hangup },   { "listen", 1, do_listen },
-	{ "lowat", 1, do_lowat },   { "peek", 1, do_peek },       { "readable", 1, do_readable },
-	{ "recv", 1, do_recv },     { "send", 1, do_send },       { "shutdown", 1, do_shutdown },
-	{ "try", 1, do_try },       { "unsent", 0, do_unsent },   { "zerocopy", 1, do_zerocopy },
+	{ "accept", 1, do_accept },     { "bind", 1, do_bind },       { "buffer", 1, do_buffer },
+	{ "close", 0, do_close },       { "connect", 2, do_connect }, { "errors", 0, do_errors },
+	{ "fault", 0, do_fault },       { "hangup", 0, do_hangup },   { "kind", 1, do_kind },
+	{ "listen", 1, do_listen },     { "lowat", 1, do_lowat },     { "peek", 1, do_peek },
+	{ "readable", 1, do_readable }, { "recv", 1, do_recv },       { "send", 1, do_send },
+	{ "shutdown", 1, do_shutdown }, { "try", 1, do_try },         { "unsent", 0, do_unsent },
+	{ "zerocopy", 1, do_zerocopy },
 };
 
 /* Does what a line says, "SLOT VERB WORD...". */
