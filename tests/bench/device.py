@@ -222,15 +222,15 @@ def idle(candidate):
 
 
 def bare(candidate, folder, *words):
-    """The numbers of bare_driver with a new back end, and CPU seconds of that."""
-    with ExitStack() as stack, tempfile.TemporaryDirectory(dir=folder) as name:
+    """The numbers of bare_driver with a new back end, and the CPU seconds of that."""
+    with tempfile.TemporaryDirectory(dir=folder) as name, ExitStack() as stack:
         vhost, uds = Path(name) / "vhost", Path(name) / "uds"
         host_end(stack, uds)
         pids = candidate.start(stack, vhost, uds)
-        before = cpu_s(pids())
+        before = bench.cpu_s(pids())  # with the threads that have ended: the peer's do, with its VMM
         numbers = subprocess.run([BUILD / "tests/bench/bare_driver", vhost, *map(str, words)],
                                  check=True, capture_output=True, text=True).stdout.split()
-        return [float(number) for number in numbers], cpu_s(pids()) - before
+        return [float(number) for number in numbers], bench.cpu_s(pids()) - before
 
 
 def bare_round(candidate, folder):

@@ -118,8 +118,8 @@ static void messages_of_the_guest_arrive_whole(void **state)
 		assert_int_equal(end->taken_lens[i], sizes[i]);
 		assert_memory_equal(end->taken + taken, big + i, sizes[i]);
 		taken += sizes[i];
-		if (vsock_table_has_control(f->table))
-			expect(f, VSOCK_OP_CREDIT_UPDATE);
+		send_op(f, VSOCK_OP_CREDIT_REQUEST, 0);
+		assert_int_equal(expect(f, VSOCK_OP_CREDIT_UPDATE).fwd_cnt, taken);
 	}
 	fake_expect_nothing(f);
 }
@@ -209,8 +209,9 @@ static void a_long_message_gets_the_credit_that_it_needs(void **state)
 	fake_expect_nothing(f);
 	/* The rest of the window, and then it must wait. */
 	send_part(f, 0, VSOCK_PAYLOAD_MAX, 0);
-	assert_int_equal(expect(f, VSOCK_OP_CREDIT_UPDATE).fwd_cnt, 100000);
+	fake_expect_nothing(f);
 	send_part(f, VSOCK_PAYLOAD_MAX, VSOCK_PAYLOAD_MAX, 0);
+	assert_int_equal(expect(f, VSOCK_OP_CREDIT_UPDATE).fwd_cnt, 100000);
 	send_part(f, 2 * VSOCK_PAYLOAD_MAX, VSOCK_PAYLOAD_MAX, 0);
 	send_part(f, 3 * VSOCK_PAYLOAD_MAX, VSOCK_PAYLOAD_MAX, EOM);
 	assert_int_equal(end->n_taken_lens, 2);

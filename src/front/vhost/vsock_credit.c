@@ -70,10 +70,14 @@ bool vsock_credit_update_due(const struct vsock_credit *credit)
 	uint32_t under_way = credit->received - credit->told_fwd;
 	uint32_t left = under_way < told ? told - under_way : 0;
 
-	/* At half of the window a sender of full packets has two more to send meanwhile. */
+	/*
+	 * With a quarter of a large window left a sender of full packets has one to send meanwhile.
+	 * Each update costs the guest an interrupt; and a sender that never has to wait for credit
+	 * keeps a CPU from whoever else waits for it.
+	 */
 	return credit->told_alloc &&
 	       (credit->fwd != credit->told_fwd || window(credit) != credit->told_alloc) &&
-	       left < wanted - wanted / 2;
+	       left <= wanted / 4;
 }
 
 void vsock_credit_tell(struct vsock_credit *credit, struct vsock_header *header)

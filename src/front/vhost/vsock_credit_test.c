@@ -159,11 +159,13 @@ static void an_update_is_due_before_the_guest_stalls(void **state)
 	assert_int_equal(vsock_credit_receive(&c, 65536), 0);
 	vsock_credit_pass_on(&c, 65536);
 	assert_false(vsock_credit_update_due(&c));
-	assert_int_equal(vsock_credit_receive(&c, 65537), 0);
+	assert_int_equal(vsock_credit_receive(&c, 131071), 0);
+	assert_false(vsock_credit_update_due(&c));
+	assert_int_equal(vsock_credit_receive(&c, 1), 0);
 	assert_true(vsock_credit_update_due(&c));
 	tell(&c);
 	/* Nothing new to tell. */
-	assert_int_equal(vsock_credit_receive(&c, VSOCK_BUF_ALLOC - 65537), 0);
+	assert_int_equal(vsock_credit_receive(&c, VSOCK_BUF_ALLOC - 131072), 0);
 	assert_false(vsock_credit_update_due(&c));
 	vsock_credit_pass_on(&c, 1);
 	assert_true(vsock_credit_update_due(&c));
@@ -217,10 +219,10 @@ static void a_guest_without_a_buffer_gets_its_updates(void **state)
 	(void)state;
 	tell(&c);
 	assert_int_equal(hear(&c, 0, 0), 0);
-	assert_int_equal(vsock_credit_receive(&c, 65536), 0);
-	vsock_credit_pass_on(&c, 65536);
+	assert_int_equal(vsock_credit_receive(&c, 196607), 0);
+	vsock_credit_pass_on(&c, 196607);
 	assert_false(vsock_credit_update_due(&c));
-	assert_int_equal(vsock_credit_receive(&c, 65537), 0);
+	assert_int_equal(vsock_credit_receive(&c, 1), 0);
 	assert_true(vsock_credit_update_due(&c));
 }
 
