@@ -37,20 +37,20 @@ static inline void tsk_closep(int *fd)
 #define _cleanup_close_ _cleanup_(tsk_closep)
 
 /* Both look at their argument once. */
-#define TAKE_PTR(p)                            \
-	({                                     \
-		__typeof__(p) *_place = &(p);  \
+#define TAKE_PTR(p)                             \
+	({                                      \
+		__typeof__(p) *_place = &(p);   \
 		__typeof__(p) _taken = *_place; \
-		*_place = NULL;                \
-		_taken;                        \
+		*_place = NULL;                 \
+		_taken;                         \
 	})
 
-#define TAKE_FD(fd)                    \
-	({                             \
-		int *_place = &(fd);   \
-		int _taken = *_place;  \
-		*_place = -1;          \
-		_taken;                \
+#define TAKE_FD(fd)                   \
+	({                            \
+		int *_place = &(fd);  \
+		int _taken = *_place; \
+		*_place = -1;         \
+		_taken;               \
 	})
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

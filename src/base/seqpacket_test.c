@@ -175,8 +175,8 @@ static void test_too_many_fds_to_send(void **state)
 
 static void test_hostile_fds_are_closed(void **state)
 {
-	static const unsigned counts[] = { TSK_SEQPACKET_FDS_MAX + 1, TSK_SEQPACKET_FDS_MAX + 2, 64, 252,
-					   253 };
+	static const unsigned counts[] = { TSK_SEQPACKET_FDS_MAX + 1, TSK_SEQPACKET_FDS_MAX + 2, 64,
+					   252, 253 };
 	struct fixture f;
 	int before;
 

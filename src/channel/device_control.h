@@ -30,7 +30,8 @@
 
 enum device_msg_type {
 	/* supervisor → front */
-	DEVICE_SESSION = 1, /* a VMM's session.  fds: the VMM's socket, the ledger, then the kept ones
+	DEVICE_SESSION =
+		1, /* a VMM's session.  fds: the VMM's socket, the ledger, then the kept ones
 			     * by rising number; state: none when the VMM has just connected */
 	DEVICE_STEPPED = 2, /* answers STEP; result -errno: the VMM cannot be answered */
 

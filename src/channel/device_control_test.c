@@ -13,7 +13,7 @@
 #include "base/seqpacket.h"
 
 struct fixture {
-	int a, b; /* the channel */
+	int a, b;        /* the channel */
 	int vmm, device; /* the VMM's socket, from both sides */
 };
 
@@ -102,10 +102,9 @@ static void malformed_messages_are_refused_on_both_sides(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(malformed); i++) {
 		assert_int_equal(device_control_send(f->a, &malformed[i], fds), -EINVAL);
-		assert_int_equal(
-			tsk_seqpacket_send(f->a, &malformed[i], sizeof(malformed[i]), fds,
-					   malformed[i].kept ? 1 : 0),
-			0);
+		assert_int_equal(tsk_seqpacket_send(f->a, &malformed[i], sizeof(malformed[i]), fds,
+						    malformed[i].kept ? 1 : 0),
+				 0);
 		assert_int_equal(device_control_recv(f->b, &got, fds), -EPROTO);
 		fds[0] = fds[1] = fds[2] = f->a;
 	}

@@ -21,7 +21,8 @@ enum front_msg_type {
 	FRONT_START = 1,       /* the first message, once; `start` is set */
 	FRONT_CONNECTION = 2,  /* fd: a guest's stream to port 9999 */
 	FRONT_HOST_STREAM = 3, /* fd: a host program's socket, of either type; CONNECT follows */
-	FRONT_DEVICE = 4, /* fd: the channel of the built-in device (channel/device_control.h), once */
+	FRONT_DEVICE =
+		4, /* fd: the channel of the built-in device (channel/device_control.h), once */
 	FRONT_WORKER = 5, /* answers SPAWN. id; result 0: fd is its control socket, else -errno */
 	/* id; value: the wait status.  Comes once for each FRONT_WORKER with result 0. */
 	FRONT_WORKER_EXITED = 6,

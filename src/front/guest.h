@@ -36,7 +36,7 @@ struct guest {
 	struct socket_carriers *carriers;
 	struct vsock_device *device; /* NULL without the built-in device */
 	struct device_link *device_link;
-	uv_timer_t *timer;           /* the time to be idle, or to stop */
+	uv_timer_t *timer; /* the time to be idle, or to stop */
 	struct counters counters;
 };
 

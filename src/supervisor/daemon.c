@@ -42,12 +42,9 @@ struct daemon {
 static void on_accepted(struct listener *listener, const char *name, int fd)
 {
 	static const enum front_msg_type types[] = {
-		[LISTENER_VSOCK] = FRONT_CONNECTION,
-		[LISTENER_UNIX] = FRONT_CONNECTION,
-		[LISTENER_HYBRID] = FRONT_CONNECTION,
-		[LISTENER_TCP] = FRONT_CONNECTION,
-		[LISTENER_HOST] = FRONT_HOST_STREAM,
-		[LISTENER_HOST_SEQPACKET] = FRONT_HOST_STREAM,
+		[LISTENER_VSOCK] = FRONT_CONNECTION,  [LISTENER_UNIX] = FRONT_CONNECTION,
+		[LISTENER_HYBRID] = FRONT_CONNECTION, [LISTENER_TCP] = FRONT_CONNECTION,
+		[LISTENER_HOST] = FRONT_HOST_STREAM,  [LISTENER_HOST_SEQPACKET] = FRONT_HOST_STREAM,
 	};
 	struct daemon *d = listener->context;
 	struct guest *guest;

@@ -28,12 +28,12 @@ struct guest {
 	uint64_t cid;                /* of the built-in device, else 0 */
 	char uds[ADDRESS_PATH_SIZE]; /* or empty */
 
-	struct device *device;       /* NULL without the built-in device */
-	struct front_process *front; /* NULL: none now */
+	struct device *device;         /* NULL without the built-in device */
+	struct front_process *front;   /* NULL: none now */
 	struct front_process *leaving; /* lost, but not gone: it may still write to the device */
-	bool keep;                   /* it shall always have one */
-	unsigned crashes;            /* in a row */
-	uint64_t not_before_ns;      /* the next front */
+	bool keep;                     /* it shall always have one */
+	unsigned crashes;              /* in a row */
+	uint64_t not_before_ns;        /* the next front */
 	uv_timer_t restart;
 	uint64_t refused; /* connections */
 };

@@ -328,8 +328,8 @@ static int get_vring_base(struct vhost_backend *backend, const struct vhost_user
 		return -EINVAL;
 	state.num = vhost_queue_end(queue);
 	let_go(backend, VHOST_FD_KICK + queue->index);
-	backend->step.reply_bytes = (uint32_t)vhost_user_reply_state(msg->header.request, &state,
-								     backend->step.reply);
+	backend->step.reply_bytes =
+		(uint32_t)vhost_user_reply_state(msg->header.request, &state, backend->step.reply);
 	return 0;
 }
 

@@ -52,11 +52,11 @@ struct vhost_keeper {
 
 /* A session of a VMM, from its beginning or from where another process left it. */
 struct vhost_session {
-	int fd;                    /* the VMM's socket */
-	int kept[DEVICE_FDS_MAX];  /* by number, -1: none */
-	const void *state;         /* as kept; hostile */
-	uint32_t state_bytes;      /* 0: it begins */
-	struct ledger *ledger;     /* stays the caller's; NULL: nobody goes on after us */
+	int fd;                   /* the VMM's socket */
+	int kept[DEVICE_FDS_MAX]; /* by number, -1: none */
+	const void *state;        /* as kept; hostile */
+	uint32_t state_bytes;     /* 0: it begins */
+	struct ledger *ledger;    /* stays the caller's; NULL: nobody goes on after us */
 	struct vhost_keeper keeper;
 };
 

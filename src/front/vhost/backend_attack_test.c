@@ -129,7 +129,22 @@ static void fds_that_no_request_has_go_with_their_message(void **state)
 static void fds_of_the_next_message_are_left_to_it(void **state)
 {
 	struct vmm *v = *state;
-	unsigned char num[20] = { VHOST_USER_SET_VRING_NUM, 0, 0, 0, 1, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0,
+	unsigned char num[20] = { VHOST_USER_SET_VRING_NUM,
+				  0,
+				  0,
+				  0,
+				  1,
+				  0,
+				  0,
+				  0,
+				  8,
+				  0,
+				  0,
+				  0,
+				  0,
+				  0,
+				  0,
+				  0,
 				  VMM_QUEUE_SIZE };
 	unsigned char call[20] = { VHOST_USER_SET_VRING_CALL, 0, 0, 0, 1, 0, 0, 0, 8 };
 

@@ -76,8 +76,7 @@ void ledger_stopped(struct ledger *ledger, unsigned q, uint16_t base)
 
 bool ledger_queue(const struct ledger *ledger, unsigned q, uint16_t *ret)
 {
-	uint32_t word =
-		ledger ? __atomic_load_n(&ledger->page->queues[q], __ATOMIC_RELAXED) : 0;
+	uint32_t word = ledger ? __atomic_load_n(&ledger->page->queues[q], __ATOMIC_RELAXED) : 0;
 
 	*ret = (uint16_t)word;
 	return word & RUNS;

@@ -10,7 +10,7 @@ struct test_keeper {
 	int kept[DEVICE_FDS_MAX]; /* duplicates, -1: none */
 	struct device_msg last;
 	unsigned steps;
-	bool waits;  /* answer later: test_keeper_answer() */
+	bool waits;   /* answer later: test_keeper_answer() */
 	bool forgets; /* steps get lost, as those of a front that dies */
 };
 
@@ -54,8 +54,9 @@ static inline void test_keeper_init(struct test_keeper *keeper)
 /* A session that begins on fd, which the session takes. */
 static inline struct vhost_session test_keeper_begin(struct test_keeper *keeper, int fd)
 {
-	struct vhost_session session = { .fd = fd,
-					 .keeper = { .step = test_keeper_step, .context = keeper } };
+	struct vhost_session session = {
+		.fd = fd, .keeper = { .step = test_keeper_step, .context = keeper }
+	};
 
 	test_keeper_init(keeper);
 	keeper->fd = dup(fd);

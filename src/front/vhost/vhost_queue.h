@@ -29,7 +29,7 @@ struct vhost_queue {
 	bool has_addr;
 	bool enabled; /* by SET_VRING_ENABLE */
 	struct vhost_user_addr addr;
-	struct kick *kick; /* NULL: not said yet */
+	struct kick *kick;   /* NULL: not said yet */
 	bool kick_is_polled; /* it has no fd */
 	int call_fd, err_fd;
 

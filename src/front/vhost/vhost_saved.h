@@ -36,7 +36,8 @@ struct vhost_saved_queue {
 };
 
 struct vhost_saved {
-	uint32_t version; /* VHOST_SAVED_VERSION; append only, below another version nothing is read */
+	uint32_t
+		version; /* VHOST_SAVED_VERSION; append only, below another version nothing is read */
 	uint32_t features_known;
 	uint64_t features;
 	uint32_t regions_used; /* bit i: regions[i] is there */

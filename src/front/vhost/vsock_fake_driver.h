@@ -435,8 +435,8 @@ static void send_op(struct fixture *f, unsigned op, uint32_t guest_port, uint32_
 	send_packet(f, &h, "");
 }
 
-static inline void send_data(struct fixture *f, uint32_t guest_port, uint32_t host_port, const void *bytes,
-		      size_t len)
+static inline void send_data(struct fixture *f, uint32_t guest_port, uint32_t host_port,
+			     const void *bytes, size_t len)
 {
 	struct vsock_header h = packet(VSOCK_OP_RW, guest_port, host_port);
 

@@ -483,8 +483,7 @@ static void greeting(struct vsock_conn *conn, uint64_t now_ns)
 		conn->guest_port = port;
 		conn->host_port = fresh_port(conn->table, port);
 		insert(conn);
-		conn->place =
-			enter(conn->table, conn->type, conn->guest_port, conn->host_port);
+		conn->place = enter(conn->table, conn->type, conn->guest_port, conn->host_port);
 		vsock_conn_request(conn, now_ns);
 	}
 }

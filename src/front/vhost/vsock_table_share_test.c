@@ -237,10 +237,8 @@ static void bulk_is_paced_beside_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(windows_share_what_there_is),
-		CASE(what_is_held_for_a_guest_is_bounded),
-		CASE(answers_pile_up_to_a_bound),
-		CASE(readers_take_turns),
+		CASE(windows_share_what_there_is), CASE(what_is_held_for_a_guest_is_bounded),
+		CASE(answers_pile_up_to_a_bound),  CASE(readers_take_turns),
 		CASE(bulk_is_paced_beside_others),
 	};
 
