@@ -224,7 +224,9 @@ static int begin_guest(struct config *config, const char *name, struct section *
 	bool by_connection = strcmp(name, "tcp") == 0;
 
 	if (strncmp(name, "uid-", 4) == 0 || strncmp(name, "cid-", 4) == 0)
-		by_connection = quantity_number(name + 4, 0, UINT32_MAX, &number) == 0;
+		/* Written as the connection's name is: without zeros before it, which could be many. */
+		by_connection = quantity_number(name + 4, 0, UINT32_MAX, &number) == 0 &&
+				(name[4] != '0' || !name[5]);
 	if (!by_connection && address_check_name(name, reterr) < 0)
 		return -EINVAL;
 	if (find_guest(config, name))

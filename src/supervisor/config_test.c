@@ -121,6 +121,10 @@ static void test_bad_lines(void **state)
 		{ "[guest a]\nuds = /a\ncid = 3", "no vhost-socket" },
 		{ "[guest a]\nvhost-socket = /a\nvhost-socket = /b", "given twice" },
 		{ "[guest uid-0]\nhybrid = /a", "kept for" },
+		{ "[guest uid-01]\nmax-workers = 1", "kept for" },
+		{ "[guest uid-0000000000000000000000000000000000000000000000000000000000000001]\n"
+		  "max-workers = 1",
+		  "" },
 		{ "[guest a]\nvhost-socket=/a\ncid=5\n[guest b]\nvhost-socket=/b\ncid=5",
 		  "cid 5 of another" },
 		{ "[guest a]\nvhost-socket=/a\nuds=/u\n[guest b]\nvhost-socket=/b\nuds=/u_22",
