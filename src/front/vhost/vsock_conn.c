@@ -190,7 +190,7 @@ static size_t write_end(struct vsock_conn *conn, const struct iovec *iov, unsign
 	return 0;
 }
 
-static void look_at_credit(struct vsock_conn *conn)
+void vsock_conn_look_at_credit(struct vsock_conn *conn)
 {
 	if (conn->state == VSOCK_CONN_OPEN && vsock_credit_update_due(&conn->credit))
 		conn->out |= VSOCK_OUT_CREDIT;
@@ -212,7 +212,7 @@ static void flush(struct vsock_conn *conn)
 		if (conn->buffer.len == 0)
 			vsock_conn_flushed(conn);
 	}
-	look_at_credit(conn);
+	vsock_conn_look_at_credit(conn);
 }
 
 /* Bytes of the guest, straight from its memory. */
@@ -244,7 +244,7 @@ static void receive(struct vsock_conn *conn, const struct vsock_header *header,
 		return;
 	}
 	vsock_credit_pass_on(&conn->credit, (uint32_t)taken);
-	look_at_credit(conn);
+	vsock_conn_look_at_credit(conn);
 }
 
 /* reads_no_more: news, too. */
@@ -331,7 +331,7 @@ static void packet_of_open(struct vsock_conn *conn, const struct vsock_header *h
 	case VSOCK_OP_CREDIT_UPDATE:
 		vsock_pace_answered(&conn->pace);
 		/* Its own buffer may have shrunk, and with it what it will have under way. */
-		look_at_credit(conn);
+		vsock_conn_look_at_credit(conn);
 		break;
 	case VSOCK_OP_CREDIT_REQUEST:
 		if (conn->state == VSOCK_CONN_OPEN)

@@ -11,6 +11,8 @@ void vsock_conn_flushed(struct vsock_conn *conn);
 void vsock_conn_write_failed(struct vsock_conn *conn, int error);
 /* The end sends no more. */
 void vsock_conn_host_ended(struct vsock_conn *conn);
+/* Has the guest told of freed room, if it should hear of it by now. */
+void vsock_conn_look_at_credit(struct vsock_conn *conn);
 void vsock_conn_fill_header(struct vsock_conn *conn, unsigned op, struct vsock_header *ret);
 
 /* An RW packet that may come, of a seqpacket connection; credit has been asked already. */

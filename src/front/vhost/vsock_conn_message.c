@@ -63,8 +63,7 @@ void vsock_conn_receive_message(struct vsock_conn *conn, const struct vsock_head
 	else if (conn->state == VSOCK_CONN_OPEN)
 		keep(conn, iov, n, ends);
 	/* Not only when something was taken: a long message may need all of the window. */
-	if (conn->state == VSOCK_CONN_OPEN && vsock_credit_update_due(&conn->credit))
-		conn->out |= VSOCK_OUT_CREDIT;
+	vsock_conn_look_at_credit(conn);
 }
 
 bool vsock_conn_read_message(struct vsock_conn *conn, const struct iovec *iov, unsigned n,
