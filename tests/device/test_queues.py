@@ -119,6 +119,10 @@ def test_a_driver_that_wants_no_signals_gets_none(host, event_idx):
             vmm.transmit(Packet(port, 1, Op.RW, b"to nobody"))
             assert eventually(lambda: not vmm.tx.outstanding or vmm._take_tx())
             assert eventually(lambda: len(vmm.peer.stray) == port + 2 or not vmm._take_rx())
+            if port == 0:
+                # A signal comes right behind what it is for: that of the turn before this one's.
+                for queue in vmm.queues.values():
+                    queue.drain_signal()
         assert [queue.drain_signal() for queue in vmm.queues.values()] == [0, 0]
 
 
