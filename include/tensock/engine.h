@@ -62,15 +62,6 @@ struct tensock_host {
 	/* end of 1.0 */
 };
 
-/* One input or output of a model.  Frozen. */
-struct tensock_tensor_info {
-	const char *name; /* UTF-8, at most 1024 bytes */
-	uint32_t dtype;   /* enum tensock_dtype */
-	uint32_t rank;    /* 0: a scalar, or the model does not say; then any rank may come */
-	int64_t dims[TENSOCK_RANK_MAX];          /* -1: not fixed */
-	const char *dim_names[TENSOCK_RANK_MAX]; /* of a dimension that is not fixed; may be NULL */
-};
-
 /* What a model takes and gives.  Append only.  Lives as long as the loaded model. */
 struct tensock_model_description {
 	uint32_t size;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Words that both public borders, <tensock/tensock.h> (guests) and <tensock/engine.h> (plug-ins),
- * share: statuses, element types, the error object.  Numbers are wire and ABI: they never change,
+ * share: statuses, element types, a tensor's description, the error object.  Numbers are wire and ABI: they never change,
  * new ones are appended.
  */
 #ifndef TENSOCK_TYPES_H
@@ -76,6 +76,15 @@ enum tensock_dtype {
 
 /* The most dimensions a tensor may have, everywhere. */
 #define TENSOCK_RANK_MAX 16u
+
+/* One input or output of a model.  Frozen. */
+struct tensock_tensor_info {
+	const char *name; /* UTF-8, at most 1024 bytes */
+	uint32_t dtype;   /* enum tensock_dtype */
+	uint32_t rank;    /* 0: a scalar, or the model does not say; then any rank may come */
+	int64_t dims[TENSOCK_RANK_MAX];          /* -1: not fixed */
+	const char *dim_names[TENSOCK_RANK_MAX]; /* of a dimension that is not fixed; may be NULL */
+};
 
 /*
  * An error with a sentence.  Caller's memory; functions that take one as `reterr` fill it only when

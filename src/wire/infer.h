@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * INFER and RESULT: metadata, then payload.
+ *
+ * Both begin with u32 meta_bytes (of all metadata, these four included) and u64 payload_bytes (of
+ * all payload).  Payload begins at the next multiple of WIRE_ALIGN of the body; what does not fit the
+ * frame follows in CHUNKs of the same id.  Tensors stand in it in the order of their descriptions,
+ * each at a multiple of WIRE_ALIGN from payload's start, the gaps zero; payload ends with the last
+ * tensor's last byte.  So it can be received as one piece, be it into memory that an engine works on.
+ */
+#ifndef TSK_WIRE_INFER_H
+#define TSK_WIRE_INFER_H
+
+#include "wire/model.h"
+
+#define WIRE_TENSORS_MAX 1024u
+#define WIRE_INDEX_NONE UINT32_MAX
+
+/*
+ * string name, u32 index, u32 dtype, u32 rank, rank times i64, u64 bytes.
+ * An input is named by its name, or, where that is empty, by its index among the model's inputs.
+ * In a RESULT both are set.  bytes are what dtype and dims say (tensor/shape.h); BYTES: at least 4
+ * an element.
+ */
+struct wire_tensor {
+	struct wire_string name; /* at most TSK_TENSOR_NAME_MAX bytes */
+	uint32_t index;          /* WIRE_INDEX_NONE where there is a name only */
+	uint32_t dtype;
+	uint32_t rank;
+	int64_t dims[TENSOCK_RANK_MAX];
+	uint64_t bytes;
+	uint64_t offset; /* not on the wire: from payload's start, as it follows from the order */
+};
+
+/*
+ * INFER: meta_bytes, payload_bytes, u32 deadline_ms, the model's reference, u32 n_inputs, u32
+ * n_outputs, the inputs, then for each wanted output string name, u32 index.
+ */
+struct wire_infer {
+	struct wire_model_ref model;
+	uint32_t deadline_ms; /* from its receipt to its answer's first byte; 0: the host's own */
+	uint32_t n_inputs;
+	uint32_t n_outputs; /* wanted; 0: all */
+	uint64_t payload_bytes;
+};
+
+/* RESULT: meta_bytes, payload_bytes, u32 n_outputs, u64 queue_ns, u64 compute_ns, the outputs. */
+struct wire_result {
+	uint32_t n_outputs;
+	uint64_t queue_ns;   /* from the receipt of the request until a worker had it */
+	uint64_t compute_ns; /* in the worker */
+	uint64_t payload_bytes;
+};
+
+/*
+ * Sets each tensor's offset and *ret_payload_bytes.  -EOVERFLOW, -E2BIG above WIRE_TENSORS_MAX, or
+ * -EINVAL for a dtype, shape and bytes that do not go together.
+ */
+int wire_tensors_layout(struct wire_tensor *tensors, uint32_t n, uint64_t *ret_payload_bytes)
+	_nodiscard_;
+
+/*
+ * Metadata.  Tensors as wire_tensors_layout() left them; of `wanted` only name and index count.
+ * payload_bytes is the message's.  meta_bytes is filled in at the end; the writer is bad when the
+ * metadata does not fit it, or is more than WIRE_META_MAX.
+ */
+void wire_infer_write(struct tsk_writer *w, const struct wire_infer *infer,
+		      const struct wire_tensor *inputs, const struct wire_tensor *wanted);
+void wire_result_write(struct tsk_writer *w, const struct wire_result *result,
+		       const struct wire_tensor *outputs);
+
+/*
+ * How long the metadata is, from the body's first 4 bytes.  -EPROTO outside of the bounds: it is at
+ * most WIRE_META_MAX, and stands whole in the first frame, whose body is body_size bytes long.
+ */
+int wire_meta_bytes(const unsigned char bytes[4], uint64_t body_size, uint32_t *ret) _nodiscard_;
+
+/*
+ * Reads metadata (meta_bytes of them).  *ret_tensors: n_inputs then n_outputs of them, the caller's
+ * to free, their strings within meta.  Checks all but what only the model can tell: offsets are set,
+ * payload_bytes is what the tensors make.  -EPROTO, or -ENOMEM.
+ */
+int wire_infer_read(const void *meta, size_t meta_bytes, struct wire_infer *ret,
+		    struct wire_tensor **ret_tensors) _nodiscard_;
+int wire_result_read(const void *meta, size_t meta_bytes, struct wire_result *ret,
+		     struct wire_tensor **ret_tensors) _nodiscard_;
+
+#endif
