@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
@@ -45,14 +46,23 @@ struct models {
 
 static void advance(struct models *models);
 
-static void answer(struct request *request, enum tensock_status status, const char *text)
+/* The end of a request that has no outputs.  Without an error: it wanted none. */
+static void end_request(struct models *models, struct request *request,
+			const struct tensock_error *error)
+{
+	buffer_pool_put(&models->workers->buffers, TAKE_PTR(request->in));
+	request->model = NULL;
+	request->is_running = false;
+	request->ops->done(request, NULL, error);
+}
+
+static void answer(struct models *models, struct request *request, enum tensock_status status,
+		   const char *text)
 {
 	struct tensock_error error;
 
 	(void)tsk_fail(&error, status, "%s", text);
-	request->model = NULL;
-	request->is_running = false;
-	request->ops->done(request, NULL, &error);
+	end_request(models, request, &error);
 }
 
 static struct request *take_first(struct model *model)
@@ -71,7 +81,7 @@ static void answer_waiting(struct model *model, const struct tensock_error *why)
 	struct request *request;
 
 	while ((request = take_first(model)))
-		answer(request, (enum tensock_status)why->status, why->message);
+		end_request(model->models, request, why);
 }
 
 /* Those that have seen more than one worker die before their turn came are answered. */
@@ -88,7 +98,7 @@ static void answer_unlucky(struct model *model, const struct tensock_error *why)
 			continue;
 		}
 		model->models->n_waiting--;
-		answer(request, (enum tensock_status)why->status, why->message);
+		end_request(model->models, request, why);
 	}
 }
 
@@ -204,7 +214,7 @@ static void on_lost(void *user, struct request *ran, struct request *next,
 	if (was_loading)
 		ran = take_first(model);
 	if (ran)
-		answer(ran, (enum tensock_status)why->status, why->message);
+		end_request(models, ran, why);
 	else
 		tsk_info("a worker is lost that was at no work: %s", why->message);
 	if (next)
@@ -259,13 +269,15 @@ static void run_next(struct model *model)
 {
 	struct request *request = take_first(model);
 	struct tensock_error error;
+	int r;
 
 	request->is_running = true;
 	model->is_running = true;
-	if (worker_link_run(model->worker, request, &model->info, &error) < 0) {
+	r = worker_link_run(model->worker, request, &model->info, &error);
+	if (r != 0) {
 		model->is_running = false;
 		became_idle(model);
-		answer(request, (enum tensock_status)error.status, error.message);
+		end_request(model->models, request, r < 0 ? &error : NULL);
 	}
 }
 
@@ -327,6 +339,7 @@ static void on_reclaim(void *context, uint64_t bytes)
 	struct account *account = models->account;
 	struct model *model;
 
+	buffer_pool_reclaim(&models->workers->buffers, bytes);
 	while (bytes > account->max_bytes - account->used_bytes && (model = longest_idle(models)))
 		forget(model);
 }
@@ -411,7 +424,7 @@ void models_submit(struct models *models, struct model_file *file, struct reques
 
 	if (models->n_waiting >= MODELS_WAITING_MAX) {
 		model_file_free(file);
-		answer(request, TENSOCK_LIMIT_REACHED, "too many requests wait");
+		answer(models, request, TENSOCK_LIMIT_REACHED, "too many requests wait");
 		return;
 	}
 	if (model) {
@@ -420,13 +433,14 @@ void models_submit(struct models *models, struct model_file *file, struct reques
 		model = add(models, file);
 		if (!model) {
 			model_file_free(file);
-			answer(request, TENSOCK_OUT_OF_MEMORY, "no memory");
+			answer(models, request, TENSOCK_OUT_OF_MEMORY, "no memory");
 			return;
 		}
 	}
 	request->model = model;
 	request->is_running = false;
 	request->workers_lost = 0;
+	request->queued_ns = tsk_now_ns();
 	TAILQ_INSERT_TAIL(&model->waiting, request, entry);
 	models->n_waiting++;
 	advance(models);
@@ -447,6 +461,12 @@ void models_cancel(struct models *models, struct request *request)
 	request->model = NULL;
 	if (model->state == MODEL_UNLOADED && !is_needed(model))
 		forget(model);
+}
+
+int models_buffer(struct models *models, const struct model *model, uint64_t bytes,
+		  struct buffer **ret)
+{
+	return workers_buffer(models->workers, model ? model->worker : NULL, bytes, ret);
 }
 
 unsigned models_count(const struct models *models)
