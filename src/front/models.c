@@ -177,11 +177,12 @@ static void on_idle(void *user)
 {
 	struct model *model = user;
 
-	model->is_running = false;
+	model->is_running = worker_link_is_busy(model->worker);
 	became_idle(model);
 	advance(model->models);
 }
 
+/* Back to where it came from. */
 static void put_first(struct model *model, struct request *request)
 {
 	request->is_running = false;
@@ -203,12 +204,13 @@ static void became_unloaded(struct model *model)
  * or the first of those that it was being loaded for.  The others have a second worker, unless the
  * model itself was refused or takes too long to load: the next worker would say the same.
  */
-static void on_lost(void *user, struct request *ran, struct request *next,
+static void on_lost(void *user, struct request *ran, struct request_queue *others,
 		    const struct tensock_error *why)
 {
 	struct model *model = user;
 	struct models *models = model->models;
 	bool was_loading = model->state == MODEL_LOADING;
+	struct request *request;
 
 	became_unloaded(model);
 	if (was_loading)
@@ -217,8 +219,10 @@ static void on_lost(void *user, struct request *ran, struct request *next,
 		end_request(models, ran, why);
 	else
 		tsk_info("a worker is lost that was at no work: %s", why->message);
-	if (next)
-		put_first(model, next);
+	while ((request = TAILQ_LAST(others, request_queue))) {
+		TAILQ_REMOVE(others, request, entry);
+		put_first(model, request);
+	}
 	if (was_loading && why->status != TENSOCK_WORKER_DIED)
 		answer_waiting(model, why);
 	answer_unlucky(model, why);
@@ -264,7 +268,7 @@ static bool load(struct model *model)
 	return true;
 }
 
-/* Starts the next request of a model whose worker is idle. */
+/* Starts the next request of a model whose worker has room. */
 static void run_next(struct model *model)
 {
 	struct request *request = take_first(model);
@@ -274,16 +278,21 @@ static void run_next(struct model *model)
 	request->is_running = true;
 	model->is_running = true;
 	r = worker_link_run(model->worker, request, &model->info, &error);
-	if (r != 0) {
-		model->is_running = false;
-		became_idle(model);
-		end_request(model->models, request, r < 0 ? &error : NULL);
+	if (r == 0)
+		return;
+	model->is_running = worker_link_is_busy(model->worker);
+	if (r == WORKER_RUN_NOT_NOW) {
+		put_first(model, request);
+		return;
 	}
+	became_idle(model);
+	end_request(model->models, request, r < 0 ? &error : NULL);
 }
 
 static bool can_run(const struct model *model)
 {
-	return model->state == MODEL_READY && !model->is_running && !TAILQ_EMPTY(&model->waiting);
+	return model->state == MODEL_READY && worker_link_has_room(model->worker) &&
+	       !TAILQ_EMPTY(&model->waiting);
 }
 
 static bool wants_worker(const struct model *model)
@@ -373,6 +382,7 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 
 void models_free(struct models *models)
 {
+	struct request_queue dropped = TAILQ_HEAD_INITIALIZER(dropped);
 	struct model *model;
 
 	if (!models)
@@ -382,7 +392,7 @@ void models_free(struct models *models)
 	models->account->reclaim = NULL;
 	while ((model = TAILQ_FIRST(&models->list))) {
 		if (model->worker)
-			(void)worker_run_drop(model->worker);
+			(void)worker_run_drop(model->worker, &dropped);
 		model->is_running = false;
 		while (take_first(model))
 			;
@@ -453,7 +463,7 @@ void models_cancel(struct models *models, struct request *request)
 	if (!model)
 		return;
 	if (request->is_running) {
-		worker_link_cancel(model->worker);
+		worker_link_cancel(model->worker, request);
 		return;
 	}
 	TAILQ_REMOVE(&model->waiting, request, entry);
