@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
@@ -45,14 +46,23 @@ struct models {
 
 static void advance(struct models *models);
 
-static void answer(struct request *request, enum tensock_status status, const char *text)
+/* The end of a request that has no outputs.  Without an error: it wanted none. */
+static void end_request(struct models *models, struct request *request,
+			const struct tensock_error *error)
+{
+	buffer_pool_put(&models->workers->buffers, TAKE_PTR(request->in));
+	request->model = NULL;
+	request->is_running = false;
+	request->ops->done(request, NULL, error);
+}
+
+static void answer(struct models *models, struct request *request, enum tensock_status status,
+		   const char *text)
 {
 	struct tensock_error error;
 
 	(void)tsk_fail(&error, status, "%s", text);
-	request->model = NULL;
-	request->is_running = false;
-	request->ops->done(request, NULL, &error);
+	end_request(models, request, &error);
 }
 
 static struct request *take_first(struct model *model)
@@ -71,7 +81,7 @@ static void answer_waiting(struct model *model, const struct tensock_error *why)
 	struct request *request;
 
 	while ((request = take_first(model)))
-		answer(request, (enum tensock_status)why->status, why->message);
+		end_request(model->models, request, why);
 }
 
 /* Those that have seen more than one worker die before their turn came are answered. */
@@ -88,7 +98,7 @@ static void answer_unlucky(struct model *model, const struct tensock_error *why)
 			continue;
 		}
 		model->models->n_waiting--;
-		answer(request, (enum tensock_status)why->status, why->message);
+		end_request(model->models, request, why);
 	}
 }
 
@@ -167,11 +177,12 @@ static void on_idle(void *user)
 {
 	struct model *model = user;
 
-	model->is_running = false;
+	model->is_running = worker_link_is_busy(model->worker);
 	became_idle(model);
 	advance(model->models);
 }
 
+/* Back to where it came from. */
 static void put_first(struct model *model, struct request *request)
 {
 	request->is_running = false;
@@ -193,22 +204,25 @@ static void became_unloaded(struct model *model)
  * or the first of those that it was being loaded for.  The others have a second worker, unless the
  * model itself was refused or takes too long to load: the next worker would say the same.
  */
-static void on_lost(void *user, struct request *ran, struct request *next,
+static void on_lost(void *user, struct request *ran, struct request_queue *others,
 		    const struct tensock_error *why)
 {
 	struct model *model = user;
 	struct models *models = model->models;
 	bool was_loading = model->state == MODEL_LOADING;
+	struct request *request;
 
 	became_unloaded(model);
 	if (was_loading)
 		ran = take_first(model);
 	if (ran)
-		answer(ran, (enum tensock_status)why->status, why->message);
+		end_request(models, ran, why);
 	else
 		tsk_info("a worker is lost that was at no work: %s", why->message);
-	if (next)
-		put_first(model, next);
+	while ((request = TAILQ_LAST(others, request_queue))) {
+		TAILQ_REMOVE(others, request, entry);
+		put_first(model, request);
+	}
 	if (was_loading && why->status != TENSOCK_WORKER_DIED)
 		answer_waiting(model, why);
 	answer_unlucky(model, why);
@@ -254,24 +268,31 @@ static bool load(struct model *model)
 	return true;
 }
 
-/* Starts the next request of a model whose worker is idle. */
+/* Starts the next request of a model whose worker has room. */
 static void run_next(struct model *model)
 {
 	struct request *request = take_first(model);
 	struct tensock_error error;
+	int r;
 
 	request->is_running = true;
 	model->is_running = true;
-	if (worker_link_run(model->worker, request, &model->info, &error) < 0) {
-		model->is_running = false;
-		became_idle(model);
-		answer(request, (enum tensock_status)error.status, error.message);
+	r = worker_link_run(model->worker, request, &model->info, &error);
+	if (r == 0)
+		return;
+	model->is_running = worker_link_is_busy(model->worker);
+	if (r == WORKER_RUN_NOT_NOW) {
+		put_first(model, request);
+		return;
 	}
+	became_idle(model);
+	end_request(model->models, request, r < 0 ? &error : NULL);
 }
 
 static bool can_run(const struct model *model)
 {
-	return model->state == MODEL_READY && !model->is_running && !TAILQ_EMPTY(&model->waiting);
+	return model->state == MODEL_READY && worker_link_has_room(model->worker) &&
+	       !TAILQ_EMPTY(&model->waiting);
 }
 
 static bool wants_worker(const struct model *model)
@@ -327,6 +348,7 @@ static void on_reclaim(void *context, uint64_t bytes)
 	struct account *account = models->account;
 	struct model *model;
 
+	buffer_pool_reclaim(&models->workers->buffers, bytes);
 	while (bytes > account->max_bytes - account->used_bytes && (model = longest_idle(models)))
 		forget(model);
 }
@@ -360,6 +382,7 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 
 void models_free(struct models *models)
 {
+	struct request_queue dropped = TAILQ_HEAD_INITIALIZER(dropped);
 	struct model *model;
 
 	if (!models)
@@ -369,7 +392,7 @@ void models_free(struct models *models)
 	models->account->reclaim = NULL;
 	while ((model = TAILQ_FIRST(&models->list))) {
 		if (model->worker)
-			(void)worker_run_drop(model->worker);
+			(void)worker_run_drop(model->worker, &dropped);
 		model->is_running = false;
 		while (take_first(model))
 			;
@@ -411,7 +434,7 @@ void models_submit(struct models *models, struct model_file *file, struct reques
 
 	if (models->n_waiting >= MODELS_WAITING_MAX) {
 		model_file_free(file);
-		answer(request, TENSOCK_LIMIT_REACHED, "too many requests wait");
+		answer(models, request, TENSOCK_LIMIT_REACHED, "too many requests wait");
 		return;
 	}
 	if (model) {
@@ -420,13 +443,14 @@ void models_submit(struct models *models, struct model_file *file, struct reques
 		model = add(models, file);
 		if (!model) {
 			model_file_free(file);
-			answer(request, TENSOCK_OUT_OF_MEMORY, "no memory");
+			answer(models, request, TENSOCK_OUT_OF_MEMORY, "no memory");
 			return;
 		}
 	}
 	request->model = model;
 	request->is_running = false;
 	request->workers_lost = 0;
+	request->queued_ns = tsk_now_ns();
 	TAILQ_INSERT_TAIL(&model->waiting, request, entry);
 	models->n_waiting++;
 	advance(models);
@@ -439,7 +463,7 @@ void models_cancel(struct models *models, struct request *request)
 	if (!model)
 		return;
 	if (request->is_running) {
-		worker_link_cancel(model->worker);
+		worker_link_cancel(model->worker, request);
 		return;
 	}
 	TAILQ_REMOVE(&model->waiting, request, entry);
@@ -447,6 +471,12 @@ void models_cancel(struct models *models, struct request *request)
 	request->model = NULL;
 	if (model->state == MODEL_UNLOADED && !is_needed(model))
 		forget(model);
+}
+
+int models_buffer(struct models *models, const struct model *model, uint64_t bytes,
+		  struct buffer **ret)
+{
+	return workers_buffer(models->workers, model ? model->worker : NULL, bytes, ret);
 }
 
 unsigned models_count(const struct models *models)

@@ -4,93 +4,139 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "channel/worker_control.h"
 #include "front/workers.h"
 
-static void drop_buffer(struct worker_link *link, struct buffer *buffer)
-{
-	struct worker_msg msg = { .type = WORKER_BUFFER_DROP };
+/* Of those that a worker can map (worker/buffers.h), with room for what is on its way. */
+#define KNOWN_MAX 192u
 
-	if (!buffer)
-		return;
-	msg.id = buffer->id;
+void worker_link_forget(struct worker_link *link, const struct buffer *buffer)
+{
+	struct worker_msg msg = { .type = WORKER_BUFFER_DROP, .id = buffer->id };
+
+	link->n_known--;
 	/* A worker that does not take it keeps old memory mapped: its own loss. */
-	if (buffer->is_known && link->socket >= 0)
+	if (link->socket >= 0)
 		(void)!worker_control_send(link->socket, &msg, NULL, 0, NULL, 0);
-	buffer_free(&link->buffers, buffer);
 }
 
-/* A buffer; where the account is full, the idle ones of this worker make room. */
-static int take_buffer(struct worker_link *link, uint64_t size, struct buffer **ret)
+/* Has the worker know the buffer.  -EAGAIN: it has too many messages to read. */
+static int introduce(struct worker_link *link, struct buffer *buffer, struct tensock_error *reterr)
 {
-	struct buffer_pool *pool = &link->buffers;
-	int r = buffer_pool_take(pool, size, ret);
+	struct buffer_pool *pool = &link->workers->buffers;
+	struct worker_msg msg = { .type = WORKER_BUFFER };
+	int r;
 
-	while (r == -EBUSY && pool->n_idle) {
-		struct buffer *idle = TAILQ_FIRST(&pool->idle);
-
-		TAILQ_REMOVE(&pool->idle, idle, entry);
-		pool->n_idle--;
-		drop_buffer(link, idle);
-		r = buffer_pool_take(pool, size, ret);
-	}
+	buffer->is_in_run = true;
+	if (buffer->known_by == link->id)
+		return 0;
+	if (link->n_known >= KNOWN_MAX)
+		(void)buffer_pool_forget_one(pool, link->id);
+	buffer_pool_introduce(pool, buffer, link->id);
+	link->n_known++;
+	msg.id = buffer->id;
+	msg.value = buffer->map.size;
+	r = worker_control_send(link->socket, &msg, NULL, 0, &buffer->fd, 1);
+	if (r == 0)
+		return 0;
+	/* It has not been told, so nobody is to make it forget. */
+	link->n_known--;
+	buffer->known_by = 0;
+	(void)tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the worker takes no buffer: %s", strerror(-r));
 	return r;
 }
 
-/* A buffer that the worker knows of. */
+/* A buffer that the worker knows of.  -EBUSY: no memory beside what is in use. */
 static int share_buffer(struct worker_link *link, uint64_t size, struct buffer **ret,
 			struct tensock_error *reterr)
 {
-	struct worker_msg msg = { .type = WORKER_BUFFER };
-	int r = take_buffer(link, size, ret);
+	int r = workers_buffer(link->workers, link, size, ret);
 
-	if (r < 0)
-		return tsk_fail(reterr, tsk_status_from_errno(-r),
-				"no room for %llu bytes of tensors beside what is in use",
-				(unsigned long long)size);
-	if ((*ret)->is_known)
-		return 0;
-	msg.id = (*ret)->id;
-	msg.value = (*ret)->map.size;
-	r = worker_control_send(link->socket, &msg, NULL, 0, &(*ret)->fd, 1);
-	if (r < 0)
-		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the worker takes no buffer: %s",
-				strerror(-r));
-	(*ret)->is_known = true;
-	return 0;
+	if (r == 0)
+		return introduce(link, *ret, reterr);
+	(void)tsk_fail(reterr, tsk_status_from_errno(-r),
+		       "no room for %llu bytes of tensors beside what is in use",
+		       (unsigned long long)size);
+	return r;
 }
 
-static void put_buffers(struct worker_link *link)
+/* The request's own buffer, or one of the pool. */
+static int share_inputs(struct worker_link *link, struct worker_run *run, struct request *request,
+			struct tensock_error *reterr)
 {
-	struct worker_run *run = &link->run;
+	run->is_own_in = request->in != NULL;
+	if (!run->is_own_in)
+		return share_buffer(link, run->in_bytes, &run->in, reterr);
+	if (run->in_bytes > request->in->map.size)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "the inputs exceed their buffer");
+	run->in = TAKE_PTR(request->in);
+	return introduce(link, run->in, reterr);
+}
 
-	drop_buffer(link, buffer_pool_put(&link->buffers, TAKE_PTR(run->in)));
-	drop_buffer(link, buffer_pool_put(&link->buffers, TAKE_PTR(run->out)));
-	drop_buffer(link, buffer_pool_put(&link->buffers, TAKE_PTR(run->fetched)));
+/* As much as the request guesses, or as earlier ones have needed, and some more. */
+static int share_outputs(struct worker_link *link, struct worker_run *run, uint64_t guess,
+			 struct tensock_error *reterr)
+{
+	uint64_t max = link->workers->limits->request_bytes_max - run->in_bytes;
+	uint64_t seen = link->outputs_seen;
+	int r = -EBUSY;
+
+	if (guess > max)
+		guess = max;
+	if (seen > guess && seen <= max)
+		r = share_buffer(link, seen + seen / 8 < max ? seen + seen / 8 : max, &run->out,
+				 reterr);
+	return r == -EBUSY ? share_buffer(link, guess, &run->out, reterr) : r;
+}
+
+static void put_buffers(struct worker_link *link, struct worker_run *run)
+{
+	struct buffer_pool *pool = &link->workers->buffers;
+
+	buffer_pool_put(pool, TAKE_PTR(run->in));
+	buffer_pool_put(pool, TAKE_PTR(run->out));
+	buffer_pool_put(pool, TAKE_PTR(run->fetched));
+}
+
+/* What the request brought is its own again. */
+static void hand_back(struct worker_run *run, struct request *request)
+{
+	if (!run->is_own_in || !run->in)
+		return;
+	run->in->is_in_run = false;
+	request->in = TAKE_PTR(run->in);
+}
+
+static struct worker_run *run_at(struct worker_link *link, unsigned i)
+{
+	return &link->runs[(link->first + i) % WORKER_RUNS_MAX];
+}
+
+/* Not yet started: then it is the last. */
+static bool is_filling(const struct worker_link *link)
+{
+	unsigned last = (link->first + link->n_runs - 1) % WORKER_RUNS_MAX;
+
+	return link->n_runs && !link->runs[last].is_started;
+}
+
+bool worker_link_is_busy(const struct worker_link *link)
+{
+	return link->n_runs > 0;
+}
+
+bool worker_link_has_room(const struct worker_link *link)
+{
+	return link->state == WORKER_SERVING && link->n_runs < WORKER_RUNS_MAX && !link->is_short &&
+	       !is_filling(link);
 }
 
 /* The buffer that the worker was last told to write. */
-static struct buffer *written(const struct worker_run *run)
+static struct buffer **written(struct worker_run *run)
 {
-	return run->fetched ? run->fetched : run->out;
-}
-
-/* Ends the run: answers its request, if it has one still, and the worker is IDLE. */
-static void finish(struct worker_link *link, const struct request_outputs *outputs,
-		   const struct tensock_error *error)
-{
-	struct request *request = TAKE_PTR(link->run.request);
-
-	worker_link_disarm(link);
-	if (request) {
-		request->model = NULL;
-		request->is_running = false;
-		request->ops->done(request, outputs, error);
-	}
-	put_buffers(link);
-	worker_link_set_state(link, WORKER_IDLE);
-	link->ops->idle(link->user);
+	return run->fetched ? &run->fetched : &run->out;
 }
 
 static void break_rules(struct worker_link *link, const char *how)
@@ -98,39 +144,106 @@ static void break_rules(struct worker_link *link, const char *how)
 	worker_link_fail(link, true, TENSOCK_WORKER_DIED, "the worker broke the rules: %s", how);
 }
 
-static void push(struct worker_link *link, uint32_t type)
+static void push(struct worker_link *link, struct worker_run *run, uint32_t type)
 {
-	struct worker_run *run = &link->run;
 	struct run_entry entry = {
 		.type = type,
 		.request_id = run->id,
 		.in_buffer = run->in->id,
-		.out_buffer = written(run)->id,
+		.out_buffer = (*written(run))->id,
 		.in_bytes = run->in_bytes,
-		.out_bytes = written(run)->map.size,
+		.out_bytes = (*written(run))->map.size,
 	};
 
+	link->is_urgent |= type == RUN_CANCEL;
 	if (!ring_push(&link->rings.out, &entry))
 		break_rules(link, "the ring is full");
 }
 
+/* What the worker is at now, if it has something to do: its time begins. */
+static void begin_head(struct worker_link *link)
+{
+	struct worker_run *head = run_at(link, 0);
+
+	if (!link->n_runs || !head->is_started) {
+		worker_link_disarm(link);
+		return;
+	}
+	head->head_ns = tsk_now_ns();
+	worker_link_arm(link, link->workers->limits->run_deadline_ms);
+}
+
+static void answer(struct worker_run *run, struct request_outputs *outputs,
+		   const struct tensock_error *error)
+{
+	struct request *request = TAKE_PTR(run->request);
+	struct buffer **buffer = written(run);
+
+	if (!request)
+		return;
+	request->model = NULL;
+	request->is_running = false;
+	if (!outputs) {
+		request->ops->done(request, NULL, error);
+		return;
+	}
+	outputs->buffer = *buffer;
+	outputs->region = outputs->buffer->map.addr;
+	outputs->compute_ns = tsk_now_ns() - run->head_ns;
+	outputs->queue_ns = run->head_ns - request->queued_ns;
+	(*buffer)->is_in_run = false;
+	request->ops->done(request, outputs, NULL);
+	*buffer = outputs->buffer;
+}
+
+/* Ends the head: answers its request, if it has one still, and the next one is the head. */
+static void finish(struct worker_link *link, struct request_outputs *outputs,
+		   const struct tensock_error *error)
+{
+	struct worker_run *head = run_at(link, 0);
+
+	answer(head, outputs, error);
+	put_buffers(link, head);
+	link->first = (link->first + 1) % WORKER_RUNS_MAX;
+	link->n_runs--;
+	link->is_short = false;
+	begin_head(link);
+	link->ops->idle(link->user);
+}
+
 static void start(struct worker_link *link)
 {
-	worker_link_set_state(link, WORKER_RUNNING);
-	worker_link_arm(link, link->workers->limits->run_deadline_ms);
-	push(link, RUN_START);
+	struct worker_run *run = run_at(link, link->n_runs - 1);
+
+	run->is_started = true;
+	run->position = link->rings.out.position;
+	if (link->n_runs == 1)
+		begin_head(link);
+	push(link, run, RUN_START);
 }
 
 static bool fill_slice(struct work *work)
 {
 	struct worker_link *link =
-		(struct worker_link *)(void *)((char *)work -
-					       offsetof(struct worker_link, run.fill));
-	struct request *request = link->run.request;
+		(struct worker_link *)(void *)((char *)work - offsetof(struct worker_link, fill));
+	struct worker_run *run = run_at(link, link->n_runs - 1);
 
-	if (request->ops->fill(request, link->run.in->map.addr))
+	if (run->request->ops->fill(run->request, run->in->map.addr))
 		return true;
 	start(link);
+	return false;
+}
+
+static bool fill_later(struct work *work)
+{
+	struct worker_link *link =
+		(struct worker_link *)(void *)((char *)work - offsetof(struct worker_link, fill));
+
+	if (fill_slice(work))
+		return true;
+	/* Only now there is room for the next. */
+	if (link->state == WORKER_SERVING)
+		link->ops->idle(link->user);
 	return false;
 }
 
@@ -142,75 +255,117 @@ static int sizes_of(struct worker_link *link, struct request *request,
 	uint64_t max = link->workers->limits->request_bytes_max;
 	int r = request->ops->prepare(request, info, ret_in, ret_out, reterr);
 
-	if (r < 0)
-		return r;
+	if (r != 0)
+		return r < 0 ? r : WORKER_RUN_UNWANTED;
 	if (*ret_in > max)
 		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
 				"inputs of %llu bytes, the limit of a request is %llu",
 				(unsigned long long)*ret_in, (unsigned long long)max);
-	if (*ret_out > max - *ret_in)
-		*ret_out = max - *ret_in;
 	return 0;
+}
+
+/* All that the run needs, known to the worker. */
+static int share(struct worker_link *link, struct worker_run *run, struct request *request,
+		 uint64_t out_bytes, struct tensock_error *reterr)
+{
+	int r = share_inputs(link, run, request, reterr);
+
+	if (r == 0)
+		r = share_outputs(link, run, out_bytes, reterr);
+	if (r == 0)
+		return 0;
+	hand_back(run, request);
+	put_buffers(link, run);
+	/* What the runs before it take comes back, and the worker reads its messages. */
+	link->is_short = link->n_runs && (r == -EBUSY || r == -EAGAIN);
+	return link->is_short ? WORKER_RUN_NOT_NOW : r;
 }
 
 int worker_link_run(struct worker_link *link, struct request *request,
 		    const struct tsk_model_info *info, struct tensock_error *reterr)
 {
-	struct worker_run *run = &link->run;
+	struct worker_run *run = run_at(link, link->n_runs);
 	uint64_t out_bytes;
 	int r;
 
-	assert(link->state == WORKER_IDLE);
+	assert(worker_link_has_room(link));
+	*run = (struct worker_run){ .id = link->last_run + 1 };
 	r = sizes_of(link, request, info, &run->in_bytes, &out_bytes, reterr);
 	if (r == 0)
-		r = share_buffer(link, run->in_bytes, &run->in, reterr);
-	if (r == 0)
-		r = share_buffer(link, out_bytes, &run->out, reterr);
-	if (r < 0) {
-		put_buffers(link);
+		r = share(link, run, request, out_bytes, reterr);
+	if (r != 0)
 		return r;
-	}
-	run->id = ++link->last_run;
+	link->last_run++;
+	link->n_runs++;
 	run->request = request;
-	run->fill = (struct work){ .step = fill_slice };
-	worker_link_set_state(link, WORKER_FILLING);
-	if (fill_slice(&run->fill))
-		work_add(link->workers->work, &run->fill);
+	link->fill = (struct work){ .step = fill_later };
+	if (fill_slice(&link->fill))
+		work_add(link->workers->work, &link->fill);
 	return 0;
 }
 
-void worker_link_cancel(struct worker_link *link)
+/* Not started: nobody knows of it. */
+static void cancel_filling(struct worker_link *link, struct worker_run *run)
 {
-	struct request *request = TAKE_PTR(link->run.request);
+	work_remove(link->workers->work, &link->fill);
+	put_buffers(link, run);
+	link->n_runs--;
+	link->ops->idle(link->user);
+}
 
+void worker_link_cancel(struct worker_link *link, struct request *request)
+{
+	struct worker_run *run = NULL;
+
+	for (unsigned i = 0; i < link->n_runs && !run; i++) {
+		if (run_at(link, i)->request == request)
+			run = run_at(link, i);
+	}
+	assert(run);
+	run->request = NULL;
 	request->model = NULL;
 	request->is_running = false;
-	if (link->state == WORKER_FILLING) {
-		work_remove(link->workers->work, &link->run.fill);
-		finish(link, NULL, NULL);
-	} else {
-		push(link, RUN_CANCEL);
+	if (run->is_started)
+		push(link, run, RUN_CANCEL);
+	else
+		cancel_filling(link, run);
+}
+
+/* Whether the worker has begun with the head: by its own word. */
+static bool is_taken(struct worker_link *link)
+{
+	struct worker_run *head = run_at(link, 0);
+	struct ring *ring = &link->rings.out;
+	uint32_t read;
+
+	if (!link->n_runs || !head->is_started)
+		return false;
+	read = ring->position - (RING_ENTRIES - ring_room(ring));
+	return head->fetched || (int32_t)(read - head->position) > 0;
+}
+
+struct request *worker_run_drop(struct worker_link *link, struct request_queue *others)
+{
+	struct request *ran = NULL;
+	bool taken = is_taken(link);
+
+	work_remove(link->workers->work, &link->fill);
+	/* The process may live on for a moment, and write. */
+	buffer_pool_worker_gone(&link->workers->buffers, link->id);
+	for (unsigned i = 0; i < link->n_runs; i++) {
+		struct worker_run *run = run_at(link, i);
+		struct request *request = TAKE_PTR(run->request);
+
+		if (i == 0 && taken) {
+			ran = request;
+		} else if (request) {
+			hand_back(run, request);
+			TAILQ_INSERT_TAIL(others, request, entry);
+		}
+		put_buffers(link, run);
 	}
-}
-
-bool worker_run_is_taken(struct worker_link *link)
-{
-	if (link->state == WORKER_FETCHING)
-		return true;
-	/* By its own word; a request is given to a second worker only once. */
-	return link->state == WORKER_RUNNING && ring_room(&link->rings.out) == RING_ENTRIES;
-}
-
-struct request *worker_run_drop(struct worker_link *link)
-{
-	struct worker_run *run = &link->run;
-
-	work_remove(link->workers->work, &run->fill);
-	/* Not to the pool: the process may live on for a moment, and write. */
-	buffer_free(&link->buffers, TAKE_PTR(run->in));
-	buffer_free(&link->buffers, TAKE_PTR(run->out));
-	buffer_free(&link->buffers, TAKE_PTR(run->fetched));
-	return TAKE_PTR(run->request);
+	link->n_runs = 0;
+	return ran;
 }
 
 static bool outputs_fit(const struct worker_link *link, unsigned n)
@@ -226,11 +381,19 @@ static bool outputs_fit(const struct worker_link *link, unsigned n)
 	return true;
 }
 
-static void on_ok(struct worker_link *link, uint64_t out_bytes)
+/* Grows at once, and shrinks slowly. */
+static void remember_outputs(struct worker_link *link, uint64_t bytes)
 {
-	const struct buffer *buffer = written(&link->run);
-	struct request_outputs outputs = { .region = buffer->map.addr,
-					   .tensors = link->workers->tensors };
+	if (bytes > link->outputs_seen)
+		link->outputs_seen = bytes;
+	else
+		link->outputs_seen -= (link->outputs_seen - bytes) / 64;
+}
+
+static void on_ok(struct worker_link *link, struct worker_run *head, uint64_t out_bytes)
+{
+	const struct buffer *buffer = *written(head);
+	struct request_outputs outputs = { .tensors = link->workers->tensors };
 
 	if (out_bytes > buffer->map.size ||
 	    run_read(buffer->map.addr, out_bytes, link->workers->tensors, RUN_TENSORS_MAX,
@@ -239,12 +402,13 @@ static void on_ok(struct worker_link *link, uint64_t out_bytes)
 		break_rules(link, "outputs that do not fit the model");
 		return;
 	}
+	remember_outputs(link, out_bytes);
 	finish(link, &outputs, NULL);
 }
 
-static void on_error(struct worker_link *link, enum tensock_status status)
+static void on_error(struct worker_link *link, struct worker_run *head, enum tensock_status status)
 {
-	const char *text = written(&link->run)->map.addr;
+	const char *text = (*written(head))->map.addr;
 	char copy[sizeof(((struct tensock_error *)0)->message)];
 	struct tensock_error error;
 
@@ -254,46 +418,59 @@ static void on_error(struct worker_link *link, enum tensock_status status)
 	finish(link, NULL, &error);
 }
 
-/* The outputs wait in the worker for a larger buffer. */
-static void on_needed(struct worker_link *link, uint64_t needed)
+/* The outputs that the worker keeps are not fetched: it need not wait for that. */
+static void leave_outputs(struct worker_link *link, struct worker_run *head,
+			  const struct tensock_error *error)
 {
-	struct worker_run *run = &link->run;
-	uint64_t max = link->workers->limits->request_bytes_max - run->in_bytes;
+	push(link, head, RUN_CANCEL);
+	if (link->state == WORKER_SERVING)
+		finish(link, NULL, error);
+}
+
+/* The outputs wait in the worker for a larger buffer, and all other runs wait for them. */
+static void on_needed(struct worker_link *link, struct worker_run *head, uint64_t needed)
+{
+	uint64_t max = link->workers->limits->request_bytes_max - head->in_bytes;
 	struct tensock_error error;
 
-	if (run->fetched || needed <= run->out->map.size) {
+	if (head->fetched || needed <= head->out->map.size) {
 		break_rules(link, "it asks for room that it has");
+		return;
+	}
+	if (!head->request) {
+		leave_outputs(link, head, NULL);
 		return;
 	}
 	if (needed > max) {
 		(void)tsk_fail(&error, TENSOCK_TOO_LARGE,
 			       "outputs of %llu bytes, the limit of this request's is %llu",
 			       (unsigned long long)needed, (unsigned long long)max);
-		finish(link, NULL, &error);
+		leave_outputs(link, head, &error);
 		return;
 	}
-	if (share_buffer(link, needed, &run->fetched, &error) < 0) {
-		finish(link, NULL, &error);
+	if (share_buffer(link, needed, &head->fetched, &error) < 0) {
+		buffer_pool_put(&link->workers->buffers, TAKE_PTR(head->fetched));
+		leave_outputs(link, head, &error);
 		return;
 	}
-	worker_link_set_state(link, WORKER_FETCHING);
-	push(link, RUN_FETCH);
+	push(link, head, RUN_FETCH);
 }
 
 static void on_entry(struct worker_link *link, const struct run_entry *entry)
 {
-	if ((link->state != WORKER_RUNNING && link->state != WORKER_FETCHING) ||
-	    entry->type != RUN_DONE || entry->request_id != link->run.id ||
-	    entry->status >= TENSOCK_STATUS_MAX)
+	struct worker_run *head = run_at(link, 0);
+
+	if (!link->n_runs || !head->is_started || entry->type != RUN_DONE ||
+	    entry->request_id != head->id || entry->status >= TENSOCK_STATUS_MAX)
 		break_rules(link, "an unexpected answer");
-	else if (!link->run.request)
+	else if (entry->status == TENSOCK_TOO_LARGE && entry->needed)
+		on_needed(link, head, entry->needed);
+	else if (!head->request)
 		finish(link, NULL, NULL);
 	else if (entry->status == TENSOCK_OK)
-		on_ok(link, entry->out_bytes);
-	else if (entry->status == TENSOCK_TOO_LARGE && entry->needed)
-		on_needed(link, entry->needed);
+		on_ok(link, head, entry->out_bytes);
 	else
-		on_error(link, (enum tensock_status)entry->status);
+		on_error(link, head, (enum tensock_status)entry->status);
 }
 
 bool worker_run_reap(struct worker_link *link)

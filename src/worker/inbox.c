@@ -13,9 +13,14 @@ static void cancel(struct inbox *inbox, uint64_t request_id)
 	for (unsigned i = 0; i < inbox->count; i++) {
 		unsigned at = (inbox->head + i) % RING_ENTRIES;
 
-		if (inbox->queue[at].entry.request_id == request_id)
+		if (inbox->queue[at].entry.request_id == request_id) {
 			inbox->queue[at].cancelled = true;
+			return;
+		}
 	}
+	/* No FETCH of what is kept has come, nor will one. */
+	if (inbox->is_keeping && inbox->kept_id == request_id)
+		inbox->is_keeping = false;
 }
 
 /* Takes from the ring what fits into the queue. */
@@ -45,25 +50,29 @@ static void arm(struct inbox *inbox, bool wanted)
 	struct epoll_event event = { .events = EPOLLONESHOT | (wanted ? EPOLLIN : 0u),
 				     .data.ptr = inbox->ring };
 
+	if (wanted == inbox->is_armed)
+		return;
+	inbox->is_armed = wanted;
 	/* It cannot fail for an fd that was added; and unarmed, all but cancelling works. */
 	(void)epoll_ctl(inbox->epoll_fd, EPOLL_CTL_MOD, inbox->ring->doorbell, &event);
 }
 
 /*
- * Takes what has come and asks for the doorbell of what comes next.  A full queue (the front has
+ * Takes what has come and asks for the doorbell of the next cancel.  A full queue (the front has
  * more than RING_ENTRIES under way) stays deaf until the run ends: asking would spin.
  */
 static void listen_for_more(struct inbox *inbox)
 {
 	do
 		drain(inbox);
-	while (inbox->count < RING_ENTRIES && !ring_sleep(inbox->ring));
+	while (inbox->count < RING_ENTRIES && !ring_listen(inbox->ring));
 	arm(inbox, true);
 }
 
 static void on_doorbell(struct inbox *inbox)
 {
 	pthread_mutex_lock(&inbox->mutex);
+	inbox->is_armed = false;
 	/* The run may have ended between the ring and now: then the main thread listens again. */
 	if (inbox->run_id) {
 		ring_awake(inbox->ring);
@@ -144,21 +153,63 @@ void inbox_set_model(struct inbox *inbox, const struct model *model)
 	pthread_mutex_unlock(&inbox->mutex);
 }
 
+/* How many stand before the next one to be taken; count: there is none. */
+static unsigned next(const struct inbox *inbox)
+{
+	unsigned i = 0;
+
+	if (!inbox->is_keeping)
+		return 0;
+	for (; i < inbox->count; i++) {
+		const struct run_entry *entry =
+			&inbox->queue[(inbox->head + i) % RING_ENTRIES].entry;
+
+		if (entry->type == RUN_FETCH && entry->request_id == inbox->kept_id)
+			break;
+	}
+	return i;
+}
+
+/* Takes the i-th out; those before it move up. */
+static void take(struct inbox *inbox, unsigned i, struct run_entry *ret, bool *ret_cancelled)
+{
+	unsigned at = (inbox->head + i) % RING_ENTRIES;
+
+	*ret = inbox->queue[at].entry;
+	*ret_cancelled = inbox->queue[at].cancelled;
+	for (; i > 0; i--) {
+		unsigned before = (inbox->head + i - 1) % RING_ENTRIES;
+
+		inbox->queue[at] = inbox->queue[before];
+		at = before;
+	}
+	inbox->head = (inbox->head + 1) % RING_ENTRIES;
+	inbox->count--;
+}
+
 bool inbox_take(struct inbox *inbox, struct run_entry *ret, bool *ret_cancelled)
 {
+	unsigned i;
 	bool found;
 
 	pthread_mutex_lock(&inbox->mutex);
 	drain(inbox);
-	found = inbox->count > 0;
+	i = next(inbox);
+	found = i < inbox->count;
 	if (found) {
-		*ret = inbox->queue[inbox->head].entry;
-		*ret_cancelled = inbox->queue[inbox->head].cancelled;
-		inbox->head = (inbox->head + 1) % RING_ENTRIES;
-		inbox->count--;
+		take(inbox, i, ret, ret_cancelled);
+		inbox->is_keeping = false;
 	}
 	pthread_mutex_unlock(&inbox->mutex);
 	return found;
+}
+
+void inbox_keep(struct inbox *inbox, uint64_t request_id)
+{
+	pthread_mutex_lock(&inbox->mutex);
+	inbox->is_keeping = true;
+	inbox->kept_id = request_id;
+	pthread_mutex_unlock(&inbox->mutex);
 }
 
 bool inbox_sleep(struct inbox *inbox)
@@ -167,15 +218,20 @@ bool inbox_sleep(struct inbox *inbox)
 
 	pthread_mutex_lock(&inbox->mutex);
 	drain(inbox);
-	asleep = !inbox->count && ring_sleep(inbox->ring);
+	asleep = next(inbox) == inbox->count && ring_sleep(inbox->ring);
+	if (asleep)
+		arm(inbox, false);
 	pthread_mutex_unlock(&inbox->mutex);
 	return asleep;
 }
 
-void inbox_awake(struct inbox *inbox)
+void inbox_awake(struct inbox *inbox, bool rang)
 {
 	pthread_mutex_lock(&inbox->mutex);
-	ring_awake(inbox->ring);
+	if (rang)
+		ring_awake(inbox->ring);
+	else
+		ring_awake_unrung(inbox->ring);
 	pthread_mutex_unlock(&inbox->mutex);
 }
 
@@ -201,8 +257,8 @@ void inbox_leave(struct inbox *inbox)
 	inbox->busy = false;
 	if (inbox->run_id) {
 		inbox->run_id = 0;
-		arm(inbox, false);
-		ring_awake(inbox->ring);
+		/* Had it rung, the next blocking would end at once. */
+		ring_awake_unrung(inbox->ring);
 	}
 	pthread_mutex_unlock(&inbox->mutex);
 }
