@@ -43,6 +43,11 @@ struct front_start rig_limits(void)
 		.run_deadline_ms = 60000,
 		.idle_timeout_ms = 60000,
 		.model_idle_ms = 60000,
+		.models_max = 4,
+		.model_keep_ms = 60000,
+		.requests_max = 64,
+		.uploads_max = 2,
+		.upload_keep_ms = 60000,
 	};
 }
 
