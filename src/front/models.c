@@ -12,22 +12,24 @@
 /* A request goes on to another worker when one died before its turn came, once. */
 #define WORKERS_LOST_MAX 1u
 
-enum model_state {
-	MODEL_UNLOADED, /* no worker */
-	MODEL_LOADING,
-	MODEL_READY, /* its worker may be busy */
-};
-
 struct model {
 	TAILQ_ENTRY(model) entry;
 	struct models *models;
 	struct model_file *file;
 	enum model_state state;
 	struct worker_link *worker;
-	struct tsk_model_info info; /* READY */
+	struct tsk_model_info info; /* once it has been loaded */
+	bool has_info;
+	bool is_kept;
+	bool is_removed; /* is not found any more; goes when nothing needs it */
+	uint64_t runs;   /* that ended well, of workers it had before */
 	struct request_queue waiting;
-	bool is_running;  /* a request, which may have been cancelled since */
-	uint64_t used_ms; /* of the loop's clock: when it last had something to do */
+	bool is_unloading;            /* loses its worker when nothing needs that */
+	struct request_queue unloads; /* who asked for that */
+	struct request_queue ending;  /* and those who wait for the end of the processes */
+	uint64_t ending_id;           /* of the last of which */
+	bool is_running;              /* a request, which may have been cancelled since */
+	uint64_t used_ms;             /* of the loop's clock: when it last had something to do */
 };
 
 struct models {
@@ -37,8 +39,11 @@ struct models {
 	const struct front_start *limits;
 	uv_timer_t *idle_timer;
 	TAILQ_HEAD(, model) list; /* those that wait for a worker in the order in which they came */
-	unsigned n;
+	struct labels labels;
+	unsigned n, n_kept;
 	unsigned n_waiting; /* requests */
+	void (*emptied)(void *context);
+	void *emptied_context;
 	bool is_advancing;
 	bool is_making_room; /* a worker has been let go for a waiting model; it has yet to end */
 };
@@ -97,14 +102,44 @@ static bool is_needed(const struct model *model)
 	return model->is_running || !TAILQ_EMPTY(&model->waiting);
 }
 
+static void set_kept(struct model *model, bool is_kept)
+{
+	struct models *models = model->models;
+
+	if (model->is_kept == is_kept)
+		return;
+	model->is_kept = is_kept;
+	models->n_kept = is_kept ? models->n_kept + 1 : models->n_kept - 1;
+	if (models->n_kept == 0 && models->emptied)
+		models->emptied(models->emptied_context);
+}
+
+static void became_unloaded(struct model *model)
+{
+	if (model->worker)
+		model->runs += model->worker->runs_ok;
+	model->worker = NULL;
+	model->is_running = false;
+	model->state = MODEL_UNLOADED;
+}
+
+/* Nobody needs it: its worker goes. */
+static void unload(struct model *model)
+{
+	assert(!is_needed(model));
+	if (model->worker)
+		worker_link_close(model->worker);
+	became_unloaded(model);
+}
+
 /* Nobody needs it: worker, bytes and all go. */
 static void forget(struct model *model)
 {
 	struct models *models = model->models;
 
-	assert(!is_needed(model));
-	if (model->worker)
-		worker_link_close(model->worker);
+	unload(model);
+	set_kept(model, false);
+	labels_drop(&models->labels, model);
 	TAILQ_REMOVE(&models->list, model, entry);
 	models->n--;
 	tsk_model_info_done(&model->info);
@@ -112,64 +147,196 @@ static void forget(struct model *model)
 	free(model);
 }
 
-/* The one that has had nothing to do for longest, of those that loaded. */
-static struct model *longest_idle(struct models *models)
+/* Loaded, and may lose its worker.  Not where its earlier workers' end is waited for. */
+static bool is_idle(const struct model *model)
+{
+	return model->state == MODEL_READY && !is_needed(model) && TAILQ_EMPTY(&model->ending);
+}
+
+/* The one that has had nothing to do for longest, perhaps only of those that are not kept. */
+static struct model *longest_idle(struct models *models, bool but_kept)
 {
 	struct model *oldest = NULL, *model;
 
 	TAILQ_FOREACH(model, &models->list, entry)
 	{
-		if (model->state == MODEL_READY && !is_needed(model) &&
+		if (is_idle(model) && !(but_kept && model->is_kept) &&
 		    (!oldest || model->used_ms < oldest->used_ms))
 			oldest = model;
 	}
 	return oldest;
 }
 
+/* How long it may stay as it is, without use; UINT64_MAX: for ever. */
+static uint64_t time_of(const struct model *model)
+{
+	const struct front_start *limits = model->models->limits;
+
+	if (is_idle(model))
+		return limits->model_idle_ms;
+	if (model->state == MODEL_UNLOADED && model->is_kept && !is_needed(model) &&
+	    TAILQ_EMPTY(&model->ending))
+		return limits->model_keep_ms;
+	return UINT64_MAX;
+}
+
+/* The one whose time is over first, and what is left of it. */
+static struct model *next_over(struct models *models, uint64_t *ret_left_ms)
+{
+	struct model *next = NULL, *model;
+
+	TAILQ_FOREACH(model, &models->list, entry)
+	{
+		uint64_t age_ms = uv_now(models->loop) - model->used_ms;
+		uint64_t time_ms = time_of(model);
+		uint64_t left_ms = time_ms > age_ms ? time_ms - age_ms : 0;
+
+		if (time_ms == UINT64_MAX || (next && left_ms >= *ret_left_ms))
+			continue;
+		next = model;
+		*ret_left_ms = left_ms;
+	}
+	return next;
+}
+
+static void on_idle_time(uv_timer_t *timer);
+
+/* Its time runs, from its last use on. */
+static void watch(struct model *model)
+{
+	uv_timer_t *timer = model->models->idle_timer;
+	uint64_t ms = time_of(model);
+
+	if (ms != UINT64_MAX &&
+	    (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > ms))
+		uv_timer_start(timer, on_idle_time, ms, 0);
+}
+
+/* Nobody needs its worker: a model that is kept loses only that. */
+static void rest(struct model *model)
+{
+	if (!model->is_kept) {
+		forget(model);
+		return;
+	}
+	unload(model);
+	watch(model);
+}
+
 static void on_idle_time(uv_timer_t *timer)
 {
 	struct models *models = timer->data;
 	struct model *model;
+	uint64_t left_ms;
 
-	while ((model = longest_idle(models))) {
-		uint64_t age_ms = uv_now(models->loop) - model->used_ms;
-
-		if (age_ms < models->limits->model_idle_ms) {
-			uv_timer_start(timer, on_idle_time, models->limits->model_idle_ms - age_ms,
-				       0);
+	while ((model = next_over(models, &left_ms))) {
+		if (left_ms > 0) {
+			uv_timer_start(timer, on_idle_time, left_ms, 0);
 			return;
 		}
-		forget(model);
+		if (model->state == MODEL_READY)
+			rest(model);
+		else
+			forget(model);
 	}
 }
 
 static void became_idle(struct model *model)
 {
+	model->used_ms = uv_now(model->models->loop);
+	watch(model);
+}
+
+/* Tells all of *queue that the model has been unloaded. */
+static void answer_unloads(struct models *models, struct request_queue *queue)
+{
+	struct request *request;
+
+	while ((request = TAILQ_FIRST(queue))) {
+		TAILQ_REMOVE(queue, request, entry);
+		models->n_waiting--;
+		request->model = NULL;
+		request->ops->done(request, NULL, NULL);
+	}
+}
+
+/*
+ * What is to become of a model that may not be needed any more; it may be gone afterwards.  An
+ * unload waits for all processes that had the model by then, also those that had been let go of.
+ */
+static void settle(struct model *model)
+{
+	struct request_queue ended = TAILQ_HEAD_INITIALIZER(ended);
 	struct models *models = model->models;
 
-	model->used_ms = uv_now(models->loop);
-	if (!uv_is_active((uv_handle_t *)models->idle_timer))
-		uv_timer_start(models->idle_timer, on_idle_time, models->limits->model_idle_ms, 0);
+	if (model->is_unloading && !is_needed(model)) {
+		unload(model);
+		model->is_unloading = false;
+		model->ending_id = models->workers->last_id;
+		TAILQ_CONCAT(&model->ending, &model->unloads, entry);
+	}
+	if (!TAILQ_EMPTY(&model->ending)) {
+		if (workers_are_there(models->workers, model, model->ending_id))
+			return;
+		TAILQ_CONCAT(&ended, &model->ending, entry);
+	}
+	if (model->state == MODEL_UNLOADED && !model->is_kept && !is_needed(model))
+		forget(model);
+	else
+		watch(model);
+	answer_unloads(models, &ended);
+}
+
+/* Its first load has failed in a way that every other one would. */
+static bool is_no_model(const struct model *model, const struct tensock_error *why)
+{
+	switch (why->status) {
+	case TENSOCK_INVALID_ARGUMENT:
+	case TENSOCK_INVALID_MODEL:
+	case TENSOCK_UNSUPPORTED:
+	case TENSOCK_TOO_LARGE:
+	case TENSOCK_ENGINE_FAILED:
+		return !model->has_info;
+	default:
+		return false;
+	}
+}
+
+/* A load has failed, and those who are to know it do. */
+static void load_failed(struct model *model, const struct tensock_error *why)
+{
+	if (is_needed(model)) /* there will be another */
+		return;
+	labels_drop_pending(&model->models->labels, model);
+	model->used_ms = uv_now(model->models->loop);
+	if (is_no_model(model, why))
+		set_kept(model, false);
 }
 
 static void on_loaded(void *user, struct tsk_model_info *info)
 {
 	struct model *model = user;
+	struct models *models = model->models;
 
+	tsk_model_info_done(&model->info);
 	model->info = *info;
 	*info = (struct tsk_model_info){ 0 };
+	model->has_info = true;
 	model->state = MODEL_READY;
+	labels_settle(&models->labels, model);
 	became_idle(model);
-	advance(model->models);
+	advance(models);
 }
 
 static void on_idle(void *user)
 {
 	struct model *model = user;
+	struct models *models = model->models;
 
 	model->is_running = false;
 	became_idle(model);
-	advance(model->models);
+	settle(model);
+	advance(models);
 }
 
 static void put_first(struct model *model, struct request *request)
@@ -177,15 +344,6 @@ static void put_first(struct model *model, struct request *request)
 	request->is_running = false;
 	TAILQ_INSERT_HEAD(&model->waiting, request, entry);
 	model->models->n_waiting++;
-}
-
-static void became_unloaded(struct model *model)
-{
-	tsk_model_info_done(&model->info);
-	model->info = (struct tsk_model_info){ 0 };
-	model->worker = NULL;
-	model->is_running = false;
-	model->state = MODEL_UNLOADED;
 }
 
 /*
@@ -212,8 +370,9 @@ static void on_lost(void *user, struct request *ran, struct request *next,
 	if (was_loading && why->status != TENSOCK_WORKER_DIED)
 		answer_waiting(model, why);
 	answer_unlucky(model, why);
-	if (!is_needed(model))
-		forget(model);
+	if (was_loading)
+		load_failed(model, why);
+	settle(model);
 	advance(models);
 }
 
@@ -239,18 +398,19 @@ static bool load(struct model *model)
 		return true;
 	model->state = MODEL_UNLOADED;
 	if (r == -EBUSY) {
-		idle = longest_idle(models);
+		idle = longest_idle(models, false);
 		/* Its worker's end brings us back here. */
 		if (idle && !models->is_making_room) {
 			models->is_making_room = true;
-			forget(idle);
+			rest(idle);
 		}
 		return false;
 	}
 	(void)tsk_fail(&error, tsk_status_from_errno(-r), "no worker can be started: %s",
 		       strerror(-r));
 	answer_waiting(model, &error);
-	forget(model);
+	load_failed(model, &error);
+	settle(model);
 	return true;
 }
 
@@ -266,6 +426,7 @@ static void run_next(struct model *model)
 		model->is_running = false;
 		became_idle(model);
 		answer(request, (enum tensock_status)error.status, error.message);
+		settle(model);
 	}
 }
 
@@ -316,19 +477,30 @@ static void advance(struct models *models)
 static void on_room(void *context)
 {
 	struct models *models = context;
+	struct model *model, *next;
 
 	models->is_making_room = false;
+	for (model = TAILQ_FIRST(&models->list); model; model = next) {
+		next = TAILQ_NEXT(model, entry);
+		if (!TAILQ_EMPTY(&model->ending))
+			settle(model);
+	}
 	advance(models);
 }
 
-static void on_reclaim(void *context, uint64_t bytes)
+static bool is_short_of(const struct models *models, uint64_t bytes)
 {
-	struct models *models = context;
-	struct account *account = models->account;
+	return bytes > models->account->max_bytes - models->account->used_bytes;
+}
+
+void models_reclaim(struct models *models, uint64_t bytes)
+{
 	struct model *model;
 
-	while (bytes > account->max_bytes - account->used_bytes && (model = longest_idle(models)))
+	while (is_short_of(models, bytes) && (model = longest_idle(models, true)))
 		forget(model);
+	while (is_short_of(models, bytes) && (model = longest_idle(models, false)))
+		rest(model);
 }
 
 int models_new(uv_loop_t *loop, struct workers *workers, struct account *account,
@@ -345,6 +517,7 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 		.limits = limits,
 	};
 	TAILQ_INIT(&models->list);
+	labels_init(&models->labels);
 	models->idle_timer = handle_timer_new(loop, models);
 	if (!models->idle_timer) {
 		free(models);
@@ -352,8 +525,6 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 	}
 	workers->room = on_room;
 	workers->room_context = models;
-	account->reclaim = on_reclaim;
-	account->context = models;
 	*ret = models;
 	return 0;
 }
@@ -366,7 +537,7 @@ void models_free(struct models *models)
 		return;
 	models->is_advancing = true; /* nothing starts any more */
 	models->workers->room = NULL;
-	models->account->reclaim = NULL;
+	models->emptied = NULL;
 	while ((model = TAILQ_FIRST(&models->list))) {
 		if (model->worker)
 			(void)worker_run_drop(model->worker);
@@ -376,6 +547,7 @@ void models_free(struct models *models)
 		forget(model);
 	}
 	handle_free(models->idle_timer);
+	labels_done(&models->labels);
 	free(models);
 }
 
@@ -385,7 +557,8 @@ static struct model *find(struct models *models, const unsigned char *hash)
 
 	TAILQ_FOREACH(model, &models->list, entry)
 	{
-		if (memcmp(model_file_hash(model->file), hash, MODEL_HASH_BYTES) == 0)
+		if (!model->is_removed &&
+		    memcmp(model_file_hash(model->file), hash, MODEL_HASH_BYTES) == 0)
 			return model;
 	}
 	return NULL;
@@ -400,36 +573,172 @@ static struct model *add(struct models *models, struct model_file *file)
 	model->models = models;
 	model->file = file;
 	TAILQ_INIT(&model->waiting);
+	TAILQ_INIT(&model->unloads);
+	TAILQ_INIT(&model->ending);
 	TAILQ_INSERT_TAIL(&models->list, model, entry);
 	models->n++;
 	return model;
 }
 
-void models_submit(struct models *models, struct model_file *file, struct request *request)
+/* The one of these bytes, new or not; takes the file. */
+static struct model *take(struct models *models, struct model_file *file)
 {
 	struct model *model = find(models, model_file_hash(file));
 
-	if (models->n_waiting >= MODELS_WAITING_MAX) {
-		model_file_free(file);
-		answer(request, TENSOCK_LIMIT_REACHED, "too many requests wait");
-		return;
-	}
-	if (model) {
-		model_file_free(file);
-	} else {
+	if (!model)
 		model = add(models, file);
-		if (!model) {
-			model_file_free(file);
-			answer(request, TENSOCK_OUT_OF_MEMORY, "no memory");
-			return;
-		}
-	}
+	if (!model || model->file != file)
+		model_file_free(file);
+	return model;
+}
+
+/* False: it has been answered. */
+static bool may_wait(const struct models *models, struct request *request)
+{
+	if (models->n_waiting < MODELS_WAITING_MAX)
+		return true;
+	answer(request, TENSOCK_LIMIT_REACHED, "too many requests wait");
+	return false;
+}
+
+static void enqueue(struct request_queue *queue, struct model *model, struct request *request)
+{
 	request->model = model;
 	request->is_running = false;
 	request->workers_lost = 0;
-	TAILQ_INSERT_TAIL(&model->waiting, request, entry);
-	models->n_waiting++;
+	TAILQ_INSERT_TAIL(queue, request, entry);
+	model->models->n_waiting++;
+}
+
+void models_request(struct models *models, struct model *model, struct request *request)
+{
+	if (!may_wait(models, request))
+		return;
+	enqueue(&model->waiting, model, request);
 	advance(models);
+}
+
+void models_submit(struct models *models, struct model_file *file, struct request *request)
+{
+	struct model *model;
+
+	if (!may_wait(models, request)) {
+		model_file_free(file);
+		return;
+	}
+	model = take(models, file);
+	if (model)
+		models_request(models, model, request);
+	else
+		answer(request, TENSOCK_OUT_OF_MEMORY, "no memory");
+}
+
+int models_label(struct models *models, struct model *model, const struct model_labels *labels,
+		 struct tensock_error *reterr)
+{
+	int r;
+
+	if (!model->is_kept && models->n_kept >= models->limits->models_max)
+		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
+				"%u models are kept, as many as max-models allows", models->n_kept);
+	r = labels_add(&models->labels, model, labels->name, labels->version, !model->has_info,
+		       reterr);
+	if (r < 0)
+		return r;
+	if (!model->is_kept) {
+		set_kept(model, true);
+		model->used_ms = uv_now(models->loop);
+	}
+	watch(model);
+	return 0;
+}
+
+void models_keep(struct models *models, struct model_file *file, const struct model_labels *labels,
+		 struct request *request)
+{
+	struct tensock_error error;
+	struct model *model;
+
+	if (!may_wait(models, request)) {
+		model_file_free(file);
+		return;
+	}
+	model = take(models, file);
+	if (!model) {
+		answer(request, TENSOCK_OUT_OF_MEMORY, "no memory");
+		return;
+	}
+	if (models_label(models, model, labels, &error) < 0) {
+		settle(model); /* forgets it, if it is new */
+		answer(request, (enum tensock_status)error.status, error.message);
+		return;
+	}
+	models_request(models, model, request);
+}
+
+struct model *models_find(struct models *models, const struct model_name *name)
+{
+	return name->hash ? find(models, name->hash)
+			  : labels_find(&models->labels, name->name, name->version);
+}
+
+void models_unload(struct models *models, struct model *model, bool remove, struct request *request)
+{
+	if (!may_wait(models, request))
+		return;
+	enqueue(&model->unloads, model, request);
+	model->is_unloading = true;
+	if (remove) {
+		model->is_removed = true;
+		labels_drop(&models->labels, model);
+		set_kept(model, false);
+	}
+	settle(model);
+	advance(models);
+}
+
+void models_view(const struct model *model, struct model_view *ret)
+{
+	const struct label *label = labels_of(&model->models->labels, model);
+
+	*ret = (struct model_view){
+		.size = model_file_size(model->file),
+		.memory = model_file_size(model->file),
+		.runs = model->runs + (model->worker ? model->worker->runs_ok : 0),
+		.state = model->state,
+		.name = label ? label->name : "",
+		.version = label ? label->version : "",
+		.info = model->has_info ? &model->info : NULL,
+	};
+	memcpy(ret->hash, model_file_hash(model->file), MODEL_HASH_BYTES);
+}
+
+struct model *models_next(struct models *models, const struct model *after)
+{
+	struct model *model = after ? TAILQ_NEXT(after, entry) : TAILQ_FIRST(&models->list);
+
+	while (model && model->is_removed)
+		model = TAILQ_NEXT(model, entry);
+	return model;
+}
+
+static bool is_in(const struct request_queue *queue, const struct request *request)
+{
+	const struct request *r;
+
+	TAILQ_FOREACH(r, queue, entry)
+	{
+		if (r == request)
+			return true;
+	}
+	return false;
+}
+
+static struct request_queue *queue_of(struct model *model, const struct request *request)
+{
+	if (is_in(&model->unloads, request))
+		return &model->unloads;
+	return is_in(&model->ending, request) ? &model->ending : &model->waiting;
 }
 
 void models_cancel(struct models *models, struct request *request)
@@ -442,14 +751,24 @@ void models_cancel(struct models *models, struct request *request)
 		worker_link_cancel(model->worker);
 		return;
 	}
-	TAILQ_REMOVE(&model->waiting, request, entry);
+	TAILQ_REMOVE(queue_of(model, request), request, entry);
 	models->n_waiting--;
 	request->model = NULL;
-	if (model->state == MODEL_UNLOADED && !is_needed(model))
-		forget(model);
+	settle(model);
 }
 
 unsigned models_count(const struct models *models)
 {
 	return models->n;
+}
+
+unsigned models_kept(const struct models *models)
+{
+	return models->n_kept;
+}
+
+void models_when_empty(struct models *models, void (*emptied)(void *context), void *context)
+{
+	models->emptied = emptied;
+	models->emptied_context = context;
 }

@@ -88,6 +88,7 @@ struct worker_link {
 
 	struct buffer_pool buffers;
 	uint64_t last_run;
+	uint64_t runs_ok; /* that ended well */
 	struct worker_run run;
 };
 

@@ -239,6 +239,7 @@ static void on_ok(struct worker_link *link, uint64_t out_bytes)
 		break_rules(link, "outputs that do not fit the model");
 		return;
 	}
+	link->runs_ok++;
 	finish(link, &outputs, NULL);
 }
 

@@ -183,6 +183,18 @@ static struct worker_link *find(struct workers *workers, uint64_t id)
 	return NULL;
 }
 
+bool workers_are_there(const struct workers *workers, const void *user, uint64_t up_to_id)
+{
+	const struct worker_link *link;
+
+	TAILQ_FOREACH(link, &workers->list, entry)
+	{
+		if (link->user == user && link->id <= up_to_id)
+			return true;
+	}
+	return false;
+}
+
 void workers_spawned(struct workers *workers, uint64_t id, int result, int fd)
 {
 	struct worker_link *link = find(workers, id);
