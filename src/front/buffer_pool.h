@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Memory for tensors that front and one worker share: memfds whose pages are kept and used again,
- * for fresh pages cost more than all else a request does.  They count against the guest's memory.
+ * The guest's memory for tensors: memfds that the front shares with a worker at a time, whose pages
+ * are kept and used again, for fresh pages cost more than all else a request does.  They count
+ * against the guest's memory.
  */
 #ifndef FRONT_BUFFER_POOL_H
 #define FRONT_BUFFER_POOL_H
@@ -14,34 +15,67 @@
 #include "base/memfd.h"
 #include "front/account.h"
 
-#define BUFFER_POOL_IDLE_MAX 4u
+/* Inputs and outputs of as many requests under way as one worker takes, twice. */
+#define BUFFER_POOL_IDLE_MAX 64u
+/* What the idle ones may take of the guest's memory: this part of it. */
+#define BUFFER_POOL_IDLE_SHARE 2u
 
 struct buffer {
-	TAILQ_ENTRY(buffer) entry; /* while idle */
-	uint32_t id;               /* from 1; never used again */
-	bool is_known;             /* the worker has been told; the owner's to set */
+	TAILQ_ENTRY(buffer) entry;      /* of all */
+	TAILQ_ENTRY(buffer) idle_entry; /* while idle */
+	uint64_t known_by;              /* the worker that has been told of it, or 0 */
+	uint32_t id; /* that it knows it by: a new one for each worker that is told */
+	bool is_idle;
+	bool is_in_run; /* a worker may be at work with it */
+	bool is_stale;  /* a process that was let go may still write it: not used again */
 	int fd;
 	struct tsk_map map; /* writable; map.size is what it may hold */
 };
 
 struct buffer_pool {
 	struct account *account;
-	TAILQ_HEAD(buffer_list, buffer) idle; /* the last used one first */
+	/* The worker buffer->known_by is no longer to know it; mandatory. */
+	void (*forget)(void *context, const struct buffer *buffer);
+	void *context;
+	TAILQ_HEAD(buffer_list, buffer) all;
+	TAILQ_HEAD(buffer_idle_list, buffer) idle; /* the last used one first */
 	unsigned n_idle;
+	uint64_t idle_bytes;
 	uint32_t last_id;
 };
 
-void buffer_pool_init(struct buffer_pool *pool, struct account *account);
+void buffer_pool_init(struct buffer_pool *pool, struct account *account,
+		      void (*forget)(void *context, const struct buffer *buffer), void *context);
 
-/* Frees the idle ones; those in use must have been put or freed before. */
+/* Frees the idle ones; those in use must have been put before. */
 void buffer_pool_done(struct buffer_pool *pool);
 
-/* A buffer of at least size bytes, with old bytes in it.  -EBUSY by the account, or -ENOMEM ... */
-int buffer_pool_take(struct buffer_pool *pool, uint64_t size, struct buffer **ret) _nodiscard_;
+/*
+ * A buffer of at least size bytes, with old bytes in it; one that this worker (0: any) knows, if
+ * there is one.  -EBUSY by the account, or -ENOMEM ...
+ */
+int buffer_pool_take(struct buffer_pool *pool, uint64_t worker, uint64_t size, struct buffer **ret)
+	_nodiscard_;
 
-/* Takes it back (NULL: nothing).  Returns one that the pool lets go, for buffer_free(), or NULL. */
-struct buffer *buffer_pool_put(struct buffer_pool *pool, struct buffer *buffer);
+/* Takes it back (NULL: nothing), to be kept or freed. */
+void buffer_pool_put(struct buffer_pool *pool, struct buffer *buffer);
 
-void buffer_free(struct buffer_pool *pool, struct buffer *buffer);
+/* The worker is to be told of the buffer: under a new id, and whoever knew it forgets it. */
+void buffer_pool_introduce(struct buffer_pool *pool, struct buffer *buffer, uint64_t worker);
+
+/* Bytes of those that the worker knows. */
+uint64_t buffer_pool_known_bytes(const struct buffer_pool *pool, uint64_t worker);
+
+/* Makes the worker forget one that no run needs.  False: there is none. */
+bool buffer_pool_forget_one(struct buffer_pool *pool, uint64_t worker);
+
+/*
+ * The worker is no longer to be told anything, but its process may live a moment longer, and write:
+ * what it knew goes, at once or when it is put.
+ */
+void buffer_pool_worker_gone(struct buffer_pool *pool, uint64_t worker);
+
+/* Frees idle ones, those first that were not used for longest, until bytes are free. */
+void buffer_pool_reclaim(struct buffer_pool *pool, uint64_t bytes);
 
 #endif

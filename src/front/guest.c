@@ -100,6 +100,8 @@ static void reclaim(void *context, uint64_t bytes)
 {
 	struct guest *guest = context;
 
+	if (guest->workers)
+		buffer_pool_reclaim(&guest->workers->buffers, bytes);
 	if (guest->uploads)
 		uploads_reclaim(guest->uploads, bytes);
 	if (guest->models)

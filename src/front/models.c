@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
@@ -50,14 +51,23 @@ struct models {
 
 static void advance(struct models *models);
 
-static void answer(struct request *request, enum tensock_status status, const char *text)
+/* The end of a request that has no outputs.  Without an error: it wanted none. */
+static void end_request(struct models *models, struct request *request,
+			const struct tensock_error *error)
+{
+	buffer_pool_put(&models->workers->buffers, TAKE_PTR(request->in));
+	request->model = NULL;
+	request->is_running = false;
+	request->ops->done(request, NULL, error);
+}
+
+static void answer(struct models *models, struct request *request, enum tensock_status status,
+		   const char *text)
 {
 	struct tensock_error error;
 
 	(void)tsk_fail(&error, status, "%s", text);
-	request->model = NULL;
-	request->is_running = false;
-	request->ops->done(request, NULL, &error);
+	end_request(models, request, &error);
 }
 
 static struct request *take_first(struct model *model)
@@ -76,7 +86,7 @@ static void answer_waiting(struct model *model, const struct tensock_error *why)
 	struct request *request;
 
 	while ((request = take_first(model)))
-		answer(request, (enum tensock_status)why->status, why->message);
+		end_request(model->models, request, why);
 }
 
 /* Those that have seen more than one worker die before their turn came are answered. */
@@ -93,7 +103,7 @@ static void answer_unlucky(struct model *model, const struct tensock_error *why)
 			continue;
 		}
 		model->models->n_waiting--;
-		answer(request, (enum tensock_status)why->status, why->message);
+		end_request(model->models, request, why);
 	}
 }
 
@@ -255,8 +265,7 @@ static void answer_unloads(struct models *models, struct request_queue *queue)
 	while ((request = TAILQ_FIRST(queue))) {
 		TAILQ_REMOVE(queue, request, entry);
 		models->n_waiting--;
-		request->model = NULL;
-		request->ops->done(request, NULL, NULL);
+		end_request(models, request, NULL);
 	}
 }
 
@@ -362,7 +371,7 @@ static void on_lost(void *user, struct request *ran, struct request *next,
 	if (was_loading)
 		ran = take_first(model);
 	if (ran)
-		answer(ran, (enum tensock_status)why->status, why->message);
+		end_request(models, ran, why);
 	else
 		tsk_info("a worker is lost that was at no work: %s", why->message);
 	if (next)
@@ -419,13 +428,15 @@ static void run_next(struct model *model)
 {
 	struct request *request = take_first(model);
 	struct tensock_error error;
+	int r;
 
 	request->is_running = true;
 	model->is_running = true;
-	if (worker_link_run(model->worker, request, &model->info, &error) < 0) {
+	r = worker_link_run(model->worker, request, &model->info, &error);
+	if (r != 0) {
 		model->is_running = false;
 		became_idle(model);
-		answer(request, (enum tensock_status)error.status, error.message);
+		end_request(model->models, request, r < 0 ? &error : NULL);
 		settle(model);
 	}
 }
@@ -593,11 +604,11 @@ static struct model *take(struct models *models, struct model_file *file)
 }
 
 /* False: it has been answered. */
-static bool may_wait(const struct models *models, struct request *request)
+static bool may_wait(struct models *models, struct request *request)
 {
 	if (models->n_waiting < MODELS_WAITING_MAX)
 		return true;
-	answer(request, TENSOCK_LIMIT_REACHED, "too many requests wait");
+	answer(models, request, TENSOCK_LIMIT_REACHED, "too many requests wait");
 	return false;
 }
 
@@ -606,6 +617,7 @@ static void enqueue(struct request_queue *queue, struct model *model, struct req
 	request->model = model;
 	request->is_running = false;
 	request->workers_lost = 0;
+	request->queued_ns = tsk_now_ns();
 	TAILQ_INSERT_TAIL(queue, request, entry);
 	model->models->n_waiting++;
 }
@@ -630,7 +642,7 @@ void models_submit(struct models *models, struct model_file *file, struct reques
 	if (model)
 		models_request(models, model, request);
 	else
-		answer(request, TENSOCK_OUT_OF_MEMORY, "no memory");
+		answer(models, request, TENSOCK_OUT_OF_MEMORY, "no memory");
 }
 
 int models_label(struct models *models, struct model *model, const struct model_labels *labels,
@@ -665,12 +677,12 @@ void models_keep(struct models *models, struct model_file *file, const struct mo
 	}
 	model = take(models, file);
 	if (!model) {
-		answer(request, TENSOCK_OUT_OF_MEMORY, "no memory");
+		answer(models, request, TENSOCK_OUT_OF_MEMORY, "no memory");
 		return;
 	}
 	if (models_label(models, model, labels, &error) < 0) {
 		settle(model); /* forgets it, if it is new */
-		answer(request, (enum tensock_status)error.status, error.message);
+		answer(models, request, (enum tensock_status)error.status, error.message);
 		return;
 	}
 	models_request(models, model, request);
@@ -700,11 +712,14 @@ void models_unload(struct models *models, struct model *model, bool remove, stru
 void models_view(const struct model *model, struct model_view *ret)
 {
 	const struct label *label = labels_of(&model->models->labels, model);
+	const struct buffer_pool *buffers = &model->models->workers->buffers;
+	const struct worker_link *worker = model->worker;
 
 	*ret = (struct model_view){
 		.size = model_file_size(model->file),
-		.memory = model_file_size(model->file),
-		.runs = model->runs + (model->worker ? model->worker->runs_ok : 0),
+		.memory = model_file_size(model->file) +
+			  (worker ? buffer_pool_known_bytes(buffers, worker->id) : 0),
+		.runs = model->runs + (worker ? worker->runs_ok : 0),
 		.state = model->state,
 		.name = label ? label->name : "",
 		.version = label ? label->version : "",
@@ -755,6 +770,12 @@ void models_cancel(struct models *models, struct request *request)
 	models->n_waiting--;
 	request->model = NULL;
 	settle(model);
+}
+
+int models_buffer(struct models *models, const struct model *model, uint64_t bytes,
+		  struct buffer **ret)
+{
+	return workers_buffer(models->workers, model ? model->worker : NULL, bytes, ret);
 }
 
 unsigned models_count(const struct models *models)

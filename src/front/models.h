@@ -101,6 +101,13 @@ struct model *models_next(struct models *models, const struct model *after);
 /* No answer is wanted any more, and none will come.  Also when it belongs to no model. */
 void models_cancel(struct models *models, struct request *request);
 
+/*
+ * A buffer for a request's inputs of that model (NULL: any), preferably one that its worker knows.
+ * -EBUSY when the guest's memory is used up, or -errno.
+ */
+int models_buffer(struct models *models, const struct model *model, uint64_t bytes,
+		  struct buffer **ret) _nodiscard_;
+
 /* Models known, loaded or not; and those of them that are kept. */
 unsigned models_count(const struct models *models);
 unsigned models_kept(const struct models *models);

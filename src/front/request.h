@@ -7,6 +7,7 @@
 #define FRONT_REQUEST_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 
 #include <tensock/types.h>
@@ -15,21 +16,30 @@
 #include "channel/run.h"
 #include "tensor/model_info.h"
 
+struct buffer;
 struct model;
 struct request;
 
-/* The outputs of a run, in memory that the worker may still write: only while done() runs. */
+/* The outputs of a run, in memory that the worker may still write: look at each byte once. */
 struct request_outputs {
+	/*
+	 * Holds the region.  Only while done() runs, unless done() takes it (TAKE_PTR): then it is
+	 * the request's, to be given back with buffer_pool_put().
+	 */
+	struct buffer *buffer;
 	const void *region;
-	const struct run_tensor *tensors; /* one for each output of the model, in order; checked */
+	const struct run_tensor *tensors; /* those of the model, in order; checked.  While done() runs */
 	unsigned n_tensors;
+	uint64_t queue_ns;   /* from models_submit() to the START of its last run */
+	uint64_t compute_ns; /* from the START to the DONE, as the front sees it */
 };
 
 /* All mandatory; called from the loop; none calls back into models. */
 struct request_ops {
 	/*
 	 * The model stands ready and info describes it: how many bytes the region of the inputs
-	 * takes, and the outputs probably.  A failure (-errno, *reterr) ends the request with it.
+	 * takes, and the outputs probably.  A failure (-errno, *reterr) ends the request with it, 1
+	 * ends it without a run: done() with neither outputs nor an error.
 	 * Again for the same request after the worker died.
 	 */
 	int (*prepare)(struct request *request, const struct tsk_model_info *info,
@@ -39,17 +49,24 @@ struct request_ops {
 	/* Writes a slice of the region of the inputs.  True while there is more: called again. */
 	bool (*fill)(struct request *request, void *region);
 
-	/* The terminal answer, once.  error is NULL when outputs is not. */
-	void (*done)(struct request *request, const struct request_outputs *outputs,
+	/* The terminal answer, once.  Neither outputs nor error: prepare() said that none are wanted. */
+	void (*done)(struct request *request, struct request_outputs *outputs,
 		     const struct tensock_error *error);
 };
 
 struct request {
 	const struct request_ops *ops;
-	TAILQ_ENTRY(request) entry; /* in its model's queue; the one that runs stands in no queue */
+	/*
+	 * A buffer of the guest's pool in which the inputs lie already, or NULL: then one is taken.
+	 * prepare() must then ask for no more than it holds, and fill() has the descriptors to write.
+	 * The run takes it over; NULL after done(), and after a cancel of a request that ran.
+	 */
+	struct buffer *in;
+	TAILQ_ENTRY(request) entry; /* in its model's queue; one that runs stands in no queue */
 	struct model *model;        /* set while it belongs to one */
 	bool is_running;
 	unsigned workers_lost; /* while it waited or ran */
+	uint64_t queued_ns;
 };
 
 TAILQ_HEAD(request_queue, request);

@@ -262,7 +262,7 @@ struct rig_worker *rig_worker_new(struct rig *rig)
 void rig_worker_hang_up(struct rig_worker *worker)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(worker->buffers); i++)
-		tsk_map_done(&worker->buffers[i]);
+		tsk_map_done(&worker->buffers[i].map);
 	if (worker->has_rings)
 		ring_pair_done(&worker->rings);
 	worker->has_rings = false;
@@ -324,21 +324,40 @@ void rig_worker_send(struct rig_worker *worker, uint32_t type, uint32_t status, 
 	assert_int_equal(worker_control_send(worker->socket, &msg, NULL, 0, NULL, 0), 0);
 }
 
+static struct tsk_map *map_of(struct rig_worker *worker, uint32_t id)
+{
+	for (unsigned i = 0; i < RIG_BUFFERS_MAX; i++) {
+		if (worker->buffers[i].map.addr && worker->buffers[i].id == id)
+			return &worker->buffers[i].map;
+	}
+	return NULL;
+}
+
+static struct tsk_map *free_map(struct rig_worker *worker, uint32_t id)
+{
+	unsigned i = 0;
+
+	while (worker->buffers[i].map.addr)
+		assert_true(++i < RIG_BUFFERS_MAX);
+	worker->buffers[i].id = id;
+	return &worker->buffers[i].map;
+}
+
 /* Takes what stands in the socket: buffers come and go. */
 static void take_buffers(struct rig_worker *worker)
 {
 	while (worker_control_recv(worker->socket, &received) == 1) {
-		struct tsk_map *map =
-			&worker->buffers[received.msg.id % ARRAY_SIZE(worker->buffers)];
+		bool drops = received.msg.type == WORKER_BUFFER_DROP;
+		struct tsk_map *map = map_of(worker, (uint32_t)received.msg.id);
 
-		assert_true(received.msg.id < ARRAY_SIZE(worker->buffers));
-		if (received.msg.type == WORKER_BUFFER_DROP) {
-			assert_non_null(map->addr);
+		if (drops) {
+			assert_non_null(map);
 			tsk_map_done(map);
 			continue;
 		}
 		assert_int_equal(received.msg.type, WORKER_BUFFER);
-		assert_null(map->addr);
+		assert_null(map);
+		map = free_map(worker, (uint32_t)received.msg.id);
 		assert_int_equal(tsk_map_new(received.fds[0], received.msg.value, true, map), 0);
 		worker_received_done(&received);
 	}
@@ -361,9 +380,9 @@ struct run_entry rig_worker_expect(struct rig *rig, struct rig_worker *worker, u
 
 void *rig_worker_region(struct rig_worker *worker, uint32_t buffer, uint64_t offset, uint64_t bytes)
 {
-	const struct tsk_map *map = &worker->buffers[buffer % ARRAY_SIZE(worker->buffers)];
+	const struct tsk_map *map = map_of(worker, buffer);
 
-	assert_non_null(map->addr);
+	assert_non_null(map);
 	assert_true(offset <= map->size && bytes <= map->size - offset);
 	return (unsigned char *)map->addr + offset;
 }

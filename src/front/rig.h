@@ -26,6 +26,8 @@ struct rig {
 	FILE *stderr_file;
 };
 
+#define RIG_BUFFERS_MAX 256
+
 /* A worker as a test plays it. */
 struct rig_worker {
 	uint64_t id;
@@ -34,7 +36,10 @@ struct rig_worker {
 	struct ring_pair rings;
 	int model; /* the memfd of LOAD, or -1 */
 	uint64_t model_bytes;
-	struct tsk_map buffers[16]; /* by id */
+	struct {
+		uint32_t id;
+		struct tsk_map map;
+	} buffers[RIG_BUFFERS_MAX];
 };
 
 /* For a group's setup: libuv keeps some fds for ever, which no test has leaked. */

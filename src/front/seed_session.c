@@ -125,7 +125,7 @@ static void print_outputs(const struct request_outputs *outputs)
 		printer_print(text, len);
 }
 
-static void request_done(struct request *request, const struct request_outputs *outputs,
+static void request_done(struct request *request, struct request_outputs *outputs,
 			 const struct tensock_error *error)
 {
 	struct seed_session *s = session_of(request);

@@ -76,7 +76,7 @@ static void disconnect(struct worker_link *link)
 	if (link->has_rings)
 		ring_pair_done(&link->rings);
 	link->has_rings = false;
-	buffer_pool_done(&link->buffers);
+	buffer_pool_worker_gone(&link->workers->buffers, link->id);
 	free(TAKE_PTR(link->output_dtypes));
 }
 
@@ -363,7 +363,6 @@ int worker_link_new(struct workers *workers, uint64_t id, struct worker_link **r
 	if (!link)
 		return -ENOMEM;
 	*link = (struct worker_link){ .workers = workers, .id = id, .socket = -1 };
-	buffer_pool_init(&link->buffers, workers->account);
 	link->timer = handle_timer_new(workers->loop, link);
 	r = link->timer ? supervisor_send(workers->supervisor, FRONT_SPAWN, id, 0) : -ENOMEM;
 	if (r < 0) {

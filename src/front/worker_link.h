@@ -46,7 +46,8 @@ struct worker_user_ops {
 	/*
 	 * It is CLOSED and no longer the user's.  why: WORKER_DIED, DEADLINE_EXCEEDED, or what the
 	 * worker gave as its reason for not loading.  ran: the request that it had taken up, to be
-	 * answered by the user, or NULL.  next: the one that it had not taken up yet, or NULL.
+	 * answered by the user, or NULL.  next: the one that it had not taken up yet, or NULL; it has
+	 * its own buffer again.
 	 */
 	void (*lost)(void *user, struct request *ran, struct request *next,
 		     const struct tensock_error *why);
@@ -62,7 +63,9 @@ struct worker_run {
 	struct request *request; /* NULL once it was cancelled */
 	uint64_t id;             /* in the rings */
 	struct buffer *in, *out, *fetched;
+	bool is_own_in; /* `in` was the request's */
 	uint64_t in_bytes;
+	uint64_t start_ns;
 	struct work fill;
 };
 
@@ -86,7 +89,7 @@ struct worker_link {
 	uint32_t n_outputs; /* of the model, with their types, from its description */
 	uint32_t *output_dtypes;
 
-	struct buffer_pool buffers;
+	unsigned n_known; /* buffers of the guest's pool that it has been told of */
 	uint64_t last_run;
 	uint64_t runs_ok; /* that ended well */
 	struct worker_run run;
@@ -118,10 +121,14 @@ void worker_link_close(struct worker_link *link);
 
 /*
  * IDLE: prepares, fills and runs the request, which ends with done() and idle(), or lost().
- * A failure (*reterr) is for the caller to answer, and the worker is still IDLE.
+ * A failure (*reterr) is for the caller to answer, and so is 1: prepare() wants no run.  The worker
+ * is still IDLE then, and the request has its own buffer still, if it had one.
  */
 int worker_link_run(struct worker_link *link, struct request *request,
 		    const struct tsk_model_info *info, struct tensock_error *reterr) _nodiscard_;
+
+/* A buffer of the pool is no longer for this worker: tells it. */
+void worker_link_forget(struct worker_link *link, const struct buffer *buffer);
 
 /* The request's answer is no longer wanted; idle() or lost() come all the same, perhaps at once. */
 void worker_link_cancel(struct worker_link *link);
@@ -143,7 +150,10 @@ void worker_link_disarm(struct worker_link *link);
 bool worker_run_reap(struct worker_link *link);
 /* Whether the worker may have seen the START of the request that runs. */
 bool worker_run_is_taken(struct worker_link *link);
-/* Ends the run without an answer: returns its request (or NULL), lets go of its memory. */
+/*
+ * Ends the run without an answer: returns its request (or NULL), lets go of its memory.  One that was
+ * not taken up has its own buffer again.
+ */
 struct request *worker_run_drop(struct worker_link *link);
 
 #endif

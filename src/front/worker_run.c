@@ -4,90 +4,132 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "channel/worker_control.h"
 #include "front/workers.h"
 
-static void drop_buffer(struct worker_link *link, struct buffer *buffer)
-{
-	struct worker_msg msg = { .type = WORKER_BUFFER_DROP };
+/* Of those that a worker can map (worker/buffers.h), with room for what is on its way. */
+#define KNOWN_MAX 192u
 
-	if (!buffer)
-		return;
-	msg.id = buffer->id;
+void worker_link_forget(struct worker_link *link, const struct buffer *buffer)
+{
+	struct worker_msg msg = { .type = WORKER_BUFFER_DROP, .id = buffer->id };
+
+	link->n_known--;
 	/* A worker that does not take it keeps old memory mapped: its own loss. */
-	if (buffer->is_known && link->socket >= 0)
+	if (link->socket >= 0)
 		(void)!worker_control_send(link->socket, &msg, NULL, 0, NULL, 0);
-	buffer_free(&link->buffers, buffer);
 }
 
-/* A buffer; where the account is full, the idle ones of this worker make room. */
-static int take_buffer(struct worker_link *link, uint64_t size, struct buffer **ret)
+/* Has the worker know the buffer. */
+static int introduce(struct worker_link *link, struct buffer *buffer, struct tensock_error *reterr)
 {
-	struct buffer_pool *pool = &link->buffers;
-	int r = buffer_pool_take(pool, size, ret);
+	struct buffer_pool *pool = &link->workers->buffers;
+	struct worker_msg msg = { .type = WORKER_BUFFER };
+	int r;
 
-	while (r == -EBUSY && pool->n_idle) {
-		struct buffer *idle = TAILQ_FIRST(&pool->idle);
-
-		TAILQ_REMOVE(&pool->idle, idle, entry);
-		pool->n_idle--;
-		drop_buffer(link, idle);
-		r = buffer_pool_take(pool, size, ret);
-	}
-	return r;
+	buffer->is_in_run = true;
+	if (buffer->known_by == link->id)
+		return 0;
+	if (link->n_known >= KNOWN_MAX)
+		(void)buffer_pool_forget_one(pool, link->id);
+	buffer_pool_introduce(pool, buffer, link->id);
+	link->n_known++;
+	msg.id = buffer->id;
+	msg.value = buffer->map.size;
+	r = worker_control_send(link->socket, &msg, NULL, 0, &buffer->fd, 1);
+	if (r == 0)
+		return 0;
+	/* It has not been told, so nobody is to make it forget. */
+	link->n_known--;
+	buffer->known_by = 0;
+	return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the worker takes no buffer: %s",
+			strerror(-r));
 }
 
 /* A buffer that the worker knows of. */
 static int share_buffer(struct worker_link *link, uint64_t size, struct buffer **ret,
 			struct tensock_error *reterr)
 {
-	struct worker_msg msg = { .type = WORKER_BUFFER };
-	int r = take_buffer(link, size, ret);
+	int r = workers_buffer(link->workers, link, size, ret);
 
 	if (r < 0)
 		return tsk_fail(reterr, tsk_status_from_errno(-r),
 				"no room for %llu bytes of tensors beside what is in use",
 				(unsigned long long)size);
-	if ((*ret)->is_known)
-		return 0;
-	msg.id = (*ret)->id;
-	msg.value = (*ret)->map.size;
-	r = worker_control_send(link->socket, &msg, NULL, 0, &(*ret)->fd, 1);
-	if (r < 0)
-		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the worker takes no buffer: %s",
-				strerror(-r));
-	(*ret)->is_known = true;
-	return 0;
+	return introduce(link, *ret, reterr);
+}
+
+/* The request's own buffer, or one of the pool. */
+static int share_inputs(struct worker_link *link, struct request *request,
+			struct tensock_error *reterr)
+{
+	struct worker_run *run = &link->run;
+
+	run->is_own_in = request->in != NULL;
+	if (!run->is_own_in)
+		return share_buffer(link, run->in_bytes, &run->in, reterr);
+	if (run->in_bytes > request->in->map.size)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "the inputs exceed their buffer");
+	run->in = TAKE_PTR(request->in);
+	return introduce(link, run->in, reterr);
 }
 
 static void put_buffers(struct worker_link *link)
 {
+	struct buffer_pool *pool = &link->workers->buffers;
 	struct worker_run *run = &link->run;
 
-	drop_buffer(link, buffer_pool_put(&link->buffers, TAKE_PTR(run->in)));
-	drop_buffer(link, buffer_pool_put(&link->buffers, TAKE_PTR(run->out)));
-	drop_buffer(link, buffer_pool_put(&link->buffers, TAKE_PTR(run->fetched)));
+	buffer_pool_put(pool, TAKE_PTR(run->in));
+	buffer_pool_put(pool, TAKE_PTR(run->out));
+	buffer_pool_put(pool, TAKE_PTR(run->fetched));
+}
+
+/* What the request brought is its own again. */
+static void hand_back(struct worker_run *run, struct request *request)
+{
+	if (!run->is_own_in || !run->in)
+		return;
+	run->in->is_in_run = false;
+	request->in = TAKE_PTR(run->in);
 }
 
 /* The buffer that the worker was last told to write. */
-static struct buffer *written(const struct worker_run *run)
+static struct buffer **written(struct worker_run *run)
 {
-	return run->fetched ? run->fetched : run->out;
+	return run->fetched ? &run->fetched : &run->out;
 }
 
-/* Ends the run: answers its request, if it has one still, and the worker is IDLE. */
-static void finish(struct worker_link *link, const struct request_outputs *outputs,
+static void answer(struct worker_link *link, struct request_outputs *outputs,
 		   const struct tensock_error *error)
 {
 	struct request *request = TAKE_PTR(link->run.request);
+	struct buffer **buffer = written(&link->run);
 
-	worker_link_disarm(link);
-	if (request) {
-		request->model = NULL;
-		request->is_running = false;
-		request->ops->done(request, outputs, error);
+	if (!request)
+		return;
+	request->model = NULL;
+	request->is_running = false;
+	if (!outputs) {
+		request->ops->done(request, NULL, error);
+		return;
 	}
+	outputs->buffer = *buffer;
+	outputs->region = outputs->buffer->map.addr;
+	outputs->compute_ns = tsk_now_ns() - link->run.start_ns;
+	outputs->queue_ns = link->run.start_ns - request->queued_ns;
+	(*buffer)->is_in_run = false;
+	request->ops->done(request, outputs, NULL);
+	*buffer = outputs->buffer;
+}
+
+/* Ends the run: answers its request, if it has one still, and the worker is IDLE. */
+static void finish(struct worker_link *link, struct request_outputs *outputs,
+		   const struct tensock_error *error)
+{
+	worker_link_disarm(link);
+	answer(link, outputs, error);
 	put_buffers(link);
 	worker_link_set_state(link, WORKER_IDLE);
 	link->ops->idle(link->user);
@@ -105,9 +147,9 @@ static void push(struct worker_link *link, uint32_t type)
 		.type = type,
 		.request_id = run->id,
 		.in_buffer = run->in->id,
-		.out_buffer = written(run)->id,
+		.out_buffer = (*written(run))->id,
 		.in_bytes = run->in_bytes,
-		.out_bytes = written(run)->map.size,
+		.out_bytes = (*written(run))->map.size,
 	};
 
 	if (!ring_push(&link->rings.out, &entry))
@@ -118,6 +160,7 @@ static void start(struct worker_link *link)
 {
 	worker_link_set_state(link, WORKER_RUNNING);
 	worker_link_arm(link, link->workers->limits->run_deadline_ms);
+	link->run.start_ns = tsk_now_ns();
 	push(link, RUN_START);
 }
 
@@ -142,7 +185,7 @@ static int sizes_of(struct worker_link *link, struct request *request,
 	uint64_t max = link->workers->limits->request_bytes_max;
 	int r = request->ops->prepare(request, info, ret_in, ret_out, reterr);
 
-	if (r < 0)
+	if (r != 0)
 		return r;
 	if (*ret_in > max)
 		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
@@ -163,10 +206,11 @@ int worker_link_run(struct worker_link *link, struct request *request,
 	assert(link->state == WORKER_IDLE);
 	r = sizes_of(link, request, info, &run->in_bytes, &out_bytes, reterr);
 	if (r == 0)
-		r = share_buffer(link, run->in_bytes, &run->in, reterr);
+		r = share_inputs(link, request, reterr);
 	if (r == 0)
 		r = share_buffer(link, out_bytes, &run->out, reterr);
-	if (r < 0) {
+	if (r != 0) {
+		hand_back(run, request);
 		put_buffers(link);
 		return r;
 	}
@@ -203,14 +247,17 @@ bool worker_run_is_taken(struct worker_link *link)
 
 struct request *worker_run_drop(struct worker_link *link)
 {
+	bool is_taken = worker_run_is_taken(link);
 	struct worker_run *run = &link->run;
+	struct request *request = TAKE_PTR(run->request);
 
 	work_remove(link->workers->work, &run->fill);
-	/* Not to the pool: the process may live on for a moment, and write. */
-	buffer_free(&link->buffers, TAKE_PTR(run->in));
-	buffer_free(&link->buffers, TAKE_PTR(run->out));
-	buffer_free(&link->buffers, TAKE_PTR(run->fetched));
-	return TAKE_PTR(run->request);
+	if (request && !is_taken)
+		hand_back(run, request);
+	/* The process may live on for a moment, and write. */
+	buffer_pool_worker_gone(&link->workers->buffers, link->id);
+	put_buffers(link);
+	return request;
 }
 
 static bool outputs_fit(const struct worker_link *link, unsigned n)
@@ -228,9 +275,8 @@ static bool outputs_fit(const struct worker_link *link, unsigned n)
 
 static void on_ok(struct worker_link *link, uint64_t out_bytes)
 {
-	const struct buffer *buffer = written(&link->run);
-	struct request_outputs outputs = { .region = buffer->map.addr,
-					   .tensors = link->workers->tensors };
+	const struct buffer *buffer = *written(&link->run);
+	struct request_outputs outputs = { .tensors = link->workers->tensors };
 
 	if (out_bytes > buffer->map.size ||
 	    run_read(buffer->map.addr, out_bytes, link->workers->tensors, RUN_TENSORS_MAX,
@@ -245,7 +291,7 @@ static void on_ok(struct worker_link *link, uint64_t out_bytes)
 
 static void on_error(struct worker_link *link, enum tensock_status status)
 {
-	const char *text = written(&link->run)->map.addr;
+	const char *text = (*written(&link->run))->map.addr;
 	char copy[sizeof(((struct tensock_error *)0)->message)];
 	struct tensock_error error;
 

@@ -64,6 +64,32 @@ static int start_handles(struct workers *workers)
 	return 0;
 }
 
+static struct worker_link *find(struct workers *workers, uint64_t id)
+{
+	struct worker_link *link;
+
+	TAILQ_FOREACH(link, &workers->list, entry)
+	{
+		if (link->id == id)
+			return link;
+	}
+	return NULL;
+}
+
+static void forget_buffer(void *context, const struct buffer *buffer)
+{
+	struct worker_link *link = find(context, buffer->known_by);
+
+	if (link)
+		worker_link_forget(link, buffer);
+}
+
+int workers_buffer(struct workers *workers, const struct worker_link *link, uint64_t bytes,
+		   struct buffer **ret)
+{
+	return buffer_pool_take(&workers->buffers, link ? link->id : 0, bytes, ret);
+}
+
 int workers_new(uv_loop_t *loop, struct supervisor_link *supervisor, struct work_queue *work,
 		struct account *account, const struct front_start *limits, struct workers **ret)
 {
@@ -77,6 +103,7 @@ int workers_new(uv_loop_t *loop, struct supervisor_link *supervisor, struct work
 	workers->account = account;
 	workers->limits = limits;
 	TAILQ_INIT(&workers->list);
+	buffer_pool_init(&workers->buffers, account, forget_buffer, workers);
 	if (start_handles(workers) < 0) {
 		workers_free(workers);
 		return -ENOMEM;
@@ -95,6 +122,7 @@ void workers_free(struct workers *workers)
 		TAILQ_REMOVE(&workers->list, link, entry);
 		worker_link_free(link);
 	}
+	buffer_pool_done(&workers->buffers);
 	handle_free(workers->prepare);
 	handle_free(workers->check);
 	handle_free(workers->idle);
@@ -169,18 +197,6 @@ void workers_remove(struct workers *workers, struct worker_link *link)
 	worker_link_free(link);
 	if (workers->room)
 		workers->room(workers->room_context);
-}
-
-static struct worker_link *find(struct workers *workers, uint64_t id)
-{
-	struct worker_link *link;
-
-	TAILQ_FOREACH(link, &workers->list, entry)
-	{
-		if (link->id == id)
-			return link;
-	}
-	return NULL;
 }
 
 bool workers_are_there(const struct workers *workers, const void *user, uint64_t up_to_id)

@@ -33,6 +33,7 @@ struct workers {
 	unsigned n;
 	struct worker_link *spare; /* SPAWNING or SPARE */
 	uint64_t last_id;
+	struct buffer_pool buffers;
 	uv_prepare_t *prepare;
 	uv_check_t *check;
 	uv_idle_t *idle; /* active while the loop must not block */
@@ -59,6 +60,13 @@ void workers_expect(struct workers *workers);
 int workers_load(struct workers *workers, const struct worker_model *model,
 		 const struct worker_user_ops *ops, void *user, struct worker_link **ret)
 	_nodiscard_;
+
+/*
+ * A buffer of the guest's pool, workers->buffers, for the inputs of a request; one that link (may be
+ * NULL) knows already, if there is one.  -EBUSY when the guest's memory is used up, or -errno.
+ */
+int workers_buffer(struct workers *workers, const struct worker_link *link, uint64_t bytes,
+		   struct buffer **ret) _nodiscard_;
 
 /* Messages of the supervisor.  fd is taken over. */
 void workers_spawned(struct workers *workers, uint64_t id, int result, int fd);
