@@ -143,12 +143,13 @@ static void on_idle(void *user)
 	struct model *model = user;
 	struct models *models = model->models;
 
-	model->is_running = false;
+	model->is_running = worker_link_is_busy(model->worker);
 	model_used(model);
 	settle(model);
 	advance(models);
 }
 
+/* Back to where it came from. */
 static void put_first(struct model *model, struct request *request)
 {
 	request->is_running = false;
@@ -161,12 +162,13 @@ static void put_first(struct model *model, struct request *request)
  * or the first of those that it was being loaded for.  The others have a second worker, unless the
  * model itself was refused or takes too long to load: the next worker would say the same.
  */
-static void on_lost(void *user, struct request *ran, struct request *next,
+static void on_lost(void *user, struct request *ran, struct request_queue *others,
 		    const struct tensock_error *why)
 {
 	struct model *model = user;
 	struct models *models = model->models;
 	bool was_loading = model->state == MODEL_LOADING;
+	struct request *request;
 
 	model_became_unloaded(model);
 	if (was_loading)
@@ -175,8 +177,10 @@ static void on_lost(void *user, struct request *ran, struct request *next,
 		end_request(models, ran, why);
 	else
 		tsk_info("a worker is lost that was at no work: %s", why->message);
-	if (next)
-		put_first(model, next);
+	while ((request = TAILQ_LAST(others, request_queue))) {
+		TAILQ_REMOVE(others, request, entry);
+		put_first(model, request);
+	}
 	if (was_loading && why->status != TENSOCK_WORKER_DIED)
 		answer_waiting(model, why);
 	answer_unlucky(model, why);
@@ -224,7 +228,7 @@ static bool load(struct model *model)
 	return true;
 }
 
-/* Starts the next request of a model whose worker is idle. */
+/* Starts the next request of a model whose worker has room. */
 static void run_next(struct model *model)
 {
 	struct request *request = take_first(model);
@@ -234,17 +238,22 @@ static void run_next(struct model *model)
 	request->is_running = true;
 	model->is_running = true;
 	r = worker_link_run(model->worker, request, &model->info, &error);
-	if (r != 0) {
-		model->is_running = false;
-		model_used(model);
-		end_request(model->models, request, r < 0 ? &error : NULL);
-		settle(model);
+	if (r == 0)
+		return;
+	model->is_running = worker_link_is_busy(model->worker);
+	if (r == WORKER_RUN_NOT_NOW) {
+		put_first(model, request);
+		return;
 	}
+	model_used(model);
+	end_request(model->models, request, r < 0 ? &error : NULL);
+	settle(model);
 }
 
 static bool can_run(const struct model *model)
 {
-	return model->state == MODEL_READY && !model->is_running && !TAILQ_EMPTY(&model->waiting);
+	return model->state == MODEL_READY && worker_link_has_room(model->worker) &&
+	       !TAILQ_EMPTY(&model->waiting);
 }
 
 static bool wants_worker(const struct model *model)
@@ -343,6 +352,7 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 
 void models_free(struct models *models)
 {
+	struct request_queue dropped = TAILQ_HEAD_INITIALIZER(dropped);
 	struct model *model;
 
 	if (!models)
@@ -352,7 +362,7 @@ void models_free(struct models *models)
 	models->emptied = NULL;
 	while ((model = TAILQ_FIRST(&models->list))) {
 		if (model->worker)
-			(void)worker_run_drop(model->worker);
+			(void)worker_run_drop(model->worker, &dropped);
 		model->is_running = false;
 		while (take_first(model))
 			;
@@ -510,7 +520,7 @@ void models_cancel(struct models *models, struct request *request)
 	if (!model)
 		return;
 	if (request->is_running) {
-		worker_link_cancel(model->worker);
+		worker_link_cancel(model->worker, request);
 		return;
 	}
 	TAILQ_REMOVE(model_queue_of(model, request), request, entry);
