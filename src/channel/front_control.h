@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 
 #define FRONT_CONTROL_FD 3
-#define FRONT_CONTROL_VERSION 1u
+#define FRONT_CONTROL_VERSION 2u
 #define FRONT_NAME_SIZE 64u /* a guest's name with its NUL byte */
 
 enum front_msg_type {
@@ -59,6 +59,12 @@ struct front_start {
 	uint32_t run_deadline_ms;  /* of one run */
 	uint32_t idle_timeout_ms;  /* a connection in the middle of a frame that brings no byte */
 	uint32_t model_idle_ms;    /* a loaded model is unloaded after so long without a request */
+	uint32_t models_max;       /* that are kept */
+	uint32_t model_keep_ms;    /* a kept model that nobody uses is forgotten after this */
+	uint32_t requests_max;     /* under way at once */
+	uint32_t uploads_max;      /* unfinished ones that are kept while nobody sends them */
+	uint32_t upload_keep_ms;   /* and for how long */
+	uint32_t unused;           /* 0 */
 };
 
 struct front_msg {

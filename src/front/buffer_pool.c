@@ -167,6 +167,19 @@ void buffer_pool_introduce(struct buffer_pool *pool, struct buffer *buffer, uint
 	buffer->id = pool->last_id;
 }
 
+uint64_t buffer_pool_known_bytes(const struct buffer_pool *pool, uint64_t worker)
+{
+	const struct buffer *buffer;
+	uint64_t bytes = 0;
+
+	TAILQ_FOREACH(buffer, &pool->all, entry)
+	{
+		if (buffer->known_by == worker)
+			bytes += buffer->map.size;
+	}
+	return bytes;
+}
+
 bool buffer_pool_forget_one(struct buffer_pool *pool, uint64_t worker)
 {
 	struct buffer *b;

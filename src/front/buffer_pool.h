@@ -63,6 +63,9 @@ void buffer_pool_put(struct buffer_pool *pool, struct buffer *buffer);
 /* The worker is to be told of the buffer: under a new id, and whoever knew it forgets it. */
 void buffer_pool_introduce(struct buffer_pool *pool, struct buffer *buffer, uint64_t worker);
 
+/* Bytes of those that the worker knows. */
+uint64_t buffer_pool_known_bytes(const struct buffer_pool *pool, uint64_t worker);
+
 /* Makes the worker forget one that no run needs.  False: there is none. */
 bool buffer_pool_forget_one(struct buffer_pool *pool, uint64_t worker);
 

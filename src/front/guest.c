@@ -32,7 +32,8 @@ static void on_stop_time(uv_timer_t *timer)
 static bool is_idle(const struct guest *guest)
 {
 	return !guest->device && guest->sessions.n == 0 &&
-	       socket_carriers_count(guest->carriers) == 0 && guest->workers->n == 0;
+	       socket_carriers_count(guest->carriers) == 0 && guest->workers->n == 0 &&
+	       models_kept(guest->models) == 0 && uploads_kept(guest->uploads) == 0;
 }
 
 static void on_idle_time(uv_timer_t *timer)
@@ -94,6 +95,50 @@ static int open_device(struct guest *guest)
 	return guest->limits.cid ? vsock_device_new(guest->loop, &config, &guest->device) : 0;
 }
 
+/* The order in which memory is given up for something else. */
+static void reclaim(void *context, uint64_t bytes)
+{
+	struct guest *guest = context;
+
+	if (guest->workers)
+		buffer_pool_reclaim(&guest->workers->buffers, bytes);
+	if (guest->uploads)
+		uploads_reclaim(guest->uploads, bytes);
+	if (guest->models)
+		models_reclaim(guest->models, bytes);
+}
+
+static void on_emptied(void *context)
+{
+	struct guest *guest = context;
+
+	if (guest->has_started)
+		look_at_what_is_open(guest);
+}
+
+/* Models and what is on its way to them. */
+static int open_models(struct guest *guest)
+{
+	struct uploads_host host = {
+		.loop = guest->loop,
+		.work = &guest->work,
+		.account = &guest->account,
+		.limits = &guest->limits,
+		.counters = &guest->counters,
+		.emptied = on_emptied,
+		.context = guest,
+	};
+	int r = models_new(guest->loop, guest->workers, &guest->account, &guest->limits,
+			   &guest->models);
+
+	if (r < 0)
+		return r;
+	models_when_empty(guest->models, on_emptied, guest);
+	guest->account.reclaim = reclaim;
+	guest->account.context = guest;
+	return uploads_new(&host, &guest->uploads);
+}
+
 static int open_all(struct guest *guest)
 {
 	struct stream_service service;
@@ -107,8 +152,7 @@ static int open_all(struct guest *guest)
 		r = workers_new(guest->loop, guest->supervisor, &guest->work, &guest->account,
 				&guest->limits, &guest->workers);
 	if (r == 0)
-		r = models_new(guest->loop, guest->workers, &guest->account, &guest->limits,
-			       &guest->models);
+		r = open_models(guest);
 	if (r == 0)
 		r = socket_carriers_new(guest->loop, &service, &guest->carriers);
 	if (r == 0)
@@ -276,6 +320,8 @@ void guest_free(struct guest *guest)
 	socket_carriers_free(guest->carriers);
 	vsock_device_free(guest->device);
 	device_link_free(guest->device_link);
+	guest->account.reclaim = NULL;
+	uploads_free(guest->uploads);
 	models_free(guest->models);
 	workers_free(guest->workers);
 	work_queue_done(&guest->work);

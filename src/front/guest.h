@@ -15,6 +15,7 @@
 #include "front/session.h"
 #include "front/socket_carrier.h"
 #include "front/supervisor_link.h"
+#include "front/uploads.h"
 #include "front/work.h"
 #include "front/workers.h"
 
@@ -32,6 +33,7 @@ struct guest {
 	struct work_queue work;
 	struct workers *workers;
 	struct models *models;
+	struct uploads *uploads;
 	struct sessions sessions;
 	struct socket_carriers *carriers;
 	struct vsock_device *device; /* NULL without the built-in device */

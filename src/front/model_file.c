@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -14,6 +15,7 @@ struct model_file {
 	struct account *account;
 	int fd;
 	uint64_t size;
+	bool is_frozen;
 	struct tsk_map map; /* writable until the freeze, read-only while hashing, then gone */
 	unsigned char hash[MODEL_HASH_BYTES];
 
@@ -25,12 +27,21 @@ struct model_file {
 	void *context;
 };
 
+void model_file_stop(struct model_file *file)
+{
+	if (!file->queue)
+		return;
+	work_remove(file->queue, &file->work);
+	file->queue = NULL;
+	EVP_MD_CTX_free(TAKE_PTR(file->digest));
+	tsk_map_done(&file->map);
+}
+
 void model_file_free(struct model_file *file)
 {
 	if (!file)
 		return;
-	if (file->queue)
-		work_remove(file->queue, &file->work);
+	model_file_stop(file);
 	EVP_MD_CTX_free(file->digest);
 	tsk_map_done(&file->map);
 	tsk_close(file->fd);
@@ -60,9 +71,9 @@ int model_file_new(struct account *account, uint64_t size, struct model_file **r
 	if (r < 0)
 		return tsk_fail(
 			reterr, TENSOCK_LIMIT_REACHED,
-			"a model of %llu bytes does not fit: %llu of the guest's %llu are in use",
-			(unsigned long long)size, (unsigned long long)account->used_bytes,
-			(unsigned long long)account->max_bytes);
+			"a model of %llu bytes does not fit: of max-memory, %llu bytes, %llu are in use",
+			(unsigned long long)size, (unsigned long long)account->max_bytes,
+			(unsigned long long)account->used_bytes);
 	file = calloc(1, sizeof(*file));
 	if (!file) {
 		account_give(account, size);
@@ -132,7 +143,8 @@ int model_file_freeze(struct model_file *file, struct work_queue *queue,
 
 	/* No bytes can be sealed while a writable mapping exists. */
 	tsk_map_done(&file->map);
-	r = tsk_memfd_freeze(file->fd);
+	r = file->is_frozen ? 0 : tsk_memfd_freeze(file->fd);
+	file->is_frozen = r == 0;
 	if (r == 0)
 		r = tsk_map_new(file->fd, file->size, false, &file->map);
 	if (r < 0)
@@ -141,6 +153,7 @@ int model_file_freeze(struct model_file *file, struct work_queue *queue,
 	file->digest = EVP_MD_CTX_new();
 	if (!file->digest || EVP_DigestInit_ex(file->digest, EVP_sha256(), NULL) != 1)
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory to hash a model");
+	file->hashed_bytes = 0;
 	file->hashed = hashed;
 	file->context = context;
 	file->queue = queue;

@@ -32,11 +32,14 @@ void *model_file_room(struct model_file *file);
 
 /*
  * All bytes have come.  Freezes them; hashed(context) is called later, from the loop.  After a
- * failure there is only model_file_free().
+ * failure there is only model_file_free().  Again after model_file_stop().
  */
 int model_file_freeze(struct model_file *file, struct work_queue *queue,
 		      void (*hashed)(void *context), void *context, struct tensock_error *reterr)
 	_nodiscard_;
+
+/* While it is being hashed: hashed() will not be called, and the bytes stay, frozen. */
+void model_file_stop(struct model_file *file);
 
 /* MODEL_HASH_BYTES of them, once hashed() has been called. */
 const unsigned char *model_file_hash(const struct model_file *file);

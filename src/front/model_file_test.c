@@ -129,6 +129,37 @@ static void test_free_while_hashing(void **state)
 	end(&f);
 }
 
+/* Nobody waits for the hash any more, and then somebody does: it is that of all bytes. */
+static void test_stop_and_again(void **state)
+{
+	enum {
+		BIG = 20 << 20
+	};
+	char *bytes = calloc(1, BIG);
+	struct model_file *stopped, *whole;
+	struct tensock_error error;
+	struct fixture f;
+
+	(void)state;
+	begin(&f);
+	stopped = frozen(&f, bytes, BIG);
+	uv_run(&f.loop, UV_RUN_NOWAIT);
+	uv_run(&f.loop, UV_RUN_NOWAIT);
+	model_file_stop(stopped);
+	model_file_stop(stopped);
+	uv_run(&f.loop, UV_RUN_DEFAULT);
+	assert_int_equal(f.hashed, 0);
+	assert_int_equal(model_file_freeze(stopped, &f.queue, on_hashed, &f, &error), 0);
+	whole = frozen(&f, bytes, BIG);
+	uv_run(&f.loop, UV_RUN_DEFAULT);
+	assert_int_equal(f.hashed, 2);
+	assert_memory_equal(model_file_hash(stopped), model_file_hash(whole), MODEL_HASH_BYTES);
+	model_file_free(stopped);
+	model_file_free(whole);
+	free(bytes);
+	end(&f);
+}
+
 static void test_limit(void **state)
 {
 	struct tensock_error error;
@@ -152,6 +183,7 @@ int main(void)
 		TSK_TEST(test_hash_and_seals),
 		TSK_TEST(test_slices),
 		TSK_TEST(test_free_while_hashing),
+		TSK_TEST(test_stop_and_again),
 		TSK_TEST(test_limit),
 	};
 

@@ -1,48 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/models.h"
 
-#include <assert.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
+#include "front/model.h"
 
 /* A request goes on to another worker when one died before its turn came, once. */
 #define WORKERS_LOST_MAX 1u
-
-enum model_state {
-	MODEL_UNLOADED, /* no worker */
-	MODEL_LOADING,
-	MODEL_READY, /* its worker may be busy */
-};
-
-struct model {
-	TAILQ_ENTRY(model) entry;
-	struct models *models;
-	struct model_file *file;
-	enum model_state state;
-	struct worker_link *worker;
-	struct tsk_model_info info; /* READY */
-	struct request_queue waiting;
-	bool is_running;  /* a request, which may have been cancelled since */
-	uint64_t used_ms; /* of the loop's clock: when it last had something to do */
-};
-
-struct models {
-	uv_loop_t *loop;
-	struct workers *workers;
-	struct account *account;
-	const struct front_start *limits;
-	uv_timer_t *idle_timer;
-	TAILQ_HEAD(, model) list; /* those that wait for a worker in the order in which they came */
-	unsigned n;
-	unsigned n_waiting; /* requests */
-	bool is_advancing;
-	bool is_making_room; /* a worker has been let go for a waiting model; it has yet to end */
-};
 
 static void advance(struct models *models);
 
@@ -102,84 +70,83 @@ static void answer_unlucky(struct model *model, const struct tensock_error *why)
 	}
 }
 
-static bool is_needed(const struct model *model)
-{
-	return model->is_running || !TAILQ_EMPTY(&model->waiting);
-}
-
-/* Nobody needs it: worker, bytes and all go. */
-static void forget(struct model *model)
-{
-	struct models *models = model->models;
-
-	assert(!is_needed(model));
-	if (model->worker)
-		worker_link_close(model->worker);
-	TAILQ_REMOVE(&models->list, model, entry);
-	models->n--;
-	tsk_model_info_done(&model->info);
-	model_file_free(model->file);
-	free(model);
-}
-
-/* The one that has had nothing to do for longest, of those that loaded. */
-static struct model *longest_idle(struct models *models)
+/* The one that has had nothing to do for longest, perhaps only of those that are not kept. */
+static struct model *longest_idle(struct models *models, bool but_kept)
 {
 	struct model *oldest = NULL, *model;
 
 	TAILQ_FOREACH(model, &models->list, entry)
 	{
-		if (model->state == MODEL_READY && !is_needed(model) &&
+		if (model_is_idle(model) && !(but_kept && model->is_kept) &&
 		    (!oldest || model->used_ms < oldest->used_ms))
 			oldest = model;
 	}
 	return oldest;
 }
 
-static void on_idle_time(uv_timer_t *timer)
+/* Tells all of *queue that the model has been unloaded. */
+static void answer_unloads(struct models *models, struct request_queue *queue)
 {
-	struct models *models = timer->data;
-	struct model *model;
+	struct request *request;
 
-	while ((model = longest_idle(models))) {
-		uint64_t age_ms = uv_now(models->loop) - model->used_ms;
-
-		if (age_ms < models->limits->model_idle_ms) {
-			uv_timer_start(timer, on_idle_time, models->limits->model_idle_ms - age_ms,
-				       0);
-			return;
-		}
-		forget(model);
+	while ((request = TAILQ_FIRST(queue))) {
+		TAILQ_REMOVE(queue, request, entry);
+		models->n_waiting--;
+		end_request(models, request, NULL);
 	}
 }
 
-static void became_idle(struct model *model)
+/*
+ * What is to become of a model that may not be needed any more; it may be gone afterwards.  An
+ * unload waits for all processes that had the model by then, also those that had been let go of.
+ */
+static void settle(struct model *model)
 {
+	struct request_queue ended = TAILQ_HEAD_INITIALIZER(ended);
 	struct models *models = model->models;
 
-	model->used_ms = uv_now(models->loop);
-	if (!uv_is_active((uv_handle_t *)models->idle_timer))
-		uv_timer_start(models->idle_timer, on_idle_time, models->limits->model_idle_ms, 0);
+	if (model->is_unloading && !model_is_needed(model)) {
+		model_unload(model);
+		model->is_unloading = false;
+		model->ending_id = models->workers->last_id;
+		TAILQ_CONCAT(&model->ending, &model->unloads, entry);
+	}
+	if (!TAILQ_EMPTY(&model->ending)) {
+		if (workers_are_there(models->workers, model, model->ending_id))
+			return;
+		TAILQ_CONCAT(&ended, &model->ending, entry);
+	}
+	if (model->state == MODEL_UNLOADED && !model->is_kept && !model_is_needed(model))
+		model_forget(model);
+	else
+		model_watch(model);
+	answer_unloads(models, &ended);
 }
 
 static void on_loaded(void *user, struct tsk_model_info *info)
 {
 	struct model *model = user;
+	struct models *models = model->models;
 
+	tsk_model_info_done(&model->info);
 	model->info = *info;
 	*info = (struct tsk_model_info){ 0 };
+	model->has_info = true;
 	model->state = MODEL_READY;
-	became_idle(model);
-	advance(model->models);
+	labels_settle(&models->labels, model);
+	model_used(model);
+	advance(models);
 }
 
 static void on_idle(void *user)
 {
 	struct model *model = user;
+	struct models *models = model->models;
 
 	model->is_running = worker_link_is_busy(model->worker);
-	became_idle(model);
-	advance(model->models);
+	model_used(model);
+	settle(model);
+	advance(models);
 }
 
 /* Back to where it came from. */
@@ -188,15 +155,6 @@ static void put_first(struct model *model, struct request *request)
 	request->is_running = false;
 	TAILQ_INSERT_HEAD(&model->waiting, request, entry);
 	model->models->n_waiting++;
-}
-
-static void became_unloaded(struct model *model)
-{
-	tsk_model_info_done(&model->info);
-	model->info = (struct tsk_model_info){ 0 };
-	model->worker = NULL;
-	model->is_running = false;
-	model->state = MODEL_UNLOADED;
 }
 
 /*
@@ -212,7 +170,7 @@ static void on_lost(void *user, struct request *ran, struct request_queue *other
 	bool was_loading = model->state == MODEL_LOADING;
 	struct request *request;
 
-	became_unloaded(model);
+	model_became_unloaded(model);
 	if (was_loading)
 		ran = take_first(model);
 	if (ran)
@@ -226,8 +184,9 @@ static void on_lost(void *user, struct request *ran, struct request_queue *other
 	if (was_loading && why->status != TENSOCK_WORKER_DIED)
 		answer_waiting(model, why);
 	answer_unlucky(model, why);
-	if (!is_needed(model))
-		forget(model);
+	if (was_loading)
+		model_load_failed(model, why);
+	settle(model);
 	advance(models);
 }
 
@@ -253,18 +212,19 @@ static bool load(struct model *model)
 		return true;
 	model->state = MODEL_UNLOADED;
 	if (r == -EBUSY) {
-		idle = longest_idle(models);
+		idle = longest_idle(models, false);
 		/* Its worker's end brings us back here. */
 		if (idle && !models->is_making_room) {
 			models->is_making_room = true;
-			forget(idle);
+			model_rest(idle);
 		}
 		return false;
 	}
 	(void)tsk_fail(&error, tsk_status_from_errno(-r), "no worker can be started: %s",
 		       strerror(-r));
 	answer_waiting(model, &error);
-	forget(model);
+	model_load_failed(model, &error);
+	settle(model);
 	return true;
 }
 
@@ -285,8 +245,9 @@ static void run_next(struct model *model)
 		put_first(model, request);
 		return;
 	}
-	became_idle(model);
+	model_used(model);
 	end_request(model->models, request, r < 0 ? &error : NULL);
+	settle(model);
 }
 
 static bool can_run(const struct model *model)
@@ -337,20 +298,30 @@ static void advance(struct models *models)
 static void on_room(void *context)
 {
 	struct models *models = context;
+	struct model *model, *next;
 
 	models->is_making_room = false;
+	for (model = TAILQ_FIRST(&models->list); model; model = next) {
+		next = TAILQ_NEXT(model, entry);
+		if (!TAILQ_EMPTY(&model->ending))
+			settle(model);
+	}
 	advance(models);
 }
 
-static void on_reclaim(void *context, uint64_t bytes)
+static bool is_short_of(const struct models *models, uint64_t bytes)
 {
-	struct models *models = context;
-	struct account *account = models->account;
+	return bytes > models->account->max_bytes - models->account->used_bytes;
+}
+
+void models_reclaim(struct models *models, uint64_t bytes)
+{
 	struct model *model;
 
-	buffer_pool_reclaim(&models->workers->buffers, bytes);
-	while (bytes > account->max_bytes - account->used_bytes && (model = longest_idle(models)))
-		forget(model);
+	while (is_short_of(models, bytes) && (model = longest_idle(models, true)))
+		model_forget(model);
+	while (is_short_of(models, bytes) && (model = longest_idle(models, false)))
+		model_rest(model);
 }
 
 int models_new(uv_loop_t *loop, struct workers *workers, struct account *account,
@@ -367,6 +338,7 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 		.limits = limits,
 	};
 	TAILQ_INIT(&models->list);
+	labels_init(&models->labels);
 	models->idle_timer = handle_timer_new(loop, models);
 	if (!models->idle_timer) {
 		free(models);
@@ -374,8 +346,6 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 	}
 	workers->room = on_room;
 	workers->room_context = models;
-	account->reclaim = on_reclaim;
-	account->context = models;
 	*ret = models;
 	return 0;
 }
@@ -389,16 +359,17 @@ void models_free(struct models *models)
 		return;
 	models->is_advancing = true; /* nothing starts any more */
 	models->workers->room = NULL;
-	models->account->reclaim = NULL;
+	models->emptied = NULL;
 	while ((model = TAILQ_FIRST(&models->list))) {
 		if (model->worker)
 			(void)worker_run_drop(model->worker, &dropped);
 		model->is_running = false;
 		while (take_first(model))
 			;
-		forget(model);
+		model_forget(model);
 	}
 	handle_free(models->idle_timer);
+	labels_done(&models->labels);
 	free(models);
 }
 
@@ -408,52 +379,138 @@ static struct model *find(struct models *models, const unsigned char *hash)
 
 	TAILQ_FOREACH(model, &models->list, entry)
 	{
-		if (memcmp(model_file_hash(model->file), hash, MODEL_HASH_BYTES) == 0)
+		if (!model->is_removed &&
+		    memcmp(model_file_hash(model->file), hash, MODEL_HASH_BYTES) == 0)
 			return model;
 	}
 	return NULL;
 }
 
-static struct model *add(struct models *models, struct model_file *file)
-{
-	struct model *model = calloc(1, sizeof(*model));
-
-	if (!model)
-		return NULL;
-	model->models = models;
-	model->file = file;
-	TAILQ_INIT(&model->waiting);
-	TAILQ_INSERT_TAIL(&models->list, model, entry);
-	models->n++;
-	return model;
-}
-
-void models_submit(struct models *models, struct model_file *file, struct request *request)
+/* The one of these bytes, new or not; takes the file. */
+static struct model *take(struct models *models, struct model_file *file)
 {
 	struct model *model = find(models, model_file_hash(file));
 
-	if (models->n_waiting >= MODELS_WAITING_MAX) {
+	if (!model)
+		model = model_new(models, file);
+	if (!model || model->file != file)
 		model_file_free(file);
-		answer(models, request, TENSOCK_LIMIT_REACHED, "too many requests wait");
-		return;
-	}
-	if (model) {
-		model_file_free(file);
-	} else {
-		model = add(models, file);
-		if (!model) {
-			model_file_free(file);
-			answer(models, request, TENSOCK_OUT_OF_MEMORY, "no memory");
-			return;
-		}
-	}
+	return model;
+}
+
+/* False: it has been answered. */
+static bool may_wait(struct models *models, struct request *request)
+{
+	if (models->n_waiting < MODELS_WAITING_MAX)
+		return true;
+	answer(models, request, TENSOCK_LIMIT_REACHED, "too many requests wait");
+	return false;
+}
+
+static void enqueue(struct request_queue *queue, struct model *model, struct request *request)
+{
 	request->model = model;
 	request->is_running = false;
 	request->workers_lost = 0;
 	request->queued_ns = tsk_now_ns();
-	TAILQ_INSERT_TAIL(&model->waiting, request, entry);
-	models->n_waiting++;
+	TAILQ_INSERT_TAIL(queue, request, entry);
+	model->models->n_waiting++;
+}
+
+void models_request(struct models *models, struct model *model, struct request *request)
+{
+	if (!may_wait(models, request))
+		return;
+	enqueue(&model->waiting, model, request);
 	advance(models);
+}
+
+void models_submit(struct models *models, struct model_file *file, struct request *request)
+{
+	struct model *model;
+
+	if (!may_wait(models, request)) {
+		model_file_free(file);
+		return;
+	}
+	model = take(models, file);
+	if (model)
+		models_request(models, model, request);
+	else
+		answer(models, request, TENSOCK_OUT_OF_MEMORY, "no memory");
+}
+
+int models_label(struct models *models, struct model *model, const struct model_labels *labels,
+		 struct tensock_error *reterr)
+{
+	int r;
+
+	if (!model->is_kept && models->n_kept >= models->limits->models_max)
+		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
+				"%u models are kept, as many as max-models allows", models->n_kept);
+	r = labels_add(&models->labels, model, labels->name, labels->version, !model->has_info,
+		       reterr);
+	if (r < 0)
+		return r;
+	if (!model->is_kept) {
+		model_set_kept(model, true);
+		model->used_ms = uv_now(models->loop);
+	}
+	model_watch(model);
+	return 0;
+}
+
+void models_keep(struct models *models, struct model_file *file, const struct model_labels *labels,
+		 struct request *request)
+{
+	struct tensock_error error;
+	struct model *model;
+
+	if (!may_wait(models, request)) {
+		model_file_free(file);
+		return;
+	}
+	model = take(models, file);
+	if (!model) {
+		answer(models, request, TENSOCK_OUT_OF_MEMORY, "no memory");
+		return;
+	}
+	if (models_label(models, model, labels, &error) < 0) {
+		settle(model); /* forgets it, if it is new */
+		answer(models, request, (enum tensock_status)error.status, error.message);
+		return;
+	}
+	models_request(models, model, request);
+}
+
+struct model *models_find(struct models *models, const struct model_name *name)
+{
+	return name->hash ? find(models, name->hash)
+			  : labels_find(&models->labels, name->name, name->version);
+}
+
+void models_unload(struct models *models, struct model *model, bool remove, struct request *request)
+{
+	if (!may_wait(models, request))
+		return;
+	enqueue(&model->unloads, model, request);
+	model->is_unloading = true;
+	if (remove) {
+		model->is_removed = true;
+		labels_drop(&models->labels, model);
+		model_set_kept(model, false);
+	}
+	settle(model);
+	advance(models);
+}
+
+struct model *models_next(struct models *models, const struct model *after)
+{
+	struct model *model = after ? TAILQ_NEXT(after, entry) : TAILQ_FIRST(&models->list);
+
+	while (model && model->is_removed)
+		model = TAILQ_NEXT(model, entry);
+	return model;
 }
 
 void models_cancel(struct models *models, struct request *request)
@@ -466,11 +523,10 @@ void models_cancel(struct models *models, struct request *request)
 		worker_link_cancel(model->worker, request);
 		return;
 	}
-	TAILQ_REMOVE(&model->waiting, request, entry);
+	TAILQ_REMOVE(model_queue_of(model, request), request, entry);
 	models->n_waiting--;
 	request->model = NULL;
-	if (model->state == MODEL_UNLOADED && !is_needed(model))
-		forget(model);
+	settle(model);
 }
 
 int models_buffer(struct models *models, const struct model *model, uint64_t bytes,
@@ -482,4 +538,15 @@ int models_buffer(struct models *models, const struct model *model, uint64_t byt
 unsigned models_count(const struct models *models)
 {
 	return models->n;
+}
+
+unsigned models_kept(const struct models *models)
+{
+	return models->n_kept;
+}
+
+void models_when_empty(struct models *models, void (*emptied)(void *context), void *context)
+{
+	models->emptied = emptied;
+	models->emptied_context = context;
 }

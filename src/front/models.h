@@ -3,6 +3,9 @@
  * The guest's models, by the SHA-256 of their bytes: each with the requests that wait for it and,
  * while it is loaded, its worker.  More models than workers take turns: one that no request needs
  * gives its worker up to one that is waited for, the longest idle first.
+ *
+ * A model that came by models_submit() is forgotten with its worker.  One that is kept stays, with
+ * its bytes, labels and description, until it is removed or nobody has used it for model_keep_ms.
  */
 #ifndef FRONT_MODELS_H
 #define FRONT_MODELS_H
@@ -12,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "front/account.h"
+#include "front/labels.h"
 #include "front/model_file.h"
 #include "front/request.h"
 #include "front/workers.h"
@@ -20,8 +24,36 @@
 #define MODELS_WAITING_MAX 4096u
 
 struct models;
+struct model;
 
-/* What it is given must outlive it; sets workers->room and account->reclaim. */
+enum model_state {
+	MODEL_UNLOADED, /* no worker */
+	MODEL_LOADING,
+	MODEL_READY, /* its worker may be busy */
+};
+
+/* How a model is named by a guest. */
+struct model_name {
+	const unsigned char *hash;  /* MODEL_HASH_BYTES, or NULL: by the labels */
+	const char *name, *version; /* terminated; version "" or NULL: the one labelled last */
+};
+
+/* Of a model that is kept (front/labels.h).  Both terminated, either may be empty. */
+struct model_labels {
+	const char *name, *version;
+};
+
+/* What can be told of a model; valid until the next call into models, or turn of the loop. */
+struct model_view {
+	unsigned char hash[MODEL_HASH_BYTES];
+	uint64_t size, memory, runs;
+	enum model_state state;
+	const char *name, *version; /* the ones given last; never NULL */
+	const struct tsk_model_info
+		*info; /* NULL where it has never been loaded; kept over unloads */
+};
+
+/* What it is given must outlive it; sets workers->room. */
 int models_new(uv_loop_t *loop, struct workers *workers, struct account *account,
 	       const struct front_start *limits, struct models **ret) _nodiscard_;
 
@@ -34,6 +66,38 @@ void models_free(struct models *models);
  */
 void models_submit(struct models *models, struct model_file *file, struct request *request);
 
+/*
+ * The same for a model that was pushed: it is kept and labelled.  LIMIT_REACHED above models_max.
+ * Takes the file in every case.  One that turns out to be no model, when it is first loaded, is not
+ * kept; the labels are its own only once it has been loaded.
+ */
+void models_keep(struct models *models, struct model_file *file, const struct model_labels *labels,
+		 struct request *request);
+
+/* NULL: none of this name.  Not one that is being removed. */
+struct model *models_find(struct models *models, const struct model_name *name);
+
+/* Labels one that is known, and keeps it from now on.  LIMIT_REACHED, OUT_OF_MEMORY. */
+int models_label(struct models *models, struct model *model, const struct model_labels *labels,
+		 struct tensock_error *reterr) _nodiscard_;
+
+/* A request for a known model; as for models_submit(). */
+void models_request(struct models *models, struct model *model, struct request *request);
+
+/*
+ * Ends its worker as soon as nothing of it is waited for or runs.  remove: the model is no longer
+ * found from now on, and forgotten then.  The request's done(), without outputs and error (prepare()
+ * and fill() are not called), tells the end: the process has really ended, and its memory is back;
+ * perhaps before this returns.  If the request is cancelled, the rest happens all the same.
+ */
+void models_unload(struct models *models, struct model *model, bool remove,
+		   struct request *request);
+
+void models_view(const struct model *model, struct model_view *ret);
+
+/* The next one in the order of their arrival (after NULL: the first); NULL beyond the last. */
+struct model *models_next(struct models *models, const struct model *after);
+
 /* No answer is wanted any more, and none will come.  Also when it belongs to no model. */
 void models_cancel(struct models *models, struct request *request);
 
@@ -44,7 +108,17 @@ void models_cancel(struct models *models, struct request *request);
 int models_buffer(struct models *models, const struct model *model, uint64_t bytes,
 		  struct buffer **ret) _nodiscard_;
 
-/* Models known, loaded or not. */
+/* Models known, loaded or not; and those of them that are kept. */
 unsigned models_count(const struct models *models);
+unsigned models_kept(const struct models *models);
+
+/* To be called when none is kept any more; it may not call back into models but for counts. */
+void models_when_empty(struct models *models, void (*emptied)(void *context), void *context);
+
+/*
+ * For account->reclaim: gives up idle models until so many bytes are free, or nothing more can be
+ * spared: first those that are not kept, then the workers, but not the bytes, of those that are.
+ */
+void models_reclaim(struct models *models, uint64_t bytes);
 
 #endif

@@ -97,6 +97,7 @@ struct worker_link {
 
 	unsigned n_known; /* buffers of the guest's pool that it has been told of */
 	uint64_t last_run;
+	uint64_t runs_ok; /* that ended well */
 	struct worker_run
 		runs[WORKER_RUNS_MAX]; /* n_runs of them from `first` on, around the end */
 	unsigned first, n_runs;

@@ -402,6 +402,7 @@ static void on_ok(struct worker_link *link, struct worker_run *head, uint64_t ou
 		break_rules(link, "outputs that do not fit the model");
 		return;
 	}
+	link->runs_ok++;
 	remember_outputs(link, out_bytes);
 	finish(link, &outputs, NULL);
 }

@@ -199,6 +199,18 @@ void workers_remove(struct workers *workers, struct worker_link *link)
 		workers->room(workers->room_context);
 }
 
+bool workers_are_there(const struct workers *workers, const void *user, uint64_t up_to_id)
+{
+	const struct worker_link *link;
+
+	TAILQ_FOREACH(link, &workers->list, entry)
+	{
+		if (link->user == user && link->id <= up_to_id)
+			return true;
+	}
+	return false;
+}
+
 void workers_spawned(struct workers *workers, uint64_t id, int result, int fd)
 {
 	struct worker_link *link = find(workers, id);

@@ -72,6 +72,12 @@ int workers_buffer(struct workers *workers, const struct worker_link *link, uint
 void workers_spawned(struct workers *workers, uint64_t id, int result, int fd);
 void workers_exited(struct workers *workers, uint64_t id, int wait_status);
 
+/*
+ * Whether any process that works for user, or did, is there still: of those that had been asked for
+ * when last_id was up_to_id.
+ */
+bool workers_are_there(const struct workers *workers, const void *user, uint64_t up_to_id);
+
 /* For worker_link.c: it has become useless. */
 void workers_forget_spare(struct workers *workers, struct worker_link *link);
 /* For worker_link.c: nothing more will come of it; frees it. */

@@ -386,7 +386,7 @@ static void fit_fd_limit(struct config *config)
 	if (lowered)
 		tsk_warning("at most %" PRIu64 " files may be open, so max-connections is "
 			    "lowered, to %" PRIu64 " where it is least: raise RLIMIT_NOFILE "
-			    "(ulimit -Hn, LimitNOFILE=), or lower max-connections or max-workers",
+			    "(ulimit -Hn, LimitNOFILE=), or lower max-connections, max-workers or max-requests",
 			    (uint64_t)limit.rlim_cur, lowered);
 }
 

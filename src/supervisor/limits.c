@@ -9,12 +9,15 @@
 
 #define GIB (UINT64_C(1) << 30)
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
+#define MONTH_MS (30 * DAY_MS) /* fits 32 bits, as all times here */
 
 /* What a front may have open: for each connection that it may have, one of the device's sockets, one
- * of a peer without the device, and an upload; a worker's socket, doorbells and buffers. */
+ * of a peer without the device, and an upload; a worker's socket, doorbells and buffers; a
+ * request's buffer; the bytes of the models, and of the uploads, that are kept; what there is once,
+ * which are the uploads of the native protocol (UPLOADS_AT_ONCE_MAX) in the main. */
 #define FILES_A_CONNECTION 3u
 #define FILES_A_WORKER 16u
-#define FILES_OF_A_FRONT 64u
+#define FILES_OF_A_FRONT 128u
 
 const struct limits limits_default = { .value = {
 					       [LIMIT_LOAD_DEADLINE_MS] = 30000,
@@ -26,6 +29,11 @@ const struct limits limits_default = { .value = {
 					       [LIMIT_MEMORY_BYTES] = 4 * GIB,
 					       [LIMIT_CONNECTIONS] = 1024,
 					       [LIMIT_WORKERS] = 16,
+					       [LIMIT_MODELS] = 256,
+					       [LIMIT_MODEL_KEEP_MS] = DAY_MS,
+					       [LIMIT_REQUESTS] = 1024,
+					       [LIMIT_UPLOADS] = 4,
+					       [LIMIT_UPLOAD_KEEP_MS] = 600000,
 				       } };
 
 static const struct {
@@ -43,6 +51,11 @@ static const struct {
 	[LIMIT_MEMORY_BYTES] = { "max-memory", quantity_bytes, 1, 1024 * GIB, "4GiB" },
 	[LIMIT_CONNECTIONS] = { "max-connections", quantity_number, 1, 65536, "1024" },
 	[LIMIT_WORKERS] = { "max-workers", quantity_number, 1, 1024, "16" },
+	[LIMIT_MODELS] = { "max-models", quantity_number, 1, 512, "256" },
+	[LIMIT_MODEL_KEEP_MS] = { "model-keep", quantity_ms, 1, MONTH_MS, "24h" },
+	[LIMIT_REQUESTS] = { "max-requests", quantity_number, 1, 65536, "1024" },
+	[LIMIT_UPLOADS] = { "max-uploads", quantity_number, 0, 256, "4" },
+	[LIMIT_UPLOAD_KEEP_MS] = { "upload-keep", quantity_ms, 0, DAY_MS, "10min" },
 };
 static_assert(ARRAY_SIZE(rows) == LIMIT_MAX, "a limit lacks its row");
 
@@ -81,7 +94,9 @@ void limits_merge(struct limits *limits, const struct limits *over)
 bool limits_fit_files(struct limits *limits, uint64_t files_max)
 {
 	uint64_t *connections = &limits->value[LIMIT_CONNECTIONS];
-	uint64_t others = FILES_A_WORKER * limits->value[LIMIT_WORKERS] + FILES_OF_A_FRONT;
+	uint64_t others = FILES_A_WORKER * limits->value[LIMIT_WORKERS] +
+			  limits->value[LIMIT_REQUESTS] + limits->value[LIMIT_MODELS] +
+			  limits->value[LIMIT_UPLOADS] + FILES_OF_A_FRONT;
 	uint64_t most = files_max > others ? (files_max - others) / FILES_A_CONNECTION : 0;
 
 	if (*connections <= most)
@@ -104,4 +119,9 @@ void limits_to_start(const struct limits *limits, struct front_start *ret)
 	ret->memory_bytes_max = v[LIMIT_MEMORY_BYTES];
 	ret->connections_max = (uint32_t)v[LIMIT_CONNECTIONS];
 	ret->workers_max = (uint32_t)v[LIMIT_WORKERS];
+	ret->models_max = (uint32_t)v[LIMIT_MODELS];
+	ret->model_keep_ms = (uint32_t)v[LIMIT_MODEL_KEEP_MS];
+	ret->requests_max = (uint32_t)v[LIMIT_REQUESTS];
+	ret->uploads_max = (uint32_t)v[LIMIT_UPLOADS];
+	ret->upload_keep_ms = (uint32_t)v[LIMIT_UPLOAD_KEEP_MS];
 }

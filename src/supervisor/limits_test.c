@@ -31,6 +31,9 @@ static void test_bad_values(void **state)
 		{ "max-model-size", "0" },    { "max-model-size", "1025GiB" },
 		{ "max-workers", "0" },       { "max-workers", "4294967297" },
 		{ "max-connections", "" },    { "max-memory", "-1" },
+		{ "max-models", "0" },        { "max-models", "513" },
+		{ "model-keep", "721h" },     { "upload-keep", "10" },
+		{ "max-requests", "0" },      { "max-uploads", "257" },
 	};
 
 	(void)state;
@@ -58,20 +61,27 @@ static void test_merge(void **state)
 	assert_int_equal(start.workers_max, 3);
 	assert_int_equal(start.load_deadline_ms, 30000);
 	assert_true(start.model_bytes_max == UINT64_C(2) << 30);
+	assert_int_equal(start.models_max, 256);
+	assert_int_equal(start.model_keep_ms, 24 * 3600 * 1000);
+	assert_int_equal(start.requests_max, 1024);
+	assert_int_equal(start.uploads_max, 4);
+	assert_int_equal(start.upload_keep_ms, 10 * 60 * 1000);
 }
 
 static void test_files(void **state)
 {
+	/* Workers, requests, models, uploads, the front itself. */
+	const uint64_t others = 16 * 16 + 1024 + 256 + 4 + 128;
 	struct limits limits = limits_default;
 
 	(void)state;
 	assert_false(limits_fit_files(&limits, UINT64_MAX)); /* RLIM_INFINITY */
-	assert_false(limits_fit_files(&limits, 3 * 1024 + 16 * 16 + 64));
+	assert_false(limits_fit_files(&limits, 3 * 1024 + others));
 	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 1024);
-	assert_true(limits_fit_files(&limits, 3 * 1024 + 16 * 16 + 63));
+	assert_true(limits_fit_files(&limits, 3 * 1024 + others - 1));
 	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 1023);
-	assert_true(limits_fit_files(&limits, 1024));
-	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 234);
+	assert_true(limits_fit_files(&limits, others + 444));
+	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 148);
 	assert_true(limits_fit_files(&limits, 64));
 	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 1);
 }

@@ -67,7 +67,11 @@ int quantity_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 
 int quantity_ms(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 {
-	static const struct unit units[] = { { "ms", 1 }, { "s", 1000 }, { NULL, 0 } };
+	static const struct unit units[] = { { "ms", 1 },
+					     { "s", 1000 },
+					     { "min", UINT64_C(60) * 1000 },
+					     { "h", UINT64_C(3600) * 1000 },
+					     { NULL, 0 } };
 
 	return read_with_unit(text, units, min, max, ret);
 }

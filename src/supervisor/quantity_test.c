@@ -64,6 +64,13 @@ static void test_ms(void **state)
 	assert_int_equal(v, 250);
 	assert_int_equal(quantity_ms("30s", 1, 1000000, &v), 0);
 	assert_int_equal(v, 30000);
+	assert_int_equal(quantity_ms("10min", 1, 1000000, &v), 0);
+	assert_int_equal(v, 600000);
+	assert_int_equal(quantity_ms("24h", 1, 86400000, &v), 0);
+	assert_int_equal(v, 86400000);
+	/* 5124095576031 hours are 2^64 ms and more: they must not come out as few. */
+	assert_int_equal(quantity_ms("5124095576031h", 0, UINT64_MAX, &v), -ERANGE);
+	assert_int_equal(quantity_ms("1m", 1, 1000000, &v), -EINVAL);
 	assert_int_equal(quantity_ms("30", 1, 1000000, &v), -EINVAL);
 	assert_int_equal(quantity_ms("0s", 1, 1000000, &v), -ERANGE);
 	assert_int_equal(quantity_ms("1001s", 1, 1000000, &v), -ERANGE);

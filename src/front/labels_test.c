@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/labels.h"
+
+#include <string.h>
+
+#include "base/testing.h"
+
+/* Only the address of a model counts. */
+static char places[3];
+#define MODEL(i) ((struct model *)(void *)&places[i])
+
+static void add(struct labels *labels, int model, const char *name, const char *version,
+		bool is_pending)
+{
+	struct tensock_error error;
+
+	assert_int_equal(labels_add(labels, MODEL(model), name, version, is_pending, &error), 0);
+}
+
+static void test_find(void **state)
+{
+	struct labels labels;
+
+	(void)state;
+	labels_init(&labels);
+	add(&labels, 0, "a", "1", false);
+	add(&labels, 1, "a", "2", false);
+	add(&labels, 0, "b", NULL, false);
+	assert_ptr_equal(labels_find(&labels, "a", "1"), MODEL(0));
+	assert_ptr_equal(labels_find(&labels, "a", "2"), MODEL(1));
+	assert_ptr_equal(labels_find(&labels, "a", NULL), MODEL(1));
+	assert_ptr_equal(labels_find(&labels, "a", ""), MODEL(1));
+	assert_ptr_equal(labels_find(&labels, "b", ""), MODEL(0));
+	assert_null(labels_find(&labels, "b", "1"));
+	assert_null(labels_find(&labels, "A", "1"));
+	assert_null(labels_find(&labels, "", ""));
+	/* Given again: the last one now. */
+	add(&labels, 0, "a", "1", false);
+	assert_ptr_equal(labels_find(&labels, "a", NULL), MODEL(0));
+	assert_string_equal(labels_of(&labels, MODEL(0))->version, "1");
+	assert_null(labels_of(&labels, MODEL(2)));
+	labels_drop(&labels, MODEL(0));
+	assert_null(labels_find(&labels, "b", NULL));
+	assert_ptr_equal(labels_find(&labels, "a", NULL), MODEL(1));
+	labels_done(&labels);
+}
+
+/* An empty name is none, whatever the version. */
+static void test_nameless(void **state)
+{
+	struct labels labels;
+
+	(void)state;
+	labels_init(&labels);
+	add(&labels, 0, "", "1", false);
+	add(&labels, 0, NULL, NULL, false);
+	assert_true(TAILQ_EMPTY(&labels.list));
+	labels_done(&labels);
+}
+
+static void test_move(void **state)
+{
+	struct labels labels;
+
+	(void)state;
+	labels_init(&labels);
+	add(&labels, 0, "a", "1", false);
+	add(&labels, 0, "a", "2", false);
+	add(&labels, 1, "a", "1", false);
+	assert_ptr_equal(labels_find(&labels, "a", "1"), MODEL(1));
+	assert_ptr_equal(labels_find(&labels, "a", "2"), MODEL(0));
+	add(&labels, 1, "a", "2", false);
+	assert_null(labels_of(&labels, MODEL(0)));
+	labels_done(&labels);
+}
+
+/* What is pending takes nothing away until it is true, and then in the order in which it was given. */
+static void test_pending(void **state)
+{
+	struct labels labels;
+
+	(void)state;
+	labels_init(&labels);
+	add(&labels, 0, "a", "1", false);
+	add(&labels, 0, "b", "1", false);
+	add(&labels, 1, "a", "1", true);
+	add(&labels, 1, "b", "1", true);
+	add(&labels, 2, "b", "1", true);
+	assert_ptr_equal(labels_find(&labels, "a", "1"), MODEL(0));
+	assert_string_equal(labels_of(&labels, MODEL(1))->name, "b");
+	labels_settle(&labels, MODEL(1));
+	assert_ptr_equal(labels_find(&labels, "a", "1"), MODEL(1));
+	assert_ptr_equal(labels_find(&labels, "b", "1"), MODEL(1));
+	assert_null(labels_of(&labels, MODEL(0)));
+	assert_string_equal(labels_of(&labels, MODEL(1))->name, "b");
+	labels_drop_pending(&labels, MODEL(1));
+	labels_drop_pending(&labels, MODEL(2));
+	labels_settle(&labels, MODEL(2));
+	assert_ptr_equal(labels_find(&labels, "b", "1"), MODEL(1));
+	labels_done(&labels);
+}
+
+static void test_limit(void **state)
+{
+	struct tensock_error error;
+	struct labels labels;
+	char name[16];
+
+	(void)state;
+	labels_init(&labels);
+	for (unsigned i = 0; i < LABELS_A_MODEL_MAX; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		add(&labels, 0, name, "", i % 2);
+	}
+	assert_int_equal(labels_add(&labels, MODEL(0), "more", "", true, &error), -EBUSY);
+	assert_int_equal(error.status, TENSOCK_LIMIT_REACHED);
+	/* One that it has, and one of another model: no more than before. */
+	add(&labels, 0, "3", "", false);
+	add(&labels, 1, "more", "", false);
+	labels_done(&labels);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TSK_TEST(test_find),    TSK_TEST(test_nameless), TSK_TEST(test_move),
+		TSK_TEST(test_pending), TSK_TEST(test_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
