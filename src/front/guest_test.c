@@ -180,6 +180,34 @@ static void test_idle(void **state)
 	rig_done(&rig);
 }
 
+/* An upload that broke off would be lost with the front: it is idle when that is dropped. */
+static void test_idle_after_upload(void **state)
+{
+	static const unsigned char hash[MODEL_HASH_BYTES] = { 1 };
+	struct front_start limits = rig_limits();
+	struct tensock_error error;
+	struct upload *upload;
+	struct rig rig;
+	uint64_t offset;
+	int fd;
+
+	(void)state;
+	limits.upload_keep_ms = 100;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	assert_int_equal(uploads_begin(rig.guest->uploads, hash, 9, &upload, &offset, &error), 0);
+	upload_received(upload, 1);
+	upload_leave(upload);
+	close(fd);
+	rig_run(&rig, 2);
+	assert_int_equal(rig.guest->sessions.n, 0);
+	assert_false(uv_is_active((uv_handle_t *)rig.guest->timer));
+	for (int i = 0; i < 2000 && uploads_kept(rig.guest->uploads); i++)
+		rig_run(&rig, 1);
+	assert_true(uv_is_active((uv_handle_t *)rig.guest->timer));
+	rig_done(&rig);
+}
+
 /* With the built-in device the front is never idle; it gets its sessions by a channel of its own. */
 static void test_device(void **state)
 {
@@ -253,6 +281,7 @@ int main(void)
 		TSK_TEST(test_stop_finishes_work),
 		TSK_TEST(test_stop_is_bounded),
 		TSK_TEST(test_idle),
+		TSK_TEST(test_idle_after_upload),
 		TSK_TEST(test_device),
 		TSK_TEST(test_full_control_socket),
 	};

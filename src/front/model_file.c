@@ -71,9 +71,9 @@ int model_file_new(struct account *account, uint64_t size, struct model_file **r
 	if (r < 0)
 		return tsk_fail(
 			reterr, TENSOCK_LIMIT_REACHED,
-			"a model of %llu bytes does not fit: %llu of the guest's %llu are in use",
-			(unsigned long long)size, (unsigned long long)account->used_bytes,
-			(unsigned long long)account->max_bytes);
+			"a model of %llu bytes does not fit: of max-memory, %llu bytes, %llu are in use",
+			(unsigned long long)size, (unsigned long long)account->max_bytes,
+			(unsigned long long)account->used_bytes);
 	file = calloc(1, sizeof(*file));
 	if (!file) {
 		account_give(account, size);

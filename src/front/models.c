@@ -1,53 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/models.h"
 
-#include <assert.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
+#include "front/model.h"
 
 /* A request goes on to another worker when one died before its turn came, once. */
 #define WORKERS_LOST_MAX 1u
-
-struct model {
-	TAILQ_ENTRY(model) entry;
-	struct models *models;
-	struct model_file *file;
-	enum model_state state;
-	struct worker_link *worker;
-	struct tsk_model_info info; /* once it has been loaded */
-	bool has_info;
-	bool is_kept;
-	bool is_removed; /* is not found any more; goes when nothing needs it */
-	uint64_t runs;   /* that ended well, of workers it had before */
-	struct request_queue waiting;
-	bool is_unloading;            /* loses its worker when nothing needs that */
-	struct request_queue unloads; /* who asked for that */
-	struct request_queue ending;  /* and those who wait for the end of the processes */
-	uint64_t ending_id;           /* of the last of which */
-	bool is_running;              /* a request, which may have been cancelled since */
-	uint64_t used_ms;             /* of the loop's clock: when it last had something to do */
-};
-
-struct models {
-	uv_loop_t *loop;
-	struct workers *workers;
-	struct account *account;
-	const struct front_start *limits;
-	uv_timer_t *idle_timer;
-	TAILQ_HEAD(, model) list; /* those that wait for a worker in the order in which they came */
-	struct labels labels;
-	unsigned n, n_kept;
-	unsigned n_waiting; /* requests */
-	void (*emptied)(void *context);
-	void *emptied_context;
-	bool is_advancing;
-	bool is_making_room; /* a worker has been let go for a waiting model; it has yet to end */
-};
 
 static void advance(struct models *models);
 
@@ -107,62 +70,6 @@ static void answer_unlucky(struct model *model, const struct tensock_error *why)
 	}
 }
 
-static bool is_needed(const struct model *model)
-{
-	return model->is_running || !TAILQ_EMPTY(&model->waiting);
-}
-
-static void set_kept(struct model *model, bool is_kept)
-{
-	struct models *models = model->models;
-
-	if (model->is_kept == is_kept)
-		return;
-	model->is_kept = is_kept;
-	models->n_kept = is_kept ? models->n_kept + 1 : models->n_kept - 1;
-	if (models->n_kept == 0 && models->emptied)
-		models->emptied(models->emptied_context);
-}
-
-static void became_unloaded(struct model *model)
-{
-	if (model->worker)
-		model->runs += model->worker->runs_ok;
-	model->worker = NULL;
-	model->is_running = false;
-	model->state = MODEL_UNLOADED;
-}
-
-/* Nobody needs it: its worker goes. */
-static void unload(struct model *model)
-{
-	assert(!is_needed(model));
-	if (model->worker)
-		worker_link_close(model->worker);
-	became_unloaded(model);
-}
-
-/* Nobody needs it: worker, bytes and all go. */
-static void forget(struct model *model)
-{
-	struct models *models = model->models;
-
-	unload(model);
-	set_kept(model, false);
-	labels_drop(&models->labels, model);
-	TAILQ_REMOVE(&models->list, model, entry);
-	models->n--;
-	tsk_model_info_done(&model->info);
-	model_file_free(model->file);
-	free(model);
-}
-
-/* Loaded, and may lose its worker.  Not where its earlier workers' end is waited for. */
-static bool is_idle(const struct model *model)
-{
-	return model->state == MODEL_READY && !is_needed(model) && TAILQ_EMPTY(&model->ending);
-}
-
 /* The one that has had nothing to do for longest, perhaps only of those that are not kept. */
 static struct model *longest_idle(struct models *models, bool but_kept)
 {
@@ -170,91 +77,11 @@ static struct model *longest_idle(struct models *models, bool but_kept)
 
 	TAILQ_FOREACH(model, &models->list, entry)
 	{
-		if (is_idle(model) && !(but_kept && model->is_kept) &&
+		if (model_is_idle(model) && !(but_kept && model->is_kept) &&
 		    (!oldest || model->used_ms < oldest->used_ms))
 			oldest = model;
 	}
 	return oldest;
-}
-
-/* How long it may stay as it is, without use; UINT64_MAX: for ever. */
-static uint64_t time_of(const struct model *model)
-{
-	const struct front_start *limits = model->models->limits;
-
-	if (is_idle(model))
-		return limits->model_idle_ms;
-	if (model->state == MODEL_UNLOADED && model->is_kept && !is_needed(model) &&
-	    TAILQ_EMPTY(&model->ending))
-		return limits->model_keep_ms;
-	return UINT64_MAX;
-}
-
-/* The one whose time is over first, and what is left of it. */
-static struct model *next_over(struct models *models, uint64_t *ret_left_ms)
-{
-	struct model *next = NULL, *model;
-
-	TAILQ_FOREACH(model, &models->list, entry)
-	{
-		uint64_t age_ms = uv_now(models->loop) - model->used_ms;
-		uint64_t time_ms = time_of(model);
-		uint64_t left_ms = time_ms > age_ms ? time_ms - age_ms : 0;
-
-		if (time_ms == UINT64_MAX || (next && left_ms >= *ret_left_ms))
-			continue;
-		next = model;
-		*ret_left_ms = left_ms;
-	}
-	return next;
-}
-
-static void on_idle_time(uv_timer_t *timer);
-
-/* Its time runs, from its last use on. */
-static void watch(struct model *model)
-{
-	uv_timer_t *timer = model->models->idle_timer;
-	uint64_t ms = time_of(model);
-
-	if (ms != UINT64_MAX &&
-	    (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > ms))
-		uv_timer_start(timer, on_idle_time, ms, 0);
-}
-
-/* Nobody needs its worker: a model that is kept loses only that. */
-static void rest(struct model *model)
-{
-	if (!model->is_kept) {
-		forget(model);
-		return;
-	}
-	unload(model);
-	watch(model);
-}
-
-static void on_idle_time(uv_timer_t *timer)
-{
-	struct models *models = timer->data;
-	struct model *model;
-	uint64_t left_ms;
-
-	while ((model = next_over(models, &left_ms))) {
-		if (left_ms > 0) {
-			uv_timer_start(timer, on_idle_time, left_ms, 0);
-			return;
-		}
-		if (model->state == MODEL_READY)
-			rest(model);
-		else
-			forget(model);
-	}
-}
-
-static void became_idle(struct model *model)
-{
-	model->used_ms = uv_now(model->models->loop);
-	watch(model);
 }
 
 /* Tells all of *queue that the model has been unloaded. */
@@ -278,8 +105,8 @@ static void settle(struct model *model)
 	struct request_queue ended = TAILQ_HEAD_INITIALIZER(ended);
 	struct models *models = model->models;
 
-	if (model->is_unloading && !is_needed(model)) {
-		unload(model);
+	if (model->is_unloading && !model_is_needed(model)) {
+		model_unload(model);
 		model->is_unloading = false;
 		model->ending_id = models->workers->last_id;
 		TAILQ_CONCAT(&model->ending, &model->unloads, entry);
@@ -289,37 +116,11 @@ static void settle(struct model *model)
 			return;
 		TAILQ_CONCAT(&ended, &model->ending, entry);
 	}
-	if (model->state == MODEL_UNLOADED && !model->is_kept && !is_needed(model))
-		forget(model);
+	if (model->state == MODEL_UNLOADED && !model->is_kept && !model_is_needed(model))
+		model_forget(model);
 	else
-		watch(model);
+		model_watch(model);
 	answer_unloads(models, &ended);
-}
-
-/* Its first load has failed in a way that every other one would. */
-static bool is_no_model(const struct model *model, const struct tensock_error *why)
-{
-	switch (why->status) {
-	case TENSOCK_INVALID_ARGUMENT:
-	case TENSOCK_INVALID_MODEL:
-	case TENSOCK_UNSUPPORTED:
-	case TENSOCK_TOO_LARGE:
-	case TENSOCK_ENGINE_FAILED:
-		return !model->has_info;
-	default:
-		return false;
-	}
-}
-
-/* A load has failed, and those who are to know it do. */
-static void load_failed(struct model *model, const struct tensock_error *why)
-{
-	if (is_needed(model)) /* there will be another */
-		return;
-	labels_drop_pending(&model->models->labels, model);
-	model->used_ms = uv_now(model->models->loop);
-	if (is_no_model(model, why))
-		set_kept(model, false);
 }
 
 static void on_loaded(void *user, struct tsk_model_info *info)
@@ -333,7 +134,7 @@ static void on_loaded(void *user, struct tsk_model_info *info)
 	model->has_info = true;
 	model->state = MODEL_READY;
 	labels_settle(&models->labels, model);
-	became_idle(model);
+	model_used(model);
 	advance(models);
 }
 
@@ -342,12 +143,13 @@ static void on_idle(void *user)
 	struct model *model = user;
 	struct models *models = model->models;
 
-	model->is_running = false;
-	became_idle(model);
+	model->is_running = worker_link_is_busy(model->worker);
+	model_used(model);
 	settle(model);
 	advance(models);
 }
 
+/* Back to where it came from. */
 static void put_first(struct model *model, struct request *request)
 {
 	request->is_running = false;
@@ -360,27 +162,30 @@ static void put_first(struct model *model, struct request *request)
  * or the first of those that it was being loaded for.  The others have a second worker, unless the
  * model itself was refused or takes too long to load: the next worker would say the same.
  */
-static void on_lost(void *user, struct request *ran, struct request *next,
+static void on_lost(void *user, struct request *ran, struct request_queue *others,
 		    const struct tensock_error *why)
 {
 	struct model *model = user;
 	struct models *models = model->models;
 	bool was_loading = model->state == MODEL_LOADING;
+	struct request *request;
 
-	became_unloaded(model);
+	model_became_unloaded(model);
 	if (was_loading)
 		ran = take_first(model);
 	if (ran)
 		end_request(models, ran, why);
 	else
 		tsk_info("a worker is lost that was at no work: %s", why->message);
-	if (next)
-		put_first(model, next);
+	while ((request = TAILQ_LAST(others, request_queue))) {
+		TAILQ_REMOVE(others, request, entry);
+		put_first(model, request);
+	}
 	if (was_loading && why->status != TENSOCK_WORKER_DIED)
 		answer_waiting(model, why);
 	answer_unlucky(model, why);
 	if (was_loading)
-		load_failed(model, why);
+		model_load_failed(model, why);
 	settle(model);
 	advance(models);
 }
@@ -411,19 +216,19 @@ static bool load(struct model *model)
 		/* Its worker's end brings us back here. */
 		if (idle && !models->is_making_room) {
 			models->is_making_room = true;
-			rest(idle);
+			model_rest(idle);
 		}
 		return false;
 	}
 	(void)tsk_fail(&error, tsk_status_from_errno(-r), "no worker can be started: %s",
 		       strerror(-r));
 	answer_waiting(model, &error);
-	load_failed(model, &error);
+	model_load_failed(model, &error);
 	settle(model);
 	return true;
 }
 
-/* Starts the next request of a model whose worker is idle. */
+/* Starts the next request of a model whose worker has room. */
 static void run_next(struct model *model)
 {
 	struct request *request = take_first(model);
@@ -433,17 +238,22 @@ static void run_next(struct model *model)
 	request->is_running = true;
 	model->is_running = true;
 	r = worker_link_run(model->worker, request, &model->info, &error);
-	if (r != 0) {
-		model->is_running = false;
-		became_idle(model);
-		end_request(model->models, request, r < 0 ? &error : NULL);
-		settle(model);
+	if (r == 0)
+		return;
+	model->is_running = worker_link_is_busy(model->worker);
+	if (r == WORKER_RUN_NOT_NOW) {
+		put_first(model, request);
+		return;
 	}
+	model_used(model);
+	end_request(model->models, request, r < 0 ? &error : NULL);
+	settle(model);
 }
 
 static bool can_run(const struct model *model)
 {
-	return model->state == MODEL_READY && !model->is_running && !TAILQ_EMPTY(&model->waiting);
+	return model->state == MODEL_READY && worker_link_has_room(model->worker) &&
+	       !TAILQ_EMPTY(&model->waiting);
 }
 
 static bool wants_worker(const struct model *model)
@@ -509,9 +319,9 @@ void models_reclaim(struct models *models, uint64_t bytes)
 	struct model *model;
 
 	while (is_short_of(models, bytes) && (model = longest_idle(models, true)))
-		forget(model);
+		model_forget(model);
 	while (is_short_of(models, bytes) && (model = longest_idle(models, false)))
-		rest(model);
+		model_rest(model);
 }
 
 int models_new(uv_loop_t *loop, struct workers *workers, struct account *account,
@@ -542,6 +352,7 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 
 void models_free(struct models *models)
 {
+	struct request_queue dropped = TAILQ_HEAD_INITIALIZER(dropped);
 	struct model *model;
 
 	if (!models)
@@ -551,11 +362,11 @@ void models_free(struct models *models)
 	models->emptied = NULL;
 	while ((model = TAILQ_FIRST(&models->list))) {
 		if (model->worker)
-			(void)worker_run_drop(model->worker);
+			(void)worker_run_drop(model->worker, &dropped);
 		model->is_running = false;
 		while (take_first(model))
 			;
-		forget(model);
+		model_forget(model);
 	}
 	handle_free(models->idle_timer);
 	labels_done(&models->labels);
@@ -575,29 +386,13 @@ static struct model *find(struct models *models, const unsigned char *hash)
 	return NULL;
 }
 
-static struct model *add(struct models *models, struct model_file *file)
-{
-	struct model *model = calloc(1, sizeof(*model));
-
-	if (!model)
-		return NULL;
-	model->models = models;
-	model->file = file;
-	TAILQ_INIT(&model->waiting);
-	TAILQ_INIT(&model->unloads);
-	TAILQ_INIT(&model->ending);
-	TAILQ_INSERT_TAIL(&models->list, model, entry);
-	models->n++;
-	return model;
-}
-
 /* The one of these bytes, new or not; takes the file. */
 static struct model *take(struct models *models, struct model_file *file)
 {
 	struct model *model = find(models, model_file_hash(file));
 
 	if (!model)
-		model = add(models, file);
+		model = model_new(models, file);
 	if (!model || model->file != file)
 		model_file_free(file);
 	return model;
@@ -658,10 +453,10 @@ int models_label(struct models *models, struct model *model, const struct model_
 	if (r < 0)
 		return r;
 	if (!model->is_kept) {
-		set_kept(model, true);
+		model_set_kept(model, true);
 		model->used_ms = uv_now(models->loop);
 	}
-	watch(model);
+	model_watch(model);
 	return 0;
 }
 
@@ -703,29 +498,10 @@ void models_unload(struct models *models, struct model *model, bool remove, stru
 	if (remove) {
 		model->is_removed = true;
 		labels_drop(&models->labels, model);
-		set_kept(model, false);
+		model_set_kept(model, false);
 	}
 	settle(model);
 	advance(models);
-}
-
-void models_view(const struct model *model, struct model_view *ret)
-{
-	const struct label *label = labels_of(&model->models->labels, model);
-	const struct buffer_pool *buffers = &model->models->workers->buffers;
-	const struct worker_link *worker = model->worker;
-
-	*ret = (struct model_view){
-		.size = model_file_size(model->file),
-		.memory = model_file_size(model->file) +
-			  (worker ? buffer_pool_known_bytes(buffers, worker->id) : 0),
-		.runs = model->runs + (worker ? worker->runs_ok : 0),
-		.state = model->state,
-		.name = label ? label->name : "",
-		.version = label ? label->version : "",
-		.info = model->has_info ? &model->info : NULL,
-	};
-	memcpy(ret->hash, model_file_hash(model->file), MODEL_HASH_BYTES);
 }
 
 struct model *models_next(struct models *models, const struct model *after)
@@ -737,25 +513,6 @@ struct model *models_next(struct models *models, const struct model *after)
 	return model;
 }
 
-static bool is_in(const struct request_queue *queue, const struct request *request)
-{
-	const struct request *r;
-
-	TAILQ_FOREACH(r, queue, entry)
-	{
-		if (r == request)
-			return true;
-	}
-	return false;
-}
-
-static struct request_queue *queue_of(struct model *model, const struct request *request)
-{
-	if (is_in(&model->unloads, request))
-		return &model->unloads;
-	return is_in(&model->ending, request) ? &model->ending : &model->waiting;
-}
-
 void models_cancel(struct models *models, struct request *request)
 {
 	struct model *model = request->model;
@@ -763,10 +520,10 @@ void models_cancel(struct models *models, struct request *request)
 	if (!model)
 		return;
 	if (request->is_running) {
-		worker_link_cancel(model->worker);
+		worker_link_cancel(model->worker, request);
 		return;
 	}
-	TAILQ_REMOVE(queue_of(model, request), request, entry);
+	TAILQ_REMOVE(model_queue_of(model, request), request, entry);
 	models->n_waiting--;
 	request->model = NULL;
 	settle(model);

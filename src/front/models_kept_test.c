@@ -522,30 +522,65 @@ static void test_cancelled_unload(void **state)
 	}
 }
 
-/* A request comes while the old process still ends: a new one serves it, and the unload ends. */
+/*
+ * A request comes while the old process still ends: a new one serves it, and the unload ends.  Also
+ * where the model is one that is forgotten with its worker.
+ */
 static void test_request_after_unload(void **state)
 {
 	struct front_start limits = rig_limits();
-	struct asked unload = to_load(), run = to_run();
-	struct rig_worker *worker, *second;
-	struct rig rig;
 
 	(void)state;
 	limits.model_idle_ms = 0; /* not even that ends it before it has told */
+	for (int is_kept = 0; is_kept < 2; is_kept++) {
+		struct asked unload = to_load(), run = to_run(), first = to_run();
+		struct rig_worker *worker, *second;
+		struct rig rig;
+
+		rig_init(&rig, &limits);
+		if (is_kept)
+			push(&rig, "model", "m", "", &first);
+		else
+			models_submit(rig.guest->models, file_of(&rig, "model"), &first.request);
+		worker = rig_worker_with(&rig, "model");
+		models_unload(rig.guest->models, of_bytes(&rig, "model"), false, &unload.request);
+		answer_run(&rig, worker);
+		expect_ok(&rig, &first, true);
+		ask(&rig, of_bytes(&rig, "model"), &run);
+		second = rig_worker_with(&rig, "model");
+		answer_run(&rig, second);
+		expect_ok(&rig, &run, true);
+		rig_run(&rig, 5);
+		assert_int_equal(unload.n_done, 0);
+		rig_worker_exit(&rig, worker, 0);
+		expect_ok(&rig, &unload, false);
+		rig_worker_expect_end(&rig, second);
+		rig_worker_exit(&rig, second, 0);
+		assert_int_equal(models_count(rig.guest->models), is_kept);
+		rig_done(&rig);
+	}
+}
+
+/* Its time to be kept ends while the unload waits for the process: the unload ends first. */
+static void test_keep_time_in_unload(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct asked unload = to_load();
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	limits.model_keep_ms = 5;
 	rig_init(&rig, &limits);
 	worker = push_loaded(&rig, "model", "m", "");
 	models_unload(rig.guest->models, named(&rig, "m", ""), false, &unload.request);
-	ask(&rig, named(&rig, "m", ""), &run);
-	second = rig_worker_with(&rig, "model");
-	answer_run(&rig, second);
-	expect_ok(&rig, &run, true);
-	rig_run(&rig, 5);
+	rig_run(&rig, 30);
 	assert_int_equal(unload.n_done, 0);
 	rig_worker_exit(&rig, worker, 0);
 	expect_ok(&rig, &unload, false);
-	rig_worker_expect_end(&rig, second);
-	rig_worker_exit(&rig, second, 0);
-	assert_non_null(named(&rig, "m", ""));
+	for (int i = 0; i < 2000 && models_kept(rig.guest->models); i++)
+		rig_run(&rig, 1);
+	assert_int_equal(models_count(rig.guest->models), 0);
 	rig_done(&rig);
 }
 
@@ -702,6 +737,7 @@ int main(void)
 		TSK_TEST(test_unload_while_loading),
 		TSK_TEST(test_cancelled_unload),
 		TSK_TEST(test_request_after_unload),
+		TSK_TEST(test_keep_time_in_unload),
 		TSK_TEST(test_turns),
 		TSK_TEST(test_reclaim_order),
 		TSK_TEST(test_seed_and_kept),

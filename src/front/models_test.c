@@ -237,7 +237,7 @@ static void test_cancel(void **state)
 
 	(void)state;
 	for (int when = 0; when < 3; when++) {
-		struct run_entry start = { 0 };
+		struct run_entry start = { 0 }, other_start = { 0 };
 		struct rig_worker *worker;
 		struct rig rig;
 		int fd, other;
@@ -253,8 +253,10 @@ static void test_cancel(void **state)
 			rig_worker_loaded(worker, TENSOCK_FLOAT32);
 			start = rig_worker_expect(&rig, worker, RUN_START);
 		}
-		if (when == 2) /* behind the one that runs */
+		if (when == 2) { /* behind the one that runs */
 			rig_write_frame(&rig, other, 2, "model");
+			other_start = rig_worker_expect(&rig, worker, RUN_START);
+		}
 		close(when == 2 ? other : fd);
 		rig_run(&rig, 5);
 		assert_int_equal(rig.guest->counters.cancelled, 1);
@@ -266,8 +268,11 @@ static void test_cancel(void **state)
 			rig_worker_error(worker, &start, TENSOCK_CANCELLED, "");
 		}
 		if (when == 2) {
+			assert_int_equal(rig_worker_expect(&rig, worker, RUN_CANCEL).request_id,
+					 other_start.request_id);
 			rig_worker_done(worker, &start, values, 2);
 			rig_expect_bytes(&rig, fd, "OK");
+			rig_worker_error(worker, &other_start, TENSOCK_CANCELLED, "");
 		}
 		close(when == 2 ? fd : other);
 		/* The worker is as good as before. */

@@ -20,9 +20,8 @@
 #define VAIN_RINGS_MAX 1000u
 
 static const char *const state_names[] = {
-	[WORKER_SPAWNING] = "spawning", [WORKER_SPARE] = "spare",     [WORKER_LOADING] = "loading",
-	[WORKER_IDLE] = "idle",         [WORKER_FILLING] = "filling", [WORKER_RUNNING] = "running",
-	[WORKER_FETCHING] = "fetching", [WORKER_CLOSED] = "closed",
+	[WORKER_SPAWNING] = "spawning", [WORKER_SPARE] = "spare",   [WORKER_LOADING] = "loading",
+	[WORKER_SERVING] = "serving",   [WORKER_CLOSED] = "closed",
 };
 static_assert(ARRAY_SIZE(state_names) == WORKER_STATE_MAX, "a state lacks its name");
 
@@ -100,8 +99,8 @@ void worker_link_fail(struct worker_link *link, bool kill, enum tensock_status s
 {
 	const struct worker_user_ops *ops = TAKE_PTR(link->ops);
 	struct tensock_error why;
-	struct request *request;
-	bool is_taken;
+	struct request_queue others = TAILQ_HEAD_INITIALIZER(others);
+	struct request *ran;
 	char text[sizeof(why.message)];
 	va_list args;
 
@@ -111,11 +110,10 @@ void worker_link_fail(struct worker_link *link, bool kill, enum tensock_status s
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	(void)tsk_fail(&why, status, "%s", text);
-	is_taken = worker_run_is_taken(link);
-	request = worker_run_drop(link);
+	ran = worker_run_drop(link, &others);
 	let_go(link, kill);
 	if (ops)
-		ops->lost(link->user, is_taken ? request : NULL, is_taken ? NULL : request, &why);
+		ops->lost(link->user, ran, &others, &why);
 	else
 		tsk_warning("a spare worker was lost: %s: %s", tsk_status(status)->name,
 			    why.message);
@@ -148,7 +146,7 @@ static void on_loaded(struct worker_link *link, const struct worker_received *re
 	for (uint32_t i = 0; i < info.n_outputs; i++)
 		link->output_dtypes[i] = info.outputs[i].dtype;
 	worker_link_disarm(link);
-	worker_link_set_state(link, WORKER_IDLE);
+	worker_link_set_state(link, WORKER_SERVING);
 	link->ops->loaded(link->user, &info);
 }
 
@@ -346,11 +344,12 @@ void worker_link_load(struct worker_link *link, const struct worker_model *model
 
 void worker_link_close(struct worker_link *link)
 {
+	struct request_queue others = TAILQ_HEAD_INITIALIZER(others);
 	struct request *ran;
 
 	link->ops = NULL;
-	ran = worker_run_drop(link);
-	assert(!ran);
+	ran = worker_run_drop(link, &others);
+	assert(!ran && TAILQ_EMPTY(&others));
 	(void)ran;
 	let_go(link, false);
 }
@@ -375,10 +374,12 @@ int worker_link_new(struct workers *workers, uint64_t id, struct worker_link **r
 
 void worker_link_free(struct worker_link *link)
 {
+	struct request_queue others = TAILQ_HEAD_INITIALIZER(others);
+
 	if (!link)
 		return;
 	if (link->state != WORKER_CLOSED)
-		(void)worker_run_drop(link);
+		(void)worker_run_drop(link, &others);
 	disconnect(link);
 	handle_free(link->timer);
 	free(link);

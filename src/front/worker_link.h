@@ -25,14 +25,14 @@
 struct workers;
 struct worker_link;
 
+/* Runs that a worker is given at once.  It takes them in order; answers come in the same order. */
+#define WORKER_RUNS_MAX 16u
+
 enum worker_state {
 	WORKER_SPAWNING, /* the supervisor has been asked */
 	WORKER_SPARE,    /* runs, and has no model */
 	WORKER_LOADING,  /* has been given its model */
-	WORKER_IDLE,     /* the model is loaded */
-	WORKER_FILLING,  /* the inputs of a run are being written */
-	WORKER_RUNNING,  /* START is out, DONE is awaited */
-	WORKER_FETCHING, /* FETCH is out, DONE is awaited */
+	WORKER_SERVING,  /* the model is loaded */
 	WORKER_CLOSED,   /* let go of: the process has yet to end */
 	WORKER_STATE_MAX
 };
@@ -41,15 +41,15 @@ enum worker_state {
 struct worker_user_ops {
 	/* The model is loaded; *info is the user's to keep (and empty then). */
 	void (*loaded)(void *user, struct tsk_model_info *info);
-	/* A run has ended, its request is answered: IDLE. */
+	/* A run has ended, its request is answered: there is room for another. */
 	void (*idle)(void *user);
 	/*
 	 * It is CLOSED and no longer the user's.  why: WORKER_DIED, DEADLINE_EXCEEDED, or what the
 	 * worker gave as its reason for not loading.  ran: the request that it had taken up, to be
-	 * answered by the user, or NULL.  next: the one that it had not taken up yet, or NULL; it has
-	 * its own buffer again.
+	 * answered by the user, or NULL.  others: those that it had not taken up yet, in their order;
+	 * each has its own buffer again.  All are the user's.
 	 */
-	void (*lost)(void *user, struct request *ran, struct request *next,
+	void (*lost)(void *user, struct request *ran, struct request_queue *others,
 		     const struct tensock_error *why);
 };
 
@@ -59,14 +59,17 @@ struct worker_model {
 	uint64_t bytes;
 };
 
+/* In the worker's line.  The first one is the head: the one that the worker is at. */
 struct worker_run {
 	struct request *request; /* NULL once it was cancelled */
 	uint64_t id;             /* in the rings */
-	struct buffer *in, *out, *fetched;
-	bool is_own_in; /* `in` was the request's */
+	bool is_started;         /* START is out; only the last in line can be without */
+	uint32_t position;       /* of START in the ring */
+	struct buffer *in, *out;
+	struct buffer *fetched; /* FETCH is out */
+	bool is_own_in;         /* `in` was the request's */
 	uint64_t in_bytes;
-	uint64_t start_ns;
-	struct work fill;
+	uint64_t head_ns; /* since when it is started and the head */
 };
 
 struct worker_link {
@@ -92,7 +95,12 @@ struct worker_link {
 	unsigned n_known; /* buffers of the guest's pool that it has been told of */
 	uint64_t last_run;
 	uint64_t runs_ok; /* that ended well */
-	struct worker_run run;
+	struct worker_run
+		runs[WORKER_RUNS_MAX]; /* n_runs of them from `first` on, around the end */
+	unsigned first, n_runs;
+	struct work fill;      /* of the last one, until it is started */
+	bool is_short;         /* memory: the next run has to wait until one has ended */
+	uint64_t outputs_seen; /* a region that held the outputs of late */
 };
 
 /* A worker that is still to come; asks the supervisor for it. */
@@ -119,10 +127,20 @@ void worker_link_load(struct worker_link *link, const struct worker_model *model
  */
 void worker_link_close(struct worker_link *link);
 
+/* Whether it can be given another run now; if not, idle() will tell when to ask again. */
+bool worker_link_has_room(const struct worker_link *link);
+
+/* Whether a run is in its line, which may have been cancelled. */
+bool worker_link_is_busy(const struct worker_link *link);
+
+#define WORKER_RUN_UNWANTED 1
+#define WORKER_RUN_NOT_NOW 2
+
 /*
- * IDLE: prepares, fills and runs the request, which ends with done() and idle(), or lost().
- * A failure (*reterr) is for the caller to answer, and so is 1: prepare() wants no run.  The worker
- * is still IDLE then, and the request has its own buffer still, if it had one.
+ * There is room: prepares, fills and starts the request, which ends with done() and idle(), or
+ * lost().  A failure (*reterr) is for the caller to answer, and so is WORKER_RUN_UNWANTED: prepare()
+ * wants no run.  WORKER_RUN_NOT_NOW: there is no room in fact, before another run has ended.  In these
+ * cases the request has its own buffer still, if it had one.
  */
 int worker_link_run(struct worker_link *link, struct request *request,
 		    const struct tsk_model_info *info, struct tensock_error *reterr) _nodiscard_;
@@ -130,8 +148,8 @@ int worker_link_run(struct worker_link *link, struct request *request,
 /* A buffer of the pool is no longer for this worker: tells it. */
 void worker_link_forget(struct worker_link *link, const struct buffer *buffer);
 
-/* The request's answer is no longer wanted; idle() or lost() come all the same, perhaps at once. */
-void worker_link_cancel(struct worker_link *link);
+/* Its request's answer is no longer wanted; idle() or lost() come all the same, perhaps at once. */
+void worker_link_cancel(struct worker_link *link, struct request *request);
 
 /* Around the blocking of the loop, by workers.c.  _before: true when the loop must not block. */
 bool worker_link_before_sleep(struct worker_link *link);
@@ -148,12 +166,10 @@ void worker_link_arm(struct worker_link *link, uint64_t ms);
 void worker_link_disarm(struct worker_link *link);
 /* Handles what lies in the ring; false when the link was lost over it. */
 bool worker_run_reap(struct worker_link *link);
-/* Whether the worker may have seen the START of the request that runs. */
-bool worker_run_is_taken(struct worker_link *link);
 /*
- * Ends the run without an answer: returns its request (or NULL), lets go of its memory.  One that was
- * not taken up has its own buffer again.
+ * Ends all runs without an answer and lets go of their memory: returns the request that the worker
+ * had taken up, or NULL, and appends the others, which have their own buffers again.
  */
-struct request *worker_run_drop(struct worker_link *link);
+struct request *worker_run_drop(struct worker_link *link, struct request_queue *others);
 
 #endif

@@ -22,7 +22,7 @@ void worker_link_forget(struct worker_link *link, const struct buffer *buffer)
 		(void)!worker_control_send(link->socket, &msg, NULL, 0, NULL, 0);
 }
 
-/* Has the worker know the buffer. */
+/* Has the worker know the buffer.  -EAGAIN: it has too many messages to read. */
 static int introduce(struct worker_link *link, struct buffer *buffer, struct tensock_error *reterr)
 {
 	struct buffer_pool *pool = &link->workers->buffers;
@@ -44,29 +44,28 @@ static int introduce(struct worker_link *link, struct buffer *buffer, struct ten
 	/* It has not been told, so nobody is to make it forget. */
 	link->n_known--;
 	buffer->known_by = 0;
-	return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the worker takes no buffer: %s",
-			strerror(-r));
+	(void)tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the worker takes no buffer: %s", strerror(-r));
+	return r;
 }
 
-/* A buffer that the worker knows of. */
+/* A buffer that the worker knows of.  -EBUSY: no memory beside what is in use. */
 static int share_buffer(struct worker_link *link, uint64_t size, struct buffer **ret,
 			struct tensock_error *reterr)
 {
 	int r = workers_buffer(link->workers, link, size, ret);
 
-	if (r < 0)
-		return tsk_fail(reterr, tsk_status_from_errno(-r),
-				"no room for %llu bytes of tensors beside what is in use",
-				(unsigned long long)size);
-	return introduce(link, *ret, reterr);
+	if (r == 0)
+		return introduce(link, *ret, reterr);
+	(void)tsk_fail(reterr, tsk_status_from_errno(-r),
+		       "no room for %llu bytes of tensors beside what is in use",
+		       (unsigned long long)size);
+	return r;
 }
 
 /* The request's own buffer, or one of the pool. */
-static int share_inputs(struct worker_link *link, struct request *request,
+static int share_inputs(struct worker_link *link, struct worker_run *run, struct request *request,
 			struct tensock_error *reterr)
 {
-	struct worker_run *run = &link->run;
-
 	run->is_own_in = request->in != NULL;
 	if (!run->is_own_in)
 		return share_buffer(link, run->in_bytes, &run->in, reterr);
@@ -76,10 +75,25 @@ static int share_inputs(struct worker_link *link, struct request *request,
 	return introduce(link, run->in, reterr);
 }
 
-static void put_buffers(struct worker_link *link)
+/* As much as the request guesses, or as earlier ones have needed, and some more. */
+static int share_outputs(struct worker_link *link, struct worker_run *run, uint64_t guess,
+			 struct tensock_error *reterr)
+{
+	uint64_t max = link->workers->limits->request_bytes_max - run->in_bytes;
+	uint64_t seen = link->outputs_seen;
+	int r = -EBUSY;
+
+	if (guess > max)
+		guess = max;
+	if (seen > guess && seen <= max)
+		r = share_buffer(link, seen + seen / 8 < max ? seen + seen / 8 : max, &run->out,
+				 reterr);
+	return r == -EBUSY ? share_buffer(link, guess, &run->out, reterr) : r;
+}
+
+static void put_buffers(struct worker_link *link, struct worker_run *run)
 {
 	struct buffer_pool *pool = &link->workers->buffers;
-	struct worker_run *run = &link->run;
 
 	buffer_pool_put(pool, TAKE_PTR(run->in));
 	buffer_pool_put(pool, TAKE_PTR(run->out));
@@ -95,44 +109,34 @@ static void hand_back(struct worker_run *run, struct request *request)
 	request->in = TAKE_PTR(run->in);
 }
 
+static struct worker_run *run_at(struct worker_link *link, unsigned i)
+{
+	return &link->runs[(link->first + i) % WORKER_RUNS_MAX];
+}
+
+/* Not yet started: then it is the last. */
+static bool is_filling(const struct worker_link *link)
+{
+	unsigned last = (link->first + link->n_runs - 1) % WORKER_RUNS_MAX;
+
+	return link->n_runs && !link->runs[last].is_started;
+}
+
+bool worker_link_is_busy(const struct worker_link *link)
+{
+	return link->n_runs > 0;
+}
+
+bool worker_link_has_room(const struct worker_link *link)
+{
+	return link->state == WORKER_SERVING && link->n_runs < WORKER_RUNS_MAX && !link->is_short &&
+	       !is_filling(link);
+}
+
 /* The buffer that the worker was last told to write. */
 static struct buffer **written(struct worker_run *run)
 {
 	return run->fetched ? &run->fetched : &run->out;
-}
-
-static void answer(struct worker_link *link, struct request_outputs *outputs,
-		   const struct tensock_error *error)
-{
-	struct request *request = TAKE_PTR(link->run.request);
-	struct buffer **buffer = written(&link->run);
-
-	if (!request)
-		return;
-	request->model = NULL;
-	request->is_running = false;
-	if (!outputs) {
-		request->ops->done(request, NULL, error);
-		return;
-	}
-	outputs->buffer = *buffer;
-	outputs->region = outputs->buffer->map.addr;
-	outputs->compute_ns = tsk_now_ns() - link->run.start_ns;
-	outputs->queue_ns = link->run.start_ns - request->queued_ns;
-	(*buffer)->is_in_run = false;
-	request->ops->done(request, outputs, NULL);
-	*buffer = outputs->buffer;
-}
-
-/* Ends the run: answers its request, if it has one still, and the worker is IDLE. */
-static void finish(struct worker_link *link, struct request_outputs *outputs,
-		   const struct tensock_error *error)
-{
-	worker_link_disarm(link);
-	answer(link, outputs, error);
-	put_buffers(link);
-	worker_link_set_state(link, WORKER_IDLE);
-	link->ops->idle(link->user);
 }
 
 static void break_rules(struct worker_link *link, const char *how)
@@ -140,9 +144,8 @@ static void break_rules(struct worker_link *link, const char *how)
 	worker_link_fail(link, true, TENSOCK_WORKER_DIED, "the worker broke the rules: %s", how);
 }
 
-static void push(struct worker_link *link, uint32_t type)
+static void push(struct worker_link *link, struct worker_run *run, uint32_t type)
 {
-	struct worker_run *run = &link->run;
 	struct run_entry entry = {
 		.type = type,
 		.request_id = run->id,
@@ -156,24 +159,90 @@ static void push(struct worker_link *link, uint32_t type)
 		break_rules(link, "the ring is full");
 }
 
+/* What the worker is at now, if it has something to do: its time begins. */
+static void begin_head(struct worker_link *link)
+{
+	struct worker_run *head = run_at(link, 0);
+
+	if (!link->n_runs || !head->is_started) {
+		worker_link_disarm(link);
+		return;
+	}
+	head->head_ns = tsk_now_ns();
+	worker_link_arm(link, link->workers->limits->run_deadline_ms);
+}
+
+static void answer(struct worker_run *run, struct request_outputs *outputs,
+		   const struct tensock_error *error)
+{
+	struct request *request = TAKE_PTR(run->request);
+	struct buffer **buffer = written(run);
+
+	if (!request)
+		return;
+	request->model = NULL;
+	request->is_running = false;
+	if (!outputs) {
+		request->ops->done(request, NULL, error);
+		return;
+	}
+	outputs->buffer = *buffer;
+	outputs->region = outputs->buffer->map.addr;
+	outputs->compute_ns = tsk_now_ns() - run->head_ns;
+	outputs->queue_ns = run->head_ns - request->queued_ns;
+	(*buffer)->is_in_run = false;
+	request->ops->done(request, outputs, NULL);
+	*buffer = outputs->buffer;
+}
+
+/* Ends the head: answers its request, if it has one still, and the next one is the head. */
+static void finish(struct worker_link *link, struct request_outputs *outputs,
+		   const struct tensock_error *error)
+{
+	struct worker_run *head = run_at(link, 0);
+
+	answer(head, outputs, error);
+	put_buffers(link, head);
+	link->first = (link->first + 1) % WORKER_RUNS_MAX;
+	link->n_runs--;
+	link->is_short = false;
+	begin_head(link);
+	link->ops->idle(link->user);
+}
+
 static void start(struct worker_link *link)
 {
-	worker_link_set_state(link, WORKER_RUNNING);
-	worker_link_arm(link, link->workers->limits->run_deadline_ms);
-	link->run.start_ns = tsk_now_ns();
-	push(link, RUN_START);
+	struct worker_run *run = run_at(link, link->n_runs - 1);
+
+	run->is_started = true;
+	run->position = link->rings.out.position;
+	if (link->n_runs == 1)
+		begin_head(link);
+	push(link, run, RUN_START);
 }
 
 static bool fill_slice(struct work *work)
 {
 	struct worker_link *link =
-		(struct worker_link *)(void *)((char *)work -
-					       offsetof(struct worker_link, run.fill));
-	struct request *request = link->run.request;
+		(struct worker_link *)(void *)((char *)work - offsetof(struct worker_link, fill));
+	struct worker_run *run = run_at(link, link->n_runs - 1);
 
-	if (request->ops->fill(request, link->run.in->map.addr))
+	if (run->request->ops->fill(run->request, run->in->map.addr))
 		return true;
 	start(link);
+	return false;
+}
+
+static bool fill_later(struct work *work)
+{
+	struct worker_link *link =
+		(struct worker_link *)(void *)((char *)work - offsetof(struct worker_link, fill));
+
+	if (fill_slice(work))
+		return true;
+	/* Only now there is room for the next. */
+	if (link->state == WORKER_SERVING)
+		link->ops->idle(link->user);
 	return false;
 }
 
@@ -186,78 +255,116 @@ static int sizes_of(struct worker_link *link, struct request *request,
 	int r = request->ops->prepare(request, info, ret_in, ret_out, reterr);
 
 	if (r != 0)
-		return r;
+		return r < 0 ? r : WORKER_RUN_UNWANTED;
 	if (*ret_in > max)
 		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
 				"inputs of %llu bytes, the limit of a request is %llu",
 				(unsigned long long)*ret_in, (unsigned long long)max);
-	if (*ret_out > max - *ret_in)
-		*ret_out = max - *ret_in;
 	return 0;
+}
+
+/* All that the run needs, known to the worker. */
+static int share(struct worker_link *link, struct worker_run *run, struct request *request,
+		 uint64_t out_bytes, struct tensock_error *reterr)
+{
+	int r = share_inputs(link, run, request, reterr);
+
+	if (r == 0)
+		r = share_outputs(link, run, out_bytes, reterr);
+	if (r == 0)
+		return 0;
+	hand_back(run, request);
+	put_buffers(link, run);
+	/* What the runs before it take comes back, and the worker reads its messages. */
+	link->is_short = link->n_runs && (r == -EBUSY || r == -EAGAIN);
+	return link->is_short ? WORKER_RUN_NOT_NOW : r;
 }
 
 int worker_link_run(struct worker_link *link, struct request *request,
 		    const struct tsk_model_info *info, struct tensock_error *reterr)
 {
-	struct worker_run *run = &link->run;
+	struct worker_run *run = run_at(link, link->n_runs);
 	uint64_t out_bytes;
 	int r;
 
-	assert(link->state == WORKER_IDLE);
+	assert(worker_link_has_room(link));
+	*run = (struct worker_run){ .id = link->last_run + 1 };
 	r = sizes_of(link, request, info, &run->in_bytes, &out_bytes, reterr);
 	if (r == 0)
-		r = share_inputs(link, request, reterr);
-	if (r == 0)
-		r = share_buffer(link, out_bytes, &run->out, reterr);
-	if (r != 0) {
-		hand_back(run, request);
-		put_buffers(link);
+		r = share(link, run, request, out_bytes, reterr);
+	if (r != 0)
 		return r;
-	}
-	run->id = ++link->last_run;
+	link->last_run++;
+	link->n_runs++;
 	run->request = request;
-	run->fill = (struct work){ .step = fill_slice };
-	worker_link_set_state(link, WORKER_FILLING);
-	if (fill_slice(&run->fill))
-		work_add(link->workers->work, &run->fill);
+	link->fill = (struct work){ .step = fill_later };
+	if (fill_slice(&link->fill))
+		work_add(link->workers->work, &link->fill);
 	return 0;
 }
 
-void worker_link_cancel(struct worker_link *link)
+/* Not started: nobody knows of it. */
+static void cancel_filling(struct worker_link *link, struct worker_run *run)
 {
-	struct request *request = TAKE_PTR(link->run.request);
+	work_remove(link->workers->work, &link->fill);
+	put_buffers(link, run);
+	link->n_runs--;
+	link->ops->idle(link->user);
+}
 
+void worker_link_cancel(struct worker_link *link, struct request *request)
+{
+	struct worker_run *run = NULL;
+
+	for (unsigned i = 0; i < link->n_runs && !run; i++) {
+		if (run_at(link, i)->request == request)
+			run = run_at(link, i);
+	}
+	assert(run);
+	run->request = NULL;
 	request->model = NULL;
 	request->is_running = false;
-	if (link->state == WORKER_FILLING) {
-		work_remove(link->workers->work, &link->run.fill);
-		finish(link, NULL, NULL);
-	} else {
-		push(link, RUN_CANCEL);
-	}
+	if (run->is_started)
+		push(link, run, RUN_CANCEL);
+	else
+		cancel_filling(link, run);
 }
 
-bool worker_run_is_taken(struct worker_link *link)
+/* Whether the worker has begun with the head: by its own word. */
+static bool is_taken(struct worker_link *link)
 {
-	if (link->state == WORKER_FETCHING)
-		return true;
-	/* By its own word; a request is given to a second worker only once. */
-	return link->state == WORKER_RUNNING && ring_room(&link->rings.out) == RING_ENTRIES;
+	struct worker_run *head = run_at(link, 0);
+	struct ring *ring = &link->rings.out;
+	uint32_t read;
+
+	if (!link->n_runs || !head->is_started)
+		return false;
+	read = ring->position - (RING_ENTRIES - ring_room(ring));
+	return head->fetched || (int32_t)(read - head->position) > 0;
 }
 
-struct request *worker_run_drop(struct worker_link *link)
+struct request *worker_run_drop(struct worker_link *link, struct request_queue *others)
 {
-	bool is_taken = worker_run_is_taken(link);
-	struct worker_run *run = &link->run;
-	struct request *request = TAKE_PTR(run->request);
+	struct request *ran = NULL;
+	bool taken = is_taken(link);
 
-	work_remove(link->workers->work, &run->fill);
-	if (request && !is_taken)
-		hand_back(run, request);
+	work_remove(link->workers->work, &link->fill);
 	/* The process may live on for a moment, and write. */
 	buffer_pool_worker_gone(&link->workers->buffers, link->id);
-	put_buffers(link);
-	return request;
+	for (unsigned i = 0; i < link->n_runs; i++) {
+		struct worker_run *run = run_at(link, i);
+		struct request *request = TAKE_PTR(run->request);
+
+		if (i == 0 && taken) {
+			ran = request;
+		} else if (request) {
+			hand_back(run, request);
+			TAILQ_INSERT_TAIL(others, request, entry);
+		}
+		put_buffers(link, run);
+	}
+	link->n_runs = 0;
+	return ran;
 }
 
 static bool outputs_fit(const struct worker_link *link, unsigned n)
@@ -273,9 +380,18 @@ static bool outputs_fit(const struct worker_link *link, unsigned n)
 	return true;
 }
 
-static void on_ok(struct worker_link *link, uint64_t out_bytes)
+/* Grows at once, and shrinks slowly. */
+static void remember_outputs(struct worker_link *link, uint64_t bytes)
 {
-	const struct buffer *buffer = *written(&link->run);
+	if (bytes > link->outputs_seen)
+		link->outputs_seen = bytes;
+	else
+		link->outputs_seen -= (link->outputs_seen - bytes) / 64;
+}
+
+static void on_ok(struct worker_link *link, struct worker_run *head, uint64_t out_bytes)
+{
+	const struct buffer *buffer = *written(head);
 	struct request_outputs outputs = { .tensors = link->workers->tensors };
 
 	if (out_bytes > buffer->map.size ||
@@ -286,12 +402,13 @@ static void on_ok(struct worker_link *link, uint64_t out_bytes)
 		return;
 	}
 	link->runs_ok++;
+	remember_outputs(link, out_bytes);
 	finish(link, &outputs, NULL);
 }
 
-static void on_error(struct worker_link *link, enum tensock_status status)
+static void on_error(struct worker_link *link, struct worker_run *head, enum tensock_status status)
 {
-	const char *text = (*written(&link->run))->map.addr;
+	const char *text = (*written(head))->map.addr;
 	char copy[sizeof(((struct tensock_error *)0)->message)];
 	struct tensock_error error;
 
@@ -301,46 +418,59 @@ static void on_error(struct worker_link *link, enum tensock_status status)
 	finish(link, NULL, &error);
 }
 
-/* The outputs wait in the worker for a larger buffer. */
-static void on_needed(struct worker_link *link, uint64_t needed)
+/* The outputs that the worker keeps are not fetched: it need not wait for that. */
+static void leave_outputs(struct worker_link *link, struct worker_run *head,
+			  const struct tensock_error *error)
 {
-	struct worker_run *run = &link->run;
-	uint64_t max = link->workers->limits->request_bytes_max - run->in_bytes;
+	push(link, head, RUN_CANCEL);
+	if (link->state == WORKER_SERVING)
+		finish(link, NULL, error);
+}
+
+/* The outputs wait in the worker for a larger buffer, and all other runs wait for them. */
+static void on_needed(struct worker_link *link, struct worker_run *head, uint64_t needed)
+{
+	uint64_t max = link->workers->limits->request_bytes_max - head->in_bytes;
 	struct tensock_error error;
 
-	if (run->fetched || needed <= run->out->map.size) {
+	if (head->fetched || needed <= head->out->map.size) {
 		break_rules(link, "it asks for room that it has");
+		return;
+	}
+	if (!head->request) {
+		leave_outputs(link, head, NULL);
 		return;
 	}
 	if (needed > max) {
 		(void)tsk_fail(&error, TENSOCK_TOO_LARGE,
 			       "outputs of %llu bytes, the limit of this request's is %llu",
 			       (unsigned long long)needed, (unsigned long long)max);
-		finish(link, NULL, &error);
+		leave_outputs(link, head, &error);
 		return;
 	}
-	if (share_buffer(link, needed, &run->fetched, &error) < 0) {
-		finish(link, NULL, &error);
+	if (share_buffer(link, needed, &head->fetched, &error) < 0) {
+		buffer_pool_put(&link->workers->buffers, TAKE_PTR(head->fetched));
+		leave_outputs(link, head, &error);
 		return;
 	}
-	worker_link_set_state(link, WORKER_FETCHING);
-	push(link, RUN_FETCH);
+	push(link, head, RUN_FETCH);
 }
 
 static void on_entry(struct worker_link *link, const struct run_entry *entry)
 {
-	if ((link->state != WORKER_RUNNING && link->state != WORKER_FETCHING) ||
-	    entry->type != RUN_DONE || entry->request_id != link->run.id ||
-	    entry->status >= TENSOCK_STATUS_MAX)
+	struct worker_run *head = run_at(link, 0);
+
+	if (!link->n_runs || !head->is_started || entry->type != RUN_DONE ||
+	    entry->request_id != head->id || entry->status >= TENSOCK_STATUS_MAX)
 		break_rules(link, "an unexpected answer");
-	else if (!link->run.request)
+	else if (entry->status == TENSOCK_TOO_LARGE && entry->needed)
+		on_needed(link, head, entry->needed);
+	else if (!head->request)
 		finish(link, NULL, NULL);
 	else if (entry->status == TENSOCK_OK)
-		on_ok(link, entry->out_bytes);
-	else if (entry->status == TENSOCK_TOO_LARGE && entry->needed)
-		on_needed(link, entry->needed);
+		on_ok(link, head, entry->out_bytes);
 	else
-		on_error(link, (enum tensock_status)entry->status);
+		on_error(link, head, (enum tensock_status)entry->status);
 }
 
 bool worker_run_reap(struct worker_link *link)

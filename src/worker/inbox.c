@@ -13,9 +13,14 @@ static void cancel(struct inbox *inbox, uint64_t request_id)
 	for (unsigned i = 0; i < inbox->count; i++) {
 		unsigned at = (inbox->head + i) % RING_ENTRIES;
 
-		if (inbox->queue[at].entry.request_id == request_id)
+		if (inbox->queue[at].entry.request_id == request_id) {
 			inbox->queue[at].cancelled = true;
+			return;
+		}
 	}
+	/* No FETCH of what is kept has come, nor will one. */
+	if (inbox->is_keeping && inbox->kept_id == request_id)
+		inbox->is_keeping = false;
 }
 
 /* Takes from the ring what fits into the queue. */
@@ -144,21 +149,63 @@ void inbox_set_model(struct inbox *inbox, const struct model *model)
 	pthread_mutex_unlock(&inbox->mutex);
 }
 
+/* How many stand before the next one to be taken; count: there is none. */
+static unsigned next(const struct inbox *inbox)
+{
+	unsigned i = 0;
+
+	if (!inbox->is_keeping)
+		return 0;
+	for (; i < inbox->count; i++) {
+		const struct run_entry *entry =
+			&inbox->queue[(inbox->head + i) % RING_ENTRIES].entry;
+
+		if (entry->type == RUN_FETCH && entry->request_id == inbox->kept_id)
+			break;
+	}
+	return i;
+}
+
+/* Takes the i-th out; those before it move up. */
+static void take(struct inbox *inbox, unsigned i, struct run_entry *ret, bool *ret_cancelled)
+{
+	unsigned at = (inbox->head + i) % RING_ENTRIES;
+
+	*ret = inbox->queue[at].entry;
+	*ret_cancelled = inbox->queue[at].cancelled;
+	for (; i > 0; i--) {
+		unsigned before = (inbox->head + i - 1) % RING_ENTRIES;
+
+		inbox->queue[at] = inbox->queue[before];
+		at = before;
+	}
+	inbox->head = (inbox->head + 1) % RING_ENTRIES;
+	inbox->count--;
+}
+
 bool inbox_take(struct inbox *inbox, struct run_entry *ret, bool *ret_cancelled)
 {
+	unsigned i;
 	bool found;
 
 	pthread_mutex_lock(&inbox->mutex);
 	drain(inbox);
-	found = inbox->count > 0;
+	i = next(inbox);
+	found = i < inbox->count;
 	if (found) {
-		*ret = inbox->queue[inbox->head].entry;
-		*ret_cancelled = inbox->queue[inbox->head].cancelled;
-		inbox->head = (inbox->head + 1) % RING_ENTRIES;
-		inbox->count--;
+		take(inbox, i, ret, ret_cancelled);
+		inbox->is_keeping = false;
 	}
 	pthread_mutex_unlock(&inbox->mutex);
 	return found;
+}
+
+void inbox_keep(struct inbox *inbox, uint64_t request_id)
+{
+	pthread_mutex_lock(&inbox->mutex);
+	inbox->is_keeping = true;
+	inbox->kept_id = request_id;
+	pthread_mutex_unlock(&inbox->mutex);
 }
 
 bool inbox_sleep(struct inbox *inbox)
@@ -167,7 +214,7 @@ bool inbox_sleep(struct inbox *inbox)
 
 	pthread_mutex_lock(&inbox->mutex);
 	drain(inbox);
-	asleep = !inbox->count && ring_sleep(inbox->ring);
+	asleep = next(inbox) == inbox->count && ring_sleep(inbox->ring);
 	pthread_mutex_unlock(&inbox->mutex);
 	return asleep;
 }

@@ -34,6 +34,8 @@ struct inbox {
 	bool busy;                   /* the main thread is inside the engine */
 	bool hung_up;                /* the front is gone */
 	uint64_t request_id, run_id; /* of the run under way; run_id 0: none */
+	bool is_keeping;             /* outputs, until FETCH or CANCEL of kept_id */
+	uint64_t kept_id;
 };
 
 /* Starts the watcher, which lives as long as the process: inbox must, too. */
@@ -45,8 +47,14 @@ int inbox_attach(struct inbox *inbox, struct ring *ring) _nodiscard_;
 /* Runs of this model can be cancelled from now on. */
 void inbox_set_model(struct inbox *inbox, const struct model *model);
 
-/* The oldest START or FETCH; false when there is none.  *ret_cancelled: a CANCEL overtook it. */
+/*
+ * The oldest START, or while outputs are kept their FETCH; false when there is none.
+ * *ret_cancelled: a CANCEL overtook it.
+ */
 bool inbox_take(struct inbox *inbox, struct run_entry *ret, bool *ret_cancelled);
+
+/* The outputs of a request are kept: no START is taken before it was fetched or cancelled. */
+void inbox_keep(struct inbox *inbox, uint64_t request_id);
 
 /* Before blocking on the doorbell: false when something has come meanwhile.  After it: awake. */
 bool inbox_sleep(struct inbox *inbox);

@@ -321,6 +321,7 @@ static int deliver(struct runner *runner, const struct region *out, struct run_e
 		r = keep_outputs(runner, reterr);
 		if (r < 0)
 			return r;
+		inbox_keep(runner->inbox, done->request_id);
 		done->needed = total;
 		return tsk_fail(reterr, TENSOCK_TOO_LARGE, "the outputs need %llu bytes of room",
 				(unsigned long long)total);
@@ -374,8 +375,10 @@ static int answer(struct runner *runner, const struct run_entry *entry, bool can
 	if (!out->start)
 		return tsk_fail(reterr, TENSOCK_PROTOCOL, "the outputs' region is in no buffer");
 	out->bytes = entry->out_bytes;
-	if (cancelled)
+	if (cancelled) {
+		release_outputs(runner);
 		return tsk_fail(reterr, TENSOCK_CANCELLED, "cancelled before it began");
+	}
 	switch (entry->type) {
 	case RUN_START:
 		return start(runner, entry, out, done, reterr);

@@ -240,6 +240,11 @@ static void test_buffer_sent_while_running(void **state)
 	stop();
 }
 
+static void send_cancel(uint64_t id)
+{
+	driver_send_entry(&driver, &(struct run_entry){ .type = RUN_CANCEL, .request_id = id });
+}
+
 /* Fixed shapes are written in place, others copied: both must be fetched when they do not fit. */
 static void too_large(const char *model)
 {
@@ -269,9 +274,10 @@ static void too_large(const char *model)
 	/* They were given away. */
 	driver_send_entry(&driver, &fetch);
 	assert_int_equal(next_done().status, TENSOCK_NOT_FOUND);
-	/* A START forgets them. */
+	/* A CANCEL forgets them. */
 	driver_send_run(&driver, &in, 1, 0);
 	assert_int_equal(next_done().status, TENSOCK_TOO_LARGE);
+	send_cancel(driver.last_request_id);
 	assert_int_equal(run_one(rows(2), ROOM, &out), TENSOCK_OK);
 	driver_send_entry(&driver, &fetch);
 	assert_int_equal(next_done().status, TENSOCK_NOT_FOUND);
@@ -288,9 +294,65 @@ static void test_too_large(void **state)
 	too_large("TSKECHO1 shape=2,4");
 }
 
-static void send_cancel(uint64_t id)
+static struct run_entry fetch_of(uint64_t id)
 {
-	driver_send_entry(&driver, &(struct run_entry){ .type = RUN_CANCEL, .request_id = id });
+	return (struct run_entry){ .type = RUN_FETCH,
+				   .request_id = id,
+				   .out_buffer = 1,
+				   .out_offset = DRIVER_REGION_BYTES,
+				   .out_bytes = ROOM };
+}
+
+/* Outputs that are kept hold up the line until they are fetched, or not wanted. */
+static void test_kept_outputs_hold_up_the_line(void **state)
+{
+	struct driver_tensor in = rows(2);
+	struct run_entry done, fetch;
+	uint64_t id;
+
+	(void)state;
+	load_text(echo_path, "TSKECHO1");
+	for (unsigned round = 0; round < 200; round++) {
+		bool fetches = round % 4 < 2, cancels = round % 4 != 0;
+
+		id = driver_send_run(&driver, &in, 1, 64);
+		driver_send_run(&driver, &in, 1, ROOM);
+		driver_send_run(&driver, &in, 1, ROOM);
+		done = next_done();
+		assert_int_equal(done.request_id, id);
+		assert_int_equal(done.status, TENSOCK_TOO_LARGE);
+		if (round < 8) {
+			sleep_ms(20);
+			assert_false(ring_pop(&driver.rings.in, &done));
+		}
+		fetch = fetch_of(id);
+		if (fetches)
+			driver_send_entry(&driver, &fetch);
+		if (cancels)
+			send_cancel(id);
+		if (fetches) { /* one answer, whether the cancel came in time or not */
+			done = next_done();
+			assert_int_equal(done.request_id, id);
+			assert_true(done.status == TENSOCK_OK ||
+				    (cancels && done.status == TENSOCK_CANCELLED));
+		}
+		for (unsigned i = 1; i <= 2; i++) {
+			done = next_done();
+			assert_int_equal(done.request_id, id + i);
+			assert_int_equal(done.status, TENSOCK_OK);
+		}
+	}
+	/* The FETCH of another request waits like everything else. */
+	id = driver_send_run(&driver, &in, 1, 64);
+	assert_int_equal(next_done().status, TENSOCK_TOO_LARGE);
+	fetch = fetch_of(id + 1);
+	driver_send_entry(&driver, &fetch);
+	sleep_ms(20);
+	assert_false(ring_pop(&driver.rings.in, &done));
+	send_cancel(id);
+	done = next_done();
+	assert_int_equal(done.request_id, id + 1);
+	stop();
 }
 
 /* The first runs, the others wait; each is cancelled on its own, in any order. */
@@ -651,6 +713,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_bad_entries),
 		cmocka_unit_test(test_buffer_sent_while_running),
 		cmocka_unit_test(test_too_large),
+		cmocka_unit_test(test_kept_outputs_hold_up_the_line),
 		cmocka_unit_test(test_cancel),
 		cmocka_unit_test(test_cancel_race),
 		cmocka_unit_test(test_full_rings),

@@ -103,6 +103,36 @@ def test_worker_that_is_killed_at_work(echo, number):
     assert echo.said("frame 4711")
 
 
+def test_worker_that_is_killed_with_a_line(echo):
+    """Who was at work has an error; those behind it have a second worker."""
+    guests = [seed.Guest(echo.local) for _ in range(8)]
+    assert guests[0].ask(b"TSKECHO1 delay_ms=400") == b"OK"
+    (worker,) = echo.workers()
+    for guest in guests:
+        guest.send(seed.frame(b"TSKECHO1 delay_ms=400"))
+        time.sleep(0.01)
+    time.sleep(0.1)
+    os.kill(worker, signal.SIGKILL)
+    assert [guest.receive() for guest in guests] == [b"ER"] + [b"OK"] * 7
+    for guest in guests:
+        guest.socket.close()
+
+
+@pytest.mark.parametrize("fault", CRASHES + NOISE + ["hang"])
+def test_faults_in_a_line(faulty, fault):
+    """Many at once of a model that fails: each has one answer, and the guest goes on."""
+    fronts = faulty.fronts()
+    guests = [seed.Guest(faulty.local) for _ in range(6)]
+    for guest in guests:
+        guest.send(seed.frame(b"TSKFAULT run:" + fault.encode()))
+    answers = [guest.receive() for guest in guests]
+    assert set(answers) <= ({b"OK", b"ER"} if fault in NOISE else {b"ER"})
+    for guest in guests:
+        assert guest.ask(GOOD) == b"OK"
+        guest.socket.close()
+    assert set(fronts) <= set(faulty.fronts())
+
+
 def test_onnx_worker_that_is_killed_in_an_endless_run(onnx):
     with seed.Guest(onnx.local) as guest:
         assert guest.ask(onnx_writer.identity(1)) == b"OK"

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One of the guest's models: what it has, how long it stays.  For models.c, which says what it has
+ * to do; others know a struct model only as a name.
+ */
+#ifndef FRONT_MODEL_H
+#define FRONT_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uv.h>
+
+#include "front/labels.h"
+#include "front/models.h"
+#include "front/request.h"
+#include "front/workers.h"
+#include "tensor/model_info.h"
+
+struct model {
+	TAILQ_ENTRY(model) entry;
+	struct models *models;
+	struct model_file *file;
+	enum model_state state;
+	struct worker_link *worker;
+	struct tsk_model_info info; /* once it has been loaded */
+	bool has_info;
+	bool is_kept;
+	bool is_removed; /* is not found any more; goes when nothing needs it */
+	uint64_t runs;   /* that ended well, of workers it had before */
+	struct request_queue waiting;
+	bool is_unloading;            /* loses its worker when nothing needs that */
+	struct request_queue unloads; /* who asked for that */
+	struct request_queue ending;  /* and those who wait for the end of the processes */
+	uint64_t ending_id;           /* of the last of which */
+	bool is_running;              /* a request, which may have been cancelled since */
+	uint64_t used_ms;             /* of the loop's clock: when it last had something to do */
+};
+
+struct models {
+	uv_loop_t *loop;
+	struct workers *workers;
+	struct account *account;
+	const struct front_start *limits;
+	uv_timer_t *idle_timer;
+	TAILQ_HEAD(, model) list; /* those that wait for a worker in the order in which they came */
+	struct labels labels;
+	unsigned n, n_kept;
+	unsigned n_waiting; /* requests */
+	void (*emptied)(void *context);
+	void *emptied_context;
+	bool is_advancing;
+	bool is_making_room; /* a worker has been let go for a waiting model; it has yet to end */
+};
+
+/* Among the others, as the last; takes the file.  NULL: no memory, and the file is still the caller's. */
+struct model *model_new(struct models *models, struct model_file *file);
+
+/* A request runs or waits. */
+bool model_is_needed(const struct model *model);
+/* Loaded, and may lose its worker.  Not where its earlier workers' end is waited for. */
+bool model_is_idle(const struct model *model);
+
+/* Counts it, and tells when none is kept any more. */
+void model_set_kept(struct model *model, bool is_kept);
+
+/* Its worker is no longer its own. */
+void model_became_unloaded(struct model *model);
+
+/* These three only where nobody needs it.  Its worker goes; or it itself, worker, bytes and all. */
+void model_unload(struct model *model);
+void model_forget(struct model *model);
+/* The one or the other: a model that is kept loses only its worker. */
+void model_rest(struct model *model);
+
+/* It has had something to do; its time, without more of that, runs from now on. */
+void model_used(struct model *model);
+/* So it does, from its last use on. */
+void model_watch(struct model *model);
+
+/* A load has failed.  Unless there will be another: what was pushed may turn out to be no model. */
+void model_load_failed(struct model *model, const struct tensock_error *why);
+
+/* Where a request stands that does not run. */
+struct request_queue *model_queue_of(struct model *model, const struct request *request);
+
+#endif
