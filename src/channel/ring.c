@@ -9,11 +9,17 @@
 
 #define CACHE_LINE 64
 
+enum sleep {
+	AWAKE = 0,     /* looks at the ring by itself */
+	ASLEEP = 1,    /* waits for the doorbell */
+	LISTENING = 2, /* is at work, and hears the doorbell; but only what is urgent is to ring */
+};
+
 /* Each word on a line of its own, by who writes it. */
 struct ring_shared {
 	_Alignas(CACHE_LINE) _Atomic uint32_t written;  /* the producer's position */
 	_Alignas(CACHE_LINE) _Atomic uint32_t read;     /* the consumer's position */
-	_Alignas(CACHE_LINE) _Atomic uint32_t sleeping; /* 1: the consumer waits for the doorbell */
+	_Alignas(CACHE_LINE) _Atomic uint32_t sleeping; /* enum sleep of the consumer */
 	_Alignas(CACHE_LINE) unsigned char entries[RING_ENTRIES][RING_ENTRY_BYTES];
 };
 
@@ -119,16 +125,27 @@ bool ring_push(struct ring *ring, const void *entry)
  * in one order (sequentially consistent): either the consumer's look at `written`, after it set
  * `sleeping`, sees the entry, or this look at `sleeping`, after the entry, sees that it sleeps.
  */
-void ring_ring(struct ring *ring)
+static void wake(struct ring *ring)
 {
 	static const unsigned char ring_once = 1;
-	_Atomic uint32_t *sleeping = &ring->shared->sleeping;
 
-	if (!atomic_load(sleeping) || !atomic_exchange(sleeping, 0))
+	if (atomic_exchange(&ring->shared->sleeping, AWAKE) == AWAKE)
 		return;
 	/* EAGAIN: it is full of rings that the consumer has not heard yet, so it wakes anyway. */
 	while (write(ring->doorbell, &ring_once, 1) < 0 && errno == EINTR)
 		;
+}
+
+void ring_ring(struct ring *ring)
+{
+	if (atomic_load(&ring->shared->sleeping) == ASLEEP)
+		wake(ring);
+}
+
+void ring_ring_urgently(struct ring *ring)
+{
+	if (atomic_load(&ring->shared->sleeping) != AWAKE)
+		wake(ring);
 }
 
 static uint32_t entries_waiting(struct ring *ring)
@@ -149,20 +166,35 @@ bool ring_pop(struct ring *ring, void *ret_entry)
 	return true;
 }
 
-bool ring_sleep(struct ring *ring)
+static bool fall_asleep(struct ring *ring, enum sleep how)
 {
-	atomic_store(&ring->shared->sleeping, 1);
+	atomic_store(&ring->shared->sleeping, how);
 	if (!entries_waiting(ring))
 		return true;
-	atomic_store(&ring->shared->sleeping, 0);
+	atomic_store(&ring->shared->sleeping, AWAKE);
 	return false;
+}
+
+bool ring_sleep(struct ring *ring)
+{
+	return fall_asleep(ring, ASLEEP);
+}
+
+bool ring_listen(struct ring *ring)
+{
+	return fall_asleep(ring, LISTENING);
+}
+
+void ring_awake_unrung(struct ring *ring)
+{
+	atomic_store(&ring->shared->sleeping, AWAKE);
 }
 
 void ring_awake(struct ring *ring)
 {
 	unsigned char rung[64];
 
-	atomic_store(&ring->shared->sleeping, 0);
+	ring_awake_unrung(ring);
 	/* Once: what a hostile peer rings beyond this only wakes us again. */
 	while (read(ring->doorbell, rung, sizeof(rung)) < 0 && errno == EINTR)
 		;

@@ -66,6 +66,8 @@ unsigned ring_room(struct ring *ring);
 
 /* After a batch of pushes: wakes the consumer if it sleeps. */
 void ring_ring(struct ring *ring);
+/* The same for what also a consumer at work is to hear of at once (ring_listen). */
+void ring_ring_urgently(struct ring *ring);
 
 /* Copies the next entry out.  False when there is none, or the ring is broken. */
 bool ring_pop(struct ring *ring, void *ret_entry);
@@ -75,8 +77,13 @@ bool ring_pop(struct ring *ring, void *ret_entry);
  * meanwhile: pop first.  After waking: ring_awake(), which also empties the doorbell.  The doorbell
  * may ring for nothing.  A ring that is broken, which pop first told, always lets its consumer
  * sleep, so that no one spins on it.
+ *
+ * ring_listen(): like ring_sleep(), before long work: only what is urgent is to ring.
  */
 bool ring_sleep(struct ring *ring);
+bool ring_listen(struct ring *ring);
 void ring_awake(struct ring *ring);
+/* Without emptying the doorbell: it is known not to have rung, or is emptied later. */
+void ring_awake_unrung(struct ring *ring);
 
 #endif

@@ -256,6 +256,38 @@ static void test_lying_producer_within_bounds(void **state)
 	done(&f);
 }
 
+/* At work, a consumer hears what is urgent only; what came before it listens it finds itself. */
+static void test_doorbell_for_a_listener(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	init(&f);
+	assert_true(push(&f.front.out, 1));
+	assert_false(ring_listen(&f.worker.in));
+	ring_ring_urgently(&f.front.out);
+	assert_false(is_rung(f.worker.in.doorbell));
+	assert_pops(&f.worker.in, 1);
+	assert_true(ring_listen(&f.worker.in));
+	assert_true(push(&f.front.out, 2));
+	ring_ring(&f.front.out);
+	assert_false(is_rung(f.worker.in.doorbell));
+	ring_ring_urgently(&f.front.out);
+	assert_true(is_rung(f.worker.in.doorbell));
+	ring_awake_unrung(&f.worker.in);
+	assert_true(is_rung(f.worker.in.doorbell));
+	ring_awake(&f.worker.in);
+	assert_false(is_rung(f.worker.in.doorbell));
+	assert_pops(&f.worker.in, 2);
+	/* Awake again, and asleep: both ring. */
+	ring_ring_urgently(&f.front.out);
+	assert_false(is_rung(f.worker.in.doorbell));
+	assert_true(ring_sleep(&f.worker.in));
+	ring_ring_urgently(&f.front.out);
+	assert_true(is_rung(f.worker.in.doorbell));
+	done(&f);
+}
+
 static void test_sleeping_finds_the_lie(void **state)
 {
 	struct fixture f;
@@ -473,6 +505,7 @@ int main(void)
 		TSK_TEST(test_full),
 		TSK_TEST(test_positions_wrap),
 		TSK_TEST(test_doorbell_only_for_a_sleeper),
+		TSK_TEST(test_doorbell_for_a_listener),
 		TSK_TEST(test_awake_without_a_bell),
 		TSK_TEST(test_lying_producer),
 		TSK_TEST(test_lying_producer_within_bounds),

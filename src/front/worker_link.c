@@ -230,6 +230,7 @@ static void on_doorbell(uv_poll_t *handle, int status, int events)
 
 	(void)status;
 	(void)events;
+	link->has_rung = true;
 	if (link->vain_rings++ == 0)
 		return;
 	/* If it is the worker's end, its socket says so; if not, the deadline will. */
@@ -239,18 +240,38 @@ static void on_doorbell(uv_poll_t *handle, int status, int events)
 		break_rules(link, "it rings for nothing");
 }
 
+/* Not for nothing: it would wake up for it. */
+static void ring_worker(struct worker_link *link)
+{
+	struct ring *ring = &link->rings.out;
+
+	if (ring->position == link->rung_position)
+		return;
+	if (link->is_urgent)
+		ring_ring_urgently(ring);
+	else
+		ring_ring(ring);
+	link->rung_position = ring->position;
+	link->is_urgent = false;
+}
+
 bool worker_link_before_sleep(struct worker_link *link)
 {
 	if (!link->has_rings)
 		return false;
-	ring_ring(&link->rings.out);
+	ring_worker(link);
 	return !ring_sleep(&link->rings.in);
 }
 
 void worker_link_after_sleep(struct worker_link *link)
 {
-	if (link->has_rings)
+	if (!link->has_rings)
+		return;
+	if (link->has_rung)
 		ring_awake(&link->rings.in);
+	else
+		ring_awake_unrung(&link->rings.in);
+	link->has_rung = false;
 }
 
 /* Rings and doorbells: our ends are kept, the worker's are sent. */

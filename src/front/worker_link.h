@@ -84,7 +84,10 @@ struct worker_link {
 	uv_timer_t *timer; /* deadline of load, run or end */
 	struct ring_pair rings;
 	bool has_rings;
-	unsigned vain_rings; /* of the doorbell, in a row, that brought no entry */
+	uint32_t rung_position; /* of the worker's ring: it has been rung for all before */
+	bool is_urgent;         /* a CANCEL is among what it has not been rung for */
+	bool has_rung;          /* our own doorbell, and was not emptied yet */
+	unsigned vain_rings;    /* of the doorbell, in a row, that brought no entry */
 
 	const struct worker_user_ops *ops; /* NULL: a spare */
 	void *user;

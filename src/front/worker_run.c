@@ -155,6 +155,7 @@ static void push(struct worker_link *link, struct worker_run *run, uint32_t type
 		.out_bytes = (*written(run))->map.size,
 	};
 
+	link->is_urgent |= type == RUN_CANCEL;
 	if (!ring_push(&link->rings.out, &entry))
 		break_rules(link, "the ring is full");
 }

@@ -50,25 +50,29 @@ static void arm(struct inbox *inbox, bool wanted)
 	struct epoll_event event = { .events = EPOLLONESHOT | (wanted ? EPOLLIN : 0u),
 				     .data.ptr = inbox->ring };
 
+	if (wanted == inbox->is_armed)
+		return;
+	inbox->is_armed = wanted;
 	/* It cannot fail for an fd that was added; and unarmed, all but cancelling works. */
 	(void)epoll_ctl(inbox->epoll_fd, EPOLL_CTL_MOD, inbox->ring->doorbell, &event);
 }
 
 /*
- * Takes what has come and asks for the doorbell of what comes next.  A full queue (the front has
+ * Takes what has come and asks for the doorbell of the next cancel.  A full queue (the front has
  * more than RING_ENTRIES under way) stays deaf until the run ends: asking would spin.
  */
 static void listen_for_more(struct inbox *inbox)
 {
 	do
 		drain(inbox);
-	while (inbox->count < RING_ENTRIES && !ring_sleep(inbox->ring));
+	while (inbox->count < RING_ENTRIES && !ring_listen(inbox->ring));
 	arm(inbox, true);
 }
 
 static void on_doorbell(struct inbox *inbox)
 {
 	pthread_mutex_lock(&inbox->mutex);
+	inbox->is_armed = false;
 	/* The run may have ended between the ring and now: then the main thread listens again. */
 	if (inbox->run_id) {
 		ring_awake(inbox->ring);
@@ -215,14 +219,19 @@ bool inbox_sleep(struct inbox *inbox)
 	pthread_mutex_lock(&inbox->mutex);
 	drain(inbox);
 	asleep = next(inbox) == inbox->count && ring_sleep(inbox->ring);
+	if (asleep)
+		arm(inbox, false);
 	pthread_mutex_unlock(&inbox->mutex);
 	return asleep;
 }
 
-void inbox_awake(struct inbox *inbox)
+void inbox_awake(struct inbox *inbox, bool rang)
 {
 	pthread_mutex_lock(&inbox->mutex);
-	ring_awake(inbox->ring);
+	if (rang)
+		ring_awake(inbox->ring);
+	else
+		ring_awake_unrung(inbox->ring);
 	pthread_mutex_unlock(&inbox->mutex);
 }
 
@@ -248,8 +257,8 @@ void inbox_leave(struct inbox *inbox)
 	inbox->busy = false;
 	if (inbox->run_id) {
 		inbox->run_id = 0;
-		arm(inbox, false);
-		ring_awake(inbox->ring);
+		/* Had it rung, the next blocking would end at once. */
+		ring_awake_unrung(inbox->ring);
 	}
 	pthread_mutex_unlock(&inbox->mutex);
 }

@@ -4,8 +4,8 @@
  *
  * The worker's main thread takes entries off the ring, and runs them itself: handing a run to another
  * thread would cost every request two wake-ups more.  So while it is inside the engine someone else
- * must listen.  That is a second thread, the watcher, which sleeps in epoll and is armed only for
- * the time of a run (two system calls, no wake-up): it takes what comes meanwhile into the same queue
+ * must listen.  That is a second thread, the watcher, which sleeps in epoll and is armed from the
+ * first of a row of runs until the main thread blocks (two system calls, no wake-up): it takes what comes meanwhile into the same queue
  * and passes a RUN_CANCEL on to the engine.  It also ends the process, at once, when the front
  * closes the control socket while the engine is busy: nobody wants that answer any more.
  */
@@ -31,6 +31,7 @@ struct inbox {
 		bool cancelled;
 	} queue[RING_ENTRIES];
 	unsigned head, count;
+	bool is_armed;               /* the watcher, for a ring of the doorbell */
 	bool busy;                   /* the main thread is inside the engine */
 	bool hung_up;                /* the front is gone */
 	uint64_t request_id, run_id; /* of the run under way; run_id 0: none */
@@ -56,9 +57,12 @@ bool inbox_take(struct inbox *inbox, struct run_entry *ret, bool *ret_cancelled)
 /* The outputs of a request are kept: no START is taken before it was fetched or cancelled. */
 void inbox_keep(struct inbox *inbox, uint64_t request_id);
 
-/* Before blocking on the doorbell: false when something has come meanwhile.  After it: awake. */
+/*
+ * Before blocking on the doorbell: false when something has come meanwhile.  After it: awake, and
+ * whether it rang.
+ */
 bool inbox_sleep(struct inbox *inbox);
-void inbox_awake(struct inbox *inbox);
+void inbox_awake(struct inbox *inbox, bool rang);
 
 /*
  * Around every call of the engine that may take long.  run_id 0: a load, which nothing can cancel.

@@ -16,7 +16,7 @@
 #include "worker/model.h"
 #include "worker/runner.h"
 
-/* Requests between two looks at the control socket. */
+/* Requests after which the control socket is looked at, though the worker did not wait for it. */
 #define REQUESTS_A_TURN 32u
 
 /* How long a refusal waits to be read. */
@@ -28,9 +28,11 @@ struct worker {
 	struct inbox inbox;
 	struct ring_pair rings;
 	bool attached, loaded;
+	bool has_message; /* the control socket may have one */
 	struct buffers buffers;
 	struct model model;
 	struct runner runner;
+	unsigned n_answered; /* since the last look at the control socket */
 	struct worker_received received;
 	unsigned char description[WORKER_DESCRIPTION_MAX];
 };
@@ -125,6 +127,8 @@ static int handle_message(struct worker *w, struct worker_received *received)
 /* All messages there are.  1 when the front has hung up. */
 static int handle_control(struct worker *w)
 {
+	w->has_message = false;
+	w->n_answered = 0;
 	for (;;) {
 		int r = worker_control_recv(w->control_fd, &w->received);
 
@@ -181,6 +185,7 @@ static int handle_requests(struct worker *w)
 	for (unsigned i = 0; i < REQUESTS_A_TURN; i++) {
 		if (!inbox_take(&w->inbox, &entry, &cancelled))
 			return w->rings.in.broken ? -EPROTO : 0;
+		w->n_answered++;
 		r = meet_buffers(w, &entry);
 		if (r != 0)
 			return r;
@@ -203,8 +208,9 @@ static int wait_for_front(struct worker *w)
 	if (w->loaded && !inbox_sleep(&w->inbox))
 		return 0;
 	n = poll(fds, 2, -1);
+	w->has_message = n < 0 || fds[0].revents;
 	if (w->loaded)
-		inbox_awake(&w->inbox);
+		inbox_awake(&w->inbox, n > 0 && fds[1].revents);
 	if (n < 0 && errno != EINTR)
 		return -errno;
 	return n > 0 && fds[1].revents & (POLLHUP | POLLERR) ? 1 : 0;
@@ -215,7 +221,7 @@ static int loop(struct worker *w)
 	int r;
 
 	do {
-		r = handle_control(w);
+		r = w->has_message || w->n_answered >= REQUESTS_A_TURN ? handle_control(w) : 0;
 		if (r == 0 && w->loaded)
 			r = handle_requests(w);
 		if (r == 0)
@@ -238,6 +244,7 @@ int worker_serve(int control_fd, const struct plugin *plugin)
 	int r;
 
 	w->control_fd = control_fd;
+	w->has_message = true;
 	w->plugin = plugin;
 	r = inbox_init(&w->inbox, control_fd);
 	if (r < 0)

@@ -184,7 +184,10 @@ enum driver_result driver_load(struct driver *d, const void *model, size_t bytes
 void driver_send_entry(struct driver *d, const struct run_entry *entry)
 {
 	must(ring_push(&d->rings.out, entry), "ring");
-	ring_ring(&d->rings.out);
+	if (entry->type == RUN_CANCEL)
+		ring_ring_urgently(&d->rings.out);
+	else
+		ring_ring(&d->rings.out);
 }
 
 uint64_t driver_send_run(struct driver *d, const struct driver_tensor *inputs, unsigned n,
