@@ -186,9 +186,9 @@ static struct native_wait *of_request(struct request *request)
 					      offsetof(struct native_wait, request));
 }
 
-static int wait_prepare(struct request *request, const struct tsk_model_info *info,
-			uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
-			struct tensock_error *reterr)
+int native_ready_prepare(struct request *request, const struct tsk_model_info *info,
+			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
+			 struct tensock_error *reterr)
 {
 	(void)request;
 	(void)info;
@@ -198,7 +198,7 @@ static int wait_prepare(struct request *request, const struct tsk_model_info *in
 	return 1;
 }
 
-static bool wait_fill(struct request *request, void *region)
+bool native_ready_fill(struct request *request, void *region)
 {
 	(void)request;
 	(void)region;
@@ -236,8 +236,8 @@ static void wait_done(struct request *request, struct request_outputs *outputs,
 }
 
 static const struct request_ops wait_request_ops = {
-	.prepare = wait_prepare,
-	.fill = wait_fill,
+	.prepare = native_ready_prepare,
+	.fill = native_ready_fill,
 	.done = wait_done,
 };
 

@@ -32,25 +32,6 @@ static struct native_upload *of_request(struct request *request)
  * ---- Loading
  */
 
-static int upload_prepare(struct request *request, const struct tsk_model_info *info,
-			  uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
-			  struct tensock_error *reterr)
-{
-	(void)request;
-	(void)info;
-	(void)ret_in_bytes;
-	(void)ret_out_bytes;
-	(void)reterr;
-	return 1; /* it stands ready: that is all */
-}
-
-static bool upload_fill(struct request *request, void *region)
-{
-	(void)request;
-	(void)region;
-	return false;
-}
-
 static void upload_done(struct request *request, struct request_outputs *outputs,
 			const struct tensock_error *error)
 {
@@ -70,8 +51,8 @@ static void upload_done(struct request *request, struct request_outputs *outputs
 }
 
 static const struct request_ops request_ops = {
-	.prepare = upload_prepare,
-	.fill = upload_fill,
+	.prepare = native_ready_prepare,
+	.fill = native_ready_fill,
 	.done = upload_done,
 };
 
