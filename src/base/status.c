@@ -49,11 +49,47 @@ enum tensock_status tsk_status_from_errno(int errno_value)
 	}
 }
 
+/* The length of the UTF-8 character at p, which a NUL byte ends; 0 where there is none. */
+static size_t character_bytes(const unsigned char *p)
+{
+	static const struct {
+		unsigned char from, to;  /* the first byte */
+		unsigned char low, high; /* the second one: no overlong form, no surrogate */
+		size_t bytes;
+	} forms[] = {
+		{ 0xc2, 0xdf, 0x80, 0xbf, 2 }, { 0xe0, 0xe0, 0xa0, 0xbf, 3 },
+		{ 0xe1, 0xec, 0x80, 0xbf, 3 }, { 0xed, 0xed, 0x80, 0x9f, 3 },
+		{ 0xee, 0xef, 0x80, 0xbf, 3 }, { 0xf0, 0xf0, 0x90, 0xbf, 4 },
+		{ 0xf1, 0xf3, 0x80, 0xbf, 4 }, { 0xf4, 0xf4, 0x80, 0x8f, 4 },
+	};
+
+	if (*p < 0x80)
+		return *p >= ' ' && *p != 0x7f;
+	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
+		if (*p < forms[i].from || *p > forms[i].to)
+			continue;
+		if (p[1] < forms[i].low || p[1] > forms[i].high)
+			return 0;
+		for (size_t k = 2; k < forms[i].bytes; k++) {
+			if ((p[k] & 0xc0) != 0x80)
+				return 0;
+		}
+		return forms[i].bytes;
+	}
+	return 0;
+}
+
+/* Names of guests' models and tensors stand in it, and may have been cut short. */
 static void make_printable(char *text)
 {
-	for (; *text; text++) {
-		if ((unsigned char)*text < ' ' || *text == 0x7f)
-			*text = '?';
+	unsigned char *p = (unsigned char *)text;
+
+	while (*p) {
+		size_t n = character_bytes(p);
+
+		if (n == 0)
+			*p = '?';
+		p += n ? n : 1;
 	}
 }
 

@@ -23,7 +23,7 @@ enum tensock_status tsk_status_from_errno(int errno_value);
 
 /*
  * Fills *reterr (may be NULL) and returns the status's -errno, to be returned in turn.  Control
- * characters in the result are replaced by '?': the text goes to logs and peers.
+ * characters, and bytes that are not UTF-8, are replaced by '?': the text goes to logs and peers.
  */
 int tsk_fail(struct tensock_error *reterr, enum tensock_status status, const char *fmt, ...)
 	_printf_(3, 4);

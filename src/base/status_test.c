@@ -104,6 +104,38 @@ static void test_prefix_leaks_no_stack(void **state)
 	tsk_error_prefix(NULL, "a");
 }
 
+/* Legal UTF-8 passes, all else is '?', byte by byte; and nothing is read behind the end. */
+static void test_text_is_utf8(void **state)
+{
+	static const struct {
+		const char *from, *to;
+	} rows[] = {
+		{ "\xc3\xa9 \xe6\xa8\xa1 \xf0\x9f\x98\x80",
+		  "\xc3\xa9 \xe6\xa8\xa1 \xf0\x9f\x98\x80" },
+		{ "a\x80z", "a?z" },
+		{ "\xc3", "?" },
+		{ "\xe6\xa8", "??" },
+		{ "\xf0\x9f\x98", "???" },
+		{ "\xc0\xaf", "??" }, /* overlong */
+		{ "\xe0\x9f\xbf", "???" },
+		{ "\xed\xa0\x80", "???" },      /* a surrogate */
+		{ "\xf4\x90\x80\x80", "????" }, /* beyond the last */
+		{ "\xff\xfe", "??" },
+		{ "\xe6z\xa8", "?z?" },
+	};
+	struct tensock_error error;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		(void)tsk_fail(&error, TENSOCK_INTERNAL, "%s", rows[i].from);
+		assert_string_equal(error.message, rows[i].to);
+	}
+	/* One that the end of the message cuts. */
+	(void)tsk_fail(&error, TENSOCK_INTERNAL, "%250s\xc3\xa9", "");
+	assert_int_equal(strlen(error.message), 251);
+	assert_int_equal(error.message[250], '?');
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -114,6 +146,7 @@ int main(void)
 		TSK_TEST(test_text_of_a_peer_cannot_write_lines),
 		TSK_TEST(test_long_text_is_cut),
 		TSK_TEST(test_prefix_leaks_no_stack),
+		TSK_TEST(test_text_is_utf8),
 	};
 
 	return cmocka_run_group_tests_name("status", tests, NULL, NULL);

@@ -40,6 +40,8 @@ struct guest {
 	struct device_link *device_link;
 	uv_timer_t *timer; /* the time to be idle, or to stop */
 	struct counters counters;
+	unsigned n_calls;   /* of the native protocol, under way on all connections */
+	unsigned n_uploads; /* of them, until the bytes are whole and of their hash */
 };
 
 /* Takes the control socket over, also when this fails.  The rest comes with FRONT_START. */

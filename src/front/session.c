@@ -8,10 +8,12 @@
 #include "base/log.h"
 #include "front/guest.h"
 #include "front/handle.h"
+#include "front/native_session.h"
 #include "front/seed_session.h"
 
 static const struct protocol *const protocols[] = {
 	&seed_protocol,
+	&native_protocol,
 };
 
 struct session {

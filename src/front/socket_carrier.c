@@ -50,6 +50,19 @@ static void carrier_free(struct socket_carrier *c)
 	free(c);
 }
 
+/*
+ * The peer has shut its side.  It may wait for an answer, or be gone.  -EPIPE when it is gone.
+ */
+static int look_whether_gone(struct socket_carrier *c)
+{
+	struct pollfd p = { .fd = c->fd };
+
+	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)))
+		return -EPIPE;
+	c->is_half_shut = true;
+	return 0;
+}
+
 /* 0, or -errno when the connection is broken. */
 static int receive(struct socket_carrier *c)
 {
@@ -71,7 +84,7 @@ static int receive(struct socket_carrier *c)
 		if (n == 0) {
 			c->has_ended = true;
 			ops->ended(c->stream);
-			return 0;
+			return look_whether_gone(c);
 		}
 		ops->received(c->stream, (size_t)n);
 		budget -= (size_t)n;
@@ -115,20 +128,6 @@ static void discard_input(const struct socket_carrier *c)
 		if (recv(c->fd, rubbish, sizeof(rubbish), MSG_DONTWAIT) <= 0)
 			return;
 	}
-}
-
-/*
- * The peer has shut its side while the stream wants no bytes.  It may wait for an answer, or be
- * gone.  -EPIPE when it is gone.
- */
-static int look_whether_gone(struct socket_carrier *c)
-{
-	struct pollfd p = { .fd = c->fd };
-
-	if (poll(&p, 1, 0) > 0 && (p.revents & (POLLHUP | POLLERR)))
-		return -EPIPE;
-	c->is_half_shut = true;
-	return 0;
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events);

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* INFO → MODEL, UNLOAD → DONE, LIST → MODELS, STATS → COUNTERS. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/status.h"
+#include "channel/worker_control.h"
+#include "front/native_call.h"
+#include "wire/session.h"
+
+static_assert(WIRE_HASH_BYTES == MODEL_HASH_BYTES, "a model's name has another length on the wire");
+static_assert((int)WIRE_MODEL_STORED == (int)MODEL_UNLOADED &&
+		      (int)WIRE_MODEL_LOADING == (int)MODEL_LOADING &&
+		      (int)WIRE_MODEL_READY == (int)MODEL_READY,
+	      "a model's state has another number on the wire");
+static_assert(WORKER_DESCRIPTION_MAX <= WIRE_META_MAX, "a description does not fit MODEL");
+
+/* What a model takes in MODEL and MODELS, at most. */
+#define MODEL_BYTES_MAX (WIRE_HASH_BYTES + 3 * 8 + 4 + 2 + WIRE_NAME_MAX + 2 + WIRE_LABEL_MAX)
+
+/*
+ * ---- What is told of a model
+ */
+
+struct model *native_model_find(struct guest *guest, const struct wire_model_ref *ref,
+				struct tensock_error *reterr)
+{
+	char label[WIRE_NAME_MAX + 1] = "", version[WIRE_LABEL_MAX + 1] = "";
+	struct model_name name = { .name = label, .version = version };
+	struct model *model;
+
+	if (ref->kind == WIRE_BY_HASH) {
+		name.hash = ref->hash;
+	} else {
+		memcpy(label, ref->name.bytes, ref->name.len);
+		memcpy(version, ref->version.bytes, ref->version.len);
+	}
+	model = models_find(guest->models, &name);
+	if (model)
+		return model;
+	if (ref->kind == WIRE_BY_HASH)
+		(void)tsk_fail(reterr, TENSOCK_NOT_FOUND, "the host has no model of this hash");
+	else
+		(void)tsk_fail(reterr, TENSOCK_NOT_FOUND, "the host has no model \"%.64s\"%s%s",
+			       label, version[0] ? " of version " : "", version);
+	return NULL;
+}
+
+static struct wire_model on_wire(const struct model_view *view)
+{
+	struct wire_model m = {
+		.size = view->size,
+		.memory = view->memory,
+		.runs = view->runs,
+		.state = (uint32_t)view->state,
+		.name = wire_string(view->name),
+		.version = wire_string(view->version),
+	};
+
+	memcpy(m.hash, view->hash, sizeof(m.hash));
+	return m;
+}
+
+bool native_model_send(struct native_session *session, uint32_t id, const struct model *model,
+		       struct tensock_error *reterr)
+{
+	_cleanup_free_ unsigned char *description = malloc(WORKER_DESCRIPTION_MAX);
+	struct native_output *output = native_answers(session);
+	struct model_view view;
+	struct wire_model m;
+	struct tsk_writer w;
+	size_t n = 0;
+
+	if (!model) {
+		(void)tsk_fail(reterr, TENSOCK_NOT_FOUND, "the model has been removed");
+		return false;
+	}
+	models_view(model, &view);
+	/* What came from a worker encoded can be encoded again. */
+	if (!description || (view.info && tsk_model_info_encode(view.info, description,
+								WORKER_DESCRIPTION_MAX, &n) < 0)) {
+		(void)tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for its description");
+		return false;
+	}
+	m = on_wire(&view);
+	w = native_output_begin(output, MODEL_BYTES_MAX + 4 + n);
+	wire_model_write(&w, &m, description, n);
+	native_output_commit(output, &w, WIRE_MODEL, id);
+	return true;
+}
+
+void native_model_list(struct native_session *session, uint32_t id)
+{
+	struct models *models = native_guest(session)->models;
+	struct native_output *output = native_answers(session);
+	struct model *model;
+	struct tsk_writer w;
+	uint32_t n = 0;
+
+	for (model = models_next(models, NULL); model && n < WIRE_MODELS_MAX;
+	     model = models_next(models, model))
+		n++;
+	w = native_output_begin(output, 4 + n * MODEL_BYTES_MAX);
+	wire_models_begin(&w, n);
+	model = NULL;
+	for (uint32_t i = 0; i < n; i++) {
+		struct model_view view;
+		struct wire_model m;
+
+		model = models_next(models, model);
+		models_view(model, &view);
+		m = on_wire(&view);
+		wire_models_add(&w, &m);
+	}
+	native_output_commit(output, &w, WIRE_MODELS, id);
+	native_answered(session);
+}
+
+static unsigned count_loaded(struct models *models)
+{
+	unsigned n = 0;
+
+	for (struct model *model = models_next(models, NULL); model;
+	     model = models_next(models, model)) {
+		struct model_view view;
+
+		models_view(model, &view);
+		n += view.state == MODEL_READY;
+	}
+	return n;
+}
+
+void native_stats(struct native_session *session, uint32_t id)
+{
+	const struct guest *guest = native_guest(session);
+	const struct counters *c = &guest->counters;
+	struct native_output *output = native_answers(session);
+	/* As docs/protocol.md names them. */
+	const struct wire_counter counters[] = {
+		{ wire_string("connections"), guest->sessions.n },
+		{ wire_string("connections-refused"), guest->sessions.refused },
+		{ wire_string("requests-accepted"), c->accepted },
+		{ wire_string("requests-ok"), c->ok },
+		{ wire_string("requests-error"), c->error },
+		{ wire_string("requests-cancelled"), c->cancelled },
+		{ wire_string("requests-reset"), c->reset },
+		{ wire_string("requests-active"), counters_active(c) },
+		{ wire_string("models"), models_count(guest->models) },
+		{ wire_string("models-kept"), models_kept(guest->models) },
+		{ wire_string("models-loaded"), count_loaded(guest->models) },
+		{ wire_string("uploads"), guest->n_uploads + uploads_kept(guest->uploads) },
+		{ wire_string("uploads-begun"), c->uploads_begun },
+		{ wire_string("uploads-resumed"), c->uploads_resumed },
+		{ wire_string("uploads-finished"), c->uploads_finished },
+		{ wire_string("uploads-wrong"), c->uploads_wrong },
+		{ wire_string("uploads-dropped"), c->uploads_dropped },
+		{ wire_string("upload-bytes"), c->upload_bytes },
+		{ wire_string("memory-bytes"), guest->account.used_bytes },
+		{ wire_string("memory-max-bytes"), guest->account.max_bytes },
+		{ wire_string("workers"), guest->workers->n },
+		{ wire_string("workers-max"), guest->limits.workers_max },
+	};
+	struct tsk_writer w =
+		native_output_begin(output, 4 + ARRAY_SIZE(counters) * (2 + WIRE_LABEL_MAX + 8));
+
+	wire_counters_write(&w, counters, ARRAY_SIZE(counters));
+	native_output_commit(output, &w, WIRE_COUNTERS, id);
+	native_answered(session);
+}
+
+/*
+ * ---- What takes its time: a worker's start or end
+ */
+
+struct native_wait {
+	struct native_call call;
+	struct request request;
+	unsigned char hash[MODEL_HASH_BYTES];
+	bool is_load; /* MODEL is the answer; else DONE */
+};
+
+static struct native_wait *of_request(struct request *request)
+{
+	return (struct native_wait *)(void *)((char *)request -
+					      offsetof(struct native_wait, request));
+}
+
+int native_ready_prepare(struct request *request, const struct tsk_model_info *info,
+			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
+			 struct tensock_error *reterr)
+{
+	(void)request;
+	(void)info;
+	(void)ret_in_bytes;
+	(void)ret_out_bytes;
+	(void)reterr;
+	return 1;
+}
+
+bool native_ready_fill(struct request *request, void *region)
+{
+	(void)request;
+	(void)region;
+	return false;
+}
+
+static bool answer(struct native_wait *w, struct tensock_error *reterr)
+{
+	struct native_session *session = w->call.session;
+	struct native_output *output = native_answers(session);
+	const struct model_name name = { .hash = w->hash };
+	struct tsk_writer empty;
+
+	if (w->is_load)
+		return native_model_send(session, w->call.id,
+					 models_find(native_guest(session)->models, &name), reterr);
+	empty = native_output_begin(output, 0);
+	native_output_commit(output, &empty, WIRE_DONE, w->call.id);
+	return true;
+}
+
+static void wait_done(struct request *request, struct request_outputs *outputs,
+		      const struct tensock_error *error)
+{
+	struct native_wait *w = of_request(request);
+	struct tensock_error own;
+
+	(void)outputs;
+	if (!error && !answer(w, &own))
+		error = &own;
+	if (error)
+		native_call_failed(&w->call, error);
+	else
+		native_call_answered(&w->call);
+}
+
+static const struct request_ops wait_request_ops = {
+	.prepare = native_ready_prepare,
+	.fill = native_ready_fill,
+	.done = wait_done,
+};
+
+static void wait_free(struct native_call *call, bool is_unwanted)
+{
+	struct native_wait *w = (struct native_wait *)(void *)call;
+
+	(void)is_unwanted;
+	models_cancel(native_guest(call->session)->models, &w->request);
+	free(w);
+}
+
+static const struct native_call_ops wait_call_ops = { .free = wait_free };
+
+/* NULL: the guest has been told that there is no memory. */
+static struct native_wait *wait_new(struct native_session *session, uint32_t id,
+				    const struct model *model)
+{
+	struct native_wait *w = calloc(1, sizeof(*w));
+	struct tensock_error error;
+	struct model_view view;
+
+	if (!w) {
+		(void)tsk_fail(&error, TENSOCK_OUT_OF_MEMORY, "no memory for the request");
+		native_refuse(session, id, &error);
+		return NULL;
+	}
+	models_view(model, &view);
+	memcpy(w->hash, view.hash, sizeof(w->hash));
+	w->request.ops = &wait_request_ops;
+	w->call.ops = &wait_call_ops;
+	native_call_begin(session, &w->call, id);
+	return w;
+}
+
+void native_model_load(struct native_session *session, uint32_t id, struct model *model)
+{
+	struct native_wait *w = wait_new(session, id, model);
+
+	if (!w)
+		return;
+	w->is_load = true;
+	models_request(native_guest(session)->models, model, &w->request);
+}
+
+int native_model_info(struct native_session *session, uint32_t id, const void *body, size_t size)
+{
+	struct tensock_error error;
+	struct model_view view;
+	struct wire_about about;
+	struct model *model;
+
+	if (wire_about_read(body, size, WIRE_INFO_LOAD, &about) < 0)
+		return -EPROTO;
+	model = native_model_find(native_guest(session), &about.model, &error);
+	if (!model) {
+		native_refuse(session, id, &error);
+		return 0;
+	}
+	models_view(model, &view);
+	if ((about.flags & WIRE_INFO_LOAD) && view.state != MODEL_READY)
+		native_model_load(session, id, model);
+	else if (native_model_send(session, id, model, &error))
+		native_answered(session);
+	else
+		native_refuse(session, id, &error);
+	return 0;
+}
+
+int native_model_unload(struct native_session *session, uint32_t id, const void *body, size_t size)
+{
+	struct models *models = native_guest(session)->models;
+	struct tensock_error error;
+	struct wire_about about;
+	struct native_wait *w;
+	struct model *model;
+
+	if (wire_about_read(body, size, WIRE_UNLOAD_REMOVE, &about) < 0)
+		return -EPROTO;
+	model = native_model_find(native_guest(session), &about.model, &error);
+	if (!model) {
+		native_refuse(session, id, &error);
+		return 0;
+	}
+	w = wait_new(session, id, model);
+	if (w)
+		models_unload(models, model, about.flags & WIRE_UNLOAD_REMOVE, &w->request);
+	return 0;
+}
