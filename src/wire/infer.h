@@ -45,7 +45,8 @@ struct wire_infer {
 	uint64_t payload_bytes;
 };
 
-/* RESULT: meta_bytes, payload_bytes, u32 n_outputs, u64 queue_ns, u64 compute_ns, the outputs. */
+/* RESULT: meta_bytes, payload_bytes, u32 n_outputs, u64 queue_ns, u64 compute_ns, the outputs
+ * in the order in which they were wanted (all: the model's). */
 struct wire_result {
 	uint32_t n_outputs;
 	uint64_t queue_ns;   /* from the receipt of the request until a worker had it */

@@ -227,6 +227,12 @@ static void test_written_behind_something(void **state)
 					 tsk_writer_len(&w) - WIRE_HEADER_BYTES, &got, &tensors),
 			 0);
 	assert_true(wire_string_equals(got.model.name, "m"));
+	/* Its meta_bytes are those that are read. */
+	free(TAKE_PTR(tensors));
+	bytes[WIRE_HEADER_BYTES]++;
+	assert_int_equal(wire_infer_read(bytes + WIRE_HEADER_BYTES,
+					 tsk_writer_len(&w) - WIRE_HEADER_BYTES, &got, &tensors),
+			 -EPROTO);
 	for (size_t room = 0; room < tsk_writer_len(&w) - WIRE_HEADER_BYTES; room++) {
 		struct tsk_writer small = tsk_writer(bytes, room);
 

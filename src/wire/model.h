@@ -20,8 +20,8 @@ struct wire_offer {
 void wire_offer_write(struct tsk_writer *w, const struct wire_offer *offer);
 int wire_offer_read(const void *body, size_t size, struct wire_offer *ret) _nodiscard_;
 
-/* SEND: u64 offset.  The guest sends the model's bytes from there to its end in CHUNKs of this id;
- * then MODEL or ERROR comes. */
+/* SEND: u64 offset, at most the offer's size (which only who offered can tell).  The guest sends the
+ * model's bytes from there to its end in CHUNKs of this id; then MODEL or ERROR comes. */
 void wire_send_write(struct tsk_writer *w, uint64_t offset);
 int wire_send_read(const void *body, size_t size, uint64_t *ret_offset) _nodiscard_;
 

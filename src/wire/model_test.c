@@ -290,6 +290,30 @@ static void test_longest(void **state)
 	assert_int_equal(announce(WIRE_UNLOAD, tsk_writer_len(&w) + 1), -EPROTO);
 }
 
+/* One byte more of description than may be, all of it there: whoever read no header before. */
+static void test_description_too_long(void **state)
+{
+	_cleanup_free_ unsigned char *body = calloc(1, WIRE_BODY_MAX);
+	struct wire_model model = { .size = 1 };
+	struct tsk_writer w = tsk_writer(body, WIRE_BODY_MAX), length;
+	const void *description;
+	size_t n;
+
+	(void)state;
+	assert_non_null(body);
+	wire_model_write(&w, &model, NULL, 0);
+	length = tsk_writer(w.p - 4, 4);
+	tsk_write_u32(&length, WIRE_META_MAX);
+	assert_int_equal(wire_model_read(body, tsk_writer_len(&w) + WIRE_META_MAX, &model,
+					 &description, &n),
+			 0);
+	length = tsk_writer(w.p - 4, 4);
+	tsk_write_u32(&length, WIRE_META_MAX + 1);
+	assert_int_equal(wire_model_read(body, tsk_writer_len(&w) + WIRE_META_MAX + 1, &model,
+					 &description, &n),
+			 -EPROTO);
+}
+
 static bool offer_fits(const struct wire_offer *offer)
 {
 	unsigned char body[512];
@@ -336,6 +360,10 @@ static void test_writers_refuse(void **state)
 	wire_models_add(&w, &model);
 	assert_true(w.bad);
 	w = tsk_writer(body, sizeof(body));
+	model = (struct wire_model){ .size = 0 };
+	wire_models_add(&w, &model);
+	assert_true(w.bad);
+	w = tsk_writer(body, sizeof(body));
 	wire_models_begin(&w, WIRE_MODELS_MAX + 1);
 	assert_true(w.bad);
 }
@@ -368,10 +396,15 @@ static void test_refused_without_a_trace(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TSK_TEST(test_offer),          TSK_TEST(test_send),
-		TSK_TEST(test_about),          TSK_TEST(test_model),
-		TSK_TEST(test_models),         TSK_TEST(test_longest),
-		TSK_TEST(test_writers_refuse), TSK_TEST(test_refused_without_a_trace),
+		TSK_TEST(test_offer),
+		TSK_TEST(test_send),
+		TSK_TEST(test_about),
+		TSK_TEST(test_model),
+		TSK_TEST(test_models),
+		TSK_TEST(test_longest),
+		TSK_TEST(test_description_too_long),
+		TSK_TEST(test_writers_refuse),
+		TSK_TEST(test_refused_without_a_trace),
 	};
 
 	return cmocka_run_group_tests_name("wire_model", tests, NULL, NULL);

@@ -68,6 +68,7 @@ GOOD = [
     ("src/base/a.c", HEAD + function(60) + function(60)),
     ("src/base/a.c", HEAD + "int a;\n" * 799),
     ("src/base/a_test.c", HEAD + '#include "base/testing.h"\n'),
+    ("src/tensor/testing.h", HEAD + '#include "base/testing.h"\n'),
     ("src/base/a.c", HEAD + '#include <tensock/types.h>\n#include "base/bytes.h"\n'),
     ("src/base/a.c", HEAD + '/*\n#include "worker/x.h"\n*/\n'),
     ("src/front/a.c", HEAD + '#include "front/vhost/backend.h"\n#include "channel/run.h"\n'),
