@@ -460,6 +460,14 @@ static void host_goes(struct fake_host *host)
 		abort();
 	fake_host_greet(host);
 	fake_host_expect(host, WIRE_OFFER);
+	/* This one says no in its haste. */
+	id = host->header.id;
+	fake_host_error(host, WIRE_GOAWAY, 0, TENSOCK_UNAVAILABLE, "restarting");
+	fake_host_error(host, WIRE_ERROR, id, TENSOCK_UNAVAILABLE, "going down");
+	if (fake_host_read(host))
+		abort();
+	fake_host_greet(host);
+	fake_host_expect(host, WIRE_OFFER);
 	fake_host_error(host, WIRE_ERROR, host->header.id, TENSOCK_TOO_LARGE, "2");
 	while (fake_host_read(host))
 		;

@@ -156,6 +156,13 @@ static int begin_payload(struct receiver *rx, struct tensock_request *request, s
 	return 0;
 }
 
+static bool may_be_repeated(const struct tensock_client *client,
+			    const struct tensock_request *request)
+{
+	return client->connection.state == CONNECTION_LEAVING && !request->cancel_is_wanted &&
+	       client->connection.sender.request != request;
+}
+
 static int answer_with_error(struct tensock_client *client, struct tensock_request *request,
 			     const void *body, size_t size, struct tensock_error *reterr)
 {
@@ -163,6 +170,11 @@ static int answer_with_error(struct tensock_client *client, struct tensock_reque
 
 	if (wire_error_read(body, size, &error) < 0)
 		return connection_protocol_error(reterr, "a broken ERROR");
+	/* It crossed the GOAWAY: the next connection gets it. */
+	if (error.status == TENSOCK_UNAVAILABLE && may_be_repeated(client, request)) {
+		request_set_waiting_again(request);
+		return 0;
+	}
 	if (!request->may_be_gone || !request->is_repeated || error.status != TENSOCK_NOT_FOUND)
 		request_fail(request, &error);
 	connection_answered(client, request);
