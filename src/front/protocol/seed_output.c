@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "base/bytes.h"
-#include "front/protocol/small_float.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
+#include "tensor/small_float.h"
 
 static void print_float(FILE *out, uint32_t dtype, struct tsk_reader *r)
 {
