@@ -15,7 +15,7 @@ struct expectation {
 	bool is_met;
 	bool is_comparable; /* the same shape, and so `comparison` counts */
 	struct comparison comparison;
-	char why[160]; /* where it is not comparable */
+	char why[256]; /* where it is not comparable */
 };
 
 /* Compares an output with a .npy file.  Fails where the file cannot be read. */

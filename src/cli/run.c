@@ -148,10 +148,10 @@ static int check_all_settings(struct run *run)
 		    0 ||
 	    check_settings(run, "--shape", &run->shape_settings, info->inputs, info->n_inputs) <
 		    0 ||
-	    check_settings(run, "--output", &run->output_settings, info->outputs,
-			   info->n_outputs) < 0 ||
-	    check_settings(run, "--expect", &run->expect_settings, info->outputs,
-			   info->n_outputs) < 0)
+	    check_settings(run, "--output", &run->output_settings, info->outputs, info->n_outputs) <
+		    0 ||
+	    check_settings(run, "--expect", &run->expect_settings, info->outputs, info->n_outputs) <
+		    0)
 		return CLI_STOP;
 	return 0;
 }
