@@ -187,7 +187,7 @@ static int prepare(struct bench *bench)
 	info = model_info(bench->model);
 	if (inputs_make(info.inputs, info.n_inputs, &bench->input_settings, &bench->shape_settings,
 			&bench->inputs, &error) < 0)
-		return cli_fail(bench->cli, &error);
+		return cli_fail_here(bench->cli, &error);
 	bench->latency = calloc(1, sizeof(*bench->latency));
 	bench->lanes = calloc((size_t)bench->concurrency, sizeof(*bench->lanes));
 	bench->polls = calloc((size_t)bench->concurrency, sizeof(*bench->polls));
@@ -204,7 +204,7 @@ static int prepare(struct bench *bench)
 	if (r == 0)
 		return 0;
 	tsk_fail(&error, TENSOCK_OUT_OF_MEMORY, "no memory");
-	return cli_fail(bench->cli, &error);
+	return cli_fail_here(bench->cli, &error);
 }
 
 /* Waits until something comes for one of the lanes that are busy; returns how many these are. */

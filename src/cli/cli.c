@@ -92,11 +92,9 @@ static void tell_json(const struct tensock_error *error, const char *hint)
 	json_end_object(&json);
 }
 
-int cli_fail_as(struct cli *cli, enum cli_exit exit_status, const struct tensock_error *error)
+static int fail(struct cli *cli, enum cli_exit exit_status, const struct tensock_error *error,
+		const char *hint)
 {
-	/* What is wrong with the command line, its sentence says. */
-	const char *hint = exit_status == CLI_USAGE ? "" : tensock_status_hint((int)error->status);
-
 	cli->exit_status = exit_status;
 	fprintf(stderr, "tensock%s%s: ", cli->command ? " " : "",
 		cli->command ? cli->command->name : "");
@@ -110,6 +108,18 @@ int cli_fail_as(struct cli *cli, enum cli_exit exit_status, const struct tensock
 	if (cli->json)
 		tell_json(error, hint);
 	return CLI_STOP;
+}
+
+int cli_fail_as(struct cli *cli, enum cli_exit exit_status, const struct tensock_error *error)
+{
+	/* What is wrong with the command line, its sentence says. */
+	return fail(cli, exit_status, error,
+		    exit_status == CLI_USAGE ? "" : tensock_status_hint((int)error->status));
+}
+
+int cli_fail_here(struct cli *cli, const struct tensock_error *error)
+{
+	return fail(cli, CLI_FAILED, error, "");
 }
 
 int cli_fail(struct cli *cli, const struct tensock_error *error)

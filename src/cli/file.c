@@ -38,6 +38,19 @@ static int read_all(int fd, const char *path, unsigned char *bytes, size_t size,
 	return 0;
 }
 
+int file_check(const char *path, struct tensock_error *reterr)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return fail("open", path, reterr);
+	if (!S_ISREG(st.st_mode) || st.st_size == 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%.150s is %s", path,
+				S_ISREG(st.st_mode) ? "empty" : "no regular file");
+	return 0;
+}
+
 int file_read(const char *path, unsigned char **ret, size_t *ret_size, struct tensock_error *reterr)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);

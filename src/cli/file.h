@@ -11,6 +11,9 @@
 
 #include "base/cleanup.h"
 
+/* Whether it is a regular file that can be read and is not empty. */
+int file_check(const char *path, struct tensock_error *reterr) _nodiscard_;
+
 /* All of a regular file; *ret is the caller's to free().  NOT_FOUND, PERMISSION_DENIED, OUT_OF_MEMORY. */
 int file_read(const char *path, unsigned char **ret, size_t *ret_size, struct tensock_error *reterr)
 	_nodiscard_;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "base/status.h"
+#include "cli/file.h"
 #include "cli/progress.h"
 
 #define HASH_PREFIX "sha256:"
@@ -90,6 +91,9 @@ int model_push(struct cli *cli, const char *path, const char *name, const char *
 	struct tensock_error error;
 	int status;
 
+	/* What is wrong here has nothing to do with the host. */
+	if (file_check(path, &error) < 0)
+		return cli_fail_here(cli, &error);
 	progress_init(&progress);
 	status = tensock_push_file(cli->client, path, &options, ret, &error);
 	progress_done(&progress);

@@ -18,9 +18,7 @@ static const char help[] =
 
 static bool is_bytes(const char *name)
 {
-	size_t n = strnlen(name, sizeof(((struct tensock_counter *)NULL)->name));
-
-	return n >= 5 && memcmp(name + n - 5, "bytes", 5) == 0;
+	return strstr(name, "bytes") != NULL;
 }
 
 static void print_value(const char *name, uint64_t value)

@@ -167,13 +167,13 @@ static int prepare(struct run *run)
 		return CLI_STOP;
 	if (inputs_make(run->info.inputs, run->info.n_inputs, &run->input_settings,
 			&run->shape_settings, &run->inputs, &error) < 0)
-		return cli_fail(run->cli, &error);
+		return cli_fail_here(run->cli, &error);
 	run->latency = calloc(1, sizeof(*run->latency));
 	run->expectations = calloc(run->expect_settings.n + 1, sizeof(*run->expectations));
 	if (!run->latency || !run->expectations ||
 	    outputs_init(&run->outputs, run->info.n_outputs) < 0) {
 		tsk_fail(&error, TENSOCK_OUT_OF_MEMORY, "no memory");
-		return cli_fail(run->cli, &error);
+		return cli_fail_here(run->cli, &error);
 	}
 	return 0;
 }
@@ -214,7 +214,7 @@ static int save_outputs(struct run *run)
 		if (settings_find("--output", run->output_settings.texts[i], run->info.outputs,
 				  run->info.n_outputs, &index, &path, &error) < 0 ||
 		    expect_save(&run->outputs.tensors[index], path, &error) < 0)
-			return cli_fail(run->cli, &error);
+			return cli_fail_here(run->cli, &error);
 	}
 	return 0;
 }
@@ -231,7 +231,7 @@ static int compare_outputs(struct run *run)
 				  run->info.n_outputs, &expectation->index, &path, &error) < 0 ||
 		    expect_file(&run->outputs.tensors[expectation->index], path, run->tolerance,
 				expectation, &error) < 0)
-			return cli_fail(run->cli, &error);
+			return cli_fail_here(run->cli, &error);
 		run->n_expectations++;
 		if (!expectation->is_met)
 			run->cli->exit_status = CLI_DIFFERS;
@@ -263,7 +263,9 @@ static void print_output(const struct run *run, uint32_t i)
 static void print_expectation(const struct run *run, const struct expectation *e)
 {
 	text_print(stdout, run->info.outputs[e->index].name);
-	if (e->is_comparable)
+	if (e->is_met && e->comparison.n_differ == 0)
+		printf("  as expected: all the same\n");
+	else if (e->is_comparable)
 		printf("  %s: largest difference %g (of the largest expected: %g) at element %" PRIu64
 		       ", %" PRIu64 " not equal\n",
 		       e->is_met ? "as expected" : "DIFFERS", e->comparison.largest,

@@ -92,16 +92,16 @@ const char *text_duration(uint64_t ns, char buf[static TEXT_QUANTITY_BYTES])
 {
 	double us = (double)ns / 1e3;
 
-	if (us < 9.995)
-		snprintf(buf, TEXT_QUANTITY_BYTES, "%.2f µs", us);
-	else if (us < 999.5)
-		snprintf(buf, TEXT_QUANTITY_BYTES, "%.0f µs", us);
-	else if (us < 9995)
-		snprintf(buf, TEXT_QUANTITY_BYTES, "%.2f ms", us / 1e3);
-	else if (us < 999500)
-		snprintf(buf, TEXT_QUANTITY_BYTES, "%.0f ms", us / 1e3);
-	else
-		snprintf(buf, TEXT_QUANTITY_BYTES, "%.2f s", us / 1e6);
+	double v = us < 999.5 ? us : us < 999500 ? us / 1e3 : us / 1e6;
+
+	snprintf(buf, TEXT_QUANTITY_BYTES, "%.*f %s",
+		 v < 9.995   ? 2
+		 : v < 99.95 ? 1
+			     : 0,
+		 v,
+		 us < 999.5    ? "µs"
+		 : us < 999500 ? "ms"
+			       : "s");
 	return buf;
 }
 

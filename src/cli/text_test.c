@@ -62,7 +62,7 @@ static void test_quantities(void **state)
 	assert_string_equal(text_size((1 << 20) - 1, buf), "1.0 MiB");
 	assert_string_equal(text_size(UINT64_MAX, buf), "16.0 EiB");
 	assert_string_equal(text_duration(0, buf), "0.00 µs");
-	assert_string_equal(text_duration(12300, buf), "12 µs");
+	assert_string_equal(text_duration(12300, buf), "12.3 µs");
 	assert_string_equal(text_duration(999600, buf), "1.00 ms");
 	assert_string_equal(text_duration(123456789, buf), "123 ms");
 	assert_string_equal(text_duration(999900000, buf), "1.00 s");
