@@ -21,7 +21,7 @@
 void progress_init(struct progress *progress)
 {
 	*progress = (struct progress){ .is_terminal = isatty(STDERR_FILENO) == 1,
-				       .start_ns = tsk_now_ns() };
+				       .begin_ns = tsk_now_ns() };
 }
 
 static unsigned terminal_width(void)
@@ -84,7 +84,7 @@ void progress_update(void *user, uint64_t done_bytes, uint64_t total_bytes)
 		progress->start_bytes = done_bytes;
 		progress->start_ns = now_ns;
 	}
-	if (!progress->is_terminal || now_ns - progress->start_ns < PATIENCE_NS ||
+	if (!progress->is_terminal || now_ns - progress->begin_ns < PATIENCE_NS ||
 	    now_ns - progress->shown_ns < INTERVAL_NS || done_bytes < progress->start_bytes)
 		return;
 	progress->shown_ns = now_ns;

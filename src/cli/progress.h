@@ -9,8 +9,9 @@
 
 struct progress {
 	bool is_terminal, is_shown;
-	uint64_t start_ns, shown_ns;
-	uint64_t start_bytes; /* the host had these before */
+	uint64_t begin_ns, shown_ns;
+	/* When the first news came, and what the host had then. */
+	uint64_t start_ns, start_bytes;
 	bool has_start;
 };
 
