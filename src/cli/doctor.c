@@ -116,10 +116,11 @@ static void look_at_host(struct findings *findings)
 /* Whether the host may be asked: false for CID 2 of a machine that nobody has called a guest. */
 static bool may_connect(const struct cli *cli, struct findings *findings)
 {
-	static const char host[] = "vsock:2:";
+	static const char vsock[] = "vsock:";
+	const char *cid = cli->address + sizeof(vsock) - 1;
 
-	if (strncmp(cli->address, host, sizeof(host) - 1) != 0 || cli->is_surely_guest ||
-	    host_is_guest())
+	if (strncmp(cli->address, vsock, sizeof(vsock) - 1) != 0 ||
+	    strtoul(cid, NULL, 10) != VMADDR_CID_HOST || cli->is_surely_guest || host_is_guest())
 		return true;
 	findings_add(findings, FINDING_FAIL,
 		     "tensock doctor --yes-i-am-a-guest, or boot with vsguest=1",
@@ -240,8 +241,9 @@ static void look_at_address(struct cli *cli, struct findings *findings)
 	static const char unix_prefix[] = "unix:";
 	char path[HOST_ADDRESS_BYTES];
 	struct tensock_error error;
-	bool has_local = host_local_socket(path, sizeof(path));
+	const char *environment;
 
+	(void)host_local_socket(path, sizeof(path));
 	if (host_address(cli->host, cli->is_surely_guest, cli->address, &error) < 0) {
 		cli->address[0] = '\0';
 		look_at_socket(findings, path);
@@ -252,8 +254,11 @@ static void look_at_address(struct cli *cli, struct findings *findings)
 		look_at_guest(findings);
 		return;
 	}
-	findings_add(findings, FINDING_OK, NULL, "the host's address is %s%s", cli->address,
-		     cli->host || has_local ? "" : " (by default, or TENSOCK_HOST)");
+	environment = getenv("TENSOCK_HOST");
+	findings_add(findings, FINDING_OK, NULL, "the host's address is %s (%s)", cli->address,
+		     cli->host                     ? "--host"
+		     : environment && *environment ? "TENSOCK_HOST"
+						   : "by default");
 	if (strncmp(cli->address, "vsock:", 6) == 0) {
 		look_at_guest(findings);
 	} else if (strncmp(cli->address, unix_prefix, sizeof(unix_prefix) - 1) == 0) {

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pty
+import re
 import select
 import signal
 import socket
@@ -15,6 +16,7 @@ import subprocess
 import termios
 import threading
 import time
+from pathlib import Path
 
 import numpy
 import onnx_writer as writer
@@ -315,6 +317,40 @@ def test_help(folder):
     assert tensock(None, "--version").out.startswith("tensock 0.")
 
 
+def test_what_is_told_of_options():
+    """Help, manual and both completions know the same commands and options."""
+    root = Path(__file__).resolve().parents[2]
+    texts = [(root / name).read_text() for name in (
+        "man/tensock.1.scd", "dist/completion/tensock.bash", "dist/completion/_tensock")]
+    for name in ("run", "push", "ls", "show", "rm", "ps", "bench", "doctor"):
+        options = re.findall(r"--[a-z-]+", tensock(None, name, "--help").out)
+        assert "--host" in options
+        for word in (name, *options):
+            assert all(word in text for text in texts), (name, word)
+
+
+def complete(*words, environment):
+    """What bash offers for the last word of a line."""
+    script = ('source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tensock; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    completion = Path(__file__).resolve().parents[2] / "dist" / "completion" / "tensock.bash"
+    return subprocess.run(["bash", "-c", script, "bash", completion, "tensock", *words], check=True,
+                          capture_output=True, text=True, env=environment).stdout.split()
+
+
+def test_completion(onnx, model):
+    environment = {"PATH": f"{BUILD}:/usr/bin:/bin", "TENSOCK_HOST": f"unix:{onnx.local}"}
+    tensock(onnx.local, "push", model, "--name", "two", "--version", "1")
+    assert complete("b", environment=environment) == ["bench"]
+    assert complete("--host", "unix:x", "d", environment=environment) == ["doctor"]
+    assert complete("run", "--to", environment=environment) == ["--tolerance"]
+    assert complete("rm", "", environment=environment) == ["two"]
+    assert complete("rm", "--un", environment=environment) == ["--unload-only"]
+    assert complete("push", str(model)[:-2], environment=environment) == [str(model)]
+    environment["TENSOCK_HOST"] = "unix:/nonexistent"
+    assert complete("rm", "", environment=environment) == []
+
+
 def test_models_that_are_none(host, model, folder):
     whole = model.read_bytes()
     (folder / "cut.onnx").write_bytes(whole[:len(whole) // 2])
@@ -390,6 +426,18 @@ def test_hosts_that_are_none(folder, answer):
         assert tensock(folder / "x.sock", "doctor").status == FAILED
 
 
+def hold_up(daemon, process):
+    """Lets the fronts run for so short that what `process` asks of them takes a while."""
+    while process.poll() is None:
+        fronts = daemon.fronts()
+        for pid in fronts:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.2)
+        for pid in fronts:
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.01)
+
+
 def test_progress_of_a_long_upload(start, folder):
     """On a terminal, and only there; it goes away at the end."""
     daemon = start()
@@ -400,13 +448,8 @@ def test_progress_of_a_long_upload(start, folder):
     process = subprocess.Popen([TENSOCK, "--host", f"unix:{daemon.local}", "push", path],
                                stdout=subprocess.PIPE, stderr=slave)
     os.close(slave)
-    # Held up for a moment, it takes more than a second on every machine.
-    fronts = eventually(daemon.fronts)
-    for pid in fronts:
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(2)
-    for pid in fronts:
-        os.kill(pid, signal.SIGCONT)
+    holder = threading.Thread(target=hold_up, args=(daemon, process))
+    holder.start()
     shown = b""
     while select.select([master], [], [], TIMEOUT_S)[0]:
         try:
@@ -415,6 +458,7 @@ def test_progress_of_a_long_upload(start, folder):
             break
     os.close(master)
     output, _ = process.communicate(timeout=TIMEOUT_S)
+    holder.join()
     assert process.returncode == OK, shown
     lines = shown.decode().split("\r")
     assert any("MiB of 64.0 MiB" in line and "left" in line for line in lines), shown
