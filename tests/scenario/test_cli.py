@@ -116,6 +116,41 @@ def test_inputs_and_outputs_of_numpy(host, model, folder):
     assert sorted(p.name for p in folder.glob("*npy*")) == ["a.npy", "y.npy"]  # nothing half written
 
 
+# TensorProto's numbers of the element types, and arrays of NumPy that stand for them.
+ARRAYS = [
+    (9, numpy.array([True, False, True])), (2, numpy.array([0, 255], dtype="u1")),
+    (4, numpy.array([65535], dtype="<u2")), (12, numpy.array([1 << 31], dtype="<u4")),
+    (13, numpy.array([(1 << 64) - 1, 0], dtype="<u8")), (3, numpy.array([-128, 127], dtype="i1")),
+    (5, numpy.array([-32768], dtype="<i2")), (6, numpy.array([-1 << 31], dtype="<i4")),
+    (7, numpy.array([-1 << 63, (1 << 63) - 1], dtype="<i8")),
+    (10, numpy.array([0.1, -65504, numpy.inf], dtype="<f2")),
+    (1, numpy.array([0.1, -0.0, numpy.inf], dtype="<f4")),
+    (11, numpy.array([0.1, 1e-320, -numpy.inf], dtype="<f8")),
+    (16, numpy.array([b"\x80\x3f", b"\0\xc0"], dtype="V2")),
+    (8, numpy.array([b"", "\u00e9".encode(), b"a\0b\xff"])),
+]
+
+
+@pytest.mark.parametrize("number, array", ARRAYS, ids=[str(one.dtype) for _, one in ARRAYS])
+def test_every_type_of_numpy(host, folder, number, array):
+    """Through the engine and back, byte for byte."""
+    path = folder / "identity.onnx"
+    model = writer.model(writer.node("Identity", ["x"], ["y"]),
+                         writer.graph_input("x", ["n"], number), writer.graph_output("y", ["n"], number))
+    path.write_bytes(model.replace(b"\x10\x0b", b"\x10\x0d", 1))  # operators of set 13, not 11: BF16
+    numpy.save(folder / "x.npy", array)
+    result = host("--json", "run", path, "--input", f"x={folder}/x.npy", "--output",
+                  f"y={folder}/y.npy", "--expect", f"y={folder}/x.npy", "--tolerance", "0")
+    assert result.status == OK, result.err
+    saved = numpy.load(folder / "y.npy")
+    assert saved.tobytes() == array.tobytes() and saved.shape == array.shape
+    values = result.json["outputs"][0]["values"]
+    if array.dtype.kind in "iub":
+        assert values == array.tolist()
+    elif array.dtype.kind == "f":
+        assert (numpy.array([float(v) for v in values], dtype=array.dtype) == array).all()
+
+
 def test_inputs_that_do_not_fit(host, model, folder):
     numpy.save(folder / "doubles.npy", numpy.zeros((1, 3)))
     numpy.save(folder / "wide.npy", numpy.zeros((1, 4), dtype=numpy.float32))
