@@ -16,7 +16,7 @@ FUNCTION_LINES_MAX = 100
 LAYERS = {
     "include/tensock": [],
     # Users of <tensock/tensock.h>, each with files of its own.
-    "examples": ["filetype_", "readline_", "base/testing.h"],
+    "examples": ["example_", "filetype_", "readline_", "base/testing.h"],
     "src/base": ["base/"],
     "src/tensor": ["base/", "tensor/"],
     "src/channel": ["base/", "tensor/", "channel/"],
