@@ -31,9 +31,11 @@
 /* Payload begins at a multiple of this from the start of the body, and so does each tensor in it. */
 #define WIRE_ALIGN 64u
 
-#define WIRE_NAME_MAX 255u /* bytes of a model's name */
-#define WIRE_LABEL_MAX 63u /* of a version, a program, a counter */
-#define WIRE_HASH_BYTES 32u /* SHA-256 */
+#define WIRE_NAME_MAX 255u         /* bytes of a model's name */
+#define WIRE_LABEL_MAX 63u         /* of a version, a program, a counter */
+#define WIRE_HASH_BYTES 32u        /* SHA-256 */
+#define WIRE_HELLO_BYTES_MAX 1024u /* of HELLO and WELCOME, also in later versions */
+#define WIRE_ERROR_TEXT_MAX 251u
 
 enum wire_type {
 	/* guest → host */
@@ -68,13 +70,17 @@ const char *wire_type_name(uint32_t type);
 
 struct wire_header {
 	uint32_t type;
-	uint32_t id; /* chosen by the guest, not 0, not that of another request under way */
+	uint32_t id;   /* chosen by the guest, not 0, not that of another request under way */
 	uint64_t size; /* of the body */
 };
 
 void wire_header_write(unsigned char bytes[WIRE_HEADER_BYTES], const struct wire_header *header);
 
-/* -EPROTO for a type that is none, a body above WIRE_BODY_MAX, or one where none may be. */
+/*
+ * -EPROTO for a type that is none, an id that frames of this type cannot have (HELLO, WELCOME and
+ * GOAWAY: 0; ERROR, PING and PONG: any; the others: not 0), or a body longer than this type's
+ * longest.  CHUNK has at least one byte.  Nothing is said of who may send it, and when.
+ */
 int wire_header_read(const unsigned char bytes[WIRE_HEADER_BYTES], struct wire_header *ret)
 	_nodiscard_;
 
@@ -90,9 +96,5 @@ bool wire_string_equals(struct wire_string string, const char *text);
 void wire_string_write(struct tsk_writer *w, struct wire_string string, size_t max);
 /* The reader is bad for one that is longer than max or has a 0 in it. */
 struct wire_string wire_string_read(struct tsk_reader *r, size_t max);
-
-/* How much of n bytes of metadata and payload_bytes of payload the first frame's body has room for:
- * *ret_offset is where payload begins in it.  The rest follows in CHUNKs. */
-uint64_t wire_first_payload(size_t meta_bytes, uint64_t payload_bytes, size_t *ret_offset);
 
 #endif

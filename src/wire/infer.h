@@ -5,8 +5,8 @@
  * Both begin with u32 meta_bytes (of all metadata, these four included) and u64 payload_bytes (of
  * all payload).  Payload begins at the next multiple of WIRE_ALIGN of the body; what does not fit the
  * frame follows in CHUNKs of the same id.  Tensors stand in it in the order of their descriptions,
- * each at a multiple of WIRE_ALIGN from payload's start, the gaps zero; payload ends with the last
- * tensor's last byte.  So it can be received as one piece, be it into memory that an engine works on.
+ * each at the next multiple of WIRE_ALIGN from payload's start, the gaps zero (nobody looks at them);
+ * payload_bytes is the last one's offset and bytes.  So it can be received as one piece, be it into memory that an engine works on.
  */
 #ifndef TSK_WIRE_INFER_H
 #define TSK_WIRE_INFER_H
@@ -18,13 +18,14 @@
 
 /*
  * string name, u32 index, u32 dtype, u32 rank, rank times i64, u64 bytes.
- * An input is named by its name, or, where that is empty, by its index among the model's inputs.
- * In a RESULT both are set.  bytes are what dtype and dims say (tensor/shape.h); BYTES: at least 4
- * an element.
+ * An input is named by its name (the writer writes WIRE_INDEX_NONE then), or, where that is empty, by
+ * its index among the model's inputs.  In a RESULT both are set, though a model may have an output
+ * whose name is empty.  bytes are what dtype and dims say (tensor/shape.h); BYTES: at least 4 an
+ * element, and none where there is no element.
  */
 struct wire_tensor {
 	struct wire_string name; /* at most TSK_TENSOR_NAME_MAX bytes */
-	uint32_t index;          /* WIRE_INDEX_NONE where there is a name only */
+	uint32_t index; /* below WIRE_TENSORS_MAX; as read: WIRE_INDEX_NONE beside a name */
 	uint32_t dtype;
 	uint32_t rank;
 	int64_t dims[TENSOCK_RANK_MAX];
@@ -58,6 +59,21 @@ struct wire_result {
  */
 int wire_tensors_layout(struct wire_tensor *tensors, uint32_t n, uint64_t *ret_payload_bytes)
 	_nodiscard_;
+
+/*
+ * How much of payload_bytes the first frame's body has room for behind meta_bytes of metadata (at
+ * most WIRE_META_MAX): *ret_offset is where payload begins in it, and its sum with what is returned
+ * how long the body is then.  The rest follows in CHUNKs.
+ */
+uint64_t wire_first_payload(size_t meta_bytes, uint64_t payload_bytes, size_t *ret_offset);
+
+/*
+ * The receiver's side of it: *ret_n bytes of payload at *ret_offset of a first frame's body.  Less
+ * than would fit is all right, also none (then the body ends with its metadata).  -EPROTO for a body
+ * that ends within the gap or goes beyond the payload.
+ */
+int wire_body_payload(uint64_t body_size, uint32_t meta_bytes, uint64_t payload_bytes,
+		      uint64_t *ret_offset, uint64_t *ret_n) _nodiscard_;
 
 /*
  * Metadata.  Tensors as wire_tensors_layout() left them; of `wanted` only name and index count.

@@ -64,14 +64,15 @@ enum wire_model_state {
 	WIRE_MODEL_STATE_MAX
 };
 
-/* A model in MODEL and MODELS: 32 bytes SHA-256, u64 size, u64 memory, u64 runs, u32 state, string
+/* A model in MODEL and MODELS: 32 bytes SHA-256, u64 size (not 0), u64 memory, u64 runs, u32 state, string
  * name, string version. */
 struct wire_model {
 	unsigned char hash[WIRE_HASH_BYTES];
 	uint64_t size;
-	uint64_t memory; /* bytes of the guest's limit that it takes now: its own and its buffers' */
-	uint64_t runs;   /* inferences that ended well */
-	uint32_t state;  /* enum wire_model_state */
+	uint64_t
+		memory; /* bytes of the guest's limit that it takes now: its own and its buffers' */
+	uint64_t runs;  /* inferences that ended well */
+	uint32_t state; /* enum wire_model_state */
 	struct wire_string name, version;
 };
 
@@ -79,8 +80,8 @@ struct wire_model {
  * MODEL: a model, u32 n, n bytes of description (tensor/model_info.h); n is 0 where it has never
  * been loaded.
  */
-void wire_model_write(struct tsk_writer *w, const struct wire_model *model,
-		      const void *description, size_t description_bytes);
+void wire_model_write(struct tsk_writer *w, const struct wire_model *model, const void *description,
+		      size_t description_bytes);
 int wire_model_read(const void *body, size_t size, struct wire_model *ret,
 		    const void **ret_description, size_t *ret_description_bytes) _nodiscard_;
 
@@ -90,7 +91,8 @@ int wire_model_read(const void *body, size_t size, struct wire_model *ret,
 void wire_models_begin(struct tsk_writer *w, uint32_t n);
 void wire_models_add(struct tsk_writer *w, const struct wire_model *model);
 
-/* Reads the count, and leaves *r at the first model.  -EPROTO above WIRE_MODELS_MAX. */
+/* Reads the count, and leaves *r at the first model.  -EPROTO above WIRE_MODELS_MAX, or when none is
+ * said to come and something does. */
 int wire_models_read(const void *body, size_t size, struct tsk_reader *r, uint32_t *ret_n)
 	_nodiscard_;
 /* The next one, and with the last (is_last) also that nothing follows. */

@@ -20,7 +20,8 @@ int wire_hello_read(const void *body, size_t size, struct wire_hello *ret) _nodi
 
 /*
  * u32 version (chosen), u32 requests_max, u64 features (0), u64 model_bytes_max,
- * u64 request_bytes_max, string program, string guest.  Bytes beyond are not looked at.
+ * u64 request_bytes_max, string program, string guest.  Bytes beyond are not looked at.  version and
+ * requests_max are not 0; whether version was asked for, only who asked can tell.
  */
 struct wire_welcome {
 	uint32_t version;
@@ -35,12 +36,12 @@ struct wire_welcome {
 void wire_welcome_write(struct tsk_writer *w, const struct wire_welcome *welcome);
 int wire_welcome_read(const void *body, size_t size, struct wire_welcome *ret) _nodiscard_;
 
-/* ERROR and GOAWAY: u32 status (not OK), string message (at most 251 bytes). */
+/* ERROR and GOAWAY: u32 status (not OK), string message (WIRE_ERROR_TEXT_MAX). */
 void wire_error_write(struct tsk_writer *w, const struct tensock_error *error);
-/* A status that this side does not know becomes TENSOCK_INTERNAL; control characters '?'. */
+/* A status that this side does not know becomes TENSOCK_INTERNAL; control characters become '?'. */
 int wire_error_read(const void *body, size_t size, struct tensock_error *ret) _nodiscard_;
 
-/* COUNTERS: u32 n, then n times {string name, u64 value}. */
+/* COUNTERS: u32 n, then n times {string name (not empty), u64 value}. */
 #define WIRE_COUNTERS_MAX 64u
 
 struct wire_counter {
