@@ -157,7 +157,6 @@ static int look_for_life(struct tensock_client *client, uint64_t now, struct ten
 	if (c->heartbeat != HEARTBEAT_NONE)
 		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the host at %s gives no sign of life",
 				client->address.text);
-	/* One that was asked and answered late is still to come: its id is kept. */
 	if (!c->heartbeat_id)
 		c->heartbeat_id = client_new_id(client);
 	set_heartbeat(c, HEARTBEAT_DUE, now);

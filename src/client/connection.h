@@ -81,7 +81,8 @@ struct connection {
 	uint64_t heard_ns;    /* when something last came */
 	enum heartbeat heartbeat;
 	uint64_t heartbeat_ns; /* when it became what it is */
-	uint32_t heartbeat_id;
+	uint32_t heartbeat_id; /* of all of them on this connection; 0 before the first */
+	unsigned n_heartbeats; /* that have no PONG yet */
 	struct receiver receiver;
 	struct sender sender;
 };

@@ -29,7 +29,9 @@ struct push_request {
 	struct tsk_sha256 sha;
 	uint64_t n_hashed;
 	unsigned char hash[WIRE_HASH_BYTES];
-	bool is_wanted; /* the host has said SEND */
+	bool is_wanted;  /* the host has said SEND, */
+	uint64_t offset; /* from here on */
+	bool is_told;    /* to progress() */
 	struct tensock_model *model;
 	struct tensock_model **ret_model;
 };
@@ -76,6 +78,7 @@ static void push_restart(struct tensock_request *request)
 {
 	pieces_done(&request->out);
 	push_of(request)->is_wanted = false;
+	push_of(request)->is_told = false;
 }
 
 static int send_bytes(struct push_request *push, const void *body, size_t size,
@@ -88,6 +91,7 @@ static int send_bytes(struct push_request *push, const void *body, size_t size,
 	if (push->is_wanted || wire_send_read(body, size, &offset) < 0 || offset > push->n_bytes)
 		return connection_protocol_error(reterr, "a SEND that makes no sense");
 	push->is_wanted = true;
+	push->offset = offset;
 	if (request->cancel_is_wanted)
 		return 0;
 	if (pieces_init(&request->out, 1) < 0) {
@@ -140,12 +144,15 @@ static int push_answer(struct tensock_request *request, uint32_t type, const voi
 
 static void push_progress(struct tensock_request *request)
 {
-	const struct push_request *push = push_of(request);
-	uint64_t done = push->n_bytes - request->out.left;
+	struct push_request *push = push_of(request);
+	uint64_t done = push->model ? push->n_bytes : push->n_bytes - request->out.left;
 
-	if (push->options.progress && (push->is_wanted || push->model))
-		push->options.progress(push->options.user, push->model ? push->n_bytes : done,
-				       push->n_bytes);
+	if (!push->options.progress || (!push->is_wanted && !push->model))
+		return;
+	if (push->is_wanted && !push->is_told)
+		push->options.progress(push->options.user, push->offset, push->n_bytes);
+	push->is_told = true;
+	push->options.progress(push->options.user, done, push->n_bytes);
 }
 
 static void push_done(struct tensock_request *request, const struct tensock_error *error)

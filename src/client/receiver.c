@@ -55,6 +55,13 @@ static bool is_about_connection(const struct wire_header *header)
 	}
 }
 
+/* The sign of life that was asked for. */
+static bool is_heartbeat(const struct tensock_client *client, const struct wire_header *header)
+{
+	return header->type == WIRE_PONG && client->connection.n_heartbeats &&
+	       header->id == client->connection.heartbeat_id;
+}
+
 static bool is_from_host(uint32_t type)
 {
 	return type >= WIRE_CHUNK;
@@ -115,8 +122,7 @@ static int begin_frame(struct tensock_client *client, struct tensock_error *rete
 	    !(is_early && header->type == WIRE_ERROR && header->id == 0))
 		return connection_protocol_error(reterr, "%s at the wrong time",
 						 wire_type_name(header->type));
-	if (is_about_connection(header) || (header->type == WIRE_PONG && header->id &&
-					    header->id == client->connection.heartbeat_id)) {
+	if (is_about_connection(header) || is_heartbeat(client, header)) {
 		set_stage(rx, RECEIVE_BODY, (size_t)header->size);
 		return 0;
 	}
@@ -192,8 +198,8 @@ static int end_body(struct tensock_client *client, struct tensock_error *reterr)
 	await_header(rx);
 	if (is_about_connection(&rx->header))
 		return greeting_message(client, &rx->header, body, reterr);
-	if (rx->header.type == WIRE_PONG && rx->header.id == client->connection.heartbeat_id) {
-		client->connection.heartbeat_id = 0;
+	if (is_heartbeat(client, &rx->header)) {
+		client->connection.n_heartbeats--;
 		return 0;
 	}
 	return answer(client, body, size, reterr);

@@ -115,6 +115,7 @@ static bool next_frame(struct tensock_client *client)
 	}
 	if (c->heartbeat == HEARTBEAT_DUE && !s->is_ping) {
 		s->is_ping = true;
+		c->n_heartbeats++;
 		set_small(s, WIRE_PING, c->heartbeat_id, 0);
 		return true;
 	}
