@@ -12,8 +12,8 @@ struct example_model {
 	const char *program, *path; /* for what is said to people; the caller's */
 	struct tensock_client *client;
 	struct tensock_model *model;
-	bool failed;       /* an inference did: the next ones would not go better */
-	bool in_progress;  /* the terminal's line says how far it is, and has no end yet */
+	bool failed;      /* an inference did: the next ones would not go better */
+	bool in_progress; /* the terminal's line says how far it is, and has no end yet */
 };
 
 /* One input and one output: the element types, and the last dimensions (0: any) of as many as rank. */

@@ -12,7 +12,7 @@
 #define READLINE_HEIGHT 48u             /* of the model's input */
 #define READLINE_WIDTH_MIN 320u         /* of it: what is narrower is padded */
 #define READLINE_WIDTH_MAX 4096u        /* above that it is no line of text */
-#define READLINE_PIXELS_MAX (64u << 20) /* of a picture */
+#define READLINE_PIXELS_MAX (16u << 20) /* of a picture */
 
 struct readline_image {
 	uint32_t width, height;
