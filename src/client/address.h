@@ -11,7 +11,8 @@
 #include "base/cleanup.h"
 
 #define ADDRESS_DEFAULT_GUEST "vsock:2:9999"
-#define ADDRESS_DEFAULT_LOCAL "unix:/run/tensock/tensock.sock"
+#define ADDRESS_LOCAL_PATH "/run/tensock/tensock.sock"
+#define ADDRESS_DEFAULT_LOCAL "unix:" ADDRESS_LOCAL_PATH
 
 #define ADDRESS_TEXT_SIZE 128u /* of any address, with the NUL */
 

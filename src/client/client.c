@@ -72,7 +72,7 @@ int tensock_client_new(const char *address, const struct tensock_client_options 
 	if (!address)
 		address = getenv("TENSOCK_HOST");
 	if (!address || !*address)
-		address = address_default("/dev/vsock", ADDRESS_DEFAULT_LOCAL + strlen("unix:"));
+		address = address_default("/dev/vsock", ADDRESS_LOCAL_PATH);
 	if (address_parse(address, &parsed, &error) < 0 ||
 	    read_options(options, &given, &error) < 0)
 		return client_failed(&error, reterr);
@@ -236,14 +236,20 @@ static void tell_progress(struct requests *requests)
 	}
 }
 
+static int client_is_in_turn(struct tensock_error *reterr)
+{
+	(void)tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+		       "called from within a done() of the same client");
+	return TENSOCK_INVALID_ARGUMENT;
+}
+
 int client_turn(struct tensock_client *client, short revents, struct tensock_error *reterr)
 {
 	struct tensock_error error;
 	int r = 0;
 
 	if (client->is_in_turn)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"called from within a done() of the same client");
+		return -client_is_in_turn(reterr);
 	client->is_in_turn = true;
 	work(client);
 	if (connection_turn(client, revents, &error) < 0)
@@ -358,9 +364,7 @@ int client_call(struct tensock_client *client, struct tensock_request *request, 
 
 	if (client->is_in_turn) {
 		request_drop(request);
-		(void)tsk_fail(&error, TENSOCK_INVALID_ARGUMENT,
-			       "called from within a done() of the same client");
-		return client_failed(&error, reterr);
+		return client_is_in_turn(reterr);
 	}
 	if (timeout_ns < client->options.timeout_ns)
 		timeout_ns = client->options.timeout_ns;
@@ -394,10 +398,13 @@ int tensock_client_connect(struct tensock_client *client, struct tensock_error *
 
 	if (client->connection.state == CONNECTION_OPEN)
 		return TENSOCK_OK;
+	if (client->is_in_turn)
+		return client_is_in_turn(reterr);
 	client->connect_is_wanted = true;
 	r = client_turn(client, POLLOUT, &error);
 	while (r == 0 && client->connect_is_wanted)
 		r = wait_and_turn(client, -1, &error);
+	client->connect_is_wanted = false;
 	return r == 0 ? TENSOCK_OK : client_failed(&error, reterr);
 }
 

@@ -480,6 +480,31 @@ static void test_goaway(void **state)
 	end(&rig);
 }
 
+/* Comes only to go. */
+static void host_goes_always(struct fake_host *host)
+{
+	for (connections = 1; connections <= 4; connections++) {
+		fake_host_greet(host);
+		fake_host_error(host, WIRE_GOAWAY, 0, TENSOCK_UNAVAILABLE, "restarting");
+		while (fake_host_read(host))
+			;
+	}
+}
+
+static void test_goaway_always(void **state)
+{
+	struct result result;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, &quick, host_goes_always);
+	push(&rig, "one", &result);
+	run_all(&rig, &result, 1);
+	assert_int_equal(result.status, TENSOCK_UNAVAILABLE);
+	end(&rig);
+	assert_int_equal(connections, 5);
+}
+
 static void host_cancels(struct fake_host *host)
 {
 	uint32_t first;
@@ -552,8 +577,8 @@ int main(void)
 		TSK_TEST(test_repeats),       TSK_TEST(test_gives_up),
 		TSK_TEST(test_heartbeat),     TSK_TEST(test_deadline),
 		TSK_TEST(test_answers_pings), TSK_TEST(test_requests_max),
-		TSK_TEST(test_goaway),        TSK_TEST(test_cancel),
-		TSK_TEST(test_freed_early),
+		TSK_TEST(test_goaway),        TSK_TEST(test_goaway_always),
+		TSK_TEST(test_cancel),        TSK_TEST(test_freed_early),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

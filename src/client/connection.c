@@ -185,11 +185,17 @@ static int turn_open(struct tensock_client *client, short revents, struct tensoc
 	return r;
 }
 
-/* Nothing new goes on this one. */
-static void leave(struct tensock_client *client)
+/* Nothing new goes on this one.  A host that says so before it has answered anything counts as one
+ * whose connection broke: else it could have us come back for ever. */
+static int leave(struct tensock_client *client, struct tensock_error *reterr)
 {
-	if (client->connection.state == CONNECTION_LEAVING && !client->requests.n_under_way)
-		connection_close(&client->connection);
+	if (client->connection.state != CONNECTION_LEAVING || client->requests.n_under_way)
+		return 0;
+	if (is_wanted(client))
+		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the host at %s takes nothing new",
+				client->address.text);
+	connection_close(&client->connection);
+	return 0;
 }
 
 static int check_deadline(const struct tensock_client *client, uint64_t now,
@@ -211,11 +217,11 @@ int connection_turn(struct tensock_client *client, short revents, struct tensock
 {
 	struct connection *c = &client->connection;
 	uint64_t now;
-	int r = 0;
+	int r;
 
-	leave(client);
+	r = leave(client, reterr);
 	now = tsk_now_ns();
-	if (c->state == CONNECTION_NONE && is_wanted(client) && now >= client->retry_ns)
+	if (r == 0 && c->state == CONNECTION_NONE && is_wanted(client) && now >= client->retry_ns)
 		r = open_socket(client, now, reterr);
 	if (r == 0 && c->state == CONNECTION_CONNECTING)
 		r = end_connecting(client, reterr);
@@ -223,9 +229,7 @@ int connection_turn(struct tensock_client *client, short revents, struct tensock
 		r = turn_open(client, revents, reterr);
 	if (r == 0)
 		r = check_deadline(client, now, reterr);
-	if (r == 0)
-		leave(client);
-	return r;
+	return r == 0 ? leave(client, reterr) : r;
 }
 
 short connection_events(const struct tensock_client *client)

@@ -32,7 +32,7 @@ static const char *const hints[] = {
 	[TENSOCK_OUT_OF_MEMORY] =
 		"Try again later, or unload models that are not used: `tensock rm`.",
 	[TENSOCK_UNAVAILABLE] =
-		"Check that tensockd runs on the host and listens there: `tensock doctor` looks.",
+		"Try again later; if it stays so, `tensock doctor` looks for tensockd and its engine.",
 	[TENSOCK_DEADLINE_EXCEEDED] = "Try again, or allow more time.",
 	[TENSOCK_CANCELLED] = "There is nothing to do: it was asked to end.",
 	[TENSOCK_WORKER_DIED] =
