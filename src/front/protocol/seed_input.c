@@ -6,9 +6,9 @@
 
 #include "base/checked.h"
 #include "base/status.h"
-#include "front/protocol/small_float.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
+#include "tensor/small_float.h"
 
 #define SLICE_ELEMS 131072u
 #define SLICE_ZERO_BYTES (UINT64_C(4) << 20)

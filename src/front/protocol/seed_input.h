@@ -15,7 +15,7 @@
 
 #include "base/cleanup.h"
 #include "channel/run.h"
-#include "front/protocol/seed_random.h"
+#include "tensor/seed_random.h"
 #include "tensor/model_info.h"
 
 #define SEED_IMAGE_SIDE 224

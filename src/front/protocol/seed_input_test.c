@@ -5,8 +5,8 @@
 
 #include "base/status.h"
 #include "base/testing.h"
-#include "front/protocol/small_float.h"
 #include "tensor/dtype.h"
+#include "tensor/small_float.h"
 
 static struct tsk_tensor_info tensor(uint32_t dtype, uint32_t rank, const int64_t *dims)
 {

@@ -87,7 +87,7 @@ static void test_text(void **state)
 	(void)state;
 	prints(two, tensor(TENSOCK_BYTES, 2, sizeof(two)), "output data is:hi ??x? \n");
 	/* A length that leads out of the payload ends the line, not the front. */
-	prints(lying, tensor(TENSOCK_BYTES, 2, sizeof(lying)), "output data is:a  \n");
+	prints(lying, tensor(TENSOCK_BYTES, 2, sizeof(lying)), "output data is:a \n");
 	memset(longer + 4, 'z', 1000);
 	memset(end, 'z', SEED_OUTPUT_TEXT);
 	memcpy(end + SEED_OUTPUT_TEXT, " \n", 3);

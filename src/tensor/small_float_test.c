@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "front/protocol/small_float.h"
+#include "tensor/small_float.h"
 
 #include <math.h>
 #include <string.h>

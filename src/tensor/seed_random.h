@@ -3,8 +3,8 @@
  * The seed's random numbers: std::mt19937 with its default seed through
  * std::uniform_real_distribution<float>(0.1f, 1.0f), bit for bit.
  */
-#ifndef PROTOCOL_SEED_RANDOM_H
-#define PROTOCOL_SEED_RANDOM_H
+#ifndef TSK_TENSOR_SEED_RANDOM_H
+#define TSK_TENSOR_SEED_RANDOM_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "front/protocol/seed_random.h"
+#include "tensor/seed_random.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Floating-point types that C lacks, to and from float. */
-#ifndef PROTOCOL_SMALL_FLOAT_H
-#define PROTOCOL_SMALL_FLOAT_H
+#ifndef TSK_TENSOR_SMALL_FLOAT_H
+#define TSK_TENSOR_SMALL_FLOAT_H
 
 #include <stdbool.h>
 #include <stdint.h>

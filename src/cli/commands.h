@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every command, one file each. */
+#ifndef CLI_COMMANDS_H
+#define CLI_COMMANDS_H
+
+#include "cli/cli.h"
+
+extern const struct cli_command cli_run, cli_push, cli_ls, cli_show, cli_rm, cli_ps, cli_bench,
+	cli_doctor;
+
+#endif

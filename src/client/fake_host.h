@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For tests only: a host that says what the test's script says, in a thread of its own.  Whatever
+ * goes wrong on its side aborts the test.
+ */
+#ifndef TSK_CLIENT_FAKE_HOST_H
+#define TSK_CLIENT_FAKE_HOST_H
+
+#include <pthread.h>
+
+#include "wire/infer.h"
+#include "wire/model.h"
+#include "wire/session.h"
+
+struct fake_host {
+	char folder[64];
+	char address[96]; /* "unix:..." for the client */
+	int listener, fd;
+	pthread_t thread;
+	void (*script)(struct fake_host *host);
+	void *context;             /* the script's */
+	uint32_t requests_max;     /* to be said */
+	uint64_t bytes_max;        /* of a request */
+	struct wire_header header; /* the last frame that came */
+	unsigned char body[WIRE_BODY_MAX];
+};
+
+/* Listens, and runs the script. */
+void fake_host_start(struct fake_host *host, void (*script)(struct fake_host *host), void *context);
+/* Waits for its end. */
+void fake_host_done(struct fake_host *host);
+
+/* A connection: without a word, and with HELLO and WELCOME. */
+void fake_host_accept(struct fake_host *host);
+void fake_host_greet(struct fake_host *host);
+void fake_host_welcome(struct fake_host *host);
+void fake_host_close(struct fake_host *host);
+
+/* The next frame; false at the connection's end. */
+bool fake_host_read(struct fake_host *host);
+/* The next one, which has this type. */
+void fake_host_expect(struct fake_host *host, uint32_t type);
+
+void fake_host_write(struct fake_host *host, uint32_t type, uint32_t id, const void *body,
+		     size_t size);
+void fake_host_raw(struct fake_host *host, const void *bytes, size_t size);
+void fake_host_error(struct fake_host *host, uint32_t type, uint32_t id, uint32_t status,
+		     const char *message);
+
+/* MODEL for the request of the last frame: with one input "x" FP32 [-1, 4] and one output "y" of the
+ * same.  hash, size, name and version are those of the offer. */
+void fake_host_model(struct fake_host *host, uint32_t id, const struct wire_model *model);
+
+/* After INFER came: all of it.  *ret_tensors and *ret_payload are the caller's to free. */
+struct fake_infer {
+	uint32_t id;
+	struct wire_infer infer;
+	unsigned char *meta, *payload;
+	struct wire_tensor *tensors;
+};
+void fake_host_infer(struct fake_host *host, struct fake_infer *ret);
+void fake_infer_done(struct fake_infer *infer);
+
+/* RESULT, with first bytes of payload in its first frame at most, CHUNKs of chunk bytes. */
+void fake_host_result(struct fake_host *host, uint32_t id, struct wire_tensor *outputs, uint32_t n,
+		      const unsigned char *payload, uint64_t first, uint64_t chunk);
+
+/* The inputs as outputs, named as wanted: a model of y = x. */
+void fake_host_echo(struct fake_host *host, const struct fake_infer *infer);
+
+#endif
