@@ -616,50 +616,18 @@ static int set_attached(struct config_guest *place, const struct config_guest *g
 	return check_guest(place, reterr);
 }
 
-/* Whether *guest has a socket at path. */
-static bool has_path(const struct config_guest *guest, const char *path)
-{
-	char ours[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
-
-	if (strcmp(guest->vhost_socket, path) == 0 || strcmp(guest->uds, path) == 0)
-		return true;
-	snprintf(ours, sizeof(ours), "%s" ADDRESS_SEQPACKET_SUFFIX, guest->uds);
-	if (guest->uds[0] && strcmp(ours, path) == 0)
-		return true;
-	snprintf(ours, sizeof(ours), "%s_%u", guest->hybrid, ADDRESS_PORT);
-	return guest->hybrid[0] && strcmp(ours, path) == 0;
-}
-
-/*
- * No other guest has one of these sockets.  To try them, as is done with those of other programs,
- * would look like a VMM there.
- */
+/* The new guest's sockets are no other guest's ports, and the reverse. */
 static int check_others(const struct config *config, const struct config_guest *guest,
 			struct tensock_error *reterr)
 {
-	char hybrid[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX] = "", seqpacket[sizeof(hybrid)] = "";
-	const char *paths[] = { guest->vhost_socket, guest->uds, seqpacket, hybrid };
-	int r = 0;
+	int r = check_ports(config, guest, reterr);
 
-	if (guest->hybrid[0])
-		snprintf(hybrid, sizeof(hybrid), "%s_%u", guest->hybrid, ADDRESS_PORT);
-	if (guest->uds[0])
-		snprintf(seqpacket, sizeof(seqpacket), "%s" ADDRESS_SEQPACKET_SUFFIX, guest->uds);
 	for (unsigned i = 0; i < config->n_guests && r == 0; i++) {
-		const struct config_guest *other = &config->guests[i];
-
-		for (unsigned k = 0; k < ARRAY_SIZE(paths) && other != guest && r == 0; k++) {
-			if (paths[k][0] && has_path(other, paths[k]))
-				r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-					     "%s is guest %s's; choose another path", paths[k],
-					     other->name);
-		}
+		r = check_port(guest->vhost_socket, &config->guests[i], reterr);
 		if (r == 0)
-			r = check_port(guest->vhost_socket, other, reterr);
-		if (r == 0)
-			r = check_port(guest->uds, other, reterr);
+			r = check_port(guest->uds, &config->guests[i], reterr);
 	}
-	return r < 0 ? r : check_ports(config, guest, reterr);
+	return r;
 }
 
 /* Takes the guest's sockets away, and the guest, where it has nothing else. */
@@ -694,6 +662,11 @@ int config_attach(struct config *config, const struct config_guest *guest,
 	r = set_attached(place, guest, reterr);
 	if (r == 0)
 		r = check_others(config, place, reterr);
+	if (r == 0 && place->cid && cid_is_taken(config, place->cid, place))
+		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			     "guest %s cannot have the cid %llu of another guest; "
+			     "give another one, or none",
+			     guest->name, (unsigned long long)place->cid);
 	if (r == 0)
 		r = assign_cids(config, reterr);
 	if (r < 0)

@@ -330,6 +330,40 @@ static bool take_away(struct daemon *d, const char *name)
 	return guest;
 }
 
+/*
+ * None of ours is there already.  To try it, as is done with sockets of other programs, would look like
+ * a guest or a VMM that connects.
+ */
+static int check_path(const struct daemon *d, const char *path, const char *suffix,
+		      struct tensock_error *reterr)
+{
+	char whole[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
+
+	snprintf(whole, sizeof(whole), "%s%s", path, suffix);
+	for (unsigned i = 0; i < d->n_listeners && path[0]; i++) {
+		if (strcmp(d->listeners[i]->file.path, whole) == 0)
+			return tsk_fail(
+				reterr, TENSOCK_INVALID_ARGUMENT,
+				"this tensockd serves %s already, as %s; choose another path",
+				whole, d->listeners[i]->text);
+	}
+	return 0;
+}
+
+static int check_paths(const struct daemon *d, const struct config_guest *guest,
+		       struct tensock_error *reterr)
+{
+	char port[ADDRESS_SUFFIX_MAX + 1];
+	int r = check_path(d, guest->vhost_socket, "", reterr);
+
+	snprintf(port, sizeof(port), "_%u", ADDRESS_PORT);
+	if (r == 0)
+		r = check_path(d, guest->uds, "", reterr);
+	if (r == 0)
+		r = check_path(d, guest->uds, ADDRESS_SEQPACKET_SUFFIX, reterr);
+	return r < 0 ? r : check_path(d, guest->hybrid, port, reterr);
+}
+
 static int attach(struct daemon *d, const struct operator_request *request,
 		  struct tensock_error *reterr)
 {
@@ -340,7 +374,9 @@ static int attach(struct daemon *d, const struct operator_request *request,
 	snprintf(guest.name, sizeof(guest.name), "%s", request->name);
 	snprintf(guest.uds, sizeof(guest.uds), "%s", request->uds);
 	snprintf(is_vm ? guest.vhost_socket : guest.hybrid, ADDRESS_PATH_SIZE, "%s", request->path);
-	r = config_attach(d->config, &guest, reterr);
+	r = check_paths(d, &guest, reterr);
+	if (r == 0)
+		r = config_attach(d->config, &guest, reterr);
 	if (r < 0)
 		return r;
 	if (guest_table_find(&d->guests, guest.name)) {
