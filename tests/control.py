@@ -72,10 +72,12 @@ class Control:
         return answers
 
     def attach_hybrid(self, name, path):
-        self.ask(ATTACH_HYBRID, name=name, path=path)
+        guest, = self.ask(ATTACH_HYBRID, name=name, path=path)
+        assert guest == self.guests()[name]
 
     def attach_vm(self, name, path, cid=0, uds=""):
-        self.ask(ATTACH_VM, name=name, path=path, cid=cid, uds=uds)
+        guest, = self.ask(ATTACH_VM, name=name, path=path, cid=cid, uds=uds)
+        assert guest == self.guests()[name]
 
     def detach(self, name, force=False):
         self.ask(DETACH, FORCE if force else 0, name=name)

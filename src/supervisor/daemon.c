@@ -391,27 +391,6 @@ static int attach(struct daemon *d, const struct operator_request *request,
 	return r;
 }
 
-static void on_attach(struct daemon *d, struct control_peer *peer,
-		      const struct operator_request *request)
-{
-	struct ucred cred = control_peer_cred(peer);
-	struct operator_answer answer = operator_result(TENSOCK_OK, "");
-	struct tensock_error error = { 0 };
-	uint64_t cid;
-
-	if (attach(d, request, &error) < 0) {
-		answer = operator_result(error.status, error.message);
-	} else {
-		cid = config_guest(d->config, request->name)->cid;
-		snprintf(answer.text, sizeof(answer.text),
-			 cid ? "guest %s has the cid %llu" : "guest %s is attached", request->name,
-			 (unsigned long long)cid);
-		tsk_info("guest %s: attached by uid %u, pid %d: %s", request->name, cred.uid,
-			 (int)cred.pid, request->path);
-	}
-	control_answer(peer, &answer);
-}
-
 static int check_detach(const struct daemon *d, const struct operator_request *request,
 			struct tensock_error *reterr)
 {
@@ -517,6 +496,23 @@ static unsigned tell_of_all(const struct daemon *d, struct control_peer *peer)
 			n += tell_of(d, peer, name);
 	}
 	return n;
+}
+
+static void on_attach(struct daemon *d, struct control_peer *peer,
+		      const struct operator_request *request)
+{
+	struct ucred cred = control_peer_cred(peer);
+	struct operator_answer answer = operator_result(TENSOCK_OK, "");
+	struct tensock_error error = { 0 };
+
+	if (attach(d, request, &error) < 0) {
+		answer = operator_result(error.status, error.message);
+	} else {
+		tsk_info("guest %s: attached by uid %u, pid %d: %s", request->name, cred.uid,
+			 (int)cred.pid, request->path);
+		(void)tell_of(d, peer, request->name);
+	}
+	control_answer(peer, &answer);
 }
 
 static void on_state(const struct daemon *d, struct control_peer *peer)

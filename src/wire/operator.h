@@ -21,6 +21,7 @@
 #define OPERATOR_PATH_SIZE 108u /* of a Unix socket's path */
 #define OPERATOR_TEXT_SIZE 256u
 
+/* Attaching is answered by the GUEST that there is then, and a RESULT. */
 enum operator_request_type {
 	OPERATOR_ATTACH_HYBRID = 1, /* name, path: tensockd is to listen on path_9999 */
 	OPERATOR_ATTACH_VM =
