@@ -6,7 +6,8 @@
 #include "cli/commands.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_run, &cli_push, &cli_ls, &cli_show, &cli_rm, &cli_ps, &cli_bench, &cli_doctor,
+	&cli_run,   &cli_push,   &cli_ls,     &cli_show,   &cli_rm,     &cli_ps,
+	&cli_bench, &cli_doctor, &cli_attach, &cli_detach, &cli_guests,
 };
 
 static const char head[] =

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests that come and go while the daemon runs."""
 
+import json
 import os
 import socket
 import stat
+import subprocess
 import threading
 import time
 
@@ -12,6 +14,7 @@ import pytest
 from conftest import alive, engine_config, eventually
 from control import (HAS_HYBRID, INVALID_ARGUMENT, IS_ATTACHED, LIST, NOT_FOUND, PROTOCOL, REQUEST,
                      RESULT, STATE, UNSUPPORTED, Control, Refused, request)
+from daemon import BUILD
 from seed import Guest
 
 ECHO = b"TSKECHO1 shape=1,4"
@@ -201,6 +204,66 @@ def test_max_guests(start, folder):
         control.attach_vm("vm", folder / "vm", uds=folder / "uds")
         assert [control.guests()["vm"].pid] == host.fronts()
         control.detach("vm")
+
+
+def tensock(*arguments, **options):
+    return subprocess.run([BUILD / "tensock", *map(str, arguments)], capture_output=True, text=True,
+                          timeout=30, check=False, **options)
+
+
+def test_commands(host, folder):
+    """tensock attach, guests, detach: what they say, print and end with."""
+    to = ["--control", host.control]
+    done = tensock("attach", "vm", "--vhost-socket", "vm.vhost", "--uds", "vm", *to, cwd=folder)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "cid 3" in done.stdout and f"path={folder}/vm.vhost" in done.stdout
+    done = tensock("attach", "web", "--hybrid", folder / "web", "--json", *to)
+    guest = json.loads(done.stdout)
+    assert guest == {"name": "web", "device": False, "hybrid": True, "attached": True, "vmm": False,
+                     "cid": None, "front": None, "socket": f"{folder}/web_9999"}
+    assert converse(folder / "web_9999") == b"OK"
+
+    done = tensock("guests", *to)
+    head, _, *rows = done.stdout.splitlines()
+    assert f"pid {host.pid}, up " in head and "3 guests" in head
+    assert {row.split()[0] for row in rows} == {"old", "vm", "web"}
+    done = tensock("guests", "--json", env={**os.environ, "TENSOCK_CONTROL": str(host.control)})
+    listed = json.loads(done.stdout)
+    assert listed["pid"] == host.pid
+    assert {one["name"]: one["cid"] for one in listed["guests"]} == {"old": None, "vm": 3, "web": None}
+
+    assert tensock("detach", "web", *to).returncode == 0
+    assert json.loads(tensock("detach", "vm", "--json", *to).stdout) == {"detached": "vm"}
+    assert list(json.loads(tensock("guests", "--json", *to).stdout)["guests"][0].items())[0] == \
+        ("name", "old")
+
+
+@pytest.mark.parametrize("arguments, status, words", [
+    (["attach", "old", "--hybrid", "/x"], 1, "a guest old already"),
+    (["attach", "a/b", "--hybrid", "/x"], 1, "no guest's name"),
+    (["attach", "a", "--hybrid", "/no/such/folder"], 1, "No such file"),
+    (["detach", "web"], 1, "no guest web"),
+    (["attach"], 2, "NAME is missing"),
+    (["attach", "a"], 2, "one of --vhost-socket and --hybrid"),
+    (["attach", "a", "b", "--hybrid", "/x"], 2, "'b' is too much"),
+    (["attach", "a", "--hybrid", "/x", "--vhost-socket", "/y"], 2, "one of"),
+    (["attach", "a", "--hybrid", "/x", "--cid", "5"], 2, "belong to --vhost-socket"),
+    (["attach", "a", "--vhost-socket", "/x", "--cid", "2"], 2, "--cid"),
+    (["attach", "a", "--hybrid", "/" + "x" * 200], 2, "can have 107"),
+    (["detach"], 2, "NAME is missing"),
+    (["detach", "x" * 64], 2, "1 to 63 bytes"),
+    (["guests", "x"], 2, "'x' is too much"),
+])
+def test_commands_that_fail(host, arguments, status, words):
+    done = tensock(*arguments, "--control", host.control)
+    assert done.returncode == status and done.stdout == ""
+    assert words in done.stderr
+
+
+def test_commands_without_a_daemon(folder):
+    for command in (["guests"], ["detach", "a"], ["attach", "a", "--hybrid", "/x"]):
+        done = tensock(*command, "--control", folder / "c")
+        assert done.returncode == 3 and "is not there" in done.stderr
 
 
 def test_bad_messages(host, control):
