@@ -288,6 +288,34 @@ def test_other_sockets_are_not_asked(host):
             stream.connect(str(host.control))
 
 
+def test_default_place(folder):
+    """Beside the default local socket, for its user and root, and nobody else."""
+    is_root = os.geteuid() == 0
+    others = {"user": 65534, "group": 65534, "extra_groups": []} if is_root else {}
+    environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
+    path = folder / "tensock/control.sock"
+    if is_root:
+        os.chown(folder, 65534, 65534)
+    folder.chmod(0o755)
+    with subprocess.Popen([BUILD / "tensockd"], env=environment, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, **others) as daemon:
+        try:
+            if not eventually(lambda: path.is_socket() or daemon.poll() is not None) or \
+                    daemon.poll() is not None:
+                pytest.skip("the programs are in a folder that not everybody may enter")
+            assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+            assert f"pid {daemon.pid}" in tensock("guests", env=environment, **others).stdout
+            if is_root:
+                assert f"pid {daemon.pid}" in tensock("guests", env=environment).stdout
+                stranger = {"user": 65533, "group": 65534, "extra_groups": []}
+                done = tensock("guests", env=environment, **stranger)
+                assert done.returncode == 1 and "for root and the user" in done.stderr
+        finally:
+            daemon.terminate()
+    assert daemon.returncode == 0
+    assert not list(folder.iterdir())
+
+
 def test_none(start, folder):
     host = start("control = none\n")
     assert not any("control" in path.name for path in folder.iterdir())
