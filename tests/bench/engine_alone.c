@@ -239,7 +239,7 @@ static void run_for(double seconds, int start_fd, int out_fd, char **arguments)
 
 	load(&host, arguments[0], arguments[2], &loaded);
 	run_first(&loaded, outputs);
-	for (unsigned i = 0; i < WARM_UP; i++)
+	for (unsigned i = 0; i < warm_up(0); i++)
 		run(&loaded, outputs);
 	write_all(out_fd, &byte, 1);
 	while (read(start_fd, &byte, 1) > 0)

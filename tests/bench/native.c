@@ -92,9 +92,9 @@ static void done(void *user, const struct tensock_error *error)
 	if (bench->is_identity && (c->output.bytes != c->input.bytes ||
 				   !is_stamped(c->output.data, c->output.bytes, c->count)))
 		die("identity", "the bytes are not those that were sent");
-	if (c->count++ >= WARM_UP)
+	if (c->count++ >= warm_up(c->input.bytes))
 		latencies_add(&bench->latencies, now_ns - c->before_ns);
-	if (c->count == WARM_UP) {
+	if (c->count == warm_up(c->input.bytes)) {
 		c->is_waiting = true;
 		if (++bench->n_warm == bench->n)
 			start_counting(bench);

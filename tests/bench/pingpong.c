@@ -137,7 +137,7 @@ static void *load_one(void *arg)
 	do {
 		uint64_t before_ns;
 
-		if (count == WARM_UP) {
+		if (count == warm_up(load->n)) {
 			pthread_barrier_wait(load->start);
 			load->began_ns = bench_now_ns();
 			end_ns = load->began_ns + (uint64_t)(load->seconds * 1e9);
@@ -149,7 +149,7 @@ static void *load_one(void *arg)
 		now_ns = bench_now_ns();
 		if (!is_stamped(in, load->n, count))
 			die("the bytes are not those that were sent");
-		if (count++ >= WARM_UP)
+		if (count++ >= warm_up(load->n))
 			latencies_add(&load->latencies, now_ns - before_ns);
 	} while (now_ns < end_ns);
 	load->ended_ns = now_ns;
