@@ -472,6 +472,19 @@ static unsigned tell_of(const struct daemon *d, struct control_peer *peer, const
 	return 1;
 }
 
+/* Whether the i-th address is a guest's that has no section, and the first one of that guest. */
+static bool is_new_hybrid(const struct config *config, unsigned i)
+{
+	const struct address *address = &config->listens[i];
+
+	for (unsigned k = 0; k < i; k++) {
+		if (config->listens[k].kind == ADDRESS_HYBRID &&
+		    strcmp(config->listens[k].name, address->name) == 0)
+			return false;
+	}
+	return address->kind == ADDRESS_HYBRID && !config_guest(config, address->name);
+}
+
 /* The guests that have sockets of their own, then those that have come by a socket of all.  Their number. */
 static unsigned tell_of_all(const struct daemon *d, struct control_peer *peer)
 {
@@ -484,10 +497,8 @@ static unsigned tell_of_all(const struct daemon *d, struct control_peer *peer)
 			n += tell_of(d, peer, config->guests[i].name);
 	}
 	for (unsigned i = 0; i < config->n_listens; i++) {
-		const struct address *address = &config->listens[i];
-
-		if (address->kind == ADDRESS_HYBRID && !config_guest(config, address->name))
-			n += tell_of(d, peer, address->name);
+		if (is_new_hybrid(config, i))
+			n += tell_of(d, peer, config->listens[i].name);
 	}
 	while ((guest = guest_table_next(&d->guests, guest))) {
 		const char *name = guest_info(guest).name;
@@ -666,10 +677,11 @@ static void fit_fd_limit(struct config *config)
 			lowered = limits->value[LIMIT_CONNECTIONS];
 	}
 	if (lowered)
-		tsk_warning("at most %" PRIu64 " files may be open, so max-connections is "
-			    "lowered, to %" PRIu64 " where it is least: raise RLIMIT_NOFILE "
-			    "(ulimit -Hn, LimitNOFILE=), or lower max-connections, max-workers or max-requests",
-			    (uint64_t)limit.rlim_cur, lowered);
+		tsk_warning(
+			"at most %" PRIu64 " files may be open, so max-connections is "
+			"lowered, to %" PRIu64 " where it is least: raise RLIMIT_NOFILE "
+			"(ulimit -Hn, LimitNOFILE=), or lower max-connections, max-workers or max-requests",
+			(uint64_t)limit.rlim_cur, lowered);
 }
 
 static int start(struct daemon *d, struct tensock_error *reterr)

@@ -95,13 +95,14 @@ def test_guest_of_the_file_is_detached(host, control, folder):
 
 def test_guest_of_the_command_line_is_detached(start, folder):
     host = start("", "--control", folder / "c", "--listen", f"hybrid:web={folder}/web",
-                 "--listen", f"unix:{folder}/local.sock")
+                 "--listen", f"hybrid:web={folder}/twice", "--listen", f"unix:{folder}/local.sock")
     with Control(folder / "c") as control:
-        assert control.guests()["web"].ways == HAS_HYBRID
+        assert [guest.ways for guest in control.ask(LIST)] == [HAS_HYBRID]
+        assert control.state().n_guests == 1
         with pytest.raises(Refused, match="already"):
             control.attach_hybrid("web", folder / "other")
         control.detach("web")
-        assert not control.guests()
+        assert not control.guests() and sockets(folder) == ["c", "local.sock", "tensockd.conf"]
         control.attach_hybrid("web", folder / "web")
         assert os.path.exists(folder / "web_9999")
     assert host.said("guest web: detached")
