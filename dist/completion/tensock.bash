@@ -44,10 +44,13 @@ _tensock()
 	esac
 	local options=
 	case $command in
-	'') COMPREPLY=($(compgen -W "run push ls show rm ps bench doctor $shared --version" -- "$cur")); return ;;
+	'') COMPREPLY=($(compgen -W "run push ls show rm ps bench doctor attach detach guests $shared --version" -- "$cur")); return ;;
 	run) options='--input --shape --full --output --expect --tolerance --repeat --deadline' ;;
 	push) options='--name --version' ;;
 	rm) options='--unload-only' ;;
+	attach) options='--vhost-socket --cid --uds --hybrid --control' ;;
+	detach) options='--force --control' ;;
+	guests) options='--control' ;;
 	bench) options='--concurrency --duration --warm-up --deadline --input --shape' ;;
 	esac
 	if [[ $cur == -* ]]; then

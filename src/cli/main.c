@@ -6,7 +6,8 @@
 #include "cli/commands.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_run, &cli_push, &cli_ls, &cli_show, &cli_rm, &cli_ps, &cli_bench, &cli_doctor,
+	&cli_run,   &cli_push,   &cli_ls,     &cli_show,   &cli_rm,     &cli_ps,
+	&cli_bench, &cli_doctor, &cli_attach, &cli_detach, &cli_guests,
 };
 
 static const char head[] =
@@ -20,8 +21,7 @@ static const char tail[] =
 	"  --host ADDRESS  vsock:CID:PORT, unix:PATH or tcp:HOST:PORT; else $TENSOCK_HOST, else the\n"
 	"                  local socket that is there, else, in a guest, vsock:2:9999\n"
 	"  --json          print one JSON document instead of text\n"
-	"  --yes-i-am-a-guest  go to vsock:2:9999 by default although the kernel's command line has\n"
-	"                  no vsguest=1\n"
+	"  --yes-i-am-a-guest  go to vsock:2:9999 by default also without the kernel's vsguest=1\n"
 	"  --help, --version\n"
 	"\n"
 	"`tensock COMMAND --help` tells more of each.  Exit status: 0 done, 1 failed, 2 wrong command\n"

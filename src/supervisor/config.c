@@ -143,6 +143,8 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 
 	if (strcmp(key, "listen") == 0)
 		return config_add_listen(config, value, reterr);
+	if (strcmp(key, "control") == 0)
+		return set_socket(key, value, 0, config->control, reterr);
 	if (strcmp(key, "log-level") == 0)
 		return set_log_level(config, value, reterr);
 	if (strcmp(key, "allow-local-cid") == 0)
@@ -234,7 +236,10 @@ static int begin_guest(struct config *config, const char *name, struct section *
 				name);
 	section->kind = SECTION_GUEST;
 	snprintf(section->name, sizeof(section->name), "%s", name);
-	return get_guest(config, name, &guest, reterr);
+	if (get_guest(config, name, &guest, reterr) < 0)
+		return -EINVAL;
+	guest->has_section = true;
+	return 0;
 }
 
 static int begin_engine(struct config *config, const char *name, struct section *section,
@@ -426,6 +431,12 @@ int config_set_vm(struct config *config, const char *text, struct tensock_error 
 	return r < 0 || !rest ? r : set_vm_options(guest, rest, reterr);
 }
 
+int config_set_control(struct config *config, const char *text, struct tensock_error *reterr)
+{
+	config->control[0] = '\0';
+	return set_socket("control", text, 0, config->control, reterr);
+}
+
 /* What must go together */
 
 static int check_guest(const struct config_guest *guest, struct tensock_error *reterr)
@@ -509,7 +520,7 @@ static int check_ports(const struct config *config, const struct config_guest *g
 	}
 	for (unsigned i = 0; i < config->n_listens && r == 0; i++)
 		r = check_port(config->listens[i].path, guest, reterr);
-	return r;
+	return r < 0 ? r : check_port(config->control, guest, reterr);
 }
 
 static int finish_engine(struct config_engine *engine, struct tensock_error *reterr)
@@ -549,4 +560,130 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 	}
 	r = assign_cids(config, reterr);
 	return r < 0 ? r : finish_engine(&config->engine, reterr);
+}
+
+/* While the daemon runs */
+
+static bool listens_for(const struct address *address, const char *name)
+{
+	return address->kind == ADDRESS_HYBRID && strcmp(address->name, name) == 0;
+}
+
+bool config_has_sockets(const struct config *config, const char *name)
+{
+	const struct config_guest *guest = find_guest(config, name);
+
+	for (unsigned i = 0; i < config->n_listens; i++) {
+		if (listens_for(&config->listens[i], name))
+			return true;
+	}
+	return guest && (guest->vhost_socket[0] || guest->hybrid[0]);
+}
+
+/* The daemon's working directory is not the operator's. */
+static int set_absolute(const char *key, const char *value, size_t suffix_bytes,
+			char ret[ADDRESS_PATH_SIZE], struct tensock_error *reterr)
+{
+	if (!value[0])
+		return 0;
+	if (value[0] != '/')
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"%s: '%.80s' is not absolute; begin with '/'", key, value);
+	return set_socket(key, value, suffix_bytes, ret, reterr);
+}
+
+static int set_attached(struct config_guest *place, const struct config_guest *given,
+			struct tensock_error *reterr)
+{
+	int r = set_absolute("vhost-socket", given->vhost_socket, 0, place->vhost_socket, reterr);
+
+	if (r == 0)
+		r = set_absolute("uds", given->uds, ADDRESS_SUFFIX_MAX, place->uds, reterr);
+	if (r == 0)
+		r = set_absolute("hybrid", given->hybrid, ADDRESS_SUFFIX_MAX, place->hybrid,
+				 reterr);
+	if (r < 0)
+		return r;
+	if (given->cid && (given->cid < CONFIG_CID_FIRST || given->cid > CID_MAX))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"a guest's cid is a number from %u to %llu", CONFIG_CID_FIRST,
+				(unsigned long long)CID_MAX);
+	place->cid = given->cid;
+	place->is_attached = true;
+	if (!place->vhost_socket[0] && !place->hybrid[0])
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "guest %s has no socket",
+				place->name);
+	return check_guest(place, reterr);
+}
+
+/* The new guest's sockets are no other guest's ports, and the reverse. */
+static int check_others(const struct config *config, const struct config_guest *guest,
+			struct tensock_error *reterr)
+{
+	int r = check_ports(config, guest, reterr);
+
+	for (unsigned i = 0; i < config->n_guests && r == 0; i++) {
+		r = check_port(guest->vhost_socket, &config->guests[i], reterr);
+		if (r == 0)
+			r = check_port(guest->uds, &config->guests[i], reterr);
+	}
+	return r;
+}
+
+/* Takes the guest's sockets away, and the guest, where it has nothing else. */
+static void clear(struct config *config, struct config_guest *guest)
+{
+	if (!guest->has_section) {
+		*guest = config->guests[--config->n_guests];
+		return;
+	}
+	guest->vhost_socket[0] = guest->uds[0] = guest->hybrid[0] = '\0';
+	guest->cid = 0;
+	guest->is_vm = guest->is_attached = false;
+}
+
+int config_attach(struct config *config, const struct config_guest *guest,
+		  struct tensock_error *reterr)
+{
+	struct config_guest *place;
+	int r = address_check_name(guest->name, reterr);
+
+	if (r < 0)
+		return r;
+	if (config_has_sockets(config, guest->name))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"there is a guest %s already; detach it, or choose another name",
+				guest->name);
+	r = get_guest(config, guest->name, &place, reterr);
+	if (r < 0)
+		return r;
+	if (!place->has_section)
+		place->limits = config->limits;
+	r = set_attached(place, guest, reterr);
+	if (r == 0)
+		r = check_others(config, place, reterr);
+	if (r == 0 && place->cid && cid_is_taken(config, place->cid, place))
+		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			     "guest %s cannot have the cid %llu of another guest; "
+			     "give another one, or none",
+			     guest->name, (unsigned long long)place->cid);
+	if (r == 0)
+		r = assign_cids(config, reterr);
+	if (r < 0)
+		clear(config, place);
+	return r;
+}
+
+void config_detach(struct config *config, const char *name)
+{
+	struct config_guest *guest = find_guest(config, name);
+	unsigned n = 0;
+
+	if (guest)
+		clear(config, guest);
+	for (unsigned i = 0; i < config->n_listens; i++) {
+		if (!listens_for(&config->listens[i], name))
+			config->listens[n++] = config->listens[i];
+	}
+	config->n_listens = n;
 }

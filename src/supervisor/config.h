@@ -21,6 +21,7 @@
 #define CONFIG_LISTENS_MAX 64u
 #define CONFIG_GUESTS_MAX 4096u
 #define CONFIG_CID_FIRST 3u
+#define CONFIG_NO_CONTROL "none"
 #define CONFIG_THREADS_MAX 256u /* what the engines take */
 
 /* [guest NAME]; paths are empty where there is none. */
@@ -30,6 +31,8 @@ struct config_guest {
 	char uds[ADDRESS_PATH_SIZE];
 	char hybrid[ADDRESS_PATH_SIZE];
 	bool is_vm;           /* the command line has it as --vm */
+	bool has_section;     /* the file has it */
+	bool is_attached;     /* its sockets came by config_attach() */
 	uint64_t cid;         /* of the built-in device; 0: not given, until config_finish() */
 	struct limits limits; /* only what is set, until config_finish() */
 };
@@ -45,6 +48,8 @@ struct config_engine {
 struct config {
 	struct address listens[CONFIG_LISTENS_MAX];
 	unsigned n_listens; /* 0: the default listeners */
+	char control
+		[ADDRESS_PATH_SIZE]; /* operators' socket, CONFIG_NO_CONTROL; empty: not given */
 	struct config_guest *guests;
 	unsigned n_guests;
 	struct config_engine engine;
@@ -72,8 +77,26 @@ int config_set_vm(struct config *config, const char *text, struct tensock_error 
 int config_add_listen(struct config *config, const char *text, struct tensock_error *reterr)
 	_nodiscard_;
 
+/* The operators' socket, in the place of the file's. */
+int config_set_control(struct config *config, const char *text, struct tensock_error *reterr)
+	_nodiscard_;
+
 /* Fills in what was not given, and checks what must go together. */
 int config_finish(struct config *config, struct tensock_error *reterr) _nodiscard_;
+
+/*
+ * Gives a guest sockets while the daemon runs: name, paths and cid (0: the lowest free one) of *guest, by
+ * the rules of the file, the paths absolute.  Its limits are its section's, or those of all.  After a
+ * failure *config is as it was.  Pointers to guests end here.
+ */
+int config_attach(struct config *config, const struct config_guest *guest,
+		  struct tensock_error *reterr) _nodiscard_;
+
+/* Takes away the sockets of that guest, however it came by them.  Pointers to guests end here. */
+void config_detach(struct config *config, const char *name);
+
+/* Whether a guest of that name has sockets of its own. */
+bool config_has_sockets(const struct config *config, const char *name);
 
 /* NULL when there is none of that name. */
 const struct config_guest *config_guest(const struct config *config, const char *name);

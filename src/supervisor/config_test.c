@@ -301,9 +301,161 @@ static void test_bad_options(void **state)
 	}
 }
 
+static int attach(struct config *config, struct tensock_error *error, const char *name,
+		  const char *vhost, const char *uds, const char *hybrid, uint64_t cid)
+{
+	struct config_guest guest = { .cid = cid };
+
+	snprintf(guest.name, sizeof(guest.name), "%s", name);
+	snprintf(guest.vhost_socket, sizeof(guest.vhost_socket), "%s", vhost);
+	snprintf(guest.uds, sizeof(guest.uds), "%s", uds);
+	snprintf(guest.hybrid, sizeof(guest.hybrid), "%s", hybrid);
+	return config_attach(config, &guest, error);
+}
+
+static const char running[] = "[daemon]\nlisten = hybrid:fc=/fc\nmax-workers = 5\n"
+			      "[guest limited]\nmax-workers = 2\n"
+			      "[guest vm]\nvhost-socket = /vm.vhost\nuds = /vm\ncid = 4\n";
+
+static void test_attach(void **state)
+{
+	struct tensock_error error = { 0 };
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config_parse(&config, "f", running, sizeof(running) - 1, &error), 0);
+	assert_int_equal(config_finish(&config, &error), 0);
+	assert_int_equal(attach(&config, &error, "a", "/a.vhost", "", "", 0), 0);
+	assert_int_equal(attach(&config, &error, "b", "/b.vhost", "/b", "", 0), 0);
+	assert_int_equal(attach(&config, &error, "limited", "", "", "/l", 0), 0);
+	assert_int_equal(config.n_guests, 4);
+	assert_int_equal(config_guest(&config, "a")->cid, 3);
+	assert_int_equal(config_guest(&config, "b")->cid, 5);
+	assert_int_equal(config_guest(&config, "limited")->cid, 0);
+	assert_int_equal(config_guest(&config, "a")->limits.value[LIMIT_WORKERS], 5);
+	assert_int_equal(config_guest(&config, "limited")->limits.value[LIMIT_WORKERS], 2);
+	assert_true(config_guest(&config, "a")->is_attached);
+	assert_false(config_guest(&config, "vm")->is_attached);
+
+	/* What had a section keeps it, others go; the rest stays where it was. */
+	config_detach(&config, "a");
+	config_detach(&config, "limited");
+	config_detach(&config, "vm");
+	config_detach(&config, "nobody");
+	assert_null(config_guest(&config, "a"));
+	assert_int_equal(config_guest(&config, "b")->cid, 5);
+	assert_string_equal(config_guest(&config, "vm")->vhost_socket, "");
+	assert_false(config_has_sockets(&config, "vm"));
+	assert_true(config_has_sockets(&config, "b"));
+	assert_int_equal(attach(&config, &error, "limited", "/l.vhost", "", "", 4), 0);
+	assert_int_equal(config_guest(&config, "limited")->limits.value[LIMIT_WORKERS], 2);
+	/* The address goes, too. */
+	assert_true(attach(&config, &error, "fc", "", "", "/x", 0) < 0);
+	config_detach(&config, "fc");
+	assert_int_equal(config.n_listens, 0);
+	assert_int_equal(attach(&config, &error, "fc", "", "", "/x", 0), 0);
+	config_done(&config);
+}
+
+static void test_bad_attach(void **state)
+{
+	static const struct {
+		const char *name, *vhost, *uds, *hybrid;
+		uint64_t cid;
+		const char *words;
+	} bad[] = {
+		{ "vm", "/x", "", "", 0, "a guest vm already" },
+		{ "fc", "/x", "", "", 0, "a guest fc already" },
+		{ "tcp", "/x", "", "", 0, "choose another" },
+		{ "", "/x", "", "", 0, "no guest's name" },
+		{ "new", "", "", "", 0, "no socket" },
+		{ "new", "x", "", "", 0, "vhost-socket: 'x' is not absolute" },
+		{ "new", "/x", "y", "", 0, "uds: 'y' is not absolute" },
+		{ "new", "", "", "z", 0, "hybrid: 'z' is not absolute" },
+		{ "new", "", "/y", "/z", 0, "no vhost-socket" },
+		{ "new", "", "", "/z", 9, "no vhost-socket" },
+		{ "new", "/x", "", "", 4, "the cid 4 of another" },
+		{ "new", "/x", "", "", 2, "from 3" },
+		{ "new", "/x", "", "", UINT64_C(0xffffffff), "from 3" },
+		{ "new", "/vm_7", "", "", 0, "guest vm reaches at port 7" },
+		{ "new", "/x", "/vm_8", "", 0, "guest vm reaches at port 8" },
+		{ "new", "/x_9", "/x", "", 0, "guest new reaches at port 9" },
+		{ "limited", "/vm_7", "", "", 0, "guest vm reaches at port 7" },
+	};
+	struct tensock_error error = { 0 };
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config_parse(&config, "f", running, sizeof(running) - 1, &error), 0);
+	assert_int_equal(config_finish(&config, &error), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct config_guest before[2];
+
+		memcpy(before, config.guests, sizeof(before));
+		if (attach(&config, &error, bad[i].name, bad[i].vhost, bad[i].uds, bad[i].hybrid,
+			   bad[i].cid) >= 0)
+			fail_msg("taken: %s", bad[i].words);
+		if (!strstr(error.message, bad[i].words))
+			fail_msg("\"%s\" does not say \"%s\"", error.message, bad[i].words);
+		assert_int_equal(config.n_guests, 2);
+		assert_int_equal(config.n_listens, 1);
+		assert_string_equal(config.guests[0].vhost_socket, before[0].vhost_socket);
+		assert_int_equal(config.guests[0].cid, before[0].cid);
+		assert_false(config.guests[0].is_attached);
+		assert_memory_equal(&config.guests[1], &before[1], sizeof(before[1]));
+	}
+	config_done(&config);
+}
+
+static void test_attach_too_many(void **state)
+{
+	struct tensock_error error = { 0 };
+	struct config config;
+	char name[16], path[16];
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config_finish(&config, &error), 0);
+	for (unsigned i = 0; i < CONFIG_GUESTS_MAX; i++) {
+		snprintf(name, sizeof(name), "g%u", i);
+		snprintf(path, sizeof(path), "/g%u", i);
+		assert_int_equal(attach(&config, &error, name, "", "", path, 0), 0);
+	}
+	assert_true(attach(&config, &error, "more", "", "", "/more", 0) < 0);
+	assert_int_equal(error.status, TENSOCK_LIMIT_REACHED);
+	config_detach(&config, "g7");
+	assert_int_equal(attach(&config, &error, "more", "", "", "/more", 0), 0);
+	config_done(&config);
+}
+
+static void test_control(void **state)
+{
+	static const char text[] = "[daemon]\ncontrol = /c\n[guest a]\nvhost-socket = /a\n";
+	struct tensock_error error = { 0 };
+	struct config config;
+
+	(void)state;
+	config_init(&config);
+	assert_int_equal(config_parse(&config, "f", text, sizeof(text) - 1, &error), 0);
+	assert_string_equal(config.control, "/c");
+	assert_int_equal(config_set_control(&config, "none", &error), 0);
+	assert_string_equal(config.control, CONFIG_NO_CONTROL);
+	assert_true(config_set_control(&config, "", &error) < 0);
+	/* A guest must not reach it. */
+	assert_int_equal(config_set_control(&config, "/u_80", &error), 0);
+	assert_int_equal(config_finish(&config, &error), 0);
+	assert_true(attach(&config, &error, "b", "/b", "/u", "", 0) < 0);
+	assert_non_null(strstr(error.message, "at port 80"));
+	config_done(&config);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_attach),      cmocka_unit_test(test_bad_attach),
+		cmocka_unit_test(test_control),     cmocka_unit_test(test_attach_too_many),
 		cmocka_unit_test(test_empty),       cmocka_unit_test(test_full),
 		cmocka_unit_test(test_bad_lines),   cmocka_unit_test(test_hostile_bytes),
 		cmocka_unit_test(test_too_many),    cmocka_unit_test(test_cids),

@@ -117,6 +117,13 @@ void device_vmm(struct device *device, int fd)
 	}
 }
 
+bool device_has_vmm(const struct device *device)
+{
+	int fd = device->next_vmm_fd >= 0 ? device->next_vmm_fd : device->vmm_fd;
+
+	return fd >= 0 && !has_hung_up(fd);
+}
+
 /* ---- what a front says ---- */
 
 static void on_end(struct device *device)

@@ -6,6 +6,7 @@
 #ifndef SUPERVISOR_DEVICE_H
 #define SUPERVISOR_DEVICE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -23,6 +24,9 @@ void device_free(struct device *device); /* NULL */
  * that has hung up already: then it waits until the front has found that out.
  */
 void device_vmm(struct device *device, int fd);
+
+/* Whether a VMM is connected that has not hung up. */
+bool device_has_vmm(const struct device *device);
 
 /*
  * A channel for a front that has just been started, which gets the session there is.  The channel of

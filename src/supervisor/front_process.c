@@ -242,6 +242,18 @@ void front_process_condemn(struct front_process *front)
 	lose(front);
 }
 
+void front_process_end(struct front_process *front)
+{
+	lose(front);
+	/* Nobody asks why it takes a little longer. */
+	uv_timer_start(&front->exit_timer, on_exit_timeout, EXIT_TIMEOUT_MS, 0);
+}
+
+pid_t front_process_pid(const struct front_process *front)
+{
+	return front->child.pid;
+}
+
 /*
  * Sends what waits, in an order in which a worker's start comes before its exit.  A front that
  * cannot be told, for whatever reason but a full socket, would wait for ever.

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/cleanup.h"
 #include "channel/front_control.h"
@@ -41,6 +42,8 @@ int front_process_new(struct launcher *launcher, const struct front_start *start
  */
 int front_process_send(struct front_process *front, enum front_msg_type type, int fd) _nodiscard_;
 
+pid_t front_process_pid(const struct front_process *front);
+
 /* Kills it, which comes as lost() before this returns. */
 void front_process_condemn(struct front_process *front);
 
@@ -49,6 +52,12 @@ bool front_process_has_room(const struct front_process *front);
 
 /* Asks it to take no new work, finish what runs and exit, which comes as lost(). */
 void front_process_stop(struct front_process *front);
+
+/*
+ * Closes its control socket, at which it exits, or is killed after a moment; kills its workers.  Comes
+ * as lost() before this returns, then as exited().
+ */
+void front_process_end(struct front_process *front);
 
 /*
  * Closes its control socket, at which it exits, and kills its workers; none of the ops is called any

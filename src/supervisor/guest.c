@@ -32,6 +32,7 @@ struct guest {
 	struct front_process *front;   /* NULL: none now */
 	struct front_process *leaving; /* lost, but not gone: it may still write to the device */
 	bool keep;                     /* it shall always have one */
+	bool detached;                 /* it is forgotten when its front has exited */
 	unsigned crashes;              /* in a row */
 	uint64_t not_before_ns;        /* the next front */
 	uv_timer_t restart;
@@ -39,6 +40,7 @@ struct guest {
 };
 
 static int start_front(struct guest *guest);
+static void forget_detached(struct guest *guest);
 
 void guest_table_init(struct guest_table *table, struct launcher *launcher,
 		      const struct config *config)
@@ -77,12 +79,12 @@ static void on_front_lost(void *context, uint64_t lived_ms)
 	struct guest *guest = context;
 
 	/* A device is handed on when nobody else can touch it; others need not wait. */
-	if (guest->device)
+	if (guest->device || guest->detached)
 		guest->leaving = guest->front;
 	else
 		front_process_abandon(guest->front);
 	guest->front = NULL;
-	if (guest->table->stopping)
+	if (guest->table->stopping || guest->detached)
 		return;
 	guest->crashes = lived_ms >= STEADY_MS ? 1 : guest->crashes + 1;
 	tsk_warning(
@@ -96,6 +98,10 @@ static void on_front_exited(void *context)
 	uint64_t now_ns = tsk_now_ns(), wait_ms = 0;
 
 	guest->leaving = NULL;
+	if (guest->detached) {
+		forget_detached(guest);
+		return;
+	}
 	device_close_channel(guest->device);
 	if (!guest->keep || guest->table->stopping)
 		return;
@@ -165,7 +171,7 @@ static int get_front(struct guest *guest)
 		return 0;
 	if (guest->table->stopping)
 		return -ESHUTDOWN;
-	if (guest->leaving)
+	if (guest->leaving || guest->detached)
 		return -EAGAIN;
 	if (tsk_now_ns() < guest->not_before_ns)
 		return -EAGAIN; /* it crashes again and again */
@@ -232,6 +238,31 @@ static void forget(struct guest_table *table, struct guest **place)
 	uv_close((uv_handle_t *)&guest->restart, on_timer_closed);
 }
 
+static void forget_detached(struct guest *guest)
+{
+	struct guest_table *table = guest->table;
+	struct guest **place = &table->first;
+	char name[FRONT_NAME_SIZE];
+
+	while (*place != guest)
+		place = &(*place)->next;
+	memcpy(name, guest->name, sizeof(name));
+	forget(table, place);
+	if (table->gone)
+		table->gone(table->context, name);
+}
+
+void guest_detach(struct guest *guest)
+{
+	guest->detached = true;
+	guest->keep = false;
+	uv_timer_stop(&guest->restart);
+	if (guest->front)
+		front_process_end(guest->front);
+	if (!guest->leaving)
+		forget_detached(guest);
+}
+
 void guest_table_done(struct guest_table *table)
 {
 	while (table->first)
@@ -244,7 +275,8 @@ static bool forget_one(struct guest_table *table)
 	uint64_t now_ns = tsk_now_ns();
 
 	for (struct guest **p = &table->first; *p; p = &(*p)->next) {
-		if (!(*p)->front && !(*p)->keep && now_ns >= (*p)->not_before_ns) {
+		if (!(*p)->front && !(*p)->leaving && !(*p)->keep &&
+		    now_ns >= (*p)->not_before_ns) {
 			forget(table, p);
 			return true;
 		}
@@ -268,12 +300,34 @@ static int set_up(struct guest *guest, const struct config *config, uv_loop_t *l
 			  : 0;
 }
 
-int guest_table_get(struct guest_table *table, const char *name, struct guest **ret)
+struct guest *guest_table_find(const struct guest_table *table, const char *name)
 {
 	struct guest *guest = table->first;
 
 	while (guest && strcmp(guest->name, name) != 0)
 		guest = guest->next;
+	return guest;
+}
+
+const struct guest *guest_table_next(const struct guest_table *table, const struct guest *guest)
+{
+	return guest ? guest->next : table->first;
+}
+
+struct guest_info guest_info(const struct guest *guest)
+{
+	return (struct guest_info){
+		.name = guest->name,
+		.cid = guest->cid,
+		.pid = guest->front ? front_process_pid(guest->front) : 0,
+		.has_vmm = guest->device && device_has_vmm(guest->device),
+	};
+}
+
+int guest_table_get(struct guest_table *table, const char *name, struct guest **ret)
+{
+	struct guest *guest = guest_table_find(table, name);
+
 	if (guest) {
 		*ret = guest;
 		return 0;

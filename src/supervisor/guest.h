@@ -23,6 +23,9 @@ struct guest_table {
 	struct guest *first;
 	unsigned n_guests;
 	bool stopping;
+	/* The guest of that name, which was detached, is there no more.  May be NULL. */
+	void (*gone)(void *context, const char *name);
+	void *context;
 };
 
 /* launcher and config outlive the table. */
@@ -55,6 +58,28 @@ void guest_vmm(struct guest *guest, int fd);
 
 /* Whether its front is there and keeps up, so that guest_deliver() is not for nothing. */
 bool guest_has_room(const struct guest *guest);
+
+/* NULL when there is none of that name, also where the configuration has one. */
+struct guest *guest_table_find(const struct guest_table *table, const char *name);
+
+/* What there is to say of a guest, one after the other. */
+struct guest_info {
+	const char *name;
+	uint64_t cid; /* of the built-in device, else 0 */
+	pid_t pid;    /* of its front, or 0 */
+	bool has_vmm; /* one is connected to the built-in device */
+};
+
+struct guest_info guest_info(const struct guest *guest);
+/* The one after guest, the first for NULL; NULL after the last. */
+const struct guest *guest_table_next(const struct guest_table *table, const struct guest *guest);
+
+/*
+ * Ends the guest's front, with all that is open in it, and forgets the guest once that process is gone:
+ * at once where there is none.  Then comes the table's gone().  Until then no connection may be given to
+ * the guest.
+ */
+void guest_detach(struct guest *guest);
 
 /* Tells all fronts to finish; none is started any more. */
 void guest_table_stop(struct guest_table *table);

@@ -442,6 +442,101 @@ static void test_no_program(void **state)
 	assert_int_equal(n_children(f), 0);
 }
 
+/* Detaching: what is gone, and how often the table has said so. */
+static char gone[FRONT_NAME_SIZE];
+static unsigned n_gone;
+
+static void on_gone(void *context, const char *name)
+{
+	(void)context;
+	snprintf(gone, sizeof(gone), "%s", name);
+	n_gone++;
+}
+
+static void detach_and_wait(struct fixture *f, const char *name)
+{
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+
+	f->table.gone = on_gone;
+	n_gone = 0;
+	guest_detach(guest(f, name));
+	while (!n_gone && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(n_gone, 1);
+	assert_string_equal(gone, name);
+	assert_null(guest_table_find(&f->table, name));
+}
+
+/* It is gone only when its process is, and takes nobody with it. */
+static void test_detach(void **state)
+{
+	struct fixture *f = *state;
+	pid_t pid, other;
+
+	wait_for(f, "plain", "start plain,");
+	wait_for(f, "other", "start other,");
+	pid = guest_info(guest(f, "plain")).pid;
+	other = guest_info(guest(f, "other")).pid;
+	assert_true(pid > 0);
+	detach_and_wait(f, "plain");
+	assert_int_equal(kill(pid, 0), -1); /* waited for, too */
+	assert_int_equal(n_children(f), 1);
+	assert_int_equal(guest_info(guest(f, "other")).pid, other);
+	/* The next one of that name starts anew. */
+	deliver(f, "plain", FRONT_CONNECTION);
+	expect("start plain, cid 0, workers 2, run 70 ms\nfd 2\n");
+}
+
+static void test_detach_device(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(guest_keep(guest(f, "connector")), 0);
+	wait_for(f, "connector", "connected 4");
+	detach_and_wait(f, "connector");
+	assert_int_equal(n_children(f), 0);
+	/* No front comes back. */
+	for (unsigned i = 0; i < 60; i++)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(n_children(f), 0);
+	assert_int_equal(guest_keep(guest(f, "connector")), 0);
+	wait_for(f, "connector", "connected 4");
+}
+
+/* While its front is on its way out already, or was never there. */
+static void test_detach_early_and_late(void **state)
+{
+	struct fixture *f = *state;
+
+	guest(f, "plain");
+	detach_and_wait(f, "plain");
+	assert_int_equal(guest_keep(guest(f, "connector")), 0);
+	kill(guest_info(guest(f, "connector")).pid, SIGKILL);
+	while (guest_info(guest(f, "connector")).pid)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	detach_and_wait(f, "connector");
+	assert_int_equal(n_children(f), 0);
+}
+
+/* A front that does not end by itself is killed, and nothing gets to it meanwhile. */
+static void test_detach_stuck(void **state)
+{
+	struct fixture *f = *state;
+
+	wait_for(f, "plain", "start plain,");
+	kill(guest_info(guest(f, "plain")).pid, SIGSTOP);
+	f->table.gone = on_gone;
+	n_gone = 0;
+	guest_detach(guest(f, "plain"));
+	assert_int_equal(n_gone, 0);
+	deliver(f, "plain", FRONT_CONNECTION); /* closed */
+	assert_string_equal(record, "");
+	assert_int_equal(n_children(f), 1);
+	while (!n_gone)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(n_children(f), 0);
+}
+
 #define guest_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -455,6 +550,8 @@ int main(void)
 		guest_test(test_leave),        guest_test(test_connect),
 		guest_test(test_connect_link), guest_test(test_max_guests),
 		guest_test(test_stop),         guest_test(test_no_program),
+		guest_test(test_detach),       guest_test(test_detach_device),
+		guest_test(test_detach_stuck), guest_test(test_detach_early_and_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

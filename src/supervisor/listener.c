@@ -21,9 +21,11 @@
 #define CID_FIRST_GUEST 3u
 
 /* Others of this host may use the local socket, each as a guest of its own; the sockets of a VM are
- * its owner's and its group's, for who connects there is that VM. */
+ * its owner's and its group's, for who connects there is that VM; who can attach a VM can name any
+ * path that the daemon may use. */
 #define MODE_LOCAL 0666
 #define MODE_VM 0660
+#define MODE_CONTROL 0600
 
 union peer {
 	struct sockaddr any;
@@ -55,6 +57,7 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 	case LISTENER_VHOST:
 	case LISTENER_HOST:
 	case LISTENER_HOST_SEQPACKET:
+	case LISTENER_CONTROL:
 	case LISTENER_KIND_MAX:
 		break;
 	}
@@ -85,7 +88,9 @@ static bool is_shortage(int error)
 
 static bool has_room(struct listener *listener)
 {
-	return !listener->guest[0] || listener->has_room(listener);
+	bool is_asked = listener->guest[0] || listener->kind == LISTENER_CONTROL;
+
+	return !is_asked || listener->has_room(listener);
 }
 
 /* True while there may be more. */
@@ -251,16 +256,22 @@ int listener_open(struct listener *listener, uv_loop_t *loop, const struct addre
 int listener_open_path(struct listener *listener, uv_loop_t *loop, enum listener_kind kind,
 		       const char *guest, const char *path, struct tensock_error *reterr)
 {
-	int type = kind == LISTENER_HOST_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
+	bool is_control = kind == LISTENER_CONTROL;
+	int type = kind == LISTENER_HOST_SEQPACKET || is_control ? SOCK_SEQPACKET : SOCK_STREAM;
 	int r;
 
-	assert(kind == LISTENER_VHOST || kind == LISTENER_HOST || kind == LISTENER_HOST_SEQPACKET);
+	assert(kind == LISTENER_VHOST || kind == LISTENER_HOST || kind == LISTENER_HOST_SEQPACKET ||
+	       is_control);
 	listener->fd = -1;
 	listener->kind = kind;
 	snprintf(listener->guest, sizeof(listener->guest), "%s", guest);
-	snprintf(listener->text, sizeof(listener->text), "%s:%s=%s",
-		 kind == LISTENER_VHOST ? "vm" : "uds", guest, path);
-	r = unix_socket_listen(path, type, MODE_VM, &listener->fd, &listener->file, reterr);
+	if (is_control)
+		snprintf(listener->text, sizeof(listener->text), "control:%s", path);
+	else
+		snprintf(listener->text, sizeof(listener->text), "%s:%s=%s",
+			 kind == LISTENER_VHOST ? "vm" : "uds", guest, path);
+	r = unix_socket_listen(path, type, is_control ? MODE_CONTROL : MODE_VM, &listener->fd,
+			       &listener->file, reterr);
 	return r < 0 ? r : watch(listener, loop, reterr);
 }
 

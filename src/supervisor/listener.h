@@ -21,6 +21,7 @@ enum listener_kind {
 	LISTENER_VHOST,  /* a VMM's vhost-user connection: the guest that the path is for */
 	LISTENER_HOST,   /* host programs that want a port of that guest */
 	LISTENER_HOST_SEQPACKET, /* the same, over a seqpacket socket */
+	LISTENER_CONTROL,        /* operators: of no guest */
 	LISTENER_KIND_MAX
 };
 
@@ -34,7 +35,7 @@ struct listener {
 	void (*accepted)(struct listener *listener, const char *guest, int fd);
 	/*
 	 * Whether the guest takes connections now: as long as it does not, they wait in the queue of
-	 * the socket.  Asked where all connections are one guest's.
+	 * the socket.  Asked where all connections are one guest's, and for CONTROL.
 	 */
 	bool (*has_room)(struct listener *listener);
 	void *context;
@@ -54,7 +55,7 @@ struct listener {
 int listener_open(struct listener *listener, uv_loop_t *loop, const struct address *address,
 		  struct tensock_error *reterr) _nodiscard_;
 
-/* The same at a path, for kinds VHOST, HOST and HOST_SEQPACKET. */
+/* The same at a path, for kinds VHOST, HOST and HOST_SEQPACKET, and for CONTROL with guest "". */
 int listener_open_path(struct listener *listener, uv_loop_t *loop, enum listener_kind kind,
 		       const char *guest, const char *path, struct tensock_error *reterr)
 	_nodiscard_;

@@ -24,26 +24,24 @@ static const char help[] =
 	"  -m, --vm NAME=VHOST_SOCKET[,cid=N][,uds=PATH]\n"
 	"                         a VM with the built-in vhost-user-vsock device (repeatable).  Its other\n"
 	"                         ports: PATH_PORT from the guest, PATH and \"CONNECT PORT\" to the guest\n"
+	"      --control PATH     where \"tensock attach\" finds this daemon; none: nowhere\n"
 	"      --log-level LEVEL  error, warning, info (the default) or debug\n"
 	"  -h, --help             print this\n"
 	"  -V, --version          print the version\n"
 	"\n"
 	"Without --listen: the local socket (/run/tensock/tensock.sock as root, else\n"
-	"$XDG_RUNTIME_DIR/tensock/tensock.sock), and vsock:9999 where the kernel has it.\n";
+	"$XDG_RUNTIME_DIR/tensock/tensock.sock), control.sock beside it, and vsock:9999.\n";
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },
-	{ "listen", required_argument, NULL, 'l' },
-	{ "vm", required_argument, NULL, 'm' },
-	{ "log-level", required_argument, NULL, 'L' },
-	{ "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },
-	{ NULL, 0, NULL, 0 },
+	{ "config", required_argument, NULL, 'c' },    { "listen", required_argument, NULL, 'l' },
+	{ "vm", required_argument, NULL, 'm' },        { "control", required_argument, NULL, 'C' },
+	{ "log-level", required_argument, NULL, 'L' }, { "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },         { NULL, 0, NULL, 0 },
 };
 
 /* The command line as it stands: the file has to be read before it. */
 struct command_line {
-	const char *config_path;
+	const char *config_path, *control;
 	const char *listens[CONFIG_LISTENS_MAX];
 	const char *vms[VMS_MAX];
 	unsigned n_listens, n_vms;
@@ -73,6 +71,9 @@ static int take_option(struct command_line *line, int option, char **argv,
 				reterr);
 	case 'm':
 		return add_text(line->vms, &line->n_vms, VMS_MAX, "--vm", reterr);
+	case 'C':
+		line->control = optarg;
+		return 0;
 	case 'L':
 		line->log_level = tsk_log_level_from_name(optarg);
 		if (line->log_level < 0)
@@ -138,6 +139,10 @@ static int apply(const struct command_line *line, struct config *config,
 			tsk_error_prefix(reterr, "--vm");
 			return r;
 		}
+	}
+	if (line->control && config_set_control(config, line->control, reterr) < 0) {
+		tsk_error_prefix(reterr, "--control");
+		return -EINVAL;
 	}
 	if (line->log_level >= 0)
 		config->log_level = line->log_level;

@@ -7,6 +7,11 @@
  * Each round starts a new process that opens the plug-in, loads the model from memory, fills inputs of
  * the shapes that a seed frame gets, and runs once.  Prints a line a round: the milliseconds from before
  * fork() until the parent has heard that the outputs are there.
+ *
+ *   engine_alone --loop SECONDS PROCESSES SHAPE PLUGIN LIBRARY MODEL
+ *
+ * As many processes as said, each with the model loaded, run it again and again with an input of that
+ * shape.  Prints "p50_us p99_us runs_per_s runs".
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -24,8 +29,13 @@
 
 #include <tensock/engine.h>
 
+#include "latencies.h"
+
 #define IMAGE_SIDE 224
 #define TENSORS_MAX 64u
+#define PROCESSES_MAX 64u
+
+static const char *shape; /* "1,3,48,192": of every input; NULL: as below */
 
 static void die(const char *what, const char *why)
 {
@@ -91,10 +101,15 @@ static void fill_input(const struct tensock_tensor_info *info, uint32_t index,
 	if (info->dtype != TENSOCK_FLOAT32)
 		die(info->name, "only inputs of FP32 are supported here");
 	*ret = (struct tensock_tensor){ .index = index, .dtype = info->dtype, .rank = info->rank };
+	const char *rest = shape;
 	for (uint32_t i = 0; i < info->rank; i++) {
 		ret->dims[i] = info->dims[i] >= 0          ? info->dims[i]
 			       : info->rank == 4 && i >= 2 ? IMAGE_SIDE
 							   : 1;
+		if (rest && *rest)
+			ret->dims[i] = strtoll(rest, (char **)(uintptr_t)&rest, 10);
+		if (rest && *rest == ',')
+			rest++;
 		n *= (uint64_t)ret->dims[i];
 	}
 	ret->bytes = n * sizeof(float);
@@ -106,36 +121,188 @@ static void fill_input(const struct tensock_tensor_info *info, uint32_t index,
 	ret->data = values;
 }
 
-static void run_once(const char *plugin, char *library, const char *path)
+/* A model that is loaded, with its inputs. */
+struct loaded {
+	const struct tensock_engine *engine;
+	void *model;
+	uint32_t n_inputs, n_outputs;
+	struct tensock_tensor inputs[TENSORS_MAX];
+};
+
+/* The engine keeps host. */
+static void load(const struct tensock_host *host, const char *plugin, const char *path,
+		 struct loaded *ret)
 {
-	const struct tensock_host host = {
-		.size = sizeof(host),
+	struct tensock_error error = { 0 };
+	void *context;
+	size_t bytes;
+	const struct tensock_engine *engine = open_plugin(plugin);
+	const void *model = map_model(path, &bytes);
+
+	check(engine->open(host, &context, &error), &error);
+	check(engine->load(context, model, bytes, &ret->model, &error), &error);
+	const struct tensock_model_description *description = engine->describe(ret->model);
+	if (description->n_inputs > TENSORS_MAX || description->n_outputs > TENSORS_MAX)
+		die(path, "too many tensors");
+	for (uint32_t i = 0; i < description->n_inputs; i++)
+		fill_input(&description->inputs[i], i, &ret->inputs[i]);
+	ret->engine = engine;
+	ret->n_inputs = description->n_inputs;
+	ret->n_outputs = description->n_outputs;
+}
+
+static void run(struct loaded *loaded, struct tensock_tensor *outputs)
+{
+	struct tensock_error error = { 0 };
+
+	check(loaded->engine->run(loaded->model, 1, loaded->inputs, loaded->n_inputs, outputs,
+				  loaded->n_outputs, &error),
+	      &error);
+}
+
+static struct tensock_host make_host(char *library)
+{
+	return (struct tensock_host){
+		.size = sizeof(struct tensock_host),
 		.abi_major = TENSOCK_ENGINE_ABI_MAJOR,
 		.context = library,
 		.log = host_log,
 		.option = host_option,
 	};
-	struct tensock_error error = { 0 };
-	struct tensock_tensor inputs[TENSORS_MAX];
-	struct tensock_tensor outputs[TENSORS_MAX];
-	void *context;
-	void *loaded;
-	size_t bytes;
-	const struct tensock_engine *engine = open_plugin(plugin);
-	const void *model = map_model(path, &bytes);
+}
 
-	check(engine->open(&host, &context, &error), &error);
-	check(engine->load(context, model, bytes, &loaded, &error), &error);
-	const struct tensock_model_description *description = engine->describe(loaded);
-	if (description->n_inputs > TENSORS_MAX || description->n_outputs > TENSORS_MAX)
-		die(path, "too many tensors");
-	for (uint32_t i = 0; i < description->n_inputs; i++)
-		fill_input(&description->inputs[i], i, &inputs[i]);
-	for (uint32_t i = 0; i < description->n_outputs; i++)
+static void run_once(const char *plugin, char *library, const char *path)
+{
+	const struct tensock_host host = make_host(library);
+	struct tensock_tensor outputs[TENSORS_MAX];
+	struct loaded loaded;
+
+	load(&host, plugin, path, &loaded);
+	for (uint32_t i = 0; i < loaded.n_outputs; i++)
 		outputs[i] = (struct tensock_tensor){ .index = i };
-	check(engine->run(loaded, 1, inputs, description->n_inputs, outputs, description->n_outputs,
-			  &error),
-	      &error);
+	run(&loaded, outputs);
+}
+
+/* Again and again, in processes that have nothing to do with each other. */
+
+static void write_all(int fd, const void *bytes, size_t n)
+{
+	while (n) {
+		ssize_t put = write(fd, bytes, n);
+
+		if (put <= 0)
+			die("pipe", strerror(errno));
+		bytes = (const char *)bytes + put;
+		n -= (size_t)put;
+	}
+}
+
+static void read_all(int fd, void *bytes, size_t n)
+{
+	while (n) {
+		ssize_t got = read(fd, bytes, n);
+
+		if (got <= 0)
+			die("loop", "a process has failed");
+		bytes = (char *)bytes + got;
+		n -= (size_t)got;
+	}
+}
+
+/* The outputs' memory is made by the first run, and used again. */
+static void run_first(struct loaded *loaded, struct tensock_tensor *outputs)
+{
+	for (uint32_t i = 0; i < loaded->n_outputs; i++)
+		outputs[i] = (struct tensock_tensor){ .index = i };
+	run(loaded, outputs);
+	for (uint32_t i = 0; i < loaded->n_outputs; i++) {
+		void *data = aligned_alloc(64, (outputs[i].bytes + 63) & ~UINT64_C(63));
+
+		if (!data)
+			die("output", strerror(ENOMEM));
+		if (outputs[i].release)
+			outputs[i].release(&outputs[i]);
+		outputs[i].data = data;
+		outputs[i].release = NULL;
+	}
+}
+
+/* Runs once all are warm, which start_fd's end tells; then says how long each run took. */
+static void run_for(double seconds, int start_fd, int out_fd, char **arguments)
+{
+	const struct tensock_host host = make_host(arguments[1]);
+	struct tensock_tensor outputs[TENSORS_MAX];
+	struct latencies latencies = { 0 };
+	uint64_t now_ns, end_ns, n;
+	struct loaded loaded;
+	char byte = '+';
+
+	load(&host, arguments[0], arguments[2], &loaded);
+	run_first(&loaded, outputs);
+	for (unsigned i = 0; i < warm_up(0); i++)
+		run(&loaded, outputs);
+	write_all(out_fd, &byte, 1);
+	while (read(start_fd, &byte, 1) > 0)
+		;
+	end_ns = bench_now_ns() + (uint64_t)(seconds * 1e9);
+	do {
+		uint64_t before_ns = bench_now_ns();
+
+		run(&loaded, outputs);
+		now_ns = bench_now_ns();
+		latencies_add(&latencies, now_ns - before_ns);
+	} while (now_ns < end_ns);
+	n = latencies.n;
+	write_all(out_fd, &n, sizeof(n));
+	write_all(out_fd, latencies.ns, n * sizeof(uint64_t));
+	exit(0);
+}
+
+static int start_process(double seconds, const int start[2], char **arguments)
+{
+	int ends[2];
+	pid_t child;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		die("pipe2", strerror(errno));
+	child = fork();
+	if (child < 0)
+		die("fork", strerror(errno));
+	if (child == 0) {
+		close(start[1]);
+		close(ends[0]);
+		run_for(seconds, start[0], ends[1], arguments);
+	}
+	close(ends[1]);
+	return ends[0];
+}
+
+static void loop(double seconds, unsigned n, char **arguments)
+{
+	struct latencies all = { 0 };
+	uint64_t began_ns, count, ns;
+	int start[2], fds[PROCESSES_MAX];
+	char byte;
+
+	if (n < 1 || n > PROCESSES_MAX || pipe2(start, O_CLOEXEC) < 0)
+		die("loop", "1 to 64 processes");
+	for (unsigned i = 0; i < n; i++)
+		fds[i] = start_process(seconds, start, arguments);
+	for (unsigned i = 0; i < n; i++)
+		read_all(fds[i], &byte, 1);
+	began_ns = bench_now_ns();
+	close(start[1]);
+	for (unsigned i = 0; i < n; i++) {
+		read_all(fds[i], &count, sizeof(count));
+		while (count--) {
+			read_all(fds[i], &ns, sizeof(ns));
+			latencies_add(&all, ns);
+		}
+		close(fds[i]);
+	}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	latencies_print(&all, bench_now_ns() - began_ns);
 }
 
 static double now_ms(void)
@@ -183,8 +350,15 @@ int main(int argc, char **argv)
 		run_once(argv[2], argv[3], argv[4]);
 		return write(STDOUT_FILENO, "+", 1) == 1 ? 0 : 1;
 	}
+	if (argc == 8 && strcmp(argv[1], "--loop") == 0) {
+		shape = argv[4];
+		loop(strtod(argv[2], NULL), (unsigned)strtoul(argv[3], NULL, 10), argv + 5);
+		return 0;
+	}
 	if (argc != 5) {
-		fputs("usage: engine_alone ROUNDS PLUGIN LIBRARY MODEL\n", stderr);
+		fputs("usage: engine_alone ROUNDS PLUGIN LIBRARY MODEL\n"
+		      "       engine_alone --loop SECONDS PROCESSES SHAPE PLUGIN LIBRARY MODEL\n",
+		      stderr);
 		return 2;
 	}
 	for (long rounds = strtol(argv[1], NULL, 10); rounds > 0; rounds--)

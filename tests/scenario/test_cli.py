@@ -377,7 +377,8 @@ def test_completion(onnx, model):
     environment = {"PATH": f"{BUILD}:/usr/bin:/bin", "TENSOCK_HOST": f"unix:{onnx.local}"}
     tensock(onnx.local, "push", model, "--name", "two", "--version", "1")
     assert complete("b", environment=environment) == ["bench"]
-    assert complete("--host", "unix:x", "d", environment=environment) == ["doctor"]
+    assert complete("--host", "unix:x", "do", environment=environment) == ["doctor"]
+    assert complete("attach", "web", "--vh", environment=environment) == ["--vhost-socket"]
     assert complete("run", "--to", environment=environment) == ["--tolerance"]
     assert complete("rm", "", environment=environment) == ["two"]
     assert complete("rm", "--un", environment=environment) == ["--unload-only"]

@@ -24,13 +24,13 @@ LAYERS = {
     "src/wire": ["base/", "tensor/", "wire/"],
     "src/client": ["base/", "tensor/", "wire/", "client/"],
     # The command line is a user of <tensock/tensock.h> as any other.
-    "src/cli": ["base/", "tensor/", "cli/"],
+    "src/cli": ["base/", "tensor/", "wire/operator.h", "cli/"],
     # A stream is what these two have to do with each other, and all they know of the front.
     "src/front/vhost": ["base/", "tensor/", "channel/", "front/vhost/", "front/stream.h"],
     "src/front/protocol": ["base/", "tensor/", "channel/", "wire/", "front/protocol/", "front/stream.h"],
     "src/front": ["base/", "tensor/", "channel/", "wire/", "front/"],
     "src/worker": ["base/", "tensor/", "channel/", "worker/"],
-    "src/supervisor": ["base/", "tensor/", "channel/", "supervisor/"],
+    "src/supervisor": ["base/", "tensor/", "channel/", "wire/operator.h", "supervisor/"],
     # An engine links to nothing of ours: its own folder, and <tensock/...>.
     "src/engines": ["engines/"],
 }

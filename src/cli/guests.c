@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/guests.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/control.h"
+#include "cli/json.h"
+#include "cli/text.h"
+
+static const char help[] =
+	"usage: tensock guests\n"
+	"\n"
+	"On the host: the running tensockd and all guests that it knows of.  FRONT is the process that\n"
+	"serves a guest: '-' where nothing of it is open.\n"
+	"\n"
+	"  --control PATH       tensockd's control socket; else $TENSOCK_CONTROL, else the one that is\n"
+	"                       there of $XDG_RUNTIME_DIR/tensock/ and /run/tensock/control.sock\n"
+	"  --json               print one JSON document\n";
+
+/* More than tensockd has: what says so is none. */
+#define GUESTS_MAX 65536u
+
+void guest_keep(void *user, const struct operator_answer *answer)
+{
+	if (answer->type == OPERATOR_GUEST)
+		*(struct operator_answer *)user = *answer;
+}
+
+static const char *kind_of(const struct operator_answer *guest)
+{
+	if (guest->ways & OPERATOR_HAS_DEVICE)
+		return guest->ways & OPERATOR_HAS_VMM ? "device, VM running" : "device";
+	return guest->ways & OPERATOR_HAS_HYBRID ? "hybrid" : "connection";
+}
+
+static void write_json(struct json *json, const struct operator_answer *guest)
+{
+	json_object(json);
+	json_key(json, "name");
+	json_string(json, guest->name);
+	json_key(json, "device");
+	json_bool(json, guest->ways & OPERATOR_HAS_DEVICE);
+	json_key(json, "hybrid");
+	json_bool(json, guest->ways & OPERATOR_HAS_HYBRID);
+	json_key(json, "attached");
+	json_bool(json, guest->ways & OPERATOR_IS_ATTACHED);
+	json_key(json, "vmm");
+	json_bool(json, guest->ways & OPERATOR_HAS_VMM);
+	json_key(json, "cid");
+	if (guest->cid)
+		json_uint(json, guest->cid);
+	else
+		json_null(json);
+	json_key(json, "front");
+	if (guest->pid)
+		json_uint(json, guest->pid);
+	else
+		json_null(json);
+	json_key(json, "socket");
+	if (guest->text[0])
+		json_string(json, guest->text);
+	else
+		json_null(json);
+	json_end_object(json);
+}
+
+void guest_print_json(const struct operator_answer *guest)
+{
+	struct json json = json_of(stdout);
+
+	write_json(&json, guest);
+}
+
+void guest_print_attached(const struct operator_answer *guest)
+{
+	if (!(guest->ways & OPERATOR_HAS_DEVICE)) {
+		text_print(stdout, guest->name);
+		fputs(": tensockd listens on ", stdout);
+		text_print(stdout, guest->text);
+		putchar('\n');
+		return;
+	}
+	text_print(stdout, guest->name);
+	printf(" has the cid %" PRIu32 ".  QEMU, with memory that is shared, takes:\n"
+	       "  -chardev socket,id=vsock0,path=",
+	       guest->cid);
+	text_print(stdout, guest->text);
+	fputs(" -device vhost-user-vsock-pci,chardev=vsock0\n", stdout);
+}
+
+/* tensock guests */
+
+/* What has been answered: in the order in which it came. */
+struct listing {
+	struct operator_answer daemon;
+	struct operator_answer *guests;
+	size_t n;
+	bool is_lost; /* there is no room for more */
+};
+
+static void take_answer(void *user, const struct operator_answer *answer)
+{
+	struct listing *listing = user;
+	struct operator_answer *guests;
+
+	if (answer->type == OPERATOR_DAEMON)
+		listing->daemon = *answer;
+	if (answer->type != OPERATOR_GUEST)
+		return;
+	guests = listing->n < GUESTS_MAX
+			 ? reallocarray(listing->guests, listing->n + 1, sizeof(*guests))
+			 : NULL;
+	if (!guests) {
+		listing->is_lost = true;
+		return;
+	}
+	listing->guests = guests;
+	guests[listing->n++] = *answer;
+}
+
+static void print(const struct listing *listing)
+{
+	char up[TEXT_QUANTITY_BYTES];
+
+	fputs("tensockd ", stdout);
+	text_print(stdout, listing->daemon.text);
+	printf(", pid %" PRIu32 ", up %s, %zu guest%s\n", listing->daemon.pid,
+	       text_duration(listing->daemon.uptime_ms * 1000000u, up), listing->n,
+	       listing->n == 1 ? "" : "s");
+	if (listing->n)
+		printf("%-20s %10s %8s  %-18s  %s\n", "NAME", "CID", "FRONT", "BY", "SOCKET");
+	for (size_t i = 0; i < listing->n; i++) {
+		const struct operator_answer *guest = &listing->guests[i];
+		char cid[16] = "-", pid[16] = "-";
+
+		if (guest->cid)
+			snprintf(cid, sizeof(cid), "%" PRIu32, guest->cid);
+		if (guest->pid)
+			snprintf(pid, sizeof(pid), "%" PRIu32, guest->pid);
+		/* No name of a guest has a character that a terminal would not show as it is. */
+		printf("%-20s %10s %8s  %-18s  ", guest->name, cid, pid, kind_of(guest));
+		text_print(stdout, guest->text[0] ? guest->text : "-");
+		putchar('\n');
+	}
+}
+
+static void print_json(const struct listing *listing)
+{
+	struct json json = json_of(stdout);
+
+	json_object(&json);
+	json_key(&json, "version");
+	json_string(&json, listing->daemon.text);
+	json_key(&json, "pid");
+	json_uint(&json, listing->daemon.pid);
+	json_key(&json, "uptime_ms");
+	json_uint(&json, listing->daemon.uptime_ms);
+	json_key(&json, "guests");
+	json_array(&json);
+	for (size_t i = 0; i < listing->n; i++)
+		write_json(&json, &listing->guests[i]);
+	json_end_array(&json);
+	json_end_object(&json);
+}
+
+static int ask(const char *control, struct listing *ret, struct tensock_error *reterr)
+{
+	static const uint32_t types[] = { OPERATOR_STATE, OPERATOR_LIST };
+	_cleanup_close_ int fd = -1;
+	int r = control_connect(control, &fd, reterr);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(types) && r == 0; i++) {
+		struct operator_request request = { .type = types[i] };
+
+		r = control_ask(fd, &request, CONTROL_TIMEOUT_MS, take_answer, ret, reterr);
+	}
+	return r;
+}
+
+enum {
+	CONTROL = 1
+};
+
+static const struct arg_option options[] = {
+	{ "control", '\0', true, CONTROL },
+	CLI_OPTIONS_END,
+};
+
+static void guests_run(struct cli *cli, struct args *args)
+{
+	struct tensock_error error = { .status = TENSOCK_OUT_OF_MEMORY,
+				       .message = "not enough memory" };
+	const char *value, *control = NULL;
+	struct listing listing = { 0 };
+	int id;
+
+	while ((id = cli_next(cli, args, options, &value)) != ARG_END) {
+		if (id == CLI_STOP)
+			return;
+		if (id == ARG_WORD) {
+			cli_usage(cli, "'%.80s' is too much", value);
+			return;
+		}
+		control = value;
+	}
+	if (ask(control, &listing, &error) < 0 || listing.is_lost)
+		cli_fail(cli, &error);
+	else if (cli->json)
+		print_json(&listing);
+	else
+		print(&listing);
+	free(listing.guests);
+}
+
+const struct cli_command cli_guests = {
+	.name = "guests",
+	.summary = "on the host: the running tensockd and its guests",
+	.help = help,
+	.run = guests_run,
+};
