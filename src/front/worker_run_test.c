@@ -340,6 +340,40 @@ static void test_cancel(void **state)
 	rig_done(&rig);
 }
 
+/* However many buffers are in use elsewhere, a worker knows no more than it can map. */
+static void test_known_buffers_are_bounded(void **state)
+{
+	enum {
+		N = 300
+	};
+	struct front_start limits = rig_limits();
+	struct probe *probes = calloc(N, sizeof(*probes));
+	struct rig_worker *worker = NULL;
+	unsigned n_known = 0;
+	struct rig rig;
+
+	(void)state;
+	limits.memory_bytes_max = UINT64_C(64) << 20;
+	rig_init(&rig, &limits);
+	for (unsigned i = 0; i < N; i++) {
+		probes[i] = probe_for(&rig);
+		probes[i].takes_outputs = true;
+		submit(&probes[i], "model");
+		if (i == 0)
+			worker = rig_worker_with(&rig, "model");
+		run_ok(&probes[i], worker);
+	}
+	for (unsigned i = 0; i < RIG_BUFFERS_MAX; i++)
+		n_known += worker->buffers[i].map.addr != NULL;
+	assert_in_range(n_known, 150, 200);
+	for (unsigned i = 0; i < N; i++)
+		put(&probes[i]);
+	assert_int_equal(rig.guest->workers->buffers.n_idle, BUFFER_POOL_IDLE_MAX);
+	free(probes);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 /* Many at one worker: `rig`, its worker, and n requests of one model, of which some are started. */
 struct many {
 	struct rig rig;
@@ -739,6 +773,7 @@ int main(void)
 		TSK_TEST(test_input_too_small),
 		TSK_TEST(test_input_survives_a_death),
 		TSK_TEST(test_cancel),
+		TSK_TEST(test_known_buffers_are_bounded),
 		TSK_TEST(test_line),
 		TSK_TEST(test_death_in_the_line),
 		TSK_TEST(test_death_of_an_idler),
