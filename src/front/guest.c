@@ -154,7 +154,7 @@ static int open_all(struct guest *guest)
 	if (r == 0)
 		r = open_models(guest);
 	if (r == 0)
-		r = socket_carriers_new(guest->loop, &service, &guest->carriers);
+		r = socket_carriers_new(guest->loop, &service, &guest->account, &guest->carriers);
 	if (r == 0)
 		r = open_device(guest);
 	if (r == 0)

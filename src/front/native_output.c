@@ -227,18 +227,61 @@ static void begin_frame(struct native_answer *a)
 	a->payload_left -= a->frame_left;
 }
 
-static size_t answer_bytes(const struct native_answer *a, const void **ret_buf)
+/* Pieces that go out in one call. */
+struct gathered {
+	struct iovec *iov;
+	unsigned n, max;
+};
+
+static void add_piece(struct gathered *g, const void *bytes, size_t len)
+{
+	g->iov[g->n].iov_base = (void *)(uintptr_t)bytes;
+	g->iov[g->n++].iov_len = len;
+}
+
+/* So much payload from this piece on, and how much is left for another call. */
+static uint64_t add_payload(struct gathered *g, const struct native_piece **piece, uint64_t *done,
+			    uint64_t left)
+{
+	while (left && g->n < g->max) {
+		uint64_t len = (*piece)->len - *done;
+
+		if (len > left)
+			len = left;
+		add_piece(g, (const unsigned char *)(*piece)->bytes + *done, (size_t)len);
+		left -= len;
+		*done += len;
+		if (*done == (*piece)->len) {
+			++*piece;
+			*done = 0;
+		}
+	}
+	return left;
+}
+
+/*
+ * The frame that is being sent, and where nothing else waits for its turn those that follow it: a
+ * call for each would wake the peer for each.
+ */
+static void gather_answer(struct native_output *o, const struct native_answer *a,
+			  struct gathered *g, bool is_alone)
 {
 	const struct native_piece *piece = &a->pieces[a->piece];
-	uint64_t left;
+	uint64_t done = a->piece_done, after = a->payload_left;
 
-	if (a->plain_left) {
-		*ret_buf = a->plain;
-		return a->plain_left;
+	if (a->plain_left)
+		add_piece(g, a->plain, a->plain_left);
+	if (add_payload(g, &piece, &done, a->frame_left) || !is_alone)
+		return;
+	for (unsigned i = 0; i < NATIVE_AHEAD_MAX && after && g->max - g->n >= 2; i++) {
+		uint64_t frame = after < WIRE_BODY_MAX ? after : WIRE_BODY_MAX;
+
+		write_header(o->ahead[i], WIRE_CHUNK, a->id, frame);
+		add_piece(g, o->ahead[i], WIRE_HEADER_BYTES);
+		after -= frame;
+		if (add_payload(g, &piece, &done, frame))
+			return;
 	}
-	left = piece->len - a->piece_done;
-	*ret_buf = (const unsigned char *)piece->bytes + a->piece_done;
-	return (size_t)(left < a->frame_left ? left : a->frame_left);
 }
 
 /* Whose turn it is: the block's, unless it had the last one and an answer waits. */
@@ -255,18 +298,30 @@ static void choose(struct native_output *o)
 		begin_frame(o->current);
 }
 
-size_t native_output_bytes(struct native_output *output, const void **ret_buf)
+unsigned native_output_gather(struct native_output *output, struct iovec *iov, unsigned max)
 {
 	struct native_output *o = output;
+	struct gathered g = { .iov = iov, .max = max };
 
 	if (o->has_failed)
 		return 0;
 	if (!o->current && o->start == o->turn_end)
 		choose(o);
 	if (o->current)
-		return answer_bytes(o->current, ret_buf);
-	*ret_buf = o->block + o->start;
-	return o->turn_end - o->start;
+		gather_answer(o, o->current, &g, o->n_answers == 1 && o->start == o->end);
+	else if (o->turn_end > o->start)
+		add_piece(&g, o->block + o->start, o->turn_end - o->start);
+	return g.n;
+}
+
+size_t native_output_bytes(struct native_output *output, const void **ret_buf)
+{
+	struct iovec iov;
+
+	if (native_output_gather(output, &iov, 1) == 0)
+		return 0;
+	*ret_buf = iov.iov_base;
+	return iov.iov_len;
 }
 
 static void end_frame(struct native_output *o, struct native_answer *a)
@@ -280,35 +335,56 @@ static void end_frame(struct native_output *o, struct native_answer *a)
 	TAILQ_INSERT_TAIL(&o->answers, a, entry);
 }
 
-static void answer_sent(struct native_output *o, struct native_answer *a, size_t n)
+static void payload_sent(struct native_answer *a, uint64_t n)
 {
-	if (a->plain_left) {
-		a->plain += n;
-		a->plain_left -= n;
-	} else {
-		a->piece_done += n;
-		a->frame_left -= n;
-		if (a->piece_done == a->pieces[a->piece].len) {
-			a->piece++;
-			a->piece_done = 0;
+	a->frame_left -= n;
+	while (n) {
+		uint64_t left = a->pieces[a->piece].len - a->piece_done;
+
+		if (n < left) {
+			a->piece_done += n;
+			return;
 		}
+		n -= left;
+		a->piece++;
+		a->piece_done = 0;
 	}
+}
+
+/* Returns how many of the n bytes belong to the frame. */
+static size_t frame_sent(struct native_output *o, struct native_answer *a, size_t n)
+{
+	size_t plain = n < a->plain_left ? n : a->plain_left;
+	size_t payload = n - plain < a->frame_left ? n - plain : (size_t)a->frame_left;
+
+	a->plain += plain;
+	a->plain_left -= plain;
+	payload_sent(a, payload);
 	if (!a->plain_left && !a->frame_left)
 		end_frame(o, a);
+	return plain + payload;
+}
+
+static size_t block_sent(struct native_output *o, size_t n)
+{
+	if (n > o->turn_end - o->start)
+		n = o->turn_end - o->start;
+	o->start += n;
+	if (o->start == o->end)
+		o->start = o->end = o->turn_end = 0;
+	return n;
 }
 
 void native_output_sent(struct native_output *output, size_t n)
 {
 	struct native_output *o = output;
 
-	if (o->current) {
-		answer_sent(o, o->current, n);
-		return;
+	/* Turns are taken here as they were when this was gathered: nothing has come in between. */
+	while (n) {
+		if (!o->current && o->start == o->turn_end)
+			choose(o);
+		n -= o->current ? frame_sent(o, o->current, n) : block_sent(o, n);
 	}
-	assert(n <= o->turn_end - o->start);
-	o->start += n;
-	if (o->start == o->end)
-		o->start = o->end = o->turn_end = 0;
 }
 
 bool native_output_is_empty(const struct native_output *output)

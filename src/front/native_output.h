@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
+#include <sys/uio.h>
 
 #include "base/bytes.h"
 #include "base/cleanup.h"
@@ -29,6 +30,8 @@
 /* Nothing more is asked for while so many bytes or answers wait outside of the block. */
 #define NATIVE_PRIVATE_MAX 65536u
 #define NATIVE_ANSWERS_MAX 64u
+/* Frames behind another that go out in one call with it, where nothing else waits. */
+#define NATIVE_AHEAD_MAX 4u
 
 struct native_answer;
 
@@ -42,6 +45,7 @@ struct native_output {
 	unsigned n_answers;
 	size_t private_bytes;
 	struct native_answer *current; /* in the middle of a frame; first of answers */
+	unsigned char ahead[NATIVE_AHEAD_MAX][WIRE_HEADER_BYTES]; /* of frames that may follow it */
 	bool has_failed; /* there was no memory for an answer: nothing more is right */
 };
 
@@ -64,8 +68,12 @@ int native_output_result(struct native_output *output, uint32_t id,
 			 const struct native_result *result, const struct run_tensor *tensors,
 			 const void *region, struct buffer **buffer) _nodiscard_;
 
-/* Bytes to be sent, and that the first n of them have been. */
+/*
+ * Bytes to be sent; the same in up to max pieces; and that the first n of what either of them gave
+ * last have been.
+ */
 size_t native_output_bytes(struct native_output *output, const void **ret_buf);
+unsigned native_output_gather(struct native_output *output, struct iovec *iov, unsigned max);
 void native_output_sent(struct native_output *output, size_t n);
 
 bool native_output_is_empty(const struct native_output *output);

@@ -87,7 +87,7 @@ static void remove_call(struct native_call *call, bool is_unwanted)
 	native_call_set_receiving(call, false);
 	if (s->receiver == call) {
 		s->receiver = NULL;
-		native_place(&s->decoder, NULL);
+		native_place(&s->decoder, NULL, 0);
 	}
 	TAILQ_REMOVE(&s->calls, call, entry);
 	s->n_calls--;
@@ -423,16 +423,18 @@ static void on_message(struct native_session *s)
 static void begin_payload(struct native_session *s)
 {
 	struct native_call *call = find_call(s, s->decoder.header.id);
+	uint64_t awaited;
 	void *room;
 
 	if (!call || !call->is_receiving || !s->decoder.left)
 		return;
-	if (s->decoder.left > call->ops->room(call, &room)) {
+	awaited = call->ops->room(call, &room);
+	if (s->decoder.left > awaited) {
 		break_rules(s, "more bytes than were announced");
 		return;
 	}
 	s->receiver = call;
-	native_place(&s->decoder, room);
+	native_place(&s->decoder, room, awaited - s->decoder.left);
 }
 
 static void on_payload(struct native_session *s)
@@ -546,6 +548,13 @@ static size_t native_session_window(void *stream, void **ret_buf)
 	return is_deaf(s) || s->has_ended ? 0 : native_window(&s->decoder, ret_buf);
 }
 
+static unsigned native_session_scatter(void *stream, struct iovec *iov)
+{
+	struct native_session *s = stream;
+
+	return is_deaf(s) || s->has_ended ? 0 : native_scatter(&s->decoder, iov);
+}
+
 static void native_session_received(void *stream, size_t n)
 {
 	struct native_session *s = stream;
@@ -571,6 +580,13 @@ static size_t native_session_output(void *stream, const void **ret_buf)
 	struct native_session *s = stream;
 
 	return s->is_over ? 0 : native_output_bytes(&s->output, ret_buf);
+}
+
+static unsigned native_gather(void *stream, struct iovec *iov, unsigned max)
+{
+	struct native_session *s = stream;
+
+	return s->is_over ? 0 : native_output_gather(&s->output, iov, max);
 }
 
 static void native_session_sent(void *stream, size_t n)
@@ -631,9 +647,11 @@ static void native_stop(void *stream)
 
 static const struct stream_ops native_stream_ops = {
 	.window = native_session_window,
+	.scatter = native_session_scatter,
 	.received = native_session_received,
 	.ended = native_ended,
 	.output = native_session_output,
+	.gather = native_gather,
 	.sent = native_session_sent,
 	.finished = native_finished,
 	.close = native_close,

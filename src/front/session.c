@@ -77,6 +77,16 @@ static size_t session_window(void *stream, void **ret_buf)
 	return session->is_over ? 0 : sizeof(session->first) - session->n_first;
 }
 
+static unsigned session_scatter(void *stream, struct iovec *iov)
+{
+	struct session *session = stream;
+
+	if (session->protocol && session->protocol->stream->scatter)
+		return session->protocol->stream->scatter(session->stream, iov);
+	iov->iov_len = session_window(stream, &iov->iov_base);
+	return iov->iov_len > 0;
+}
+
 static const struct protocol *find_protocol(const unsigned char *first)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
@@ -159,6 +169,18 @@ static size_t session_output(void *stream, const void **ret_buf)
 	return session->protocol ? session->protocol->stream->output(session->stream, ret_buf) : 0;
 }
 
+static unsigned session_gather(void *stream, struct iovec *iov, unsigned max)
+{
+	struct session *session = stream;
+	const void *bytes;
+
+	if (session->protocol && session->protocol->stream->gather)
+		return session->protocol->stream->gather(session->stream, iov, max);
+	iov->iov_len = session_output(stream, &bytes);
+	iov->iov_base = (void *)(uintptr_t)bytes;
+	return iov->iov_len > 0;
+}
+
 static void session_sent(void *stream, size_t n)
 {
 	struct session *session = stream;
@@ -221,9 +243,11 @@ static void *session_open(void *context, struct stream_host *host)
 
 static const struct stream_ops session_ops = {
 	.window = session_window,
+	.scatter = session_scatter,
 	.received = session_received,
 	.ended = session_ended,
 	.output = session_output,
+	.gather = session_gather,
 	.sent = session_sent,
 	.finished = session_finished,
 	.close = session_close,

@@ -11,6 +11,14 @@
 
 /* What one socket may move in one turn of the loop, each way, before the others have theirs. */
 #define TURN_BYTES ((size_t)1 << 20)
+#define PIECES_MAX 16u /* of one call */
+
+/*
+ * The send buffer of a Unix socket whose answers do not fit the usual one: the peer is woken once for
+ * an answer, not for each piece of it.  The kernel takes twice as much for what it keeps beside.
+ */
+#define SEND_BUFFER_BYTES ((size_t)512 << 10)
+#define SEND_BUFFER_MEMORY (2 * (uint64_t)SEND_BUFFER_BYTES)
 
 struct socket_carrier {
 	struct stream_host host; /* first: a host is its carrier */
@@ -24,11 +32,14 @@ struct socket_carrier {
 	bool is_woken;
 	bool has_ended;    /* the peer sends no more, and the stream knows */
 	bool is_half_shut; /* so it seems, while the stream wants no bytes */
+	bool is_full;      /* its send buffer was once; and it may then have got a larger one: */
+	uint64_t memory;   /* of the guest's, for that */
 };
 
 struct socket_carriers {
 	uv_loop_t *loop;
 	struct stream_service service;
+	struct account *account;
 	uv_idle_t *idle; /* active while woken is not empty */
 	TAILQ_HEAD(carrier_list, socket_carrier) list;
 	TAILQ_HEAD(woken_list, socket_carrier) woken;
@@ -45,6 +56,7 @@ static void carrier_free(struct socket_carrier *c)
 	all->n--;
 	handle_free(c->poll);
 	tsk_close(c->fd);
+	account_give(all->account, c->memory);
 	if (c->stream)
 		all->service.ops->close(c->stream);
 	free(c);
@@ -63,20 +75,44 @@ static int look_whether_gone(struct socket_carrier *c)
 	return 0;
 }
 
+/* Room for the next bytes; how much it is: at most a turn's and one buffer. */
+static size_t scatter(const struct socket_carrier *c, struct iovec iov[STREAM_SCATTER_MAX],
+		      unsigned *ret_n)
+{
+	const struct stream_ops *ops = c->carriers->service.ops;
+	size_t room = 0;
+
+	if (ops->scatter) {
+		*ret_n = ops->scatter(c->stream, iov);
+	} else {
+		iov->iov_len = ops->window(c->stream, &iov->iov_base);
+		*ret_n = iov->iov_len > 0;
+	}
+	if (*ret_n && iov[0].iov_len > TURN_BYTES) {
+		iov[0].iov_len = TURN_BYTES;
+		*ret_n = 1;
+	}
+	for (unsigned i = 0; i < *ret_n; i++)
+		room += iov[i].iov_len;
+	return room;
+}
+
 /* 0, or -errno when the connection is broken. */
 static int receive(struct socket_carrier *c)
 {
 	const struct stream_ops *ops = c->carriers->service.ops;
-	size_t budget = TURN_BYTES;
+	size_t done = 0;
 
-	while (budget && !c->has_ended) {
-		void *buf;
-		size_t room = ops->window(c->stream, &buf);
+	while (done < TURN_BYTES && !c->has_ended) {
+		struct iovec iov[STREAM_SCATTER_MAX];
+		unsigned n_pieces;
+		size_t room = scatter(c, iov, &n_pieces);
+		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n_pieces };
 		ssize_t n;
 
 		if (room == 0)
 			return 0;
-		n = recv(c->fd, buf, room < budget ? room : budget, MSG_DONTWAIT);
+		n = recvmsg(c->fd, &msg, MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -87,31 +123,66 @@ static int receive(struct socket_carrier *c)
 			return look_whether_gone(c);
 		}
 		ops->received(c->stream, (size_t)n);
-		budget -= (size_t)n;
+		/* There was no more, and to ask costs a call. */
+		if ((size_t)n < room)
+			return 0;
+		done += (size_t)n;
 	}
 	return 0;
+}
+
+static unsigned gather(const struct socket_carrier *c, struct iovec iov[PIECES_MAX])
+{
+	const struct stream_ops *ops = c->carriers->service.ops;
+	const void *bytes;
+
+	if (ops->gather)
+		return ops->gather(c->stream, iov, PIECES_MAX);
+	iov->iov_len = ops->output(c->stream, &bytes);
+	iov->iov_base = (void *)(uintptr_t)bytes;
+	return iov->iov_len > 0;
+}
+
+/* Once, where there is memory to spare.  Whether there may be room now. */
+static bool widen(struct socket_carrier *c)
+{
+	struct account *account = c->carriers->account;
+	int bytes = (int)SEND_BUFFER_BYTES, domain = 0;
+	socklen_t len = sizeof(domain);
+
+	if (c->is_full)
+		return false;
+	c->is_full = true;
+	if (getsockopt(c->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_UNIX ||
+	    account->max_bytes - account->used_bytes < SEND_BUFFER_MEMORY ||
+	    account_take(account, SEND_BUFFER_MEMORY) < 0)
+		return false;
+	c->memory = SEND_BUFFER_MEMORY;
+	return setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) == 0;
 }
 
 /* 0, or -errno when the connection is broken. */
 static int transmit(struct socket_carrier *c)
 {
 	const struct stream_ops *ops = c->carriers->service.ops;
-	size_t budget = TURN_BYTES;
+	size_t done = 0;
 
-	while (budget) {
-		const void *buf;
-		size_t len = ops->output(c->stream, &buf);
+	while (done < TURN_BYTES) {
+		struct iovec iov[PIECES_MAX];
+		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = gather(c, iov) };
 		ssize_t n;
 
-		if (len == 0)
+		if (msg.msg_iovlen == 0)
 			return 0;
-		n = send(c->fd, buf, len < budget ? len : budget, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = sendmsg(c->fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN && widen(c))
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? 0 : -errno;
 		ops->sent(c->stream, (size_t)n);
-		budget -= (size_t)n;
+		done += (size_t)n;
 	}
 	return 0;
 }
@@ -161,12 +232,11 @@ static void watch(struct socket_carrier *c)
 		uv_poll_stop(c->poll);
 }
 
-/* Moves what can be moved.  May free c. */
-static void turn(struct socket_carrier *c)
+/* Sends what can be sent, and ends what has ended: r is what has become of it so far.  May free c. */
+static void end_turn(struct socket_carrier *c, int r)
 {
 	const struct stream_ops *ops = c->carriers->service.ops;
 	const void *out;
-	int r = receive(c);
 
 	if (r == 0)
 		r = transmit(c);
@@ -193,7 +263,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		carrier_free(c);
 		return;
 	}
-	turn(c);
+	end_turn(c, receive(c));
 }
 
 static void on_woken(uv_idle_t *idle)
@@ -207,7 +277,8 @@ static void on_woken(uv_idle_t *idle)
 
 		TAILQ_REMOVE(&all->woken, c, woken_entry);
 		c->is_woken = false;
-		turn(c);
+		/* Bytes that it may want now wake us by themselves. */
+		end_turn(c, 0);
 		if (is_last)
 			break;
 	}
@@ -228,13 +299,13 @@ static void wake(struct stream_host *host)
 }
 
 int socket_carriers_new(uv_loop_t *loop, const struct stream_service *service,
-			struct socket_carriers **ret)
+			struct account *account, struct socket_carriers **ret)
 {
 	struct socket_carriers *all = calloc(1, sizeof(*all));
 
 	if (!all)
 		return -ENOMEM;
-	*all = (struct socket_carriers){ .loop = loop, .service = *service };
+	*all = (struct socket_carriers){ .loop = loop, .service = *service, .account = account };
 	TAILQ_INIT(&all->list);
 	TAILQ_INIT(&all->woken);
 	all->idle = handle_idle_new(loop, all);

@@ -6,12 +6,14 @@
 #include <uv.h>
 
 #include "base/cleanup.h"
+#include "front/account.h"
 #include "front/stream.h"
 
 struct socket_carriers;
 
+/* Large send buffers are taken from the account, which must outlive it as the loop. */
 int socket_carriers_new(uv_loop_t *loop, const struct stream_service *service,
-			struct socket_carriers **ret) _nodiscard_;
+			struct account *account, struct socket_carriers **ret) _nodiscard_;
 
 /* Closes all. */
 void socket_carriers_free(struct socket_carriers *carriers);

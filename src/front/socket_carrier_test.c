@@ -104,6 +104,7 @@ static const struct stream_ops echo_ops = {
 
 struct fixture {
 	uv_loop_t loop;
+	struct account account; /* of nothing, unless a test says otherwise */
 	struct socket_carriers *carriers;
 };
 
@@ -112,10 +113,11 @@ static void begin(struct fixture *f, size_t window, size_t chunk)
 	const struct stream_service service = { .ops = &echo_ops, .open = echo_open };
 
 	memset(&next, 0, sizeof(next));
+	f->account = (struct account){ 0 };
 	next.window = window;
 	next.chunk = chunk;
 	assert_int_equal(uv_loop_init(&f->loop), 0);
-	assert_int_equal(socket_carriers_new(&f->loop, &service, &f->carriers), 0);
+	assert_int_equal(socket_carriers_new(&f->loop, &service, &f->account, &f->carriers), 0);
 }
 
 static void end(struct fixture *f)
@@ -235,27 +237,62 @@ static void test_gone_or_half_shut(void **state)
 	end(&f);
 }
 
+/* Writes until nothing more is taken; how much it was. */
+static size_t fill(struct fixture *f, int fd)
+{
+	char bytes[4096] = "";
+	size_t sent = 0;
+
+	for (int blocked = 0; blocked < 100; blocked++) {
+		ssize_t n = send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		blocked = n > 0 ? 0 : blocked;
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	}
+	return sent;
+}
+
 /* A peer that never reads: the stream's own buffer is all that it fills. */
 static void test_peer_never_reads(void **state)
 {
 	struct fixture f;
-	char bytes[4096] = "";
-	int fd, blocked = 0;
-	size_t sent = 0;
+	int fd;
 
 	(void)state;
 	begin(&f, 1 << 18, 1 << 18);
 	fd = connect_one(&f);
-	while (blocked < 100) {
-		ssize_t n = send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL);
-
-		sent += n > 0 ? (size_t)n : 0;
-		blocked = n > 0 ? 0 : blocked + 1;
-		uv_run(&f.loop, UV_RUN_NOWAIT);
-	}
-	assert_true(sent < 4 << 20);
+	assert_true(fill(&f, fd) < 4 << 20);
 	assert_int_equal(socket_carriers_count(f.carriers), 1);
 	close(fd);
+	end(&f);
+}
+
+/* The larger send buffer of a connection that needs it is the guest's memory, once, and comes back. */
+static void test_send_buffer(void **state)
+{
+	const uint64_t memory = 1 << 20;
+	size_t usual, wide;
+	struct fixture f;
+	int fds[2];
+
+	(void)state;
+	begin(&f, 1 << 18, 1 << 18);
+	f.account.max_bytes = 2 * memory - 1;
+	fds[0] = connect_one(&f);
+	exchange(&f, fds[0], 50000);
+	assert_int_equal(f.account.used_bytes, 0);
+	wide = fill(&f, fds[0]);
+	assert_int_equal(f.account.used_bytes, memory);
+	fds[1] = connect_one(&f);
+	usual = fill(&f, fds[1]);
+	assert_int_equal(f.account.used_bytes, memory);
+	assert_true(wide > usual + 200000);
+	close(fds[0]);
+	close(fds[1]);
+	while (socket_carriers_count(f.carriers))
+		uv_run(&f.loop, UV_RUN_NOWAIT);
+	assert_int_equal(f.account.used_bytes, 0);
 	end(&f);
 }
 
@@ -301,6 +338,7 @@ int main(void)
 		TSK_TEST(test_back_pressure),
 		TSK_TEST(test_gone_or_half_shut),
 		TSK_TEST(test_peer_never_reads),
+		TSK_TEST(test_send_buffer),
 		TSK_TEST(test_refused),
 		TSK_TEST(test_turns),
 	};

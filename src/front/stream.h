@@ -13,6 +13,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/uio.h>
+
+#define STREAM_SCATTER_MAX 2u
 
 struct stream_host {
 	void (*wake)(struct stream_host *host);
@@ -22,7 +25,13 @@ struct stream_ops {
 	/* Room for the next bytes from the peer, at *ret_buf; 0 while the stream wants none. */
 	size_t (*window)(void *stream, void **ret_buf);
 
-	/* n bytes, 1 to window(), now stand at the window's start. */
+	/*
+	 * Optional.  The same as pieces that can be filled in one call, at most STREAM_SCATTER_MAX: the
+	 * first is window()'s.  How many.
+	 */
+	unsigned (*scatter)(void *stream, struct iovec *iov);
+
+	/* n bytes, 1 to window() or to the sum of scatter()'s, now stand there. */
 	void (*received)(void *stream, size_t n);
 
 	/* The peer sends no more.  Once. */
@@ -31,7 +40,13 @@ struct stream_ops {
 	/* Bytes to send, valid until sent(); 0 when there are none now. */
 	size_t (*output)(void *stream, const void **ret_buf);
 
-	/* The first n bytes of output() have been taken. */
+	/*
+	 * Optional.  The same as pieces that can go out in one call, at most max (≥ 1): the first is
+	 * output()'s.  How many.
+	 */
+	unsigned (*gather)(void *stream, struct iovec *iov, unsigned max);
+
+	/* The first n bytes of output(), or gather(), have been taken. */
 	void (*sent)(void *stream, size_t n);
 
 	/* The stream wants the connection closed once output() is empty. */

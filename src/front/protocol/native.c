@@ -73,19 +73,32 @@ size_t native_window(struct native_decoder *decoder, void **ret_buf)
 	return d->size - d->end;
 }
 
-void native_received(struct native_decoder *decoder, size_t n)
+unsigned native_scatter(struct native_decoder *decoder, struct iovec *iov)
 {
 	struct native_decoder *d = decoder;
 
+	iov[0].iov_len = native_window(d, &iov[0].iov_base);
+	if (!iov[0].iov_len || !is_direct(d))
+		return iov[0].iov_len > 0;
+	/* Of a frame that goes on with it the header alone: payload behind it would be copied twice. */
+	iov[1].iov_base = d->buf;
+	iov[1].iov_len = d->more >= DIRECT_MIN ? WIRE_HEADER_BYTES : d->size;
+	return 2;
+}
+
+void native_received(struct native_decoder *decoder, size_t n)
+{
+	struct native_decoder *d = decoder;
+	size_t direct = 0;
+
 	if (is_direct(d)) {
-		assert(n <= d->left);
-		d->place += n;
-		d->left -= n;
-		d->direct += n;
-	} else {
-		assert(n <= d->size - d->end);
-		d->end += n;
+		direct = n < d->left ? n : (size_t)d->left;
+		d->place += direct;
+		d->left -= direct;
+		d->direct += direct;
 	}
+	assert(n - direct <= d->size - d->end);
+	d->end += n - direct;
 }
 
 static enum native_event broken(struct native_decoder *d, enum tensock_status status,
@@ -214,9 +227,10 @@ enum native_event native_next(struct native_decoder *decoder)
 	return event;
 }
 
-void native_place(struct native_decoder *decoder, void *place)
+void native_place(struct native_decoder *decoder, void *place, uint64_t more)
 {
 	decoder->place = place;
+	decoder->more = more;
 }
 
 bool native_is_between(const struct native_decoder *decoder)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <tensock/types.h>
 
@@ -21,6 +22,8 @@
 /* It grows where an INFER's metadata needs more, to that, and shrinks again. */
 #define NATIVE_BUFFER_BYTES 16384u
 #define NATIVE_BUFFER_MAX (WIRE_META_MAX + WIRE_ALIGN)
+
+#define NATIVE_SCATTER_MAX 2u
 
 enum native_event {
 	NATIVE_MORE,    /* bytes are wanted */
@@ -44,6 +47,7 @@ struct native_decoder {
 	size_t size, start, end; /* start to end: received, and not looked at */
 	size_t needed;        /* bytes from start that the next event takes, as far as is known */
 	unsigned char *place; /* of the next byte of payload; NULL: discarded */
+	uint64_t more;        /* payload in frames behind this one */
 	uint64_t direct;      /* bytes that went past the buffer since the last event */
 	bool is_in_frame;     /* its header has been looked at */
 	bool is_broken;
@@ -55,16 +59,23 @@ void native_decoder_done(struct native_decoder *decoder);
 /* Room for the next bytes.  Call native_next() until it wants MORE before. */
 size_t native_window(struct native_decoder *decoder, void **ret_buf);
 
-/* n bytes, 1 to native_window(), have been put there. */
+/*
+ * The same as up to NATIVE_SCATTER_MAX pieces that can be received in one call, the first native_window()'s:
+ * behind payload that goes past the buffer, what follows it.  How many.
+ */
+unsigned native_scatter(struct native_decoder *decoder, struct iovec *iov);
+
+/* n bytes, 1 to native_window(), or to the sum of native_scatter()'s, have been put there. */
 void native_received(struct native_decoder *decoder, size_t n);
 
 enum native_event native_next(struct native_decoder *decoder);
 
 /*
  * Where the payload's `left` bytes go; NULL: nowhere.  After INFER and CHUNK it is NULL.  May be
- * changed while payload is under way, to NULL only.
+ * changed while payload is under way, to NULL only.  more: bytes that other frames bring to the same
+ * place.
  */
-void native_place(struct native_decoder *decoder, void *place);
+void native_place(struct native_decoder *decoder, void *place, uint64_t more);
 
 /* True where the peer may fall silent: before the first byte of a frame. */
 bool native_is_between(const struct native_decoder *decoder);

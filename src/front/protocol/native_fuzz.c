@@ -113,7 +113,7 @@ static bool take_event(struct native_decoder *d, struct place *place, bool is_wa
 		*place =
 			(struct place){ .bytes = malloc((size_t)d->left), .size = (size_t)d->left };
 		check(place->bytes);
-		native_place(d, place->bytes);
+		native_place(d, place->bytes, 0);
 	}
 	return true;
 }

@@ -48,7 +48,7 @@ static bool take_event(struct native_decoder *d, struct trace *t)
 		note(t, "%s/%u:%zu+%zu ", wire_type_name(d->header.type), d->header.id,
 		     event == NATIVE_INFER ? d->body_bytes : 0, (size_t)d->left);
 		if (!t->discards)
-			native_place(d, t->payload + t->n_payload);
+			native_place(d, t->payload + t->n_payload, 0);
 		break;
 	case NATIVE_PAYLOAD:
 		t->n_payload += d->placed;
@@ -314,7 +314,7 @@ static void test_discard_midway(void **state)
 	memset(payload, 0xee, PAYLOAD_MAX);
 	assert_int_equal(native_decoder_init(&d), 0);
 	feed(&d, &t, stream, 40000, 20000);
-	native_place(&d, NULL);
+	native_place(&d, NULL, 0);
 	assert_true(native_window(&d, &buf) > 0);
 	assert_true(buf < (void *)payload || buf >= (void *)(payload + PAYLOAD_MAX));
 	feed(&d, &t, stream + 40000, n - 40000, 20000);
