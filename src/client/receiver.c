@@ -12,6 +12,9 @@
 
 #define IOV_ENTRIES 16u
 
+/* Less payload than this is received together with what follows it. */
+#define DIRECT_MIN (RECEIVE_BUFFER_BYTES / 2)
+
 /* Calls in a row, before the other direction has its turn. */
 #define RECEIVES_MAX 32u
 
@@ -321,16 +324,25 @@ static unsigned fill_iov(struct tensock_client *client, struct iovec iov[IOV_ENT
 			 uint64_t *ret_direct, uint64_t *ret_bytes)
 {
 	struct receiver *rx = &client->connection.receiver;
+	const struct tensock_request *request = NULL;
 	uint64_t direct = 0;
+	size_t room;
 	unsigned n = 0;
 
-	if (rx->stage == RECEIVE_PAYLOAD)
-		n = pieces_next(&request_find(&client->requests, rx->header.id)->in, false,
-				rx->payload_left, iov, IOV_ENTRIES - 1, &direct);
+	if (rx->stage == RECEIVE_PAYLOAD) {
+		request = request_find(&client->requests, rx->header.id);
+		n = pieces_next(&request->in, false, rx->payload_left, iov, IOV_ENTRIES - 1,
+				&direct);
+	}
+	room = rx->size - rx->end;
+	/* Where payload goes on in another frame its header alone is wanted here: what is behind it
+	 * would be copied twice. */
+	if (direct && direct == rx->payload_left && request->in.left - direct >= DIRECT_MIN)
+		room = WIRE_HEADER_BYTES;
 	iov[n].iov_base = rx->buffer + rx->end;
-	iov[n++].iov_len = rx->size - rx->end;
+	iov[n++].iov_len = room;
 	*ret_direct = direct;
-	*ret_bytes = direct + (rx->size - rx->end);
+	*ret_bytes = direct + room;
 	return n;
 }
 

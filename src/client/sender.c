@@ -10,8 +10,12 @@
 
 #define IOV_ENTRIES 32u
 
-/* Calls in a row, before the other direction has its turn. */
-#define SENDS_MAX 32u
+/* Frames in one call, where nothing else waits: a call for each would wake the host for each. */
+#define FRAMES_AHEAD_MAX 4u
+
+/* In a row, before the other direction has its turn, and whoever wants to start something. */
+#define TURN_CALLS 32u
+#define TURN_BYTES (UINT64_C(4) << 20)
 
 /*
  * ---- Which frame is next
@@ -177,52 +181,114 @@ static void frame_sent(struct tensock_client *client)
 		request_set_turn(request, TURN_FURTHER);
 }
 
-static void sent(struct tensock_client *client, size_t n)
+/* Returns how many of the n bytes belong to the frame. */
+static size_t sent_of_frame(struct tensock_client *client, size_t n)
 {
 	struct sender *s = &client->connection.sender;
-	size_t of_head = n < s->head_left ? n : s->head_left;
+	size_t head = n < s->head_left ? n : s->head_left;
+	size_t payload = n - head < s->payload_left ? n - head : (size_t)s->payload_left;
 
-	s->moved_ns = tsk_now_ns();
-	s->head += of_head;
-	s->head_left -= of_head;
-	n -= of_head;
-	if (n) {
-		pieces_advance(&s->request->out, n);
-		s->payload_left -= n;
+	s->head += head;
+	s->head_left -= head;
+	if (payload) {
+		pieces_advance(&s->request->out, payload);
+		s->payload_left -= payload;
 	}
 	if (!has_frame(s))
 		frame_sent(client);
+	return head + payload;
 }
 
-/* What of the frame is left: the number of entries, and their bytes. */
-static unsigned fill_iov(const struct sender *s, struct iovec iov[IOV_ENTRIES], uint64_t *ret_bytes)
+static void sent(struct tensock_client *client, size_t n)
 {
-	uint64_t payload = 0;
-	unsigned n = 0;
+	struct sender *s = &client->connection.sender;
 
-	if (s->head_left) {
-		iov[n].iov_base = (void *)(uintptr_t)s->head;
-		iov[n++].iov_len = s->head_left;
-	}
-	if (s->payload_left)
-		n += pieces_next(&s->request->out, true, s->payload_left, iov + n, IOV_ENTRIES - n,
-				 &payload);
-	*ret_bytes = s->head_left + payload;
-	return n;
+	s->moved_ns = tsk_now_ns();
+	/* Who is next here was next when these bytes were gathered: nothing has changed in between. */
+	while (n && (has_frame(s) || next_frame(client)))
+		n -= sent_of_frame(client, n);
 }
 
-/* 1: there may be room for more. */
-static int send_some(struct tensock_client *client, struct tensock_error *reterr)
+/* Whether nothing else will be sent before the rest of this request, as long as nothing new comes. */
+static bool is_alone(const struct tensock_client *client)
+{
+	const struct connection *c = &client->connection;
+	const struct requests *requests = &client->requests;
+
+	return c->sender.request && !c->sender.request->cancel_is_wanted &&
+	       !c->sender.request->is_answered && !c->sender.n_pongs &&
+	       c->heartbeat != HEARTBEAT_DUE && !requests->n_cancels &&
+	       TAILQ_EMPTY(&requests->turns[TURN_FIRST]) &&
+	       TAILQ_EMPTY(&requests->turns[TURN_FURTHER]);
+}
+
+/* What is to be sent in one call. */
+struct gathered {
+	struct iovec iov[IOV_ENTRIES];
+	unsigned n;
+	uint64_t bytes;
+	unsigned char heads[FRAMES_AHEAD_MAX][WIRE_HEADER_BYTES];
+};
+
+static void add_head(struct gathered *g, const unsigned char *head, size_t bytes)
+{
+	g->iov[g->n].iov_base = (void *)(uintptr_t)head;
+	g->iov[g->n++].iov_len = bytes;
+	g->bytes += bytes;
+}
+
+/* False where it does not fit whole. */
+static bool add_payload(struct gathered *g, struct pieces *out, uint64_t bytes)
+{
+	uint64_t added = 0;
+
+	if (bytes)
+		g->n += pieces_next(out, true, bytes, g->iov + g->n, IOV_ENTRIES - g->n, &added);
+	pieces_advance(out, added);
+	g->bytes += added;
+	return added == bytes;
+}
+
+/* What of the frame is left, and the frames that follow it where they can go along. */
+static void gather(const struct tensock_client *client, struct gathered *g)
+{
+	const struct sender *s = &client->connection.sender;
+	struct pieces out = { 0 }; /* a copy to go on with; the pieces are the request's */
+
+	g->n = 0;
+	g->bytes = 0;
+	if (s->request)
+		out = s->request->out;
+	if (s->head_left)
+		add_head(g, s->head, s->head_left);
+	if (!add_payload(g, &out, s->payload_left) || !is_alone(client))
+		return;
+	for (unsigned i = 0; i < FRAMES_AHEAD_MAX && out.left && IOV_ENTRIES - g->n >= 2; i++) {
+		const struct wire_header header = {
+			.type = WIRE_CHUNK,
+			.id = s->request->id,
+			.size = out.left < WIRE_BODY_MAX ? out.left : WIRE_BODY_MAX,
+		};
+
+		wire_header_write(g->heads[i], &header);
+		add_head(g, g->heads[i], WIRE_HEADER_BYTES);
+		if (!add_payload(g, &out, header.size))
+			return;
+	}
+}
+
+/* 1: there may be room for more.  *turn_bytes grows by what was sent. */
+static int send_some(struct tensock_client *client, uint64_t *turn_bytes,
+		     struct tensock_error *reterr)
 {
 	struct connection *c = &client->connection;
-	struct iovec iov[IOV_ENTRIES];
-	uint64_t bytes;
-	struct msghdr msg = {
-		.msg_iov = iov,
-		.msg_iovlen = fill_iov(&c->sender, iov, &bytes),
-	};
-	ssize_t n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	struct gathered g;
+	struct msghdr msg;
+	ssize_t n;
 
+	gather(client, &g);
+	msg = (struct msghdr){ .msg_iov = g.iov, .msg_iovlen = g.n };
+	n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	/* The host may have said why before it closed: that is to be read first. */
@@ -235,17 +301,20 @@ static int send_some(struct tensock_client *client, struct tensock_error *reterr
 		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "cannot send to the host: %s",
 				strerrordesc_np(errno));
 	sent(client, (size_t)n);
-	return (uint64_t)n == bytes;
+	*turn_bytes += (uint64_t)n;
+	return (uint64_t)n == g.bytes;
 }
 
 int sender_turn(struct tensock_client *client, struct tensock_error *reterr)
 {
-	for (unsigned i = 0; i < SENDS_MAX; i++) {
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < TURN_CALLS && bytes < TURN_BYTES; i++) {
 		int r;
 
 		if (!has_frame(&client->connection.sender) && !next_frame(client))
 			return 0;
-		r = send_some(client, reterr);
+		r = send_some(client, &bytes, reterr);
 		if (r <= 0)
 			return r;
 	}
