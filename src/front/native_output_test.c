@@ -148,6 +148,36 @@ static bool take(struct native_output *o, struct taken *t, size_t max)
 	return true;
 }
 
+/* The same, of as many pieces as there are. */
+static bool take_gathered(struct native_output *o, struct taken *t, unsigned pieces, size_t max)
+{
+	struct iovec iov[16];
+	unsigned n = native_output_gather(o, iov, pieces);
+	size_t total = 0;
+
+	assert_in_range(n, 0, pieces);
+	for (unsigned i = 0; i < n && max; i++) {
+		const unsigned char *bytes = iov[i].iov_base;
+		size_t left = iov[i].iov_len < max ? iov[i].iov_len : max;
+
+		total += left;
+		max -= left;
+		while (left) {
+			size_t part =
+				sizeof(t->bytes) - t->n < left ? sizeof(t->bytes) - t->n : left;
+
+			memcpy(t->bytes + t->n, bytes, part);
+			t->n += part;
+			bytes += part;
+			left -= part;
+			take_frames(t);
+		}
+	}
+	t->n_pieces += n;
+	native_output_sent(o, total);
+	return n > 0;
+}
+
 static void test_small_ones_together(void **state)
 {
 	static struct taken t;
@@ -194,6 +224,52 @@ static void test_every_pace(void **state)
 		assert_true(native_output_is_empty(&o));
 		end(&o);
 	}
+}
+
+/* The same bytes, however many pieces are asked for, and wherever the peer stops to take them. */
+static void test_gathered(void **state)
+{
+	static const size_t paces[] = { 1000, WIRE_BODY_MAX + 5, 700000, SIZE_MAX };
+	static struct taken t;
+	struct native_output o;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(paces) * 16; i++) {
+		t = (struct taken){ 0 };
+		begin(&o);
+		put_result(&o, 1, LARGE);
+		put_small(&o, 2, 50);
+		while (take_gathered(&o, &t, 1 + i % 16, paces[i / 16]))
+			;
+		assert_int_equal(t.payload[1], LARGE);
+		assert_int_equal(t.n, 0);
+		assert_true(native_output_is_empty(&o));
+		end(&o);
+	}
+}
+
+/* One that is alone goes out in few calls; not past another that waits. */
+static void test_ahead(void **state)
+{
+	static struct taken t;
+	struct native_output o;
+	unsigned calls = 0;
+
+	(void)state;
+	t = (struct taken){ 0 };
+	begin(&o);
+	put_result(&o, 1, 2 * WIRE_BODY_MAX);
+	while (take_gathered(&o, &t, 16, SIZE_MAX))
+		calls++;
+	assert_int_equal(calls, 1);
+	assert_string_equal(t.ids, "1 1 1 ");
+	t.len = 0;
+	put_result(&o, 2, 2 * WIRE_BODY_MAX);
+	put_result(&o, 3, 2 * WIRE_BODY_MAX);
+	while (take_gathered(&o, &t, 16, SIZE_MAX))
+		;
+	assert_string_equal(t.ids, "2 3 2 3 2 3 ");
+	end(&o);
 }
 
 /* Large ones take turns; a small one waits for one frame, and a stream of small ones lets them go on. */
@@ -276,6 +352,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_small_ones_together),
 		TSK_TEST(test_every_pace),
+		TSK_TEST(test_gathered),
+		TSK_TEST(test_ahead),
 		TSK_TEST(test_turns),
 		TSK_TEST(test_full),
 		TSK_TEST(test_no_memory),
