@@ -178,6 +178,29 @@ static int prepare(struct run *run)
 	return 0;
 }
 
+static int ask(struct run *run, const struct tensock_infer_options *infer_options,
+	       struct tensock_error *reterr)
+{
+	return tensock_infer(run->cli->client, run->model, run->inputs.tensors, run->inputs.n,
+			     run->outputs.tensors, run->outputs.n, infer_options, reterr);
+}
+
+/* A host that has lost the model meanwhile, with the process that kept it, is given the file again. */
+static int ask_or_push(struct run *run, const struct tensock_infer_options *infer_options,
+		       struct tensock_error *reterr)
+{
+	struct tensock_model *again;
+	int status = ask(run, infer_options, reterr);
+
+	if (status != TENSOCK_NOT_FOUND || access(run->model_text, F_OK) < 0)
+		return status;
+	status = tensock_push_file(run->cli->client, run->model_text, NULL, &again, reterr);
+	if (status != TENSOCK_OK)
+		return status;
+	tensock_model_free(again);
+	return ask(run, infer_options, reterr);
+}
+
 static int infer(struct run *run)
 {
 	uint64_t deadline_ms = (run->deadline_ns + TSK_NS_PER_MS - 1) / TSK_NS_PER_MS;
@@ -195,9 +218,7 @@ static int infer(struct run *run)
 		if (i)
 			outputs_reuse(&run->outputs);
 		start_ns = tsk_now_ns();
-		if (tensock_infer(run->cli->client, run->model, run->inputs.tensors, run->inputs.n,
-				  run->outputs.tensors, run->outputs.n, &infer_options,
-				  &error) != TENSOCK_OK)
+		if (ask_or_push(run, &infer_options, &error) != TENSOCK_OK)
 			return cli_fail(run->cli, &error);
 		latency_add(run->latency, tsk_now_ns() - start_ns);
 	}

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The floor: N bytes there and back over a plain Unix socket, between two processes that do nothing else.
+ * The floor: N bytes there and back over a plain socket, between two processes that do nothing else.
  *
- *   pingpong serve PATH              a thread a connection; ends with SIGTERM
- *   pingpong load PATH N C SECONDS   C connections, a thread each
+ *   pingpong serve PATH                 a thread a connection; ends with SIGTERM
+ *   pingpong load ADDRESS N C SECONDS   C connections, a thread each
  *
- * load prints "p50_us p99_us requests_per_s requests".  Both ends have a send buffer of 4 MiB.
+ * ADDRESS: the path of a Unix socket, or, in a guest, vsock:CID:PORT.  load prints "p50_us p99_us requests_per_s requests".  Both ends have a send buffer of 4 MiB.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +16,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h>
 
 #include "latencies.h"
 
@@ -37,6 +39,33 @@ static int unix_socket(const char *path, struct sockaddr_un *ret)
 		die(path);
 	memcpy(ret->sun_path, path, strlen(path) + 1);
 	return fd;
+}
+
+static int connect_unix(const char *path)
+{
+	struct sockaddr_un addr;
+	int fd = unix_socket(path, &addr);
+
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		die(path);
+	return fd;
+}
+
+static int connect_vsock(const char *address)
+{
+	struct sockaddr_vm addr = { .svm_family = AF_VSOCK };
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || sscanf(address, "vsock:%u:%u", &addr.svm_cid, &addr.svm_port) != 2 ||
+	    connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		die(address);
+	return fd;
+}
+
+static int connect_to(const char *address)
+{
+	return strncmp(address, "vsock:", strlen("vsock:")) == 0 ? connect_vsock(address)
+								 : connect_unix(address);
 }
 
 static void fit(int fd)
@@ -112,7 +141,7 @@ static void serve(const char *path)
 }
 
 struct load {
-	const char *path;
+	const char *address;
 	uint64_t n;
 	double seconds;
 	pthread_barrier_t *start;
@@ -123,13 +152,12 @@ struct load {
 static void *load_one(void *arg)
 {
 	struct load *load = arg;
-	struct sockaddr_un addr;
-	int fd = unix_socket(load->path, &addr);
+	int fd = connect_to(load->address);
 	unsigned char *out = malloc(load->n), *in = malloc(load->n);
 	uint64_t now_ns, end_ns = UINT64_MAX, count = 0;
 
-	if (!out || !in || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
-		die(load->path);
+	if (!out || !in)
+		die("memory");
 	fit(fd);
 	fill(out, load->n);
 	if (!write_all(fd, (unsigned char *)&load->n, sizeof(load->n)))
@@ -173,7 +201,7 @@ static void run_load(char **arguments)
 	if (n < 1 || n > CONNECTIONS_MAX || pthread_barrier_init(&start, NULL, n))
 		die("connections");
 	for (unsigned i = 0; i < n; i++) {
-		loads[i] = (struct load){ .path = arguments[0],
+		loads[i] = (struct load){ .address = arguments[0],
 					  .n = strtoull(arguments[1], NULL, 10),
 					  .seconds = strtod(arguments[3], NULL),
 					  .start = &start };
@@ -198,7 +226,7 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		serve(argv[2]);
 	if (argc != 6 || strcmp(argv[1], "load") != 0) {
-		fputs("usage: pingpong serve PATH | pingpong load PATH N C SECONDS\n", stderr);
+		fputs("usage: pingpong serve PATH | pingpong load ADDRESS N C SECONDS\n", stderr);
 		return 2;
 	}
 	run_load(argv + 2);

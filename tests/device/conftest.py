@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import contextlib
 import signal
 import sys
 import tempfile
@@ -31,20 +32,32 @@ def folder():
 
 
 @pytest.fixture(scope="session")
-def shared_host():
-    """One daemon for all tests that leave it as it was."""
-    with tempfile.TemporaryDirectory(prefix="tensock-device.") as path:
-        host = Host(path)
-        yield host
-        host.end()
+def shared_hosts():
+    """The daemons of the tests that leave theirs as it was: one for all of them, and another where it was
+    lost.  A test that loses it fails, and only that one."""
+    with contextlib.ExitStack() as stack:
+        hosts = []
+
+        def usable():
+            if not hosts or hosts[-1].lost():
+                path = stack.enter_context(tempfile.TemporaryDirectory(prefix="tensock-device."))
+                hosts.append(Host(path))
+                stack.callback(hosts[-1].daemon.stop)
+            return hosts[-1]
+
+        yield usable
+        if not hosts[-1].lost():
+            hosts[-1].end()
 
 
 @pytest.fixture
-def host(shared_host):
+def host(shared_hosts):
     """The shared daemon.  Its front must outlive the test."""
-    before = shared_host.fronts()
-    yield shared_host
-    assert shared_host.fronts() == before, "\n".join(shared_host.log)
+    shared = shared_hosts()
+    before = shared.fronts()
+    yield shared
+    assert not shared.lost(), shared.lost() + "\n" + "\n".join(shared.log)
+    assert shared.fronts() == before, "\n".join(shared.log)
 
 
 @pytest.fixture

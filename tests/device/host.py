@@ -75,6 +75,13 @@ class Host:
     def fronts(self):
         return self.daemon.children("tensock-front")
 
+    def lost(self):
+        """What is not there any more that should be; empty when all is."""
+        if self.daemon.process.poll() is not None:
+            return f"the daemon has ended with {self.daemon.process.returncode}"
+        gone = [str(path) for path in (self.vhost, self.uds) if not path.is_socket()]
+        return f"somebody has removed {' and '.join(gone)}" if gone else ""
+
     def dial(self, port=None):
         """A host program's connection to PATH, with nothing or its CONNECT line said."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

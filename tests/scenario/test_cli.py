@@ -466,12 +466,15 @@ def hold_up(daemon, process):
     """Lets the fronts run for so short that what `process` asks of them takes a while."""
     while process.poll() is None:
         fronts = daemon.fronts()
+        if not fronts:  # from its first moment on
+            time.sleep(0.001)
+            continue
         for pid in fronts:
             os.kill(pid, signal.SIGSTOP)
         time.sleep(0.2)
         for pid in fronts:
             os.kill(pid, signal.SIGCONT)
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
 def test_progress_of_a_long_upload(start, folder):
