@@ -208,7 +208,7 @@ TENSOCK_API int tensock_list(struct tensock_client *client, struct tensock_model
 TENSOCK_API void tensock_models_free(struct tensock_model **models, size_t n);
 
 /* Ends its worker process, and so gives back all its memory; the host keeps its bytes.  remove: those
- * and its labels go as well.  Requests under way end first. */
+ * and its labels go as well.  Requests under way end first; later ones load it anew. */
 TENSOCK_API int tensock_unload(struct tensock_client *client, const struct tensock_model *model,
 			       int remove, struct tensock_error *reterr);
 

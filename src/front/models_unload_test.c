@@ -181,6 +181,98 @@ static void test_request_after_unload(void **state)
 	}
 }
 
+/* However many requests come, an unload waits for none that came after it; they have the next worker. */
+static void test_unload_under_load(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct asked before[2] = { to_run(), to_run() }, after[2] = { to_run(), to_run() };
+	struct asked unload = to_load(), gone = to_run();
+	struct rig_worker *worker, *second;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "m", "");
+	for (int i = 0; i < 2; i++)
+		ask(&rig, named(&rig, "m", ""), &before[i]);
+	models_unload(rig.guest->models, named(&rig, "m", ""), false, &unload.request);
+	for (int i = 0; i < 2; i++)
+		ask(&rig, named(&rig, "m", ""), &after[i]);
+	ask(&rig, named(&rig, "m", ""), &gone);
+	models_cancel(rig.guest->models, &gone.request);
+	for (int i = 0; i < 2; i++) {
+		answer_run(&rig, worker);
+		expect_ok(&rig, &before[i], true);
+	}
+	rig_worker_expect_end(&rig, worker);
+	second = rig_worker_with(&rig, "model");
+	assert_int_equal(unload.n_done + after[0].n_done, 0);
+	rig_worker_exit(&rig, worker, 0);
+	expect_ok(&rig, &unload, false);
+	for (int i = 0; i < 2; i++) {
+		answer_run(&rig, second);
+		expect_ok(&rig, &after[i], true);
+	}
+	assert_int_equal(gone.n_done, 0);
+	rig_worker_exit(&rig, second, 0);
+	rig_done(&rig);
+}
+
+/* What the unload waited for is not wanted any more: those behind it go on. */
+static void test_cancelled_before_unload(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct asked first = to_load(), run = to_run(), unload = to_load();
+	struct rig_worker *worker, *second;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	push(&rig, "model", "m", "", &first);
+	worker = rig_worker_new(&rig);
+	rig_worker_expect_load(&rig, worker, "model");
+	models_unload(rig.guest->models, of_bytes(&rig, "model"), false, &unload.request);
+	ask(&rig, of_bytes(&rig, "model"), &run);
+	models_cancel(rig.guest->models, &first.request);
+	rig_worker_expect_end(&rig, worker);
+	second = rig_worker_with(&rig, "model");
+	rig_worker_exit(&rig, worker, 0);
+	expect_ok(&rig, &unload, false);
+	answer_run(&rig, second);
+	expect_ok(&rig, &run, true);
+	rig_worker_exit(&rig, second, 0);
+	rig_done(&rig);
+}
+
+/* A removal after all that: there is no next worker, so the one that is there serves all. */
+static void test_remove_after_unload(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct asked unload = to_load(), removal = to_load();
+	struct asked runs[2] = { to_run(), to_run() };
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "m", "");
+	ask(&rig, named(&rig, "m", ""), &runs[0]);
+	models_unload(rig.guest->models, named(&rig, "m", ""), false, &unload.request);
+	ask(&rig, named(&rig, "m", ""), &runs[1]);
+	models_unload(rig.guest->models, named(&rig, "m", ""), true, &removal.request);
+	for (int i = 0; i < 2; i++) {
+		answer_run(&rig, worker);
+		expect_ok(&rig, &runs[i], true);
+	}
+	rig_worker_expect_end(&rig, worker);
+	assert_int_equal(unload.n_done + removal.n_done, 0);
+	rig_worker_exit(&rig, worker, 0);
+	expect_ok(&rig, &unload, false);
+	expect_ok(&rig, &removal, false);
+	assert_int_equal(models_count(rig.guest->models), 0);
+	rig_done(&rig);
+}
+
 /* Its time to be kept ends while the unload waits for the process: the unload ends first. */
 static void test_keep_time_in_unload(void **state)
 {
@@ -212,6 +304,9 @@ int main(void)
 		TSK_TEST(test_unload_while_loading),
 		TSK_TEST(test_cancelled_unload),
 		TSK_TEST(test_request_after_unload),
+		TSK_TEST(test_unload_under_load),
+		TSK_TEST(test_cancelled_before_unload),
+		TSK_TEST(test_remove_after_unload),
 		TSK_TEST(test_keep_time_in_unload),
 	};
 
