@@ -169,7 +169,10 @@ struct tensock_push_options {
 	uint32_t reserved;   /* 0 */
 	const char *name;    /* labels in this guest's own namespace; NULL: none */
 	const char *version; /* NULL: none */
-	/* Of bytes that the host has, of all; at least at the beginning and the end.  NULL: none. */
+	/*
+	 * Of bytes that the host has, of all: 0 again and again while they are hashed here, then from
+	 * what it has already, at last all.  NULL: none.
+	 */
 	void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
 	void *user;
 	/* end of 1.0 */
