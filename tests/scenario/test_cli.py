@@ -477,6 +477,7 @@ def hold_up(daemon, process):
 def test_progress_of_a_long_upload(start, folder):
     """On a terminal, and only there; it goes away at the end."""
     daemon = start()
+    assert tensock(daemon.local, "ls").status == OK  # there is a front to be held up
     path = folder / "large.onnx"
     path.write_bytes(writer.identity(1, padding=64 << 20))
     master, slave = pty.openpty()
