@@ -326,6 +326,16 @@ def test_where_the_host_is(onnx, folder):
         assert tensock(address, "ls").status == USAGE, address
 
 
+def test_hints_fit(host, model, folder):
+    """What is wrong with an address or a file is not put down to tensors."""
+    for name in ("one", "two"):
+        path = folder / f"{name}.onnx"
+        path.write_bytes(writer.identity(1, padding=len(name) + ord(name[0])))
+        assert host("push", path, "--name", "twice", "--version", name).status == OK
+    for result in (host("rm", "twice"), host("push", folder / "none"), tensock("ftp:x", "ls")):
+        assert result.status != OK and result.err.count("\n") == 1, result.err
+
+
 def test_command_lines(folder):
     none = folder / "none"
     for words in ([], ["frobnicate"], ["--frob"], ["--host"], ["ls", "too", "much"], ["run"],
