@@ -149,7 +149,7 @@ static void print_json(const struct guest_list *list)
 	json_string(&json, list->daemon.text);
 	json_key(&json, "pid");
 	json_uint(&json, list->daemon.pid);
-	json_key(&json, "uptime_ms");
+	json_key(&json, "uptime-ms");
 	json_uint(&json, list->daemon.uptime_ms);
 	json_key(&json, "guests");
 	json_array(&json);
