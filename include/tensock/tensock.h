@@ -87,7 +87,8 @@ struct tensock_client_options {
 /*
  * address: "vsock:CID:PORT" ("vsock:2:9999": the host, from a guest), "unix:PATH",
  * "tcp:HOST:PORT" (an address, not a name: nothing is looked up).  NULL: the environment's TENSOCK_HOST,
- * else "vsock:2:9999" where this is a guest (there is a vsock device and no local socket), else
+ * else the socket of this user's own tensockd ("unix:$XDG_RUNTIME_DIR/tensock/tensock.sock") where it is
+ * there, else "vsock:2:9999" where this is a guest (there is a vsock device and no local socket), else
  * "unix:/run/tensock/tensock.sock".
  * Does not connect.  INVALID_ARGUMENT for an address that is none, OUT_OF_MEMORY.
  */

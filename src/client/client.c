@@ -68,11 +68,13 @@ int tensock_client_new(const char *address, const struct tensock_client_options 
 	struct tensock_error error;
 	struct tensock_client *client;
 	struct address parsed;
+	char own[ADDRESS_TEXT_SIZE];
 
 	if (!address)
 		address = getenv("TENSOCK_HOST");
 	if (!address || !*address)
-		address = address_default("/dev/vsock", ADDRESS_LOCAL_PATH);
+		address = address_default("/dev/vsock", getenv("XDG_RUNTIME_DIR"),
+					  ADDRESS_LOCAL_PATH, own);
 	if (address_parse(address, &parsed, &error) < 0 ||
 	    read_options(options, &given, &error) < 0)
 		return client_failed(&error, reterr);
