@@ -21,8 +21,8 @@ static void show_progress(void *user, uint64_t done_bytes, uint64_t total_bytes)
 	struct example_model *model = user;
 	bool whole = done_bytes >= total_bytes;
 
-	/* Nothing to show where the host had all of it. */
-	if (whole && !model->in_progress)
+	/* Nothing to show while it is hashed, nor where the host had all of it. */
+	if (!done_bytes || (whole && !model->in_progress))
 		return;
 	fprintf(stderr, "\r%s: sending %s: %3" PRIu64 " %%%s", model->program, model->path,
 		whole ? 100 : done_bytes / (total_bytes / 100 + 1), whole ? "\n" : "");

@@ -87,7 +87,8 @@ struct tensock_client_options {
 /*
  * address: "vsock:CID:PORT" ("vsock:2:9999": the host, from a guest), "unix:PATH",
  * "tcp:HOST:PORT" (an address, not a name: nothing is looked up).  NULL: the environment's TENSOCK_HOST,
- * else "vsock:2:9999" where this is a guest (there is a vsock device and no local socket), else
+ * else the socket of this user's own tensockd ("unix:$XDG_RUNTIME_DIR/tensock/tensock.sock") where it is
+ * there, else "vsock:2:9999" where this is a guest (there is a vsock device and no local socket), else
  * "unix:/run/tensock/tensock.sock".
  * Does not connect.  INVALID_ARGUMENT for an address that is none, OUT_OF_MEMORY.
  */
@@ -169,7 +170,10 @@ struct tensock_push_options {
 	uint32_t reserved;   /* 0 */
 	const char *name;    /* labels in this guest's own namespace; NULL: none */
 	const char *version; /* NULL: none */
-	/* Of bytes that the host has, of all; at least at the beginning and the end.  NULL: none. */
+	/*
+	 * Of bytes that the host has, of all: 0 again and again while they are hashed here, then from
+	 * what it has already, at last all.  NULL: none.
+	 */
 	void (*progress)(void *user, uint64_t done_bytes, uint64_t total_bytes);
 	void *user;
 	/* end of 1.0 */
@@ -208,7 +212,7 @@ TENSOCK_API int tensock_list(struct tensock_client *client, struct tensock_model
 TENSOCK_API void tensock_models_free(struct tensock_model **models, size_t n);
 
 /* Ends its worker process, and so gives back all its memory; the host keeps its bytes.  remove: those
- * and its labels go as well.  Requests under way end first. */
+ * and its labels go as well.  Requests under way end first; later ones load it anew. */
 TENSOCK_API int tensock_unload(struct tensock_client *client, const struct tensock_model *model,
 			       int remove, struct tensock_error *reterr);
 

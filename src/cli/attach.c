@@ -109,7 +109,7 @@ static void attach_run(struct cli *cli, struct args *args)
 		return;
 	}
 	if (control_ask_once(line.control, &request, guest_keep, &guest, &error) < 0) {
-		cli_fail(cli, &error);
+		cli_fail_here(cli, &error);
 		return;
 	}
 	if (cli->json)

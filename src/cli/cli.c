@@ -117,15 +117,19 @@ int cli_fail_as(struct cli *cli, enum cli_exit exit_status, const struct tensock
 		    exit_status == CLI_USAGE ? "" : tensock_status_hint((int)error->status));
 }
 
+static enum cli_exit exit_of(const struct tensock_error *error)
+{
+	return error->status == TENSOCK_UNAVAILABLE ? CLI_UNREACHABLE : CLI_FAILED;
+}
+
 int cli_fail_here(struct cli *cli, const struct tensock_error *error)
 {
-	return fail(cli, CLI_FAILED, error, "");
+	return fail(cli, exit_of(error), error, "");
 }
 
 int cli_fail(struct cli *cli, const struct tensock_error *error)
 {
-	return cli_fail_as(cli, error->status == TENSOCK_UNAVAILABLE ? CLI_UNREACHABLE : CLI_FAILED,
-			   error);
+	return cli_fail_as(cli, exit_of(error), error);
 }
 
 int cli_usage(struct cli *cli, const char *fmt, ...)

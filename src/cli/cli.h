@@ -77,7 +77,7 @@ int cli_no_words(struct cli *cli, struct args *args) _nodiscard_;
 
 /* These tell, set exit_status, and return a negative number for the caller to return. */
 int cli_fail(struct cli *cli, const struct tensock_error *error);
-/* Of files and memory here: the library's hints are about the host. */
+/* Of files, memory and tensockd's control socket here: the library's hints are about a guest's host. */
 int cli_fail_here(struct cli *cli, const struct tensock_error *error);
 int cli_fail_as(struct cli *cli, enum cli_exit exit_status, const struct tensock_error *error);
 int cli_usage(struct cli *cli, const char *fmt, ...) _printf_(2, 3);

@@ -32,6 +32,14 @@ static const char *default_path(char buf[static OPERATOR_PATH_SIZE])
 	return buf;
 }
 
+bool control_is_there(void)
+{
+	char buf[OPERATOR_PATH_SIZE];
+	struct stat st;
+
+	return stat(default_path(buf), &st) == 0 && S_ISSOCK(st.st_mode);
+}
+
 static int fail_connect(const char *path, int error, struct tensock_error *reterr)
 {
 	switch (error) {

@@ -3,6 +3,7 @@
 #ifndef CLI_CONTROL_H
 #define CLI_CONTROL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <tensock/types.h>
@@ -13,6 +14,9 @@
 #define CONTROL_SOCKET "/run/tensock/control.sock"
 /* Above all that a daemon which is well takes: it ends the processes of a guest that is detached. */
 #define CONTROL_TIMEOUT_MS 15000
+
+/* Whether there is a socket where control_connect(NULL) would go. */
+bool control_is_there(void);
 
 /*
  * path: as the operator gave it.  NULL: that of TENSOCK_CONTROL, or $XDG_RUNTIME_DIR/tensock/control.sock

@@ -59,7 +59,7 @@ static void detach_run(struct cli *cli, struct args *args)
 	if (control_set_name(&request, name, &error) < 0) {
 		cli_fail_as(cli, CLI_USAGE, &error);
 	} else if (control_ask_once(control, &request, NULL, NULL, &error) < 0) {
-		cli_fail(cli, &error);
+		cli_fail_here(cli, &error);
 	} else if (cli->json) {
 		struct json json = json_of(stdout);
 

@@ -9,7 +9,9 @@
 #include <linux/vm_sockets.h>
 
 #include "cli/commands.h"
+#include "cli/control.h"
 #include "cli/findings.h"
+#include "cli/guests.h"
 #include "cli/model.h"
 #include "cli/outputs.h"
 #include "cli/text.h"
@@ -20,7 +22,7 @@ static const char help[] =
 	"Looks at what lies between a guest and its tensockd, or at this host's own, and tells what\n"
 	"is wrong with the command that mends it: vsock device and CID, local socket and its\n"
 	"permissions, connection, version, and whether a model runs (a very small one of its own,\n"
-	"which it removes again).\n"
+	"which it removes again).  Where tensockd's control socket is, it asks for the guests, too.\n"
 	"\n"
 	"  --yes-i-am-a-guest  this machine is a guest of yours: connect to CID 2, its host.  Not\n"
 	"                     needed where the kernel's command line has vsguest=1\n"
@@ -111,6 +113,43 @@ static void look_at_host(struct findings *findings)
 			findings, FINDING_WARN, "modprobe vhost_vsock",
 			"no /dev/vhost-vsock: guests need the built-in device (tensockd --vm) or "
 			"a hybrid socket");
+}
+
+/* "web (device), db (hybrid)", as many as there is room for. */
+static void join_guests(const struct guest_list *list, char *ret, size_t size)
+{
+	size_t len = 0;
+
+	ret[0] = '\0';
+	for (size_t i = 0; i < list->n && len < size; i++)
+		len += (size_t)snprintf(ret + len, size - len, "%s%s (%s)", i ? ", " : ": ",
+					list->guests[i].name, guest_kind(&list->guests[i]));
+	if (len >= size)
+		memcpy(ret + size - 4, "...", 4);
+}
+
+/* The daemon's own word, where it runs on this machine and listens for it. */
+static void look_at_daemon(struct findings *findings)
+{
+	struct guest_list list;
+	struct tensock_error error;
+	char guests[200];
+
+	if (!control_is_there())
+		return;
+	if (guest_list_ask(NULL, &list, &error) < 0) {
+		findings_add(findings, FINDING_WARN,
+			     error.status == TENSOCK_PERMISSION_DENIED
+				     ? "sudo tensock doctor"
+				     : "tensockd (or: systemctl start tensockd)",
+			     "the daemon cannot be asked for its guests: %s", error.message);
+	} else {
+		join_guests(&list, guests, sizeof(guests));
+		findings_add(findings, FINDING_OK, NULL,
+			     "tensockd %.40s, pid %u, has %zu guest%s%s", list.daemon.text,
+			     list.daemon.pid, list.n, list.n == 1 ? "" : "s", guests);
+	}
+	guest_list_done(&list);
 }
 
 /* Whether the host may be asked: false for CID 2 of a machine that nobody has called a guest. */
@@ -274,6 +313,7 @@ static void doctor_run(struct cli *cli, struct args *args)
 
 	if (cli_no_words(cli, args) < 0)
 		return;
+	look_at_daemon(&findings);
 	look_at_address(cli, &findings);
 	if (cli->address[0] && may_connect(cli, &findings))
 		client = look_at_connection(cli, &findings);

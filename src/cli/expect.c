@@ -44,16 +44,10 @@ int expect_file(const struct tensock_output *output, const char *path, double to
 	struct tsk_npy_tensor tensor;
 	struct tensock_error error;
 	struct tsk_npy npy;
-	size_t size;
-	int r = file_read(path, &file, &size, reterr);
+	int r = file_read_npy(path, &file, &npy, reterr);
 
 	if (r < 0)
 		return r;
-	r = tsk_npy_parse(file, size, &npy, reterr);
-	if (r < 0) {
-		tsk_error_prefix(reterr, "%.100s", path);
-		return r;
-	}
 	if (!has_shape(output, &npy)) {
 		not_comparable(ret, "the output has another shape");
 	} else if (tsk_npy_tensor(&npy, output->dtype, &tensor, &error) < 0) {

@@ -76,6 +76,24 @@ int file_read(const char *path, unsigned char **ret, size_t *ret_size, struct te
 	return 0;
 }
 
+int file_read_npy(const char *path, unsigned char **ret, struct tsk_npy *ret_npy,
+		  struct tensock_error *reterr)
+{
+	_cleanup_free_ unsigned char *file = NULL;
+	size_t size;
+	int r = file_read(path, &file, &size, reterr);
+
+	if (r < 0)
+		return r;
+	r = tsk_npy_parse(file, size, ret_npy, reterr);
+	if (r < 0) {
+		tsk_error_prefix(reterr, "%.100s", path);
+		return r;
+	}
+	*ret = TAKE_PTR(file);
+	return 0;
+}
+
 int file_create(const char *path, FILE **ret, char **ret_temporary, struct tensock_error *reterr)
 {
 	_cleanup_free_ char *temporary = NULL;

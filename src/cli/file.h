@@ -10,6 +10,7 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "tensor/npy.h"
 
 /* Whether it is a regular file that can be read and is not empty. */
 int file_check(const char *path, struct tensock_error *reterr) _nodiscard_;
@@ -17,6 +18,10 @@ int file_check(const char *path, struct tensock_error *reterr) _nodiscard_;
 /* All of a regular file; *ret is the caller's to free().  NOT_FOUND, PERMISSION_DENIED, OUT_OF_MEMORY. */
 int file_read(const char *path, unsigned char **ret, size_t *ret_size, struct tensock_error *reterr)
 	_nodiscard_;
+
+/* One of NumPy: *ret_npy points into *ret. */
+int file_read_npy(const char *path, unsigned char **ret, struct tsk_npy *ret_npy,
+		  struct tensock_error *reterr) _nodiscard_;
 
 /*
  * Opens a file that is to replace `path` once it is whole: *ret_temporary is its name until then, the

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/status.h"
 #include "cli/commands.h"
 #include "cli/control.h"
 #include "cli/json.h"
@@ -30,7 +31,7 @@ void guest_keep(void *user, const struct operator_answer *answer)
 		*(struct operator_answer *)user = *answer;
 }
 
-static const char *kind_of(const struct operator_answer *guest)
+const char *guest_kind(const struct operator_answer *guest)
 {
 	if (guest->ways & OPERATOR_HAS_DEVICE)
 		return guest->ways & OPERATOR_HAS_VMM ? "device, VM running" : "device";
@@ -94,47 +95,38 @@ void guest_print_attached(const struct operator_answer *guest)
 
 /* tensock guests */
 
-/* What has been answered: in the order in which it came. */
-struct listing {
-	struct operator_answer daemon;
-	struct operator_answer *guests;
-	size_t n;
-	bool is_lost; /* there is no room for more */
-};
-
 static void take_answer(void *user, const struct operator_answer *answer)
 {
-	struct listing *listing = user;
+	struct guest_list *list = user;
 	struct operator_answer *guests;
 
 	if (answer->type == OPERATOR_DAEMON)
-		listing->daemon = *answer;
+		list->daemon = *answer;
 	if (answer->type != OPERATOR_GUEST)
 		return;
-	guests = listing->n < GUESTS_MAX
-			 ? reallocarray(listing->guests, listing->n + 1, sizeof(*guests))
-			 : NULL;
+	guests = list->n < GUESTS_MAX ? reallocarray(list->guests, list->n + 1, sizeof(*guests))
+				      : NULL;
 	if (!guests) {
-		listing->is_lost = true;
+		list->is_lost = true;
 		return;
 	}
-	listing->guests = guests;
-	guests[listing->n++] = *answer;
+	list->guests = guests;
+	guests[list->n++] = *answer;
 }
 
-static void print(const struct listing *listing)
+static void print(const struct guest_list *list)
 {
 	char up[TEXT_QUANTITY_BYTES];
 
 	fputs("tensockd ", stdout);
-	text_print(stdout, listing->daemon.text);
-	printf(", pid %" PRIu32 ", up %s, %zu guest%s\n", listing->daemon.pid,
-	       text_duration(listing->daemon.uptime_ms * 1000000u, up), listing->n,
-	       listing->n == 1 ? "" : "s");
-	if (listing->n)
+	text_print(stdout, list->daemon.text);
+	printf(", pid %" PRIu32 ", up %s, %zu guest%s\n", list->daemon.pid,
+	       text_duration(list->daemon.uptime_ms * 1000000u, up), list->n,
+	       list->n == 1 ? "" : "s");
+	if (list->n)
 		printf("%-20s %10s %8s  %-18s  %s\n", "NAME", "CID", "FRONT", "BY", "SOCKET");
-	for (size_t i = 0; i < listing->n; i++) {
-		const struct operator_answer *guest = &listing->guests[i];
+	for (size_t i = 0; i < list->n; i++) {
+		const struct operator_answer *guest = &list->guests[i];
 		char cid[16] = "-", pid[16] = "-";
 
 		if (guest->cid)
@@ -142,43 +134,53 @@ static void print(const struct listing *listing)
 		if (guest->pid)
 			snprintf(pid, sizeof(pid), "%" PRIu32, guest->pid);
 		/* No name of a guest has a character that a terminal would not show as it is. */
-		printf("%-20s %10s %8s  %-18s  ", guest->name, cid, pid, kind_of(guest));
+		printf("%-20s %10s %8s  %-18s  ", guest->name, cid, pid, guest_kind(guest));
 		text_print(stdout, guest->text[0] ? guest->text : "-");
 		putchar('\n');
 	}
 }
 
-static void print_json(const struct listing *listing)
+static void print_json(const struct guest_list *list)
 {
 	struct json json = json_of(stdout);
 
 	json_object(&json);
 	json_key(&json, "version");
-	json_string(&json, listing->daemon.text);
+	json_string(&json, list->daemon.text);
 	json_key(&json, "pid");
-	json_uint(&json, listing->daemon.pid);
-	json_key(&json, "uptime_ms");
-	json_uint(&json, listing->daemon.uptime_ms);
+	json_uint(&json, list->daemon.pid);
+	json_key(&json, "uptime-ms");
+	json_uint(&json, list->daemon.uptime_ms);
 	json_key(&json, "guests");
 	json_array(&json);
-	for (size_t i = 0; i < listing->n; i++)
-		write_json(&json, &listing->guests[i]);
+	for (size_t i = 0; i < list->n; i++)
+		write_json(&json, &list->guests[i]);
 	json_end_array(&json);
 	json_end_object(&json);
 }
 
-static int ask(const char *control, struct listing *ret, struct tensock_error *reterr)
+int guest_list_ask(const char *control, struct guest_list *ret, struct tensock_error *reterr)
 {
 	static const uint32_t types[] = { OPERATOR_STATE, OPERATOR_LIST };
 	_cleanup_close_ int fd = -1;
-	int r = control_connect(control, &fd, reterr);
+	int r;
+
+	*ret = (struct guest_list){ 0 };
+	r = control_connect(control, &fd, reterr);
 
 	for (unsigned i = 0; i < ARRAY_SIZE(types) && r == 0; i++) {
 		struct operator_request request = { .type = types[i] };
 
 		r = control_ask(fd, &request, CONTROL_TIMEOUT_MS, take_answer, ret, reterr);
 	}
+	if (r == 0 && ret->is_lost)
+		r = tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory for all guests");
 	return r;
+}
+
+void guest_list_done(struct guest_list *list)
+{
+	free(list->guests);
 }
 
 enum {
@@ -192,10 +194,9 @@ static const struct arg_option options[] = {
 
 static void guests_run(struct cli *cli, struct args *args)
 {
-	struct tensock_error error = { .status = TENSOCK_OUT_OF_MEMORY,
-				       .message = "not enough memory" };
 	const char *value, *control = NULL;
-	struct listing listing = { 0 };
+	struct tensock_error error;
+	struct guest_list list;
 	int id;
 
 	while ((id = cli_next(cli, args, options, &value)) != ARG_END) {
@@ -207,13 +208,13 @@ static void guests_run(struct cli *cli, struct args *args)
 		}
 		control = value;
 	}
-	if (ask(control, &listing, &error) < 0 || listing.is_lost)
-		cli_fail(cli, &error);
+	if (guest_list_ask(control, &list, &error) < 0)
+		cli_fail_here(cli, &error);
 	else if (cli->json)
-		print_json(&listing);
+		print_json(&list);
 	else
-		print(&listing);
-	free(listing.guests);
+		print(&list);
+	guest_list_done(&list);
 }
 
 const struct cli_command cli_guests = {

@@ -3,7 +3,26 @@
 #ifndef CLI_GUESTS_H
 #define CLI_GUESTS_H
 
+#include <stdbool.h>
+
+#include "base/cleanup.h"
 #include "wire/operator.h"
+
+/* A daemon, and its guests in the order in which it told of them. */
+struct guest_list {
+	struct operator_answer daemon;
+	struct operator_answer *guests;
+	size_t n;
+	bool is_lost; /* there was no room for more */
+};
+
+/* control: as for control_connect().  guest_list_done() also after a failure. */
+int guest_list_ask(const char *control, struct guest_list *ret, struct tensock_error *reterr)
+	_nodiscard_;
+void guest_list_done(struct guest_list *list);
+
+/* How it comes: "device", "hybrid" ... */
+const char *guest_kind(const struct operator_answer *guest);
 
 /* For control_ask(): keeps the GUEST in *user, a struct operator_answer. */
 void guest_keep(void *user, const struct operator_answer *answer);

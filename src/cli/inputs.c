@@ -216,14 +216,11 @@ static int take_npy(const struct tensock_tensor_info *info, struct tensock_input
 	_cleanup_free_ unsigned char *file = NULL;
 	struct tsk_npy_tensor tensor;
 	struct tsk_npy npy;
-	size_t size;
-	int r = file_read(path, &file, &size, reterr);
+	int r = file_read_npy(path, &file, &npy, reterr);
 
 	if (r < 0)
 		return r;
-	r = tsk_npy_parse(file, size, &npy, reterr);
-	if (r == 0)
-		r = tsk_npy_tensor(&npy, info->dtype, &tensor, reterr);
+	r = tsk_npy_tensor(&npy, info->dtype, &tensor, reterr);
 	if (r < 0) {
 		tsk_error_prefix(reterr, "%.100s", path);
 		return r;

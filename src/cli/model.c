@@ -68,12 +68,13 @@ int model_find(struct cli *cli, const char *text, struct tensock_model ***ret, s
 		return 0;
 	}
 	tensock_models_free(models, n);
-	if (found)
+	if (found) {
 		tsk_fail(&error, TENSOCK_INVALID_ARGUMENT,
 			 "'%.100s' fits %zu models; write NAME:VERSION or more digits of the hash",
 			 text, found);
-	else
-		tsk_fail(&error, TENSOCK_NOT_FOUND, "the host holds no model '%.100s'", text);
+		return cli_fail_here(cli, &error);
+	}
+	tsk_fail(&error, TENSOCK_NOT_FOUND, "the host holds no model '%.100s'", text);
 	return cli_fail(cli, &error);
 }
 

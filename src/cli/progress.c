@@ -11,7 +11,7 @@
 #include "cli/text.h"
 
 /* What is over sooner needs no line. */
-#define PATIENCE_NS TSK_NS_PER_SEC
+#define PATIENCE_NS (500 * TSK_NS_PER_MS)
 #define INTERVAL_NS (100 * TSK_NS_PER_MS)
 #define WIDTH_DEFAULT 80u
 #define BAR_MAX 40u
@@ -73,14 +73,21 @@ void progress_line(char *ret, size_t size, unsigned width, uint64_t done_bytes,
 		snprintf(ret, size, "%.*s", (int)width, figures);
 }
 
+void progress_hash_line(char *ret, size_t size, unsigned width, uint64_t total_bytes)
+{
+	char total[TEXT_QUANTITY_BYTES], text[64];
+
+	snprintf(text, sizeof(text), "hashing %s", text_size(total_bytes, total));
+	snprintf(ret, size, "%.*s", (int)width, text);
+}
+
 void progress_update(void *user, uint64_t done_bytes, uint64_t total_bytes)
 {
 	struct progress *progress = user;
 	uint64_t now_ns = tsk_now_ns();
 	char line[256];
 
-	if (!progress->has_start) {
-		progress->has_start = true;
+	if (!progress->start_bytes) {
 		progress->start_bytes = done_bytes;
 		progress->start_ns = now_ns;
 	}
@@ -89,8 +96,11 @@ void progress_update(void *user, uint64_t done_bytes, uint64_t total_bytes)
 		return;
 	progress->shown_ns = now_ns;
 	progress->is_shown = true;
-	progress_line(line, sizeof(line), terminal_width() - 1, done_bytes, total_bytes,
-		      done_bytes - progress->start_bytes, now_ns - progress->start_ns);
+	if (done_bytes)
+		progress_line(line, sizeof(line), terminal_width() - 1, done_bytes, total_bytes,
+			      done_bytes - progress->start_bytes, now_ns - progress->start_ns);
+	else
+		progress_hash_line(line, sizeof(line), terminal_width() - 1, total_bytes);
 	fprintf(stderr, "\r%s\033[K", line);
 	fflush(stderr);
 }

@@ -10,9 +10,8 @@
 struct progress {
 	bool is_terminal, is_shown;
 	uint64_t begin_ns, shown_ns;
-	/* When the first news came, and what the host had then. */
+	/* When the host was first known to have bytes, and how many; 0: it has none yet. */
 	uint64_t start_ns, start_bytes;
-	bool has_start;
 };
 
 void progress_init(struct progress *progress);
@@ -22,6 +21,9 @@ void progress_update(void *user, uint64_t done_bytes, uint64_t total_bytes);
 
 /* Takes the line away. */
 void progress_done(struct progress *progress);
+
+/* As long as the host has nothing: the bytes are read to be hashed. */
+void progress_hash_line(char *ret, size_t size, unsigned width, uint64_t total_bytes);
 
 /*
  * The line, of at most `width` columns (and size bytes), without its end.  sent_bytes of done_bytes went

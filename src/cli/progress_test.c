@@ -24,6 +24,17 @@ static void test_line(void **state)
 	assert_non_null(strstr(line, "1:08:16 left"));
 }
 
+static void test_hash_line(void **state)
+{
+	char line[256];
+
+	(void)state;
+	progress_hash_line(line, sizeof(line), 79, 3 * 1024 * MIB);
+	assert_string_equal(line, "hashing 3.0 GiB");
+	progress_hash_line(line, sizeof(line), 9, UINT64_MAX);
+	assert_int_equal(strlen(line), 9);
+}
+
 /* Never wider than the terminal; and no figure of a host leads astray. */
 static void test_bounds(void **state)
 {
@@ -46,6 +57,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TSK_TEST(test_line),
+		TSK_TEST(test_hash_line),
 		TSK_TEST(test_bounds),
 	};
 

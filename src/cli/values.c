@@ -10,27 +10,14 @@
 
 static void print_one(FILE *out, const struct tsk_value *value)
 {
-	switch (value->kind) {
-	case TSK_VALUE_BOOL:
-	case TSK_VALUE_UNSIGNED:
-		fprintf(out, "%" PRIu64, value->number);
-		break;
-	case TSK_VALUE_SIGNED:
-		fprintf(out, "%" PRId64, tsk_value_signed(value));
-		break;
-	case TSK_VALUE_REAL:
-		fprintf(out, "%g", value->real);
-		break;
-	case TSK_VALUE_COMPLEX:
-		fprintf(out, "(%g,%g)", value->real, value->imaginary);
-		break;
-	case TSK_VALUE_TEXT:
-		fputc('"', out);
-		text_print_bytes(out, value->text,
-				 value->text_bytes < TEXT_SHOWN ? value->text_bytes : TEXT_SHOWN);
-		fputs(value->text_bytes > TEXT_SHOWN ? "...\"" : "\"", out);
-		break;
+	if (value->kind != TSK_VALUE_TEXT) {
+		tsk_value_print_number(out, value);
+		return;
 	}
+	fputc('"', out);
+	text_print_bytes(out, value->text,
+			 value->text_bytes < TEXT_SHOWN ? value->text_bytes : TEXT_SHOWN);
+	fputs(value->text_bytes > TEXT_SHOWN ? "...\"" : "\"", out);
 }
 
 void values_print(FILE *out, uint32_t dtype, const void *data, uint64_t bytes, uint64_t n_elems,

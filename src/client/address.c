@@ -155,8 +155,18 @@ static bool is_guest(const char *device_path)
 	return cid > VMADDR_CID_HOST && cid != VMADDR_CID_ANY;
 }
 
-const char *address_default(const char *device_path, const char *socket_path)
+const char *address_default(const char *device_path, const char *runtime_folder,
+			    const char *socket_path, char buf[static ADDRESS_TEXT_SIZE])
 {
+	static const char prefix[] = "unix:";
+
+	if (runtime_folder && *runtime_folder) {
+		int n = snprintf(buf, ADDRESS_TEXT_SIZE, "%s%s/tensock/tensock.sock", prefix,
+				 runtime_folder);
+
+		if (n > 0 && n < (int)ADDRESS_TEXT_SIZE && access(buf + strlen(prefix), F_OK) == 0)
+			return buf;
+	}
 	if (access(socket_path, F_OK) < 0 && is_guest(device_path))
 		return ADDRESS_DEFAULT_GUEST;
 	return ADDRESS_DEFAULT_LOCAL;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/testing.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <linux/vm_sockets.h>
@@ -86,12 +88,45 @@ static void test_bad(void **state)
 /* A local socket is for who has one; else the device tells a guest. */
 static void test_default(void **state)
 {
+	char buf[ADDRESS_TEXT_SIZE];
+
 	(void)state;
-	assert_string_equal(address_default("/nowhere/vsock", "/nowhere/socket"),
+	assert_string_equal(address_default("/nowhere/vsock", NULL, "/nowhere/socket", buf),
 			    ADDRESS_DEFAULT_LOCAL);
 	/* Something that has no CID: taken for a device that does not say. */
-	assert_string_equal(address_default("/dev/null", "/nowhere/socket"), ADDRESS_DEFAULT_GUEST);
-	assert_string_equal(address_default("/dev/null", "/dev/null"), ADDRESS_DEFAULT_LOCAL);
+	assert_string_equal(address_default("/dev/null", "", "/nowhere/socket", buf),
+			    ADDRESS_DEFAULT_GUEST);
+	assert_string_equal(address_default("/dev/null", "/nowhere", "/dev/null", buf),
+			    ADDRESS_DEFAULT_LOCAL);
+}
+
+/* A user's own comes before all: also where there is a device, and another socket. */
+static void test_own(void **state)
+{
+	char folder[] = "/tmp/tensock.XXXXXX", path[64], expected[80], buf[ADDRESS_TEXT_SIZE];
+	char longest[200];
+	int fd;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/tensock", folder);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/tensock/tensock.sock", folder);
+	fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(expected, sizeof(expected), "unix:%s", path);
+	assert_string_equal(address_default("/dev/null", folder, "/dev/null", buf), expected);
+	/* Cut, it could be the name of another. */
+	memset(longest, '/', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	memcpy(longest, folder, strlen(folder));
+	assert_string_equal(address_default("/dev/null", longest, "/dev/null", buf),
+			    ADDRESS_DEFAULT_LOCAL);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/tensock", folder);
+	rmdir(path);
+	rmdir(folder);
 }
 
 static void test_refused(void **state)
@@ -115,10 +150,8 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_good),
-		TSK_TEST(test_bad),
-		TSK_TEST(test_default),
-		TSK_TEST(test_refused),
+		TSK_TEST(test_good), TSK_TEST(test_bad),     TSK_TEST(test_default),
+		TSK_TEST(test_own),  TSK_TEST(test_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

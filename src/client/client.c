@@ -68,11 +68,13 @@ int tensock_client_new(const char *address, const struct tensock_client_options 
 	struct tensock_error error;
 	struct tensock_client *client;
 	struct address parsed;
+	char own[ADDRESS_TEXT_SIZE];
 
 	if (!address)
 		address = getenv("TENSOCK_HOST");
 	if (!address || !*address)
-		address = address_default("/dev/vsock", ADDRESS_LOCAL_PATH);
+		address = address_default("/dev/vsock", getenv("XDG_RUNTIME_DIR"),
+					  ADDRESS_LOCAL_PATH, own);
 	if (address_parse(address, &parsed, &error) < 0 ||
 	    read_options(options, &given, &error) < 0)
 		return client_failed(&error, reterr);
@@ -222,12 +224,12 @@ static void work(struct tensock_client *client)
 	}
 }
 
-static void tell_progress(struct requests *requests)
+static void tell_progress(struct request_list *list)
 {
-	struct tensock_request *request;
+	struct tensock_request *request, *next;
 
-	TAILQ_FOREACH(request, &requests->in[REQUEST_UNDER_WAY], entry)
-	{
+	for (request = TAILQ_FIRST(list); request; request = next) {
+		next = TAILQ_NEXT(request, entry);
 		if (!request->progress_is_due)
 			continue;
 		request->progress_is_due = false;
@@ -256,7 +258,8 @@ int client_turn(struct tensock_client *client, short revents, struct tensock_err
 		r = connection_over(client, &error, reterr);
 	if (client->connection.state == CONNECTION_OPEN)
 		client->connect_is_wanted = false;
-	tell_progress(&client->requests);
+	tell_progress(&client->requests.in[REQUEST_WORKING]);
+	tell_progress(&client->requests.in[REQUEST_UNDER_WAY]);
 	requests_deliver(&client->requests);
 	client->is_in_turn = false;
 	return r;

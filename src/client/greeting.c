@@ -32,8 +32,6 @@ static int welcome(struct tensock_client *client, const void *body, size_t size,
 		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
 				"the host speaks version %u of the protocol, this library %u",
 				w.version, WIRE_VERSION);
-	if (!w.requests_max)
-		return connection_protocol_error(reterr, "a WELCOME that allows no request");
 	client->host.is_known = true;
 	client->host.requests_max = w.requests_max;
 	client->host.model_bytes_max = w.model_bytes_max;

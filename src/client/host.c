@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The host itself: is it there, what has it counted. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,9 @@ int tensock_ping(struct tensock_client *client, uint64_t *ret_ns, struct tensock
 	return r;
 }
 
+static_assert(sizeof(((struct tensock_counter *)0)->name) > WIRE_LABEL_MAX,
+	      "a counter's name does not fit");
+
 struct counted {
 	struct tensock_counter *counters;
 	unsigned n;
@@ -44,7 +48,6 @@ static int read_counters(void *context, const void *body, size_t size)
 	if (!counters)
 		return -ENOMEM;
 	for (unsigned i = 0; i < n; i++) {
-		_Static_assert(sizeof(counters->name) > WIRE_LABEL_MAX, "a counter's name fits");
 		memcpy(counters[i].name, wire[i].name.bytes, wire[i].name.len);
 		counters[i].value = wire[i].value;
 	}

@@ -67,6 +67,7 @@ static int push_work(struct tensock_request *request, struct tensock_error *rete
 		n = HASH_SLICE_BYTES;
 	tsk_sha256_update(&push->sha, push->bytes + push->n_hashed, (size_t)n);
 	push->n_hashed += n;
+	request->progress_is_due = true;
 	if (push->n_hashed < push->n_bytes)
 		return 1;
 	tsk_sha256_final(&push->sha, push->hash);
@@ -147,8 +148,14 @@ static void push_progress(struct tensock_request *request)
 	struct push_request *push = push_of(request);
 	uint64_t done = push->model ? push->n_bytes : push->n_bytes - request->out.left;
 
-	if (!push->options.progress || (!push->is_wanted && !push->model))
+	if (!push->options.progress)
 		return;
+	if (!push->is_wanted && !push->model) {
+		/* Where an earlier connection has brought more, that is not taken back. */
+		if (!request->is_repeated)
+			push->options.progress(push->options.user, 0, push->n_bytes);
+		return;
+	}
 	if (push->is_wanted && !push->is_told)
 		push->options.progress(push->options.user, push->offset, push->n_bytes);
 	push->is_told = true;

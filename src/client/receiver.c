@@ -350,6 +350,7 @@ static void received(struct tensock_client *client, uint64_t n, uint64_t direct)
 {
 	struct connection *c = &client->connection;
 	struct receiver *rx = &c->receiver;
+	struct tensock_request *request;
 	uint64_t part = n < direct ? n : direct;
 
 	c->heard_ns = tsk_now_ns();
@@ -357,8 +358,7 @@ static void received(struct tensock_client *client, uint64_t n, uint64_t direct)
 	rx->end += (size_t)(n - part);
 	if (!part)
 		return;
-	struct tensock_request *request = request_find(&client->requests, rx->header.id);
-
+	request = request_find(&client->requests, rx->header.id);
 	request->moved_ns = c->heard_ns;
 	pieces_advance(&request->in, part);
 	rx->payload_left -= part;

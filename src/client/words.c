@@ -14,17 +14,17 @@
 static const char *const hints[] = {
 	[TENSOCK_OK] = "There is nothing to do.",
 	[TENSOCK_INVALID_ARGUMENT] =
-		"Compare names, types and shapes with what the model takes: `tensock show` prints it.",
+		"Correct what the message names; `tensock show` prints what a model takes.",
 	[TENSOCK_INVALID_MODEL] =
 		"Check that the file is a whole ONNX model, and that it is the one that was meant.",
 	[TENSOCK_UNSUPPORTED] =
 		"Use what this host does, or ask its operator for a newer tensockd or engine.",
 	[TENSOCK_NOT_FOUND] =
-		"Push the model again, and check its name: `tensock ls` lists those there.",
+		"Check the name or path, or push the model again: `tensock ls` lists those there.",
 	[TENSOCK_TOO_LARGE] =
 		"Send less at once, give outputs more room, or ask the host's operator for a higher limit.",
 	[TENSOCK_PERMISSION_DENIED] =
-		"Ask the operator to let this user or guest in; a local user may lack the socket's group.",
+		"Look at the permissions of the file, or of the local socket and its group; or ask the operator.",
 	[TENSOCK_PROTOCOL] =
 		"Check that the address is a tensockd's and that it is no older than this library.",
 	[TENSOCK_LIMIT_REACHED] =

@@ -11,7 +11,8 @@
 
 #define LOG_LINES_PER_SEC 10u
 #define IDLE_MS 60000u
-#define WINDOWS_SHARE 64u /* the device's wide windows: this part of max-memory, beside it */
+#define LAST_WORDS_MS 1000u /* less than the supervisor waits beyond run_deadline_ms */
+#define WINDOWS_SHARE 64u   /* the device's wide windows: this part of max-memory, beside it */
 
 static void end(struct guest *guest, int result)
 {
@@ -20,12 +21,22 @@ static void end(struct guest *guest, int result)
 	uv_stop(guest->loop);
 }
 
+static void on_last_words_time(uv_timer_t *timer)
+{
+	struct guest *guest = timer->data;
+
+	tsk_warning("stopping with %u connections that do not take their answers",
+		    guest->sessions.n);
+	end(guest, 0);
+}
+
 static void on_stop_time(uv_timer_t *timer)
 {
 	struct guest *guest = timer->data;
 
 	tsk_warning("stopping with %u connections still at work", guest->sessions.n);
-	end(guest, 0);
+	uv_timer_start(timer, on_last_words_time, LAST_WORDS_MS, 0);
+	sessions_give_up(&guest->sessions);
 }
 
 /* Whether the front could go and come again without anyone's loss. */

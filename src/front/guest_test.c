@@ -119,6 +119,35 @@ static void test_stop_finishes_work(void **state)
 	rig_done(&rig);
 }
 
+/* What is under way at the end of the time is told so.  No sooner. */
+static void test_stop_tells_the_late(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	limits.run_deadline_ms = 400;
+	limits.load_deadline_ms = 60000;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	rig_write_frame(&rig, fd, 1, "model");
+	worker = rig_worker_new(&rig);
+	rig_worker_expect_load(&rig, worker, "model");
+	rig_send(&rig, FRONT_STOP, 0, 0, 0, -1);
+	rig_run(&rig, 20);
+	assert_false(rig.guest->has_ended);
+	assert_int_equal(rig.guest->counters.error, 0);
+	rig_expect_bytes(&rig, fd, "ER");
+	rig_expect_end(&rig, fd);
+	rig_expect_log(&rig, "frame 1: unavailable");
+	assert_true(rig.guest->has_ended);
+	close(fd);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 static void test_stop_is_bounded(void **state)
 {
 	static const unsigned char header[16] = { 1, 0, 0, 0, 9, 0, 0, 0, 5 };
@@ -134,7 +163,8 @@ static void test_stop_is_bounded(void **state)
 	rig_write(&rig, fd, header, sizeof(header));
 	rig_send(&rig, FRONT_STOP, 0, 0, 0, -1);
 	assert_false(rig.guest->has_ended);
-	rig_run(&rig, 50);
+	for (unsigned i = 0; i < 5000 && !rig.guest->has_ended; i++)
+		rig_run(&rig, 1);
 	assert_true(rig.guest->has_ended);
 	assert_int_equal(rig.guest->result, 0);
 	close(fd);
@@ -274,15 +304,11 @@ static void test_full_control_socket(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_first_message),
-		TSK_TEST(test_bad_message),
-		TSK_TEST(test_end_of_control),
-		TSK_TEST(test_stop_when_idle),
-		TSK_TEST(test_stop_finishes_work),
-		TSK_TEST(test_stop_is_bounded),
-		TSK_TEST(test_idle),
-		TSK_TEST(test_idle_after_upload),
-		TSK_TEST(test_device),
+		TSK_TEST(test_first_message),       TSK_TEST(test_bad_message),
+		TSK_TEST(test_end_of_control),      TSK_TEST(test_stop_when_idle),
+		TSK_TEST(test_stop_finishes_work),  TSK_TEST(test_stop_tells_the_late),
+		TSK_TEST(test_stop_is_bounded),     TSK_TEST(test_idle),
+		TSK_TEST(test_idle_after_upload),   TSK_TEST(test_device),
 		TSK_TEST(test_full_control_socket),
 	};
 

@@ -13,6 +13,7 @@ struct model *model_new(struct models *models, struct model_file *file)
 	model->models = models;
 	model->file = file;
 	TAILQ_INIT(&model->waiting);
+	TAILQ_INIT(&model->behind);
 	TAILQ_INIT(&model->unloads);
 	TAILQ_INIT(&model->ending);
 	TAILQ_INSERT_TAIL(&models->list, model, entry);
@@ -20,9 +21,14 @@ struct model *model_new(struct models *models, struct model_file *file)
 	return model;
 }
 
-bool model_is_needed(const struct model *model)
+bool model_is_at_work(const struct model *model)
 {
 	return model->is_running || !TAILQ_EMPTY(&model->waiting);
+}
+
+bool model_is_needed(const struct model *model)
+{
+	return model_is_at_work(model) || !TAILQ_EMPTY(&model->behind);
 }
 
 bool model_is_idle(const struct model *model)
@@ -54,16 +60,18 @@ void model_became_unloaded(struct model *model)
 
 void model_unload(struct model *model)
 {
-	assert(!model_is_needed(model));
+	assert(!model_is_at_work(model));
 	if (model->worker)
 		worker_link_close(model->worker);
 	model_became_unloaded(model);
+	TAILQ_CONCAT(&model->waiting, &model->behind, entry);
 }
 
 void model_forget(struct model *model)
 {
 	struct models *models = model->models;
 
+	assert(!model_is_needed(model));
 	model_unload(model);
 	model_set_kept(model, false);
 	labels_drop(&models->labels, model);
@@ -212,5 +220,7 @@ struct request_queue *model_queue_of(struct model *model, const struct request *
 {
 	if (is_in(&model->unloads, request))
 		return &model->unloads;
-	return is_in(&model->ending, request) ? &model->ending : &model->waiting;
+	if (is_in(&model->ending, request))
+		return &model->ending;
+	return is_in(&model->behind, request) ? &model->behind : &model->waiting;
 }

@@ -29,7 +29,8 @@ struct model {
 	bool is_removed; /* is not found any more; goes when nothing needs it */
 	uint64_t runs;   /* that ended well, of workers it had before */
 	struct request_queue waiting;
-	bool is_unloading;            /* loses its worker when nothing needs that */
+	struct request_queue behind;  /* came after an unload: wait for the next worker */
+	bool is_unloading;            /* loses its worker when that is no more at work */
 	struct request_queue unloads; /* who asked for that */
 	struct request_queue ending;  /* and those who wait for the end of the processes */
 	uint64_t ending_id;           /* of the last of which */
@@ -56,8 +57,10 @@ struct models {
 /* Among the others, as the last; takes the file.  NULL: no memory, and the file is still the caller's. */
 struct model *model_new(struct models *models, struct model_file *file);
 
-/* A request runs or waits. */
+/* A request runs, or waits for this worker or the next. */
 bool model_is_needed(const struct model *model);
+/* The same without those that wait behind an unload: what the unload waits for. */
+bool model_is_at_work(const struct model *model);
 /* Loaded, and may lose its worker.  Not where its earlier workers' end is waited for. */
 bool model_is_idle(const struct model *model);
 
@@ -67,8 +70,9 @@ void model_set_kept(struct model *model, bool is_kept);
 /* Its worker is no longer its own. */
 void model_became_unloaded(struct model *model);
 
-/* These three only where nobody needs it.  Its worker goes; or it itself, worker, bytes and all. */
+/* Its worker goes, which is not at work; those behind an unload wait for another one now. */
 void model_unload(struct model *model);
+/* These two only where nobody needs it.  It goes, worker, bytes and all. */
 void model_forget(struct model *model);
 /* The one or the other: a model that is kept loses only its worker. */
 void model_rest(struct model *model);

@@ -105,7 +105,7 @@ static void settle(struct model *model)
 	struct request_queue ended = TAILQ_HEAD_INITIALIZER(ended);
 	struct models *models = model->models;
 
-	if (model->is_unloading && !model_is_needed(model)) {
+	if (model->is_unloading && !model_is_at_work(model)) {
 		model_unload(model);
 		model->is_unloading = false;
 		model->ending_id = models->workers->last_id;
@@ -364,6 +364,7 @@ void models_free(struct models *models)
 		if (model->worker)
 			(void)worker_run_drop(model->worker, &dropped);
 		model->is_running = false;
+		TAILQ_CONCAT(&model->waiting, &model->behind, entry);
 		while (take_first(model))
 			;
 		model_forget(model);
@@ -421,7 +422,7 @@ void models_request(struct models *models, struct model *model, struct request *
 {
 	if (!may_wait(models, request))
 		return;
-	enqueue(&model->waiting, model, request);
+	enqueue(model->is_unloading ? &model->behind : &model->waiting, model, request);
 	advance(models);
 }
 
@@ -496,6 +497,8 @@ void models_unload(struct models *models, struct model *model, bool remove, stru
 	enqueue(&model->unloads, model, request);
 	model->is_unloading = true;
 	if (remove) {
+		/* The last worker serves all: nobody comes after them. */
+		TAILQ_CONCAT(&model->waiting, &model->behind, entry);
 		model->is_removed = true;
 		labels_drop(&models->labels, model);
 		model_set_kept(model, false);
@@ -527,6 +530,7 @@ void models_cancel(struct models *models, struct request *request)
 	models->n_waiting--;
 	request->model = NULL;
 	settle(model);
+	advance(models); /* it may have been what those behind an unload waited for */
 }
 
 int models_buffer(struct models *models, const struct model *model, uint64_t bytes,

@@ -81,11 +81,14 @@ struct model *models_find(struct models *models, const struct model_name *name);
 int models_label(struct models *models, struct model *model, const struct model_labels *labels,
 		 struct tensock_error *reterr) _nodiscard_;
 
-/* A request for a known model; as for models_submit(). */
+/*
+ * A request for a known model; as for models_submit().  One that comes after an unload waits for it,
+ * and then for the next worker: however many come, the unload has its end.
+ */
 void models_request(struct models *models, struct model *model, struct request *request);
 
 /*
- * Ends its worker as soon as nothing of it is waited for or runs.  remove: the model is no longer
+ * Ends its worker as soon as all that was asked before runs and waits no more.  remove: the model is no longer
  * found from now on, and forgotten then.  The request's done(), without outputs and error (prepare()
  * and fill() are not called), tells the end: the process has really ended, and its memory is back;
  * perhaps before this returns.  If the request is cancelled, the rest happens all the same.

@@ -645,6 +645,17 @@ static void native_stop(void *stream)
 	send_error(s, WIRE_GOAWAY, 0, &error);
 }
 
+static void native_give_up(void *stream)
+{
+	struct native_session *s = stream;
+	struct native_call *call;
+	struct tensock_error error;
+
+	(void)tsk_fail(&error, TENSOCK_UNAVAILABLE, "the host goes down, and this takes too long");
+	while ((call = TAILQ_FIRST(&s->calls)))
+		native_call_failed(call, &error);
+}
+
 static const struct stream_ops native_stream_ops = {
 	.window = native_session_window,
 	.scatter = native_session_scatter,
@@ -665,4 +676,5 @@ const struct protocol native_protocol = {
 	.is_waiting = native_is_waiting,
 	.timed_out = native_timed_out,
 	.stop = native_stop,
+	.give_up = native_give_up,
 };

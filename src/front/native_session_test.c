@@ -547,6 +547,76 @@ static void test_stop(void **state)
 	rig_done(&rig);
 }
 
+/* The time to stop is over: a load, and an upload and an INFER that are not whole, are told so. */
+static void test_stop_time(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct peer_infer infer = { .model = "model", .n = 3 };
+	struct rig_worker *worker, *second;
+	struct rig rig;
+
+	(void)state;
+	limits.run_deadline_ms = 500;
+	limits.load_deadline_ms = 60000;
+	rig_init(&rig, &limits);
+	peer_connect(&peer, &rig);
+	worker = peer_push(&peer, 1, "model", "");
+	peer_offer(&peer, 2, "slow", "");
+	peer_expect(&peer, WIRE_SEND, 2);
+	peer_send(&peer, WIRE_CHUNK, 2, "slow", 4);
+	second = rig_worker_new(&rig);
+	rig_worker_expect_load(&rig, second, "slow");
+	peer_offer(&peer, 3, "never whole", "");
+	peer_expect(&peer, WIRE_SEND, 3);
+	peer_infer(&peer, 4, &infer);
+	rig_send(&rig, FRONT_STOP, 0, 0, 0, -1);
+	peer_expect(&peer, WIRE_GOAWAY, 0);
+	/* Both wait for nothing. */
+	peer_send(&peer, WIRE_LIST, 5, NULL, 0);
+	peer_expect(&peer, WIRE_MODELS, 5);
+	peer_send(&peer, WIRE_STATS, 6, NULL, 0);
+	peer_expect(&peer, WIRE_COUNTERS, 6);
+	assert_false(rig.guest->has_ended);
+	for (uint32_t id = 2; id <= 4; id++)
+		peer_expect_error(&peer, id, TENSOCK_UNAVAILABLE, "takes too long");
+	rig_expect_end(&rig, peer.fd);
+	assert_true(rig.guest->has_ended);
+	peer_close(&peer);
+	rig_worker_exit(&rig, worker, 0);
+	rig_worker_exit(&rig, second, 0);
+	rig_done(&rig);
+}
+
+/* A guest that takes no answers is not waited for. */
+static void test_stop_of_the_deaf(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct wire_header ping = { .type = WIRE_PING, .id = 1 };
+	unsigned char frame[WIRE_HEADER_BYTES];
+	struct rig rig;
+
+	(void)state;
+	limits.run_deadline_ms = 20;
+	rig_init(&rig, &limits);
+	peer_connect(&peer, &rig);
+	wire_header_write(frame, &ping);
+	for (unsigned vain = 0; vain < 100;) {
+		if (write(peer.fd, frame, sizeof(frame)) == sizeof(frame)) {
+			vain = 0;
+			continue;
+		}
+		rig_run(&rig, 1);
+		vain++;
+	}
+	rig_send(&rig, FRONT_STOP, 0, 0, 0, -1);
+	for (unsigned i = 0; i < 20000 && !rig.guest->has_ended; i++)
+		rig_run(&rig, 1);
+	rig_expect_log(&rig, "do not take their answers");
+	assert_true(rig.guest->has_ended);
+	peer_close(&peer);
+	rig_done(&rig);
+}
+
 /* Silence within a frame or within payload ends a connection; a quiet one stays. */
 static void test_silence(void **state)
 {
@@ -692,6 +762,8 @@ int main(void)
 		TSK_TEST(test_gone_at_every_byte),
 		TSK_TEST(test_half_close),
 		TSK_TEST(test_stop),
+		TSK_TEST(test_stop_time),
+		TSK_TEST(test_stop_of_the_deaf),
 		TSK_TEST(test_silence),
 		TSK_TEST(test_never_reads),
 		TSK_TEST(test_goes_on_after_a_pause),

@@ -301,6 +301,20 @@ static void seed_stop(void *stream)
 		over(s);
 }
 
+static void seed_give_up(void *stream)
+{
+	struct seed_session *s = stream;
+	struct tensock_error error;
+
+	if (s->stage == STAGE_RECEIVING)
+		lose_frame(s, "the host goes down");
+	if (s->stage != STAGE_WORKING)
+		return;
+	models_cancel(s->guest->models, &s->request);
+	(void)tsk_fail(&error, TENSOCK_UNAVAILABLE, "the host goes down, and this takes too long");
+	answer_with_error(s, &error);
+}
+
 static const struct stream_ops seed_stream_ops = {
 	.window = seed_session_window,
 	.received = seed_session_received,
@@ -319,4 +333,5 @@ const struct protocol seed_protocol = {
 	.is_waiting = seed_is_waiting,
 	.timed_out = seed_timed_out,
 	.stop = seed_stop,
+	.give_up = seed_give_up,
 };

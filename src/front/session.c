@@ -282,3 +282,15 @@ void sessions_stop(struct sessions *sessions)
 		session->host->wake(session->host);
 	}
 }
+
+void sessions_give_up(struct sessions *sessions)
+{
+	struct session *session;
+
+	TAILQ_FOREACH(session, &sessions->list, entry)
+	{
+		if (session->protocol)
+			session->protocol->give_up(session->stream);
+		session->host->wake(session->host);
+	}
+}

@@ -35,6 +35,8 @@ struct protocol {
 	void (*timed_out)(void *stream);
 	/* No new work is to be taken; finished() once what is under way has been answered. */
 	void (*stop)(void *stream);
+	/* After stop(): what is still under way is answered by UNAVAILABLE now. */
+	void (*give_up)(void *stream);
 };
 
 struct sessions {
@@ -53,5 +55,7 @@ struct stream_service sessions_service(struct sessions *sessions);
 
 /* Takes no new work any more; each session finishes in its time. */
 void sessions_stop(struct sessions *sessions);
+/* Later: there is no more time. */
+void sessions_give_up(struct sessions *sessions);
 
 #endif

@@ -334,6 +334,37 @@ static void test_no_room_for_buffers(void **state)
 	rig_done(&rig);
 }
 
+/* No memory for outputs that must be fetched: that request fails, and the one behind it goes on. */
+static void test_no_room_for_fetch(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct run_entry first, second, needed;
+	struct rig_worker *worker;
+	int fd, behind;
+	struct rig rig;
+
+	(void)state;
+	limits.memory_bytes_max = 600 << 10;
+	worker = begin(&rig, &limits, &fd);
+	behind = rig_connect(&rig);
+	rig_write_frame(&rig, behind, 2, "model");
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	first = rig_worker_expect(&rig, worker, RUN_START);
+	second = rig_worker_expect(&rig, worker, RUN_START);
+	needed = needed_by(&first, 500000);
+	rig_worker_push(worker, &needed);
+	assert_int_equal(rig_worker_expect(&rig, worker, RUN_CANCEL).request_id, first.request_id);
+	rig_expect_bytes(&rig, fd, "ER");
+	rig_expect_log(&rig, "limit-reached: no room for 500000 bytes");
+	rig_worker_done(worker, &second, values, 2);
+	rig_expect_bytes(&rig, behind, "OK");
+	close(fd);
+	close(behind);
+	rig_run(&rig, 2);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 /* Messages of the supervisor about workers that are not, or no longer. */
 static void test_stray_answers(void **state)
 {
@@ -372,6 +403,7 @@ int main(void)
 		TSK_TEST(test_fetch),
 		TSK_TEST(test_fetch_twice),
 		TSK_TEST(test_no_room_for_buffers),
+		TSK_TEST(test_no_room_for_fetch),
 		TSK_TEST(test_stray_answers),
 	};
 

@@ -428,7 +428,12 @@ static void leave_outputs(struct worker_link *link, struct worker_run *head,
 		finish(link, NULL, error);
 }
 
-/* The outputs wait in the worker for a larger buffer, and all other runs wait for them. */
+/*
+ * The outputs wait in the worker for a larger buffer, and all other runs wait for them.  Where the
+ * guest's memory has none, the request fails at once: the runs behind it give theirs back only after
+ * it, and what other workers' runs hold may be waiting for ours in the same way.  By its failure it
+ * gives back what it held, and the line goes on.
+ */
 static void on_needed(struct worker_link *link, struct worker_run *head, uint64_t needed)
 {
 	uint64_t max = link->workers->limits->request_bytes_max - head->in_bytes;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tensor/value.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/bytes.h"
@@ -147,4 +148,25 @@ bool tsk_value_next(struct tsk_value_reader *reader, struct tsk_value *ret)
 	reader->index++;
 	*ret = value;
 	return true;
+}
+
+void tsk_value_print_number(FILE *out, const struct tsk_value *value)
+{
+	switch (value->kind) {
+	case TSK_VALUE_BOOL:
+	case TSK_VALUE_UNSIGNED:
+		fprintf(out, "%" PRIu64, value->number);
+		break;
+	case TSK_VALUE_SIGNED:
+		fprintf(out, "%" PRId64, tsk_value_signed(value));
+		break;
+	case TSK_VALUE_REAL:
+		fprintf(out, "%g", value->real);
+		break;
+	case TSK_VALUE_COMPLEX:
+		fprintf(out, "(%g,%g)", value->real, value->imaginary);
+		break;
+	case TSK_VALUE_TEXT:
+		break;
+	}
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <tensock/types.h>
 
@@ -45,5 +46,8 @@ struct tsk_value_reader tsk_value_reader(uint32_t dtype, const void *payload, si
 
 /* False when the payload has no whole element left, or the dtype is none. */
 bool tsk_value_next(struct tsk_value_reader *reader, struct tsk_value *ret);
+
+/* A number as people read it; a text prints nothing. */
+void tsk_value_print_number(FILE *out, const struct tsk_value *value);
 
 #endif

@@ -193,3 +193,17 @@ bool wire_is_exact(uint32_t type)
 	return type != WIRE_HELLO && type != WIRE_WELCOME && type != WIRE_ERROR &&
 	       type != WIRE_GOAWAY;
 }
+
+bool wire_is_announced(uint32_t type, uint64_t size)
+{
+	unsigned char bytes[WIRE_HEADER_BYTES];
+	bool announced = false;
+
+	for (uint32_t id = 0; id < 2; id++) {
+		struct wire_header header = { .type = type, .id = id, .size = size };
+
+		wire_header_write(bytes, &header);
+		announced |= wire_header_read(bytes, &header) == 0;
+	}
+	return announced;
+}

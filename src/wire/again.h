@@ -15,4 +15,7 @@ int wire_again(uint32_t type, const void *body, size_t size, struct tsk_writer *
  * them.  ERROR, GOAWAY: only what has been read and written once before. */
 bool wire_is_exact(uint32_t type);
 
+/* Whether a header that is read, under one id or another, may stand before a body of that size. */
+bool wire_is_announced(uint32_t type, uint64_t size);
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "base/status.h"
 #include "tensor/dtype.h"
+#include "wire/again.h"
 #include "wire/testing.h"
 
 static char *document;
@@ -82,20 +83,6 @@ static void test_examples(void **state)
 	assert_true(n >= 12);
 }
 
-static bool is_announced(uint32_t type, uint64_t size)
-{
-	unsigned char bytes[WIRE_HEADER_BYTES];
-	bool announced = false;
-
-	for (uint32_t id = 0; id < 2; id++) {
-		struct wire_header header = { .type = type, .id = id, .size = size };
-
-		wire_header_write(bytes, &header);
-		announced |= wire_header_read(bytes, &header) == 0;
-	}
-	return announced;
-}
-
 static void test_messages(void **state)
 {
 	(void)state;
@@ -106,7 +93,7 @@ static void test_messages(void **state)
 
 		if (!wire_type_name(type))
 			continue;
-		while (size && !is_announced(type, size))
+		while (size && !wire_is_announced(type, size))
 			size--;
 		snprintf(beginning, sizeof(beginning), "| %u | %s |", type, wire_type_name(type));
 		if (size < 1000)

@@ -259,12 +259,32 @@ def test_commands_that_fail(host, arguments, status, words):
     done = tensock(*arguments, "--control", host.control)
     assert done.returncode == status and done.stdout == ""
     assert words in done.stderr
+    assert done.stderr.count("\n") == 1  # no hint about models and tensors
 
 
 def test_commands_without_a_daemon(folder):
     for command in (["guests"], ["detach", "a"], ["attach", "a", "--hybrid", "/x"]):
         done = tensock(*command, "--control", folder / "c")
         assert done.returncode == 3 and "is not there" in done.stderr
+
+
+def test_doctor_asks_the_daemon(host, control, folder):
+    control.attach_hybrid("web", folder / "web")
+    environment = {**os.environ, "TENSOCK_CONTROL": str(host.control)}
+    address = ["--host", f"unix:{folder}/none"]
+    done = tensock("doctor", *address, env=environment)
+    assert f"pid {host.pid}, has 2 guests: old (hybrid), web (hybrid)" in done.stdout
+    for i in range(30):
+        control.attach_hybrid(f"guest-of-a-long-name-{i}", folder / f"g{i}")
+    done = tensock("doctor", "--json", *address, env=environment)
+    text = json.loads(done.stdout)["findings"][0]["text"]
+    assert "has 32 guests: old (hybrid), " in text and text.endswith("...")
+    host.daemon.process.kill()
+    host.daemon.process.wait()
+    assert "no tensockd serves" in tensock("doctor", *address, env=environment).stdout
+    host.end = lambda: None
+    environment["TENSOCK_CONTROL"] = str(folder / "none")
+    assert "the daemon" not in tensock("doctor", *address, env=environment).stdout
 
 
 def test_bad_messages(host, control):

@@ -326,6 +326,16 @@ def test_where_the_host_is(onnx, folder):
         assert tensock(address, "ls").status == USAGE, address
 
 
+def test_hints_fit(host, model, folder):
+    """What is wrong with an address or a file is not put down to tensors."""
+    for name in ("one", "two"):
+        path = folder / f"{name}.onnx"
+        path.write_bytes(writer.identity(1, padding=len(name) + ord(name[0])))
+        assert host("push", path, "--name", "twice", "--version", name).status == OK
+    for result in (host("rm", "twice"), host("push", folder / "none"), tensock("ftp:x", "ls")):
+        assert result.status != OK and result.err.count("\n") == 1, result.err
+
+
 def test_command_lines(folder):
     none = folder / "none"
     for words in ([], ["frobnicate"], ["--frob"], ["--host"], ["ls", "too", "much"], ["run"],
@@ -357,9 +367,11 @@ def test_what_is_told_of_options():
     root = Path(__file__).resolve().parents[2]
     texts = [(root / name).read_text() for name in (
         "man/tensock.1.scd", "dist/completion/tensock.bash", "dist/completion/_tensock")]
-    for name in ("run", "push", "ls", "show", "rm", "ps", "bench", "doctor"):
+    names = re.findall(r"^  ([a-z]+) ", tensock(None, "--help").out, re.MULTILINE)
+    assert len(names) == 11
+    for name in names:
         options = re.findall(r"--[a-z-]+", tensock(None, name, "--help").out)
-        assert "--host" in options
+        assert "--json" in options
         for word in (name, *options):
             assert all(word in text for text in texts), (name, word)
 
@@ -480,6 +492,7 @@ def hold_up(daemon, process):
 def test_progress_of_a_long_upload(start, folder):
     """On a terminal, and only there; it goes away at the end."""
     daemon = start()
+    assert tensock(daemon.local, "ls").status == OK  # there is a front to be held up
     path = folder / "large.onnx"
     path.write_bytes(writer.identity(1, padding=64 << 20))
     master, slave = pty.openpty()

@@ -477,6 +477,24 @@ def test_stop(echo):
     echo.daemon.process.wait(20)  # a second signal would end it at once
 
 
+def test_stop_does_not_wait_for_ever(start):
+    """What is not whole by then ends with an error, then the connection."""
+    tensock = start("run-deadline = 400ms\n" + engine_config("echo"))
+    with native.Guest(tensock.local) as guest:
+        guest.push(ECHO)
+        id_ = next(guest.ids)
+        long = numpy.zeros(native.BODY_MAX, dtype="float32")
+        guest.send(native.infer_frames(id_, native.digest(ECHO), [("x0", long)])[0])
+        guest.ping()
+        tensock.daemon.process.terminate()
+        with pytest.raises(native.Refused) as refused:
+            guest.wait(id_)
+        assert refused.value.status == native.UNAVAILABLE
+        assert guest.said_goodbye
+        assert guest.is_closed()
+    assert tensock.daemon.process.wait(20) == 0
+
+
 @pytest.mark.parametrize("fault", ["segv", "exit", "garbage-ring", "garbage-reply", "bad-output",
                                    "error"])
 def test_worker_that_fails(start, fault):

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/protocol/seed_output.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "tensor/shape.h"
@@ -18,24 +17,10 @@ static void print_text(FILE *out, const struct tsk_value *value)
 
 static void print_value(FILE *out, const struct tsk_value *value)
 {
-	switch (value->kind) {
-	case TSK_VALUE_BOOL:
-	case TSK_VALUE_UNSIGNED:
-		fprintf(out, "%" PRIu64, value->number);
-		break;
-	case TSK_VALUE_SIGNED:
-		fprintf(out, "%" PRId64, tsk_value_signed(value));
-		break;
-	case TSK_VALUE_REAL:
-		fprintf(out, "%g", value->real);
-		break;
-	case TSK_VALUE_COMPLEX:
-		fprintf(out, "(%g,%g)", value->real, value->imaginary);
-		break;
-	case TSK_VALUE_TEXT:
+	if (value->kind == TSK_VALUE_TEXT)
 		print_text(out, value);
-		break;
-	}
+	else
+		tsk_value_print_number(out, value);
 }
 
 static void print_tensor(FILE *out, const void *region, const struct run_tensor *t)
