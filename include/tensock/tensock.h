@@ -78,7 +78,7 @@ struct tensock_client_options {
 	/* Silence after which a sign of life is asked for; as long again without one ends the
 	 * connection.  0: 10 s. */
 	uint32_t heartbeat_ms;
-	uint32_t reconnects_max; /* in a row, without an answer between; 0: 3.  UINT32_MAX: none */
+	uint32_t reconnects_max; /* in a row, without an answer between; 0: 5.  UINT32_MAX: none */
 	uint32_t reserved;       /* 0 */
 	const char *program;     /* for the host's log; NULL: "libtensock".  At most 40 bytes */
 	/* end of 1.0 */

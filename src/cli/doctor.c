@@ -88,7 +88,7 @@ static void look_at_socket(struct findings *findings, const char *path)
 	if (stat(path, &st) < 0)
 		findings_add(findings, FINDING_FAIL,
 			     errno == EACCES ? "run it as a user that may look there"
-					     : "tensockd (or: systemctl start tensockd)",
+					     : "tensockd",
 			     "no local socket %.150s: %s", path, strerror(errno));
 	else if (!S_ISSOCK(st.st_mode))
 		findings_add(findings, FINDING_FAIL, "remove it, and start tensockd",
@@ -141,7 +141,7 @@ static void look_at_daemon(struct findings *findings)
 		findings_add(findings, FINDING_WARN,
 			     error.status == TENSOCK_PERMISSION_DENIED
 				     ? "sudo tensock doctor"
-				     : "tensockd (or: systemctl start tensockd)",
+				     : "tensockd",
 			     "the daemon cannot be asked for its guests: %s", error.message);
 	} else {
 		join_guests(&list, guests, sizeof(guests));
@@ -171,7 +171,7 @@ static const char *how_to_reach(const struct cli *cli)
 {
 	if (strncmp(cli->address, "vsock:", 6) == 0)
 		return "on the host: tensockd --listen vsock:9999, or --vm for the built-in device";
-	return "tensockd (or: systemctl start tensockd)";
+	return "tensockd";
 }
 
 /* Connects: NULL, or the client, which is the caller's. */

@@ -15,7 +15,7 @@
 #define CONNECT_TIMEOUT_MS 10000u
 #define TIMEOUT_MS 60000u
 #define HEARTBEAT_MS 10000u
-#define RECONNECTS_MAX 3u
+#define RECONNECTS_MAX 5u
 #define PROGRAM_BYTES_MAX 40u
 
 /* Before the second reconnect in a row; doubled with each. */
