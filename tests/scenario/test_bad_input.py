@@ -213,7 +213,8 @@ def test_never_reads(echo):
                 guest.send(seed.frame(ECHO) * 100)
                 sent += 100 * len(seed.frame(ECHO))
         assert seed.ask(echo.local, ECHO) == b"OK"
-        assert memory_kib(front) - before < 16 << 10
+        # A sanitizer keeps what was freed for a while, some 7 KiB of it a frame.
+        assert memory_kib(front) - before < (64 if SANITIZED else 16) << 10
     assert echo.fronts() == [front]
 
 
