@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <tensock/tensock.h>
 
@@ -642,6 +644,50 @@ static void test_mixed(void **state)
 	end(&rig);
 }
 
+/* Metadata is all that a host needs for a no: it comes while the first frame is still going out. */
+static void host_refuses_within_a_frame(struct fake_host *host)
+{
+	static unsigned char rest[WIRE_BODY_MAX];
+	unsigned char bytes[WIRE_HEADER_BYTES];
+	struct wire_header header;
+
+	host_model(host);
+	assert_true(fake_host_read_raw(host, bytes, sizeof(bytes)));
+	assert_int_equal(wire_header_read(bytes, &header), 0);
+	assert_int_equal(header.type, WIRE_INFER);
+	assert_true(fake_host_read_raw(host, rest, 1024));
+	fake_host_error(host, WIRE_ERROR, header.id, TENSOCK_NOT_FOUND, "no such model");
+	/* What the client has to do with it before it can send more. */
+	usleep(50000);
+	assert_true(fake_host_read_raw(host, rest, (size_t)header.size - 1024));
+	fake_host_expect(host, WIRE_PING);
+	fake_host_write(host, WIRE_PONG, host->header.id, NULL, 0);
+}
+
+static void test_refused_within_a_frame(void **state)
+{
+	struct tensock_output output = { .name = "y" };
+	struct tensock_input input = x_input;
+	int little = 4096;
+	struct rig rig;
+
+	(void)state;
+	input.bytes = UINT64_C(8) << 20;
+	input.dims[0] = (int64_t)(input.bytes / 16);
+	input.data = calloc(1, (size_t)input.bytes);
+	assert_non_null(input.data);
+	begin(&rig, host_refuses_within_a_frame);
+	assert_int_equal(setsockopt(tensock_client_get_fd(rig.client), SOL_SOCKET, SO_SNDBUF,
+				    &little, sizeof(little)),
+			 0);
+	assert_int_equal(infer(&rig, &input, 1, &output, 1), TENSOCK_NOT_FOUND);
+	assert_string_equal(rig.error.message, "no such model");
+	/* The frame is ended, and nothing follows it: the connection is as good as before. */
+	assert_int_equal(tensock_ping(rig.client, NULL, &rig.error), 0);
+	end(&rig);
+	free((void *)(uintptr_t)input.data);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -649,6 +695,7 @@ int main(void)
 		TSK_TEST(test_in_place),
 		TSK_TEST(test_large),
 		TSK_TEST(test_refused),
+		TSK_TEST(test_refused_within_a_frame),
 		TSK_TEST(test_does_not_fit),
 		TSK_TEST(test_bad_arguments),
 		TSK_TEST(test_lies),

@@ -70,11 +70,20 @@ static bool is_from_host(uint32_t type)
 	return type >= WIRE_CHUNK;
 }
 
-/* Why this frame cannot be about this request now (NULL: nobody's), or NULL. */
-static const char *fault(const struct tensock_request *request, const struct wire_header *header)
+/* Whether the host has what it needs to say no: that is the metadata, which precedes payload. */
+static bool may_be_refused(const struct sender *s, const struct tensock_request *request)
 {
-	/* What is being sent has not been read: nothing can be said of it. */
-	if (!request || !request->head_is_sent || request->is_answered)
+	return request->head_is_sent || (s->request == request && !s->head_left);
+}
+
+/* Why this frame cannot be about this request now (NULL: nobody's), or NULL. */
+static const char *fault(const struct sender *s, const struct tensock_request *request,
+			 const struct wire_header *header)
+{
+	if (!request || request->is_answered || !may_be_refused(s, request))
+		return "for a request that awaits none";
+	/* What is being sent has not been read: nothing else can be said of it. */
+	if (!request->head_is_sent && header->type != WIRE_ERROR)
 		return "for a request that awaits none";
 	if (header->type == WIRE_CHUNK)
 		return request->has_result && header->size && header->size <= request->in.left
@@ -92,7 +101,7 @@ static int begin_about_request(struct tensock_client *client, struct tensock_err
 	struct receiver *rx = &client->connection.receiver;
 	const struct wire_header *header = &rx->header;
 	struct tensock_request *request = request_find(&client->requests, header->id);
-	const char *what = fault(request, header);
+	const char *what = fault(&client->connection.sender, request, header);
 
 	if (what)
 		return connection_protocol_error(reterr, "%s %s", wire_type_name(header->type),
