@@ -544,6 +544,16 @@ unsigned models_count(const struct models *models)
 	return models->n;
 }
 
+unsigned models_loaded(const struct models *models)
+{
+	const struct model *model;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(model, &models->list, entry)
+	n += model->state == MODEL_READY && !model->is_removed;
+	return n;
+}
+
 unsigned models_kept(const struct models *models)
 {
 	return models->n_kept;
