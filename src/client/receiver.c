@@ -80,7 +80,7 @@ static bool may_be_refused(const struct sender *s, const struct tensock_request 
 static const char *fault(const struct sender *s, const struct tensock_request *request,
 			 const struct wire_header *header)
 {
-	if (!request || request->is_answered || !may_be_refused(s, request))
+	if (!request || request->is_answered || request->is_left || !may_be_refused(s, request))
 		return "for a request that awaits none";
 	/* What is being sent has not been read: nothing else can be said of it. */
 	if (!request->head_is_sent && header->type != WIRE_ERROR)
@@ -171,8 +171,18 @@ static int begin_payload(struct receiver *rx, struct tensock_request *request, s
 static bool may_be_repeated(const struct tensock_client *client,
 			    const struct tensock_request *request)
 {
-	return client->connection.state == CONNECTION_LEAVING && !request->cancel_is_wanted &&
-	       client->connection.sender.request != request;
+	return client->connection.state == CONNECTION_LEAVING && !request->cancel_is_wanted;
+}
+
+/* A frame that has begun is ended before. */
+static void leave_to_next(struct tensock_client *client, struct tensock_request *request)
+{
+	if (client->connection.sender.request != request) {
+		request_set_waiting_again(request);
+		return;
+	}
+	request->is_left = true;
+	request_set_turn(request, TURN_NONE);
 }
 
 static int answer_with_error(struct tensock_client *client, struct tensock_request *request,
@@ -184,7 +194,7 @@ static int answer_with_error(struct tensock_client *client, struct tensock_reque
 		return connection_protocol_error(reterr, "a broken ERROR");
 	/* It crossed the GOAWAY: the next connection gets it. */
 	if (error.status == TENSOCK_UNAVAILABLE && may_be_repeated(client, request)) {
-		request_set_waiting_again(request);
+		leave_to_next(client, request);
 		return 0;
 	}
 	if (!request->may_be_gone || !request->is_repeated || error.status != TENSOCK_NOT_FOUND)
