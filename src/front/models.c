@@ -128,10 +128,13 @@ static void on_loaded(void *user, struct tsk_model_info *info)
 	struct model *model = user;
 	struct models *models = model->models;
 
-	tsk_model_info_done(&model->info);
-	model->info = *info;
-	*info = (struct tsk_model_info){ 0 };
-	model->has_info = true;
+	if (model_set_info(model, info) < 0) {
+		tsk_model_info_done(info);
+		/* As for one that did not load: on_lost() tells those that wait. */
+		worker_link_fail(model->worker, true, TENSOCK_LIMIT_REACHED,
+				 "no room for the model's description beside what is in use");
+		return;
+	}
 	model->state = MODEL_READY;
 	labels_settle(&models->labels, model);
 	model_used(model);

@@ -93,11 +93,89 @@ static void test_never_takes_answers(void **state)
 	rig_done(&rig);
 }
 
+/* A description as large as one may be: 1,024 inputs, each with names for its dimensions. */
+static void send_large_description(struct rig_worker *worker)
+{
+	static unsigned char bytes[WORKER_DESCRIPTION_MAX];
+	static struct tsk_tensor_info inputs[TSK_MODEL_TENSORS_MAX];
+	char name[] = "n", engine[] = "rig", format[] = "text";
+	struct tsk_model_info info = { .engine = engine,
+				       .format = format,
+				       .inputs = inputs,
+				       .n_inputs = TSK_MODEL_TENSORS_MAX };
+	struct worker_msg msg = { .type = WORKER_LOADED };
+	size_t len;
+
+	for (unsigned i = 0; i < TSK_MODEL_TENSORS_MAX; i++) {
+		inputs[i] = (struct tsk_tensor_info){ .name = name,
+						      .dtype = TENSOCK_FLOAT32,
+						      .rank = 8 };
+		for (unsigned d = 0; d < inputs[i].rank; d++)
+			inputs[i].dim_names[d] = name;
+	}
+	assert_int_equal(tsk_model_info_encode(&info, bytes, sizeof(bytes), &len), 0);
+	assert_int_equal(worker_control_send(worker->socket, &msg, bytes, len, NULL, 0), 0);
+}
+
+/* It is kept with its model, over unloads: so it counts. */
+static void test_large_description(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct wire_model model;
+	const void *description;
+	struct rig rig;
+	size_t len;
+
+	(void)state;
+	limits.memory_bytes_max = 1 << 20;
+	rig_init(&rig, &limits);
+	peer_connect(&peer, &rig);
+	for (uint32_t id = 1; id <= 2; id++) {
+		const char *bytes = id == 1 ? "first" : "second";
+
+		peer_offer(&peer, id, bytes, "");
+		peer_expect(&peer, WIRE_SEND, id);
+		peer_send(&peer, WIRE_CHUNK, id, bytes, strlen(bytes));
+		worker = rig_worker_new(&rig);
+		rig_worker_expect_load(&rig, worker, bytes);
+		send_large_description(worker);
+		if (id == 2) {
+			peer_expect_error(&peer, id, TENSOCK_LIMIT_REACHED, "model's description");
+			(void)rig_expect(&rig, FRONT_KILL);
+			rig_worker_exit(&rig, worker, 9);
+			break;
+		}
+		peer_expect(&peer, WIRE_MODEL, id);
+		assert_int_equal(wire_model_read(peer.body, peer.header.size, &model, &description,
+						 &len),
+				 0);
+		assert_in_range(model.memory, 512 << 10, 1 << 20);
+		assert_int_equal(model.memory, rig.guest->account.used_bytes);
+		peer_about(&peer, WIRE_UNLOAD, 9, bytes, 0);
+		rig_worker_exit(&rig, worker, 0);
+		peer_expect(&peer, WIRE_DONE, 9);
+	}
+	/* What was refused may come again, when there is room. */
+	peer_about(&peer, WIRE_UNLOAD, 9, "first", WIRE_UNLOAD_REMOVE);
+	peer_expect(&peer, WIRE_DONE, 9);
+	assert_int_equal(rig.guest->account.used_bytes, strlen("second"));
+	peer_about(&peer, WIRE_INFO, 3, "second", WIRE_INFO_LOAD);
+	worker = rig_worker_new(&rig);
+	rig_worker_expect_load(&rig, worker, "second");
+	send_large_description(worker);
+	peer_expect(&peer, WIRE_MODEL, 3);
+	peer_close(&peer);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_never_reads),
 		TSK_TEST(test_never_takes_answers),
+		TSK_TEST(test_large_description),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);
