@@ -109,7 +109,7 @@ void fake_host_greet(struct fake_host *host)
 }
 
 /* False at the end before the first byte. */
-static bool read_all(struct fake_host *host, void *bytes, size_t size)
+bool fake_host_read_raw(struct fake_host *host, void *bytes, size_t size)
 {
 	size_t done = 0;
 
@@ -130,10 +130,10 @@ bool fake_host_read(struct fake_host *host)
 {
 	unsigned char bytes[WIRE_HEADER_BYTES];
 
-	if (!read_all(host, bytes, sizeof(bytes)))
+	if (!fake_host_read_raw(host, bytes, sizeof(bytes)))
 		return false;
 	MUST(wire_header_read(bytes, &host->header) == 0);
-	return read_all(host, host->body, (size_t)host->header.size);
+	return fake_host_read_raw(host, host->body, (size_t)host->header.size);
 }
 
 void fake_host_expect(struct fake_host *host, uint32_t type)

@@ -36,6 +36,8 @@ void fake_host_greet(struct fake_host *host);
 void fake_host_welcome(struct fake_host *host);
 void fake_host_close(struct fake_host *host);
 
+/* The next bytes, whatever they are; false at the connection's end before the first of them. */
+bool fake_host_read_raw(struct fake_host *host, void *bytes, size_t size);
 /* The next frame; false at the connection's end. */
 bool fake_host_read(struct fake_host *host);
 /* The next one, which has this type. */

@@ -3,10 +3,13 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <tensock/tensock.h>
 
 #include "base/sha256.h"
+#include "client/client.h"
 #include "client/fake_host.h"
 
 static const char model_bytes[] = "bytes of a model";
@@ -642,6 +645,133 @@ static void test_mixed(void **state)
 	end(&rig);
 }
 
+/* Metadata is all that a host needs for a no: it comes while the first frame is still going out. */
+static void host_refuses_within_a_frame(struct fake_host *host)
+{
+	static unsigned char rest[WIRE_BODY_MAX];
+	unsigned char bytes[WIRE_HEADER_BYTES];
+	struct wire_header header;
+
+	host_model(host);
+	assert_true(fake_host_read_raw(host, bytes, sizeof(bytes)));
+	assert_int_equal(wire_header_read(bytes, &header), 0);
+	assert_int_equal(header.type, WIRE_INFER);
+	assert_true(fake_host_read_raw(host, rest, 1024));
+	fake_host_error(host, WIRE_ERROR, header.id, TENSOCK_NOT_FOUND, "no such model");
+	/* What the client has to do with it before it can send more. */
+	usleep(50000);
+	assert_true(fake_host_read_raw(host, rest, (size_t)header.size - 1024));
+	fake_host_expect(host, WIRE_PING);
+	fake_host_write(host, WIRE_PONG, host->header.id, NULL, 0);
+}
+
+static void test_refused_within_a_frame(void **state)
+{
+	struct tensock_output output = { .name = "y" };
+	struct tensock_input input = x_input;
+	int little = 4096;
+	struct rig rig;
+
+	(void)state;
+	input.bytes = UINT64_C(8) << 20;
+	input.dims[0] = (int64_t)(input.bytes / 16);
+	input.data = calloc(1, (size_t)input.bytes);
+	assert_non_null(input.data);
+	begin(&rig, host_refuses_within_a_frame);
+	assert_int_equal(setsockopt(tensock_client_get_fd(rig.client), SOL_SOCKET, SO_SNDBUF,
+				    &little, sizeof(little)),
+			 0);
+	assert_int_equal(infer(&rig, &input, 1, &output, 1), TENSOCK_NOT_FOUND);
+	assert_string_equal(rig.error.message, "no such model");
+	/* The frame is ended, and nothing follows it: the connection is as good as before. */
+	assert_int_equal(tensock_ping(rig.client, NULL, &rig.error), 0);
+	end(&rig);
+	free((void *)(uintptr_t)input.data);
+}
+
+struct ended {
+	unsigned n;
+	int status;
+};
+
+static void on_ended(void *user, const struct tensock_error *error)
+{
+	struct ended *ended = user;
+
+	ended->n++;
+	ended->status = error ? (int)error->status : TENSOCK_OK;
+}
+
+/* It goes down, and says so in the middle of a frame: the next connection gets the request. */
+static void host_leaves_within_a_frame(struct fake_host *host)
+{
+	static unsigned char rest[WIRE_BODY_MAX];
+	unsigned char bytes[WIRE_HEADER_BYTES];
+	struct wire_header header;
+
+	host_model(host);
+	assert_true(fake_host_read_raw(host, bytes, sizeof(bytes)));
+	assert_int_equal(wire_header_read(bytes, &header), 0);
+	assert_true(fake_host_read_raw(host, rest, 1024));
+	fake_host_error(host, WIRE_GOAWAY, 0, TENSOCK_UNAVAILABLE, "restarting");
+	fake_host_error(host, WIRE_ERROR, header.id, TENSOCK_UNAVAILABLE, "restarting");
+	usleep(50000);
+	/* The frame is ended, and then the connection. */
+	assert_true(fake_host_read_raw(host, rest, (size_t)header.size - 1024));
+	assert_false(fake_host_read(host));
+	fake_host_greet(host);
+	while (fake_host_read(host))
+		echo_one(host);
+}
+
+static void infer_while_it_leaves(bool is_cancelled)
+{
+	struct tensock_output output = { .name = "y" };
+	struct tensock_input input = x_input;
+	struct tensock_request *request;
+	struct tensock_error *error;
+	struct ended ended = { 0 };
+	int little = 4096;
+	struct rig rig;
+
+	input.bytes = UINT64_C(8) << 20;
+	input.dims[0] = (int64_t)(input.bytes / 16);
+	input.data = calloc(1, (size_t)input.bytes);
+	assert_non_null(input.data);
+	begin(&rig, host_leaves_within_a_frame);
+	error = &rig.error;
+	rig.client->options.reconnects_max = 1;
+	assert_int_equal(setsockopt(tensock_client_get_fd(rig.client), SOL_SOCKET, SO_SNDBUF,
+				    &little, sizeof(little)),
+			 0);
+	assert_int_equal(tensock_infer_start(rig.client, rig.model, &input, 1, &output, 1, NULL,
+					     &(struct tensock_completion){ on_ended, &ended },
+					     &request, error),
+			 0);
+	while (!ended.n) {
+		if (is_cancelled && request->is_left)
+			tensock_request_cancel(request);
+		assert_int_equal(tensock_client_wait(rig.client, 1000, error), 0);
+	}
+	assert_int_equal(ended.n, 1);
+	assert_int_equal(ended.status, is_cancelled ? TENSOCK_CANCELLED : TENSOCK_OK);
+	if (!is_cancelled)
+		assert_int_equal(output.bytes, input.bytes);
+	tensock_outputs_done(&output, 1);
+	/* Whatever became of it, there is the next connection. */
+	assert_int_equal(infer(&rig, &x_input, 1, &output, 1), 0);
+	tensock_outputs_done(&output, 1);
+	end(&rig);
+	free((void *)(uintptr_t)input.data);
+}
+
+static void test_left_within_a_frame(void **state)
+{
+	(void)state;
+	infer_while_it_leaves(false);
+	infer_while_it_leaves(true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -649,6 +779,8 @@ int main(void)
 		TSK_TEST(test_in_place),
 		TSK_TEST(test_large),
 		TSK_TEST(test_refused),
+		TSK_TEST(test_refused_within_a_frame),
+		TSK_TEST(test_left_within_a_frame),
 		TSK_TEST(test_does_not_fit),
 		TSK_TEST(test_bad_arguments),
 		TSK_TEST(test_lies),

@@ -70,11 +70,20 @@ static bool is_from_host(uint32_t type)
 	return type >= WIRE_CHUNK;
 }
 
-/* Why this frame cannot be about this request now (NULL: nobody's), or NULL. */
-static const char *fault(const struct tensock_request *request, const struct wire_header *header)
+/* Whether the host has what it needs to say no: that is the metadata, which precedes payload. */
+static bool may_be_refused(const struct sender *s, const struct tensock_request *request)
 {
-	/* What is being sent has not been read: nothing can be said of it. */
-	if (!request || !request->head_is_sent || request->is_answered)
+	return request->head_is_sent || (s->request == request && !s->head_left);
+}
+
+/* Why this frame cannot be about this request now (NULL: nobody's), or NULL. */
+static const char *fault(const struct sender *s, const struct tensock_request *request,
+			 const struct wire_header *header)
+{
+	if (!request || request->is_answered || request->is_left || !may_be_refused(s, request))
+		return "for a request that awaits none";
+	/* What is being sent has not been read: nothing else can be said of it. */
+	if (!request->head_is_sent && header->type != WIRE_ERROR)
 		return "for a request that awaits none";
 	if (header->type == WIRE_CHUNK)
 		return request->has_result && header->size && header->size <= request->in.left
@@ -92,7 +101,7 @@ static int begin_about_request(struct tensock_client *client, struct tensock_err
 	struct receiver *rx = &client->connection.receiver;
 	const struct wire_header *header = &rx->header;
 	struct tensock_request *request = request_find(&client->requests, header->id);
-	const char *what = fault(request, header);
+	const char *what = fault(&client->connection.sender, request, header);
 
 	if (what)
 		return connection_protocol_error(reterr, "%s %s", wire_type_name(header->type),
@@ -162,8 +171,18 @@ static int begin_payload(struct receiver *rx, struct tensock_request *request, s
 static bool may_be_repeated(const struct tensock_client *client,
 			    const struct tensock_request *request)
 {
-	return client->connection.state == CONNECTION_LEAVING && !request->cancel_is_wanted &&
-	       client->connection.sender.request != request;
+	return client->connection.state == CONNECTION_LEAVING && !request->cancel_is_wanted;
+}
+
+/* A frame that has begun is ended before. */
+static void leave_to_next(struct tensock_client *client, struct tensock_request *request)
+{
+	if (client->connection.sender.request != request) {
+		request_set_waiting_again(request);
+		return;
+	}
+	request->is_left = true;
+	request_set_turn(request, TURN_NONE);
 }
 
 static int answer_with_error(struct tensock_client *client, struct tensock_request *request,
@@ -175,7 +194,7 @@ static int answer_with_error(struct tensock_client *client, struct tensock_reque
 		return connection_protocol_error(reterr, "a broken ERROR");
 	/* It crossed the GOAWAY: the next connection gets it. */
 	if (error.status == TENSOCK_UNAVAILABLE && may_be_repeated(client, request)) {
-		request_set_waiting_again(request);
+		leave_to_next(client, request);
 		return 0;
 	}
 	if (!request->may_be_gone || !request->is_repeated || error.status != TENSOCK_NOT_FOUND)

@@ -165,6 +165,7 @@ void request_set_waiting_again(struct tensock_request *request)
 	leave_connection(request);
 	set_state(request, REQUEST_WAITING);
 	request->head_is_sent = false;
+	request->is_left = false;
 	request->has_result = false;
 	request->progress_is_due = false;
 	request->is_repeated = true;
@@ -226,7 +227,7 @@ bool requests_are_wanted(const struct requests *requests)
 	       !TAILQ_EMPTY(&requests->in[REQUEST_UNDER_WAY]);
 }
 
-static void cancelled(struct tensock_request *request)
+void request_end_cancelled(struct tensock_request *request)
 {
 	struct tensock_error error;
 
@@ -241,12 +242,12 @@ void tensock_request_cancel(struct tensock_request *request)
 		return;
 	request->cancel_is_wanted = true;
 	if (request->state != REQUEST_UNDER_WAY || request->turn == TURN_FIRST) {
-		cancelled(request);
+		request_end_cancelled(request);
 		return;
 	}
 	/* What is left of it is not sent any more, but for the frame that is on its way. */
 	request_set_turn(request, TURN_NONE);
-	if (!request->is_answered)
+	if (!request->is_answered && !request->is_left)
 		set_cancel_due(request, true);
 }
 

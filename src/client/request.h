@@ -75,6 +75,7 @@ struct tensock_request {
 	bool cancel_is_wanted; /* by the caller */
 	bool cancel_is_due;    /* the host is to be told */
 	bool is_answered;      /* nothing more comes; it ends when nothing more goes */
+	bool is_left;          /* so it is, but the next connection gets it instead of its end */
 	bool has_result;       /* a RESULT's metadata has come, payload is to come */
 	bool progress_is_due;
 	bool may_be_gone; /* repeated and NOT_FOUND, it has done what it should */
@@ -133,6 +134,8 @@ void request_fail(struct tensock_request *request, const struct tensock_error *e
 
 /* Nothing more is to come for it.  Its memory is not used any more from here on. */
 void request_end(struct tensock_request *request);
+/* The same, and it has failed: the host does not do it. */
+void request_end_cancelled(struct tensock_request *request);
 
 /* Ended ones: done() of each, and freed. */
 void requests_deliver(struct requests *requests);

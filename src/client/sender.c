@@ -177,6 +177,10 @@ static void frame_sent(struct tensock_client *client)
 	request->progress_is_due = true;
 	if (request->is_answered)
 		request_end(request);
+	else if (request->is_left && request->cancel_is_wanted)
+		request_end_cancelled(request);
+	else if (request->is_left)
+		request_set_waiting_again(request);
 	else if (request->out.left && !request->cancel_is_wanted)
 		request_set_turn(request, TURN_FURTHER);
 }
@@ -216,8 +220,8 @@ static bool is_alone(const struct tensock_client *client)
 	const struct requests *requests = &client->requests;
 
 	return c->sender.request && !c->sender.request->cancel_is_wanted &&
-	       !c->sender.request->is_answered && !c->sender.n_pongs &&
-	       c->heartbeat != HEARTBEAT_DUE && !requests->n_cancels &&
+	       !c->sender.request->is_answered && !c->sender.request->is_left &&
+	       !c->sender.n_pongs && c->heartbeat != HEARTBEAT_DUE && !requests->n_cancels &&
 	       TAILQ_EMPTY(&requests->turns[TURN_FIRST]) &&
 	       TAILQ_EMPTY(&requests->turns[TURN_FURTHER]);
 }

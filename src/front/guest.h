@@ -41,6 +41,7 @@ struct guest {
 	uv_timer_t *timer; /* the time to be idle, or to stop */
 	struct counters counters;
 	unsigned n_calls;   /* of the native protocol, under way on all connections */
+	unsigned n_held;    /* answers to such calls that their guest has not taken whole */
 	unsigned n_uploads; /* of them, until the bytes are whole and of their hash */
 };
 

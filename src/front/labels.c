@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/labels.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/status.h"
@@ -8,11 +9,33 @@
 void labels_init(struct labels *labels)
 {
 	TAILQ_INIT(&labels->list);
+	for (unsigned i = 0; i < LABELS_BUCKETS; i++)
+		TAILQ_INIT(&labels->own[i]);
+}
+
+/* Where a model's labels stand, among those of few others. */
+static unsigned bucket_of(const struct model *model)
+{
+	uint64_t address = (uint64_t)(uintptr_t)model;
+
+	return (unsigned)((address * UINT64_C(0x9e3779b97f4a7c15)) >> 32) % LABELS_BUCKETS;
+}
+
+static void put_first(struct labels *labels, struct label *label)
+{
+	TAILQ_INSERT_HEAD(&labels->list, label, entry);
+	TAILQ_INSERT_HEAD(&labels->own[bucket_of(label->model)], label, own_entry);
+}
+
+static void take_out(struct labels *labels, struct label *label)
+{
+	TAILQ_REMOVE(&labels->list, label, entry);
+	TAILQ_REMOVE(&labels->own[bucket_of(label->model)], label, own_entry);
 }
 
 static void drop(struct labels *labels, struct label *label)
 {
-	TAILQ_REMOVE(&labels->list, label, entry);
+	take_out(labels, label);
 	free(label->name);
 	free(label->version);
 	free(label);
@@ -43,8 +66,8 @@ static void make_true(struct labels *labels, struct label *label)
 			drop(labels, other);
 	}
 	label->is_pending = false;
-	TAILQ_REMOVE(&labels->list, label, entry);
-	TAILQ_INSERT_HEAD(&labels->list, label, entry);
+	take_out(labels, label);
+	put_first(labels, label);
 }
 
 static struct label *find_own(const struct labels *labels, const struct model *model,
@@ -53,7 +76,7 @@ static struct label *find_own(const struct labels *labels, const struct model *m
 	struct label *label, *found = NULL;
 
 	*ret_n = 0;
-	TAILQ_FOREACH(label, &labels->list, entry)
+	TAILQ_FOREACH(label, &labels->own[bucket_of(model)], own_entry)
 	{
 		if (label->model != model)
 			continue;
@@ -101,7 +124,7 @@ int labels_add(struct labels *labels, struct model *model, const char *name, con
 	if (!label) {
 		if (make(model, name, version, &label) < 0)
 			return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory");
-		TAILQ_INSERT_HEAD(&labels->list, label, entry);
+		put_first(labels, label);
 	}
 	if (!is_pending)
 		make_true(labels, label);
@@ -110,16 +133,17 @@ int labels_add(struct labels *labels, struct model *model, const char *name, con
 
 void labels_settle(struct labels *labels, const struct model *model)
 {
-	struct label *label = TAILQ_LAST(&labels->list, label_list), *next;
+	const struct label_list *own = &labels->own[bucket_of(model)];
+	struct label *label = TAILQ_LAST(own, label_list), *next;
 
 	/* In the order in which they were given; those that become true go to the other end. */
 	for (; label; label = next) {
-		next = TAILQ_PREV(label, label_list, entry);
+		next = TAILQ_PREV(label, label_list, own_entry);
 		if (label->model != model || !label->is_pending)
 			continue;
 		make_true(labels, label);
 		/* What it took the pair from may have been next. */
-		next = TAILQ_LAST(&labels->list, label_list);
+		next = TAILQ_LAST(own, label_list);
 	}
 }
 
@@ -127,8 +151,8 @@ static void drop_those(struct labels *labels, const struct model *model, bool on
 {
 	struct label *label, *next;
 
-	for (label = TAILQ_FIRST(&labels->list); label; label = next) {
-		next = TAILQ_NEXT(label, entry);
+	for (label = TAILQ_FIRST(&labels->own[bucket_of(model)]); label; label = next) {
+		next = TAILQ_NEXT(label, own_entry);
 		if (label->model == model && (label->is_pending || !only_pending))
 			drop(labels, label);
 	}
@@ -162,7 +186,7 @@ const struct label *labels_of(const struct labels *labels, const struct model *m
 {
 	const struct label *label, *pending = NULL;
 
-	TAILQ_FOREACH(label, &labels->list, entry)
+	TAILQ_FOREACH(label, &labels->own[bucket_of(model)], own_entry)
 	{
 		if (label->model != model)
 			continue;

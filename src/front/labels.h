@@ -15,18 +15,23 @@
 #include "base/cleanup.h"
 
 #define LABELS_A_MODEL_MAX 16u
+#define LABELS_BUCKETS 256u
 
 struct model;
 
 struct label {
-	TAILQ_ENTRY(label) entry;
+	TAILQ_ENTRY(label) entry, own_entry;
 	struct model *model;
 	bool is_pending;
 	char *name, *version; /* terminated */
 };
 
+TAILQ_HEAD(label_list, label);
+
+/* The last given one is first in each list. */
 struct labels {
-	TAILQ_HEAD(label_list, label) list; /* the last given one first */
+	struct label_list list;
+	struct label_list own[LABELS_BUCKETS]; /* the same, by their models */
 };
 
 void labels_init(struct labels *labels);

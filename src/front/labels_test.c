@@ -3,10 +3,11 @@
 
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/testing.h"
 
 /* Only the address of a model counts. */
-static char places[3];
+static char places[512];
 #define MODEL(i) ((struct model *)(void *)&places[i])
 
 static void add(struct labels *labels, int model, const char *name, const char *version,
@@ -120,11 +121,48 @@ static void test_limit(void **state)
 	labels_done(&labels);
 }
 
+/* A list of all models asks for the labels of each, and costs its guest few bytes. */
+static void test_many(void **state)
+{
+	uint64_t begin_ns;
+	struct labels labels;
+	char name[256];
+
+	(void)state;
+	labels_init(&labels);
+	memset(name, 'n', sizeof(name));
+	for (unsigned k = 0; k < LABELS_A_MODEL_MAX; k++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
+			snprintf(name + 240, 16, "%u/%u", i, k);
+			add(&labels, (int)i, name, "", true);
+		}
+	}
+	begin_ns = tsk_now_ns();
+	for (unsigned n = 0; n < 200; n++) {
+		for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
+			const struct label *label = labels_of(&labels, MODEL(i));
+
+			assert_true(label && label->model == MODEL(i));
+		}
+	}
+	/* It took seconds when all labels were looked at for each. */
+	assert_true(tsk_now_ns() - begin_ns < TSK_NS_PER_SEC);
+	for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
+		labels_settle(&labels, MODEL(i));
+		snprintf(name + 240, 16, "%u/%u", i, LABELS_A_MODEL_MAX - 1);
+		assert_string_equal(labels_of(&labels, MODEL(i))->name, name);
+		if (i % 2)
+			labels_drop(&labels, MODEL(i));
+		assert_ptr_equal(labels_find(&labels, name, NULL), i % 2 ? NULL : MODEL(i));
+	}
+	labels_done(&labels);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_find),    TSK_TEST(test_nameless), TSK_TEST(test_move),
-		TSK_TEST(test_pending), TSK_TEST(test_limit),
+		TSK_TEST(test_pending), TSK_TEST(test_limit),    TSK_TEST(test_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,9 @@
 #include <assert.h>
 #include <string.h>
 
+/* What a description may take beside what is accounted for: that of a usual model takes a tenth. */
+#define INFO_BYTES_SMALL (UINT64_C(16) << 10)
+
 struct model *model_new(struct models *models, struct model_file *file)
 {
 	struct model *model = calloc(1, sizeof(*model));
@@ -35,6 +38,32 @@ bool model_is_idle(const struct model *model)
 {
 	return model->state == MODEL_READY && !model_is_needed(model) &&
 	       TAILQ_EMPTY(&model->ending);
+}
+
+static void drop_info(struct model *model)
+{
+	tsk_model_info_done(&model->info);
+	account_give(model->models->account, model->info_bytes);
+	model->info_bytes = 0;
+	model->has_info = false;
+}
+
+int model_set_info(struct model *model, struct tsk_model_info *info)
+{
+	uint64_t bytes = tsk_model_info_bytes(info);
+	int r;
+
+	drop_info(model);
+	if (bytes <= INFO_BYTES_SMALL)
+		bytes = 0;
+	r = account_take(model->models->account, bytes);
+	if (r < 0)
+		return r;
+	model->info = *info;
+	*info = (struct tsk_model_info){ 0 };
+	model->info_bytes = bytes;
+	model->has_info = true;
+	return 0;
 }
 
 void model_set_kept(struct model *model, bool is_kept)
@@ -77,7 +106,7 @@ void model_forget(struct model *model)
 	labels_drop(&models->labels, model);
 	TAILQ_REMOVE(&models->list, model, entry);
 	models->n--;
-	tsk_model_info_done(&model->info);
+	drop_info(model);
 	model_file_free(model->file);
 	free(model);
 }
@@ -193,7 +222,7 @@ void models_view(const struct model *model, struct model_view *ret)
 
 	*ret = (struct model_view){
 		.size = model_file_size(model->file),
-		.memory = model_file_size(model->file) +
+		.memory = model_file_size(model->file) + model->info_bytes +
 			  (worker ? buffer_pool_known_bytes(buffers, worker->id) : 0),
 		.runs = model->runs + (worker ? worker->runs_ok : 0),
 		.state = model->state,

@@ -25,6 +25,7 @@ struct model {
 	struct worker_link *worker;
 	struct tsk_model_info info; /* once it has been loaded */
 	bool has_info;
+	uint64_t info_bytes; /* of the guest's memory, for that */
 	bool is_kept;
 	bool is_removed; /* is not found any more; goes when nothing needs it */
 	uint64_t runs;   /* that ended well, of workers it had before */
@@ -63,6 +64,9 @@ bool model_is_needed(const struct model *model);
 bool model_is_at_work(const struct model *model);
 /* Loaded, and may lose its worker.  Not where its earlier workers' end is waited for. */
 bool model_is_idle(const struct model *model);
+
+/* Takes *info, which is empty then.  -EBUSY: it is large, and the guest's memory is used up. */
+int model_set_info(struct model *model, struct tsk_model_info *info) _nodiscard_;
 
 /* Counts it, and tells when none is kept any more. */
 void model_set_kept(struct model *model, bool is_kept);

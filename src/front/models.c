@@ -128,10 +128,13 @@ static void on_loaded(void *user, struct tsk_model_info *info)
 	struct model *model = user;
 	struct models *models = model->models;
 
-	tsk_model_info_done(&model->info);
-	model->info = *info;
-	*info = (struct tsk_model_info){ 0 };
-	model->has_info = true;
+	if (model_set_info(model, info) < 0) {
+		tsk_model_info_done(info);
+		/* As for one that did not load: on_lost() tells those that wait. */
+		worker_link_fail(model->worker, true, TENSOCK_LIMIT_REACHED,
+				 "no room for the model's description beside what is in use");
+		return;
+	}
 	model->state = MODEL_READY;
 	labels_settle(&models->labels, model);
 	model_used(model);
@@ -542,6 +545,16 @@ int models_buffer(struct models *models, const struct model *model, uint64_t byt
 unsigned models_count(const struct models *models)
 {
 	return models->n;
+}
+
+unsigned models_loaded(const struct models *models)
+{
+	const struct model *model;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(model, &models->list, entry)
+	n += model->state == MODEL_READY && !model->is_removed;
+	return n;
 }
 
 unsigned models_kept(const struct models *models)

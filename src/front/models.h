@@ -111,8 +111,9 @@ void models_cancel(struct models *models, struct request *request);
 int models_buffer(struct models *models, const struct model *model, uint64_t bytes,
 		  struct buffer **ret) _nodiscard_;
 
-/* Models known, loaded or not; and those of them that are kept. */
+/* Models known, loaded or not; and those of them that are loaded, that are kept. */
 unsigned models_count(const struct models *models);
+unsigned models_loaded(const struct models *models);
 unsigned models_kept(const struct models *models);
 
 /* To be called when none is kept any more; it may not call back into models but for counts. */

@@ -117,20 +117,6 @@ void native_model_list(struct native_session *session, uint32_t id)
 	native_answered(session);
 }
 
-static unsigned count_loaded(struct models *models)
-{
-	unsigned n = 0;
-
-	for (struct model *model = models_next(models, NULL); model;
-	     model = models_next(models, model)) {
-		struct model_view view;
-
-		models_view(model, &view);
-		n += view.state == MODEL_READY;
-	}
-	return n;
-}
-
 void native_stats(struct native_session *session, uint32_t id)
 {
 	const struct guest *guest = native_guest(session);
@@ -148,7 +134,7 @@ void native_stats(struct native_session *session, uint32_t id)
 		{ wire_string("requests-active"), counters_active(c) },
 		{ wire_string("models"), models_count(guest->models) },
 		{ wire_string("models-kept"), models_kept(guest->models) },
-		{ wire_string("models-loaded"), count_loaded(guest->models) },
+		{ wire_string("models-loaded"), models_loaded(guest->models) },
 		{ wire_string("uploads"), guest->n_uploads + uploads_kept(guest->uploads) },
 		{ wire_string("uploads-begun"), c->uploads_begun },
 		{ wire_string("uploads-resumed"), c->uploads_resumed },

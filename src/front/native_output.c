@@ -12,6 +12,7 @@ struct native_answer {
 	size_t head_bytes;
 	uint64_t first_payload; /* bytes of payload in the first frame */
 	bool has_begun;
+	bool is_held;
 
 	struct buffer *buffer; /* that the pieces lie in, or NULL */
 	uint64_t payload_left;
@@ -28,9 +29,11 @@ struct native_answer {
 	struct native_piece pieces[];
 };
 
-int native_output_init(struct native_output *output, struct buffer_pool *buffers)
+int native_output_init(struct native_output *output, struct buffer_pool *buffers, unsigned *held)
 {
-	*output = (struct native_output){ .buffers = buffers, .block = malloc(NATIVE_BLOCK_BYTES) };
+	*output = (struct native_output){ .buffers = buffers,
+					  .held = held,
+					  .block = malloc(NATIVE_BLOCK_BYTES) };
 	TAILQ_INIT(&output->answers);
 	return output->block ? 0 : -ENOMEM;
 }
@@ -42,8 +45,17 @@ static void answer_free(struct native_output *o, struct native_answer *a)
 	free(a);
 }
 
+static void hold(struct native_output *o, struct native_answer *a)
+{
+	a->is_held = true;
+	o->n_held++;
+	++*o->held;
+}
+
 static void remove_answer(struct native_output *o, struct native_answer *a)
 {
+	o->n_held -= a->is_held;
+	*o->held -= a->is_held;
 	TAILQ_REMOVE(&o->answers, a, entry);
 	o->n_answers--;
 	o->private_bytes -= a->head_bytes;
@@ -134,6 +146,8 @@ void native_output_commit(struct native_output *output, const struct tsk_writer 
 	assert(a && at == a->head && bytes <= a->head_bytes);
 	o->private_bytes -= a->head_bytes - bytes;
 	a->head_bytes = bytes;
+	if (type == WIRE_MODEL)
+		hold(o, a);
 }
 
 /*
@@ -204,6 +218,7 @@ int native_output_result(struct native_output *output, uint32_t id,
 	a->first_payload = wire_first_payload(result->meta_bytes, a->payload_left, &offset);
 	write_meta(a->head, id, result, offset, a->first_payload);
 	a->buffer = TAKE_PTR(*buffer);
+	hold(output, a);
 	return 0;
 }
 

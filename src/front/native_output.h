@@ -43,13 +43,17 @@ struct native_output {
 	bool block_had_turn;
 	TAILQ_HEAD(native_answers, native_answer) answers;
 	unsigned n_answers;
+	unsigned n_held; /* of them, RESULTs and MODELs: answers to calls, which may be large */
+	unsigned *held;  /* the same of all connections together */
 	size_t private_bytes;
 	struct native_answer *current; /* in the middle of a frame; first of answers */
 	unsigned char ahead[NATIVE_AHEAD_MAX][WIRE_HEADER_BYTES]; /* of frames that may follow it */
 	bool has_failed; /* there was no memory for an answer: nothing more is right */
 };
 
-int native_output_init(struct native_output *output, struct buffer_pool *buffers) _nodiscard_;
+/* held: counts, as others do it. */
+int native_output_init(struct native_output *output, struct buffer_pool *buffers, unsigned *held)
+	_nodiscard_;
 void native_output_done(struct native_output *output);
 
 /*

@@ -17,17 +17,20 @@ static void on_forget(void *context, const struct buffer *buffer)
 	(void)buffer;
 }
 
+static unsigned held;
+
 static void begin(struct native_output *o)
 {
 	account = (struct account){ .max_bytes = 64 << 20 };
 	buffer_pool_init(&pool, &account, on_forget, NULL);
-	assert_int_equal(native_output_init(o, &pool), 0);
+	assert_int_equal(native_output_init(o, &pool, &held), 0);
 }
 
 static void end(struct native_output *o)
 {
 	native_output_done(o);
 	buffer_pool_done(&pool);
+	assert_int_equal(held, 0);
 	assert_int_equal(account.used_bytes, 0);
 }
 

@@ -329,20 +329,25 @@ static void send_pong(struct native_session *s)
 	native_output_commit(&s->output, &w, WIRE_PONG, s->decoder.header.id);
 }
 
-/* The call to be may not be. */
+/*
+ * The call to be may not be.  One whose answer has not gone yet is under way as its guest sees it, and
+ * counts: else one that takes no answers could have any number of them wait here.
+ */
 static bool is_refused(struct native_session *s)
 {
+	unsigned n_own = s->n_calls + s->output.n_held;
+	unsigned n_all = s->guest->n_calls + s->guest->n_held;
 	uint32_t id = s->decoder.header.id;
 	struct tensock_error error;
 
 	if (s->is_stopping)
 		(void)tsk_fail(&error, TENSOCK_UNAVAILABLE, "the host is going down");
-	else if (s->n_calls >= s->calls_max)
+	else if (n_own >= s->calls_max)
 		(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
-			       "%u requests are under way on this connection", s->n_calls);
-	else if (s->guest->n_calls >= s->guest->limits.requests_max)
+			       "%u requests are under way on this connection", n_own);
+	else if (n_all >= s->guest->limits.requests_max)
 		(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
-			       "%u requests of this guest are under way", s->guest->n_calls);
+			       "%u requests of this guest are under way", n_all);
 	else
 		return false;
 	native_refuse(s, id, &error);
@@ -534,7 +539,7 @@ static void *native_open(struct guest *guest, struct stream_host *host)
 	TAILQ_INIT(&s->calls);
 	s->timer = handle_timer_new(guest->loop, s);
 	if (!s->timer || native_decoder_init(&s->decoder) < 0 ||
-	    native_output_init(&s->output, &guest->workers->buffers) < 0) {
+	    native_output_init(&s->output, &guest->workers->buffers, &guest->n_held) < 0) {
 		native_close(s);
 		return NULL;
 	}

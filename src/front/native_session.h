@@ -4,9 +4,10 @@
  * in any order.
  *
  * Private memory of a connection: the decoder's buffer (16 KiB, for the time that long metadata takes
- * 128 KiB), the block of small answers (32 KiB), answers outside of it (NATIVE_PRIVATE_MAX, one frame
- * and the heads of the results under way).  Metadata of requests counts against the guest's memory.
- * A peer that does not take its answers is read no more once these are full.
+ * 128 KiB), the block of small answers (32 KiB), answers outside of it (NATIVE_PRIVATE_MAX and one
+ * list of models).  Metadata of requests counts against the guest's memory.  A peer that does not take
+ * its answers is read no more once these are full.  Answers to what was asked before, a MODEL or the
+ * head of a RESULT (128 KiB at most), count as requests under way until they have gone.
  */
 #ifndef FRONT_NATIVE_SESSION_H
 #define FRONT_NATIVE_SESSION_H

@@ -345,7 +345,7 @@ static struct front_start limits(void)
 /* Everything but what the workers and models keep has been given back. */
 static void look_over(struct guest *guest)
 {
-	check(guest->n_calls == 0 && guest->n_uploads == 0);
+	check(guest->n_calls == 0 && guest->n_held == 0 && guest->n_uploads == 0);
 	check(counters_active(&guest->counters) == 0);
 	uploads_free(guest->uploads);
 	guest->uploads = NULL;

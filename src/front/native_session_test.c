@@ -651,40 +651,6 @@ static void test_silence(void **state)
 	rig_done(&rig);
 }
 
-/* A peer that asks and asks and takes nothing: it is no longer read, then left. */
-static void test_never_reads(void **state)
-{
-	struct front_start limits = rig_limits();
-	unsigned char frames[1600];
-	struct rig_worker *worker;
-	size_t sent = 0;
-	struct rig rig;
-
-	(void)state;
-	limits.idle_timeout_ms = 100;
-	rig_init(&rig, &limits);
-	peer_connect(&other, &rig);
-	worker = peer_push(&other, 1, "model", "");
-	peer_connect(&peer, &rig);
-	for (unsigned i = 0; i < 100; i++)
-		wire_header_write(frames + 16 * i, &(struct wire_header){ WIRE_LIST, 1, 0 });
-	for (unsigned vain = 0; vain < 50;) {
-		ssize_t n = send(peer.fd, frames, sizeof(frames), MSG_NOSIGNAL);
-
-		vain = n < 0 ? vain + 1 : 0;
-		sent += n > 0 ? (size_t)n : 0;
-		assert_true(sent < 16 << 20);
-		rig_run(&rig, 0);
-	}
-	rig_expect_log(&rig, "its guest has been silent for too long");
-	rig_run(&rig, 5);
-	assert_int_equal(rig.guest->sessions.n, 1);
-	peer_close(&peer);
-	peer_close(&other);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
-}
-
 /* Paused by full output, it goes on where it stood: each is answered, in any order. */
 static void test_goes_on_after_a_pause(void **state)
 {
@@ -765,7 +731,6 @@ int main(void)
 		TSK_TEST(test_stop_time),
 		TSK_TEST(test_stop_of_the_deaf),
 		TSK_TEST(test_silence),
-		TSK_TEST(test_never_reads),
 		TSK_TEST(test_goes_on_after_a_pause),
 		TSK_TEST(test_worker_dies),
 	};

@@ -8,6 +8,9 @@
 #include "base/bytes.h"
 #include "tensor/dtype.h"
 
+/* Of a short string on the heap, its NUL included. */
+#define HEAP_BYTES 32u
+
 #define FORMAT_VERSION 1u
 
 static void done_tensors(struct tsk_tensor_info *tensors, uint32_t n)
@@ -31,6 +34,30 @@ void tsk_model_info_done(struct tsk_model_info *info)
 	done_tensors(info->inputs, info->n_inputs);
 	done_tensors(info->outputs, info->n_outputs);
 	*info = (struct tsk_model_info){ 0 };
+}
+
+static uint64_t string_bytes(const char *text)
+{
+	return text ? HEAP_BYTES + strlen(text) : 0;
+}
+
+static uint64_t tensors_bytes(const struct tsk_tensor_info *tensors, uint32_t n)
+{
+	uint64_t bytes = n * sizeof(*tensors);
+
+	for (uint32_t i = 0; i < n; i++) {
+		bytes += string_bytes(tensors[i].name);
+		for (uint32_t d = 0; d < tensors[i].rank; d++)
+			bytes += string_bytes(tensors[i].dim_names[d]);
+	}
+	return bytes;
+}
+
+uint64_t tsk_model_info_bytes(const struct tsk_model_info *info)
+{
+	return string_bytes(info->engine) + string_bytes(info->format) +
+	       tensors_bytes(info->inputs, info->n_inputs) +
+	       tensors_bytes(info->outputs, info->n_outputs);
 }
 
 static bool string_is_valid(const char *text)

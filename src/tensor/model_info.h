@@ -40,6 +40,9 @@ struct tsk_model_info {
 /* Frees all that *info holds (strings and arrays come from malloc) and zeroes it. */
 void tsk_model_info_done(struct tsk_model_info *info);
 
+/* The memory that it takes, with what the heap keeps beside each piece: about. */
+uint64_t tsk_model_info_bytes(const struct tsk_model_info *info);
+
 /*
  * *ret_len bytes at buf.  -ENOSPC when they are more than size, -EINVAL for an info that breaks a
  * bound: a string too long or NULL (but dim_names), too many tensors, dtype, rank, a dim below -1.
