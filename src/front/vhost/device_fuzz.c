@@ -212,6 +212,7 @@ static void new_device(void)
 		.guest_cid = CID,
 		.connections_max = 6,
 		.window_bytes_max = 600000, /* two wide ones */
+		.pause_ms = 1,
 		.service = { .ops = &echo_ops, .open = echo_open },
 		.connect = ask_for_port,
 		.ended = session_ended,
