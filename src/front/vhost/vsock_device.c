@@ -245,6 +245,18 @@ static void lose_driver(struct vsock_device *device)
 	vsock_table_stop(device->table);
 }
 
+/* It may only be paused for long, but nobody can know that. */
+static void give_driver_up(struct vsock_device *device)
+{
+	unsigned n = vsock_table_connections(device->table);
+
+	if (n)
+		tsk_warning("vsock: the queues have not been started for %u ms: "
+			    "%u connections are reset",
+			    device->config.pause_ms, n);
+	lose_driver(device);
+}
+
 static void begin_pause(struct vsock_device *device)
 {
 	vsock_pause_begin(&device->pause, tsk_now_ns());
@@ -334,11 +346,8 @@ static void on_timer(uv_timer_t *timer)
 	struct vsock_device *device = timer->data;
 
 	device->timer_ns = VSOCK_NEVER_NS;
-	if (device->pause.on) {
-		tsk_info("vsock: the queues have not been started for %u ms: connections are reset",
-			 device->config.pause_ms);
-		lose_driver(device);
-	}
+	if (device->pause.on)
+		give_driver_up(device);
 	pump(device);
 }
 
