@@ -311,13 +311,13 @@ static void pump(struct vsock_device *device)
 
 	/* First, not last: what a stream schedules from within its calls must stand. */
 	uv_idle_stop(&device->idle);
-	if (!device->pause.on)
-		vsock_table_expire(device->table, now_ns);
+	if (device->pause.on) {
+		look_at_sockets(device); /* what they have become waits for the guest */
+		return;
+	}
+	vsock_table_expire(device->table, now_ns);
 	/* Whatever this turn is for: a socket's end must not be overtaken by bytes of a later one. */
 	look_at_sockets(device);
-	/* What they have become is heard when the guest can be told. */
-	if (device->pause.on)
-		return;
 	more = !vsock_table_run_events(device->table, EVENTS_A_TURN, now_ns);
 	tell_reset(device);
 	if (device->rx && device->tx) {
