@@ -15,8 +15,7 @@ static_assert(sizeof(struct front_msg) == 24 + sizeof(struct front_start), "fron
 static bool start_is_valid(const struct front_start *start)
 {
 	return start->version == FRONT_CONTROL_VERSION && start->log_level < TSK_LOG_LEVEL_MAX &&
-	       start->unused == 0 && start->name[0] &&
-	       memchr(start->name, '\0', sizeof(start->name));
+	       start->name[0] && memchr(start->name, '\0', sizeof(start->name));
 }
 
 /* True when the message's fields go with its type; *ret_n_fds says how many fds do. */

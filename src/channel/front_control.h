@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 
 #define FRONT_CONTROL_FD 3
-#define FRONT_CONTROL_VERSION 2u
+#define FRONT_CONTROL_VERSION 3u
 #define FRONT_NAME_SIZE 64u /* a guest's name with its NUL byte */
 
 enum front_msg_type {
@@ -54,17 +54,17 @@ struct front_start {
 	uint64_t request_bytes_max; /* tensors of one request, in and out together */
 	uint64_t memory_bytes_max;  /* models and buffers, all together */
 	uint32_t connections_max;
-	uint32_t workers_max;      /* worker processes at once */
-	uint32_t load_deadline_ms; /* from the hand-over of the model to its worker's "loaded" */
-	uint32_t run_deadline_ms;  /* of one run */
-	uint32_t idle_timeout_ms;  /* a connection in the middle of a frame that brings no byte */
-	uint32_t model_idle_ms;    /* a loaded model is unloaded after so long without a request */
-	uint32_t models_max;       /* that are kept */
-	uint32_t model_keep_ms;    /* a kept model that nobody uses is forgotten after this */
-	uint32_t requests_max;     /* under way at once */
-	uint32_t uploads_max;      /* unfinished ones that are kept while nobody sends them */
-	uint32_t upload_keep_ms;   /* and for how long */
-	uint32_t unused;           /* 0 */
+	uint32_t workers_max;       /* worker processes at once */
+	uint32_t load_deadline_ms;  /* from the hand-over of the model to its worker's "loaded" */
+	uint32_t run_deadline_ms;   /* of one run */
+	uint32_t idle_timeout_ms;   /* a connection in the middle of a frame that brings no byte */
+	uint32_t model_idle_ms;     /* a loaded model is unloaded after so long without a request */
+	uint32_t models_max;        /* that are kept */
+	uint32_t model_keep_ms;     /* a kept model that nobody uses is forgotten after this */
+	uint32_t requests_max;      /* under way at once */
+	uint32_t uploads_max;       /* unfinished ones that are kept while nobody sends them */
+	uint32_t upload_keep_ms;    /* and for how long */
+	uint32_t pause_deadline_ms; /* connections of a paused VM are kept so long */
 };
 
 struct front_msg {

@@ -191,9 +191,6 @@ static void test_start_out_of_bounds(void **state)
 	msg.start.version = FRONT_CONTROL_VERSION + 1;
 	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
 	msg = make_msg(FRONT_START);
-	msg.start.unused = 1;
-	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
-	msg = make_msg(FRONT_START);
 	msg.start.log_level = TSK_LOG_LEVEL_MAX;
 	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
 	assert_int_equal(front_control_send(f.a, &msg, -1), -EINVAL);

@@ -96,6 +96,7 @@ static int open_device(struct guest *guest)
 		.guest_cid = guest->limits.cid,
 		.connections_max = guest->limits.connections_max,
 		.window_bytes_max = guest->limits.memory_bytes_max / WINDOWS_SHARE,
+		.pause_ms = guest->limits.pause_deadline_ms,
 		.service = sessions_service(&guest->sessions),
 		.connect = ask_for_connection,
 		.connect_context = guest,

@@ -34,6 +34,7 @@ const struct limits limits_default = { .value = {
 					       [LIMIT_REQUESTS] = 1024,
 					       [LIMIT_UPLOADS] = 4,
 					       [LIMIT_UPLOAD_KEEP_MS] = 600000,
+					       [LIMIT_PAUSE_DEADLINE_MS] = 60000,
 				       } };
 
 static const struct {
@@ -56,6 +57,7 @@ static const struct {
 	[LIMIT_REQUESTS] = { "max-requests", quantity_number, 1, 65536, "1024" },
 	[LIMIT_UPLOADS] = { "max-uploads", quantity_number, 0, 256, "4" },
 	[LIMIT_UPLOAD_KEEP_MS] = { "upload-keep", quantity_ms, 0, DAY_MS, "10min" },
+	[LIMIT_PAUSE_DEADLINE_MS] = { "pause-deadline", quantity_ms, 0, DAY_MS, "60s" },
 };
 static_assert(ARRAY_SIZE(rows) == LIMIT_MAX, "a limit lacks its row");
 
@@ -124,4 +126,5 @@ void limits_to_start(const struct limits *limits, struct front_start *ret)
 	ret->requests_max = (uint32_t)v[LIMIT_REQUESTS];
 	ret->uploads_max = (uint32_t)v[LIMIT_UPLOADS];
 	ret->upload_keep_ms = (uint32_t)v[LIMIT_UPLOAD_KEEP_MS];
+	ret->pause_deadline_ms = (uint32_t)v[LIMIT_PAUSE_DEADLINE_MS];
 }

@@ -239,14 +239,15 @@ def test_a_region_that_is_not_there_is_not_removed(guest, host):
 
 def test_the_rings_region_is_removed(guest, host):
     """Their queues stop, and start again when it is back."""
-    with connected(guest, host) as (_, program):
+    with connected(guest, host) as (connection, program):
         region = guest.memory.regions[0]
         guest.front.rem_mem_reg(region)
-        assert program.recv(1) == b""
+        program.sendall(b"meanwhile")
         guest.front.add_mem_reg(region)
         guest.front.sync()
-        guest.pump()
-        assert_works(guest, host)
+        assert connection.recv_exactly(9) == b"meanwhile"
+        exchange(guest, connection, program)
+        connection.close()
 
 
 def test_a_file_that_shrinks_hurts_only_its_own_front(own_host):

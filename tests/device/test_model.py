@@ -174,8 +174,8 @@ class Run:
                           self.guest_does_nothing, self.host_sends, self.host_sends,
                           self.host_reads, self.host_shuts, self.host_closes]
             operations += [self.guest_connects, self.host_dials] * 3
-        if self.random.random() < 0.02:
-            operations = [self.driver_is_reset]
+        if self.random.random() < 0.06:
+            operations = [self.driver_is_reset, self.vm_is_paused, self.vm_is_paused]
         operation = self.random.choice(operations)
         if operation in (self.guest_connects, self.host_dials) and \
                 len(self.links) >= CONNECTIONS_MAX:
@@ -367,16 +367,28 @@ class Run:
     def driver_is_reset(self):
         self.note("driver is reset")
         self.vmm.stop()
-        for link in self.links.values():
-            with link.program:
-                if not link.model.host_closed:
-                    read_to_end(link.program)
-        self.links = {}
+        links, self.links = self.links, {}
         for queue in self.vmm.queues.values():
             queue.close()
         self.vmm.queues = {}
         self.start()
         self.stray.clear()
+        for link in links.values():
+            with link.program:
+                if not link.model.host_closed:
+                    read_to_end(link.program)
+
+    def vm_is_paused(self):
+        """Nothing comes of it, whatever a host program does meanwhile."""
+        self.note("vm is paused")
+        self.vmm.stop()
+        for operation in self.random.choices([self.host_sends, self.host_shuts, self.host_closes],
+                                             k=self.random.randrange(2)):
+            if self.links:
+                operation()
+        for index in self.vmm.queues:
+            self.vmm.set_up_queue(index)
+        self.vmm.enable()
 
 
 def send_at_once(program, data):

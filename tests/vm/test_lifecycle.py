@@ -3,7 +3,9 @@
 
 import contextlib
 import os
+import select
 import signal
+import socket
 import threading
 
 import onnx_writer
@@ -102,15 +104,68 @@ def test_qemu_is_killed_and_a_new_one_comes(vm):
     assert_serves(vm)
 
 
-def test_qemu_is_stopped_for_a_while(vm):
-    """A paused VM reads nothing; then it goes on where it was."""
-    vm.guest.start("seed_guest /models/16m /models/16m /models/16m")
-    vm.guest.monitor("stop")
-    with pytest.raises(Exception, match="did not answer"):
-        vm.guest.finish(timeout_s=2)
-    vm.guest.monitor("cont")
-    status, output = vm.guest.finish()
-    assert (status, output.count(": OK (")) == (0, 3)
+def is_refused(vm):
+    """Whether a host program is turned away, as it is while the device's queues are stopped."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.connect(str(vm.uds))
+        # It says nothing: one that comes right before the stop would wait for its answer.
+        return not is_quiet(connection, 0.2)
+
+
+def is_quiet(connection, seconds):
+    """Nothing comes for so long, not even the end."""
+    return not select.select([connection], [], [], seconds)[0]
+
+
+def test_qemu_is_stopped_for_a_while(vm, payloads):
+    """The connections of a paused VM wait, and go on: in the middle of an upload, a transfer both ways
+    and a dialogue, and one whose host program has sent its last."""
+    data = payloads["16m"]
+    half_way, stopped, received = threading.Event(), threading.Event(), []
+
+    def slow_echo(connection):
+        """Stands still at 1 MiB until QEMU has stopped: far more is left than any buffer holds."""
+        got = b""
+        while piece := connection.recv(1 << 16):
+            got += piece
+            connection.sendall(piece)
+            if len(got) >= 1 << 20 and not half_way.is_set():
+                half_way.set()
+                stopped.wait(60)
+        received.append(got)
+        connection.shutdown(socket.SHUT_WR)
+
+    vm.serve("crowd", 6904)
+    vm.serve("late", 6905)
+    with Server(f"{vm.uds}_5905", slow_echo), vm.connect(6904) as talk, vm.connect(6905) as last:
+        for text in b"before", b"once more":
+            talk.sendall(text)
+            assert talk.recv(100) == text
+        vm.guest.start("vsock_probe pipe 2 5905 </data/16m >/tmp/back & "
+                       "seed_guest /models/16m /models/16m /models/16m; s=$?; wait %1; "
+                       "cmp /data/16m /tmp/back && rm /tmp/back && (exit $s)")
+        assert half_way.wait(60)
+        last.sendall(b"some bytes")
+        vm.guest.monitor("stop")
+        assert eventually(lambda: is_refused(vm))
+        stopped.set()
+        last.sendall(b" and some")
+        last.shutdown(socket.SHUT_WR)
+        talk.sendall(b"meanwhile")
+        assert is_quiet(talk, 3) and is_quiet(last, 0)
+        assert not received
+        vm.guest.monitor("cont")
+        assert talk.recv(100) == b"meanwhile"
+        assert read_all(last) == b"19 bytes\n"
+        status, output = vm.guest.finish()
+        assert (status, output.count(": OK (")) == (0, 3)
+        assert received == [data]
+        talk.sendall(b"after")
+        assert talk.recv(100) == b"after"
+        talk.shutdown(socket.SHUT_WR)
+        assert read_all(talk) == b""
+    vm.run("killall vsock_probe; while pidof vsock_probe; do sleep 0.05; done")
+    assert_serves(vm)
 
 
 def test_memory_is_plugged_while_it_is_in_use(folder, small):

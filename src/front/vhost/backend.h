@@ -20,6 +20,13 @@
 
 #define VHOST_QUEUES_MAX 3u /* rx, tx, event; QEMU hands over the first two */
 
+/* How a queue starts, seen from where it last stopped in this session and process. */
+enum vhost_begin {
+	VHOST_BEGINS_ANEW, /* it never stopped, or is another one now: the driver has begun anew */
+	VHOST_BEGINS_UNUSED, /* as it stopped, but that was at 0, where a new one starts, too */
+	VHOST_BEGINS_AGAIN,  /* as it stopped: same place, size, addresses and features */
+};
+
 /* What the back end asks of its device.  All called from the loop. */
 struct vhost_device_ops {
 	uint64_t features; /* device-type feature bits offered, beside the transport's own */
@@ -31,7 +38,7 @@ struct vhost_device_ops {
 	void (*acknowledged)(void *device, uint64_t features);
 
 	/* Queue q runs from now on; ring is valid until stopped(q). */
-	void (*started)(void *device, unsigned q, struct vring *ring);
+	void (*started)(void *device, unsigned q, struct vring *ring, enum vhost_begin begin);
 	/* The driver kicked q (perhaps for nothing), or the queue has just been started. */
 	void (*kicked)(void *device, unsigned q);
 	/* Queue q has ended; ring must not be touched any more.  It may start again there. */

@@ -145,6 +145,107 @@ static void a_stopped_queue_goes_on_where_it_was(void **state)
 	vmm_assert_works(v, 0);
 }
 
+/* Stops queue 0 as for a pause, lets something happen, and starts it; how it begins then. */
+static enum vhost_begin begins_after(struct vmm *v, void (*change)(struct vmm *v))
+{
+	unsigned started = v->started;
+
+	vmm_state(v, VHOST_USER_GET_VRING_BASE, 0, 0);
+	vmm_reply(v, VHOST_USER_GET_VRING_BASE);
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VMM_FEATURES);
+	vmm_memory(v, 0);
+	if (change)
+		change(v);
+	vmm_ring_fd(v, VHOST_USER_SET_VRING_KICK, 0, v->kick[0]);
+	assert_int_equal(v->started, started + 1);
+	return v->begins[0];
+}
+
+static void to_another_base(struct vmm *v)
+{
+	vmm_state(v, VHOST_USER_SET_VRING_BASE, 0, 1);
+}
+
+static void to_a_new_driver(struct vmm *v)
+{
+	vmm_state(v, VHOST_USER_SET_VRING_BASE, 0, 0);
+}
+
+static void to_the_same_base(struct vmm *v)
+{
+	vmm_state(v, VHOST_USER_SET_VRING_BASE, 0, v->drivers[0].avail_idx);
+}
+
+static void to_another_size(struct vmm *v)
+{
+	vmm_state(v, VHOST_USER_SET_VRING_NUM, 0, VMM_QUEUE_SIZE / 2);
+}
+
+static void to_another_address(struct vmm *v)
+{
+	vmm_addr(v, 0, 0x100);
+}
+
+static void to_other_features(struct vmm *v)
+{
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VMM_FEATURES | VIRTIO_F_RING_INDIRECT_DESC);
+}
+
+static void the_device_hears_how_a_queue_begins(void **state)
+{
+	static void (*const changes[])(struct vmm * v) = { to_another_size, to_another_address,
+							   to_other_features };
+	struct vmm *v = *state;
+
+	vmm_start(v, VMM_FEATURES);
+	assert_int_equal(v->begins[0], VHOST_BEGINS_ANEW);
+	assert_int_equal(begins_after(v, NULL), VHOST_BEGINS_UNUSED);
+	assert_int_equal(begins_after(v, to_another_base), VHOST_BEGINS_ANEW);
+	/* From here on it stops as it began, and nothing is taken of what is not there. */
+	vmm_state(v, VHOST_USER_GET_VRING_BASE, 0, 0);
+	vmm_reply(v, VHOST_USER_GET_VRING_BASE);
+	vmm_prepare_queue(v, 0);
+	assert_int_equal(v->begins[0], VHOST_BEGINS_ANEW);
+	for (unsigned i = 0; i < 3; i++) {
+		vmm_assert_works(v, 0);
+		assert_int_equal(begins_after(v, NULL), VHOST_BEGINS_AGAIN);
+		assert_int_equal(begins_after(v, to_the_same_base), VHOST_BEGINS_AGAIN);
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(changes); i++) {
+		assert_int_equal(begins_after(v, changes[i]), VHOST_BEGINS_ANEW);
+		/* And back: another one again. */
+		vmm_state(v, VHOST_USER_GET_VRING_BASE, 0, 0);
+		vmm_reply(v, VHOST_USER_GET_VRING_BASE);
+		vmm_u64(v, VHOST_USER_SET_FEATURES, VMM_FEATURES);
+		vmm_prepare_queue(v, 0);
+		assert_int_equal(v->begins[0], VHOST_BEGINS_ANEW);
+		vmm_assert_works(v, 0);
+	}
+	/* What it waits for does not matter, as long as it is the same in the end. */
+	vmm_state(v, VHOST_USER_SET_VRING_ENABLE, 0, 0);
+	vmm_memory(v, 0x10000000);
+	vmm_memory(v, 0);
+	vmm_state(v, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	assert_int_equal(v->begins[0], VHOST_BEGINS_AGAIN);
+	assert_int_equal(begins_after(v, to_a_new_driver), VHOST_BEGINS_ANEW);
+}
+
+/* Some of what it took it may not have given back. */
+static void a_broken_queue_begins_anew(void **state)
+{
+	struct vmm *v = *state;
+
+	vmm_start(v, VMM_FEATURES);
+	vmm_assert_works(v, 0);
+	driver_offer(&v->drivers[0], VMM_QUEUE_SIZE);
+	vmm_kick(v, 0);
+	v->drivers[0].avail_idx--;
+	driver_set_avail_idx(&v->drivers[0], v->drivers[0].avail_idx);
+	assert_int_equal(begins_after(v, NULL), VHOST_BEGINS_ANEW);
+	vmm_assert_works(v, 0);
+	assert_int_equal(begins_after(v, NULL), VHOST_BEGINS_AGAIN);
+}
+
 static void a_new_memory_table_comes_while_queues_run(void **state)
 {
 	struct vmm *v = *state;
@@ -469,6 +570,8 @@ int main(void)
 		T(all_three_queues_can_be_handed_over),
 		T(what_was_offered_before_the_start_is_taken),
 		T(a_stopped_queue_goes_on_where_it_was),
+		T(the_device_hears_how_a_queue_begins),
+		T(a_broken_queue_begins_anew),
 		T(a_new_memory_table_comes_while_queues_run),
 		T(memory_comes_and_goes_by_region),
 		T(fds_are_exchanged_while_a_queue_runs),

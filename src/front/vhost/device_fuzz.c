@@ -41,6 +41,8 @@
 #define TX_BUFFERS 0x20000u
 #define STEPS_MAX 400u
 #define RACES_MAX 2u
+#define PAUSE_MS 1u
+#define PAUSES_MAX 2u /* of those that are waited for */
 #define HOSTS_MAX 8u
 #define IDS_MAX 16u
 #define LEDGER_BYTES DEVICE_LEDGER_BYTES(6)
@@ -72,7 +74,7 @@ static struct {
 	unsigned next_host;
 	uint64_t ids[IDS_MAX]; /* of unanswered connects */
 	unsigned n_ids;
-	unsigned n_races;
+	unsigned n_races, n_pauses;
 	bool is_forged; /* what the keeper has, or the ledger */
 } f = { .memory_fd = -1 };
 
@@ -212,6 +214,7 @@ static void new_device(void)
 		.guest_cid = CID,
 		.connections_max = 6,
 		.window_bytes_max = 600000, /* two wide ones */
+		.pause_ms = PAUSE_MS,
 		.service = { .ops = &echo_ops, .open = echo_open },
 		.connect = ask_for_port,
 		.ended = session_ended,
@@ -375,9 +378,26 @@ static void step_rx(struct tsk_reader *r)
 	offer_rx(tsk_read_u8(r) & 1);
 }
 
+/* The VM is paused and goes on, in time or not: a guest that keeps the rules sees nothing of it. */
+static void pause_vm(bool for_long)
+{
+	for (uint32_t q = 0; q < 2; q++)
+		say_state(VHOST_USER_GET_VRING_BASE, q, 0);
+	turn();
+	if (for_long && f.n_pauses++ < PAUSES_MAX) {
+		uv_sleep(PAUSE_MS + 1);
+		turn();
+	}
+	start();
+}
+
 static void step_turn(struct tsk_reader *r)
 {
-	for (unsigned n = tsk_read_u8(r) % 8; n; n--)
+	unsigned how = tsk_read_u8(r);
+
+	if (how & 0x80)
+		pause_vm(how & 0x40);
+	for (unsigned n = how % 8; n; n--)
 		turn();
 }
 
@@ -697,7 +717,7 @@ static void begin(unsigned how)
 		f.drivers[q] = (struct driver){ f.memory + q * QUEUE_STEP, QUEUE_SIZE, 0 };
 	memset(f.rx_offered, 0, sizeof(f.rx_offered));
 	f.rx_used = 0;
-	f.n_ids = f.next_host = f.n_races = 0;
+	f.n_ids = f.next_host = f.n_races = f.n_pauses = 0;
 	f.rules_kept = true;
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
 		f.hosts[i] = -1;

@@ -47,6 +47,7 @@ struct vmm {
 	struct vring *rings[VHOST_QUEUES_MAX]; /* as the device knows them */
 	uint64_t acknowledged;                 /* features, as the device has heard */
 	unsigned started, stopped, kicked, disconnected, taken;
+	enum vhost_begin begins[VHOST_QUEUES_MAX];
 	enum {
 		FREE_NEVER,
 		FREE_STARTED,
@@ -80,12 +81,14 @@ static inline void vmm_device_acknowledged(void *device, uint64_t features)
 	((struct vmm *)device)->acknowledged = features;
 }
 
-static inline void vmm_device_started(void *device, unsigned q, struct vring *ring)
+static inline void vmm_device_started(void *device, unsigned q, struct vring *ring,
+				      enum vhost_begin begin)
 {
 	struct vmm *v = device;
 
 	assert_null(v->rings[q]);
 	v->rings[q] = ring;
+	v->begins[q] = begin;
 	v->started++;
 	vmm_maybe_free(v, FREE_STARTED);
 }

@@ -40,6 +40,9 @@ static void stop(struct vhost_queue *queue)
 	kick_stop(queue->kick);
 	queue->ops->stopped(queue->device, queue->index);
 	queue->base = vring_base(ring);
+	queue->last.base = queue->base;
+	/* A broken one has not given back all that it took. */
+	queue->last.known = !vring_is_broken(ring);
 	vring_free(ring);
 	/* Behind the flush: until here the used index, and the offset, say the same. */
 	ledger_stopped(queue->ledger, queue->index, queue->base);
@@ -200,6 +203,31 @@ static bool may_run(const struct vhost_queue *queue, uint64_t features)
 	return enabled && queue->size && queue->has_addr && queue->kick;
 }
 
+static enum vhost_begin how_it_begins(const struct vhost_queue *queue, uint64_t features)
+{
+	const struct vhost_user_addr *now = &queue->addr, *then = &queue->last.addr;
+
+	if (!queue->last.known || queue->base != queue->last.base ||
+	    queue->size != queue->last.size || features != queue->last.features ||
+	    now->desc != then->desc || now->avail != then->avail || now->used != then->used)
+		return VHOST_BEGINS_ANEW;
+	return queue->base ? VHOST_BEGINS_AGAIN : VHOST_BEGINS_UNUSED;
+}
+
+/* It runs: tells the device. */
+static void started(struct vhost_queue *queue, uint64_t features)
+{
+	enum vhost_begin begin = how_it_begins(queue, features);
+
+	queue->last.size = queue->size;
+	queue->last.addr = queue->addr;
+	queue->last.features = features;
+	queue->ops->started(queue->device, queue->index, queue->ring, begin);
+	/* What the driver offered before is waiting without a kick. */
+	if (queue->ring)
+		queue->ops->kicked(queue->device, queue->index);
+}
+
 void vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct guest_memory *memory)
 {
 	struct vring_config config = {
@@ -233,8 +261,5 @@ void vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct gue
 	queue->idle_kicks = 0;
 	if (!vring_is_broken(queue->ring))
 		kick_start(queue->kick);
-	queue->ops->started(queue->device, queue->index, queue->ring);
-	/* What the driver offered before is waiting without a kick. */
-	if (queue->ring)
-		queue->ops->kicked(queue->device, queue->index);
+	started(queue, features);
 }

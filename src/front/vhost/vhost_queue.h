@@ -35,7 +35,14 @@ struct vhost_queue {
 
 	bool cannot_run;    /* a start has failed; not tried again until something changes */
 	struct vring *ring; /* NULL: does not run */
-	uint16_t kick_idx;  /* the driver's avail index at the last kick */
+	struct {
+		bool known; /* it has stopped, and its driver had kept the rules */
+		uint16_t base;
+		uint32_t size;
+		struct vhost_user_addr addr;
+		uint64_t features;
+	} last;            /* how it stopped, or while it runs: what it has begun with */
+	uint16_t kick_idx; /* the driver's avail index at the last kick */
 	unsigned idle_kicks;
 };
 

@@ -32,10 +32,11 @@ static void config(void *device, uint32_t offset, void *ret, uint32_t len)
 	memset(ret, (int)offset, len);
 }
 
-static void started(void *context, unsigned q, struct vring *ring)
+static void started(void *context, unsigned q, struct vring *ring, enum vhost_begin begin)
 {
 	struct device *device = context;
 
+	(void)begin;
 	if (q >= VHOST_QUEUES_MAX || device->rings[q] || device->gone)
 		abort();
 	device->rings[q] = ring;

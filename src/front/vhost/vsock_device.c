@@ -11,6 +11,7 @@
 #include "front/vhost/vsock_batch.h"
 #include "front/vhost/vsock_hold.h"
 #include "front/vhost/vsock_packet.h"
+#include "front/vhost/vsock_pause.h"
 #include "front/vhost/vsock_seqpacket.h"
 #include "front/vhost/vsock_socket.h"
 #include "front/vhost/vsock_stream.h"
@@ -40,7 +41,8 @@ struct vsock_device {
 	struct vsock_table *table;
 	struct vhost_backend *backend; /* NULL: no VMM */
 	struct ledger *ledger;
-	struct vring *rx, *tx;  /* NULL: not started */
+	struct vring *rx, *tx; /* NULL: not started */
+	struct vsock_pause pause;
 	bool tx_waits;          /* for answers to be taken by the guest */
 	struct vsock_hold hold; /* of the signal for tx */
 	unsigned burst;         /* chains for the next read */
@@ -192,6 +194,12 @@ static bool pump_tx(struct vsock_device *device, uint64_t now_ns)
 	return true;
 }
 
+/* The time that connections know. */
+static uint64_t time_ns(const struct vsock_device *device)
+{
+	return vsock_pause_time_ns(&device->pause, tsk_now_ns());
+}
+
 static void on_idle(uv_idle_t *idle);
 static void on_timer(uv_timer_t *timer);
 
@@ -220,6 +228,61 @@ static void arm_timer(struct vsock_device *device, uint64_t now_ns)
 	uv_timer_start(&device->timer, on_timer, wait_ns / TSK_NS_PER_MS + 1, 0);
 }
 
+/* ---- pauses ---- */
+
+static void end_pause(struct vsock_device *device)
+{
+	vsock_pause_end(&device->pause, tsk_now_ns());
+	uv_timer_stop(&device->timer);
+	device->timer_ns = VSOCK_NEVER_NS;
+}
+
+/* The driver that knew of the connections is gone for good. */
+static void lose_driver(struct vsock_device *device)
+{
+	end_pause(device);
+	device->reset_is_due = false;
+	vsock_table_stop(device->table);
+}
+
+/* It may only be paused for long, but nobody can know that. */
+static void give_driver_up(struct vsock_device *device)
+{
+	unsigned n = vsock_table_connections(device->table);
+
+	if (n)
+		tsk_warning("vsock: the queues have not been started for %u ms: "
+			    "%u connections are reset",
+			    device->config.pause_ms, n);
+	lose_driver(device);
+}
+
+static void begin_pause(struct vsock_device *device)
+{
+	vsock_pause_begin(&device->pause, tsk_now_ns());
+	device->timer_ns = VSOCK_NEVER_NS;
+	uv_timer_start(&device->timer, on_timer, device->config.pause_ms, 0);
+}
+
+/* Queue q runs again. */
+static void queue_is_back(struct vsock_device *device, unsigned q, enum vhost_begin begin)
+{
+	bool both = device->rx && device->tx;
+
+	switch (vsock_pause_started(&device->pause, q, begin, both)) {
+	case VSOCK_PAUSE_OPEN:
+		break;
+	case VSOCK_PAUSE_OVER:
+		end_pause(device);
+		break;
+	case VSOCK_PAUSE_NEW:
+		lose_driver(device);
+		break;
+	}
+}
+
+/* ---- turns ---- */
+
 /* Notes what has become of the sockets. */
 static void look_at_sockets(struct vsock_device *device)
 {
@@ -243,11 +306,15 @@ static void give_back(struct vsock_device *device, uint64_t now_ns)
 /* One turn: everything that happens to connections and queues happens in here. */
 static void pump(struct vsock_device *device)
 {
-	uint64_t now_ns = tsk_now_ns();
+	uint64_t now_ns = time_ns(device);
 	bool more;
 
 	/* First, not last: what a stream schedules from within its calls must stand. */
 	uv_idle_stop(&device->idle);
+	if (device->pause.on) {
+		look_at_sockets(device); /* what they have become waits for the guest */
+		return;
+	}
 	vsock_table_expire(device->table, now_ns);
 	/* Whatever this turn is for: a socket's end must not be overtaken by bytes of a later one. */
 	look_at_sockets(device);
@@ -279,6 +346,8 @@ static void on_timer(uv_timer_t *timer)
 	struct vsock_device *device = timer->data;
 
 	device->timer_ns = VSOCK_NEVER_NS;
+	if (device->pause.on)
+		give_driver_up(device);
 	pump(device);
 }
 
@@ -308,7 +377,7 @@ static void device_acknowledged(void *context, uint64_t features)
 	vsock_table_set_seqpacket(device->table, features & VIRTIO_VSOCK_F_SEQPACKET);
 }
 
-static void device_started(void *context, unsigned q, struct vring *ring)
+static void device_started(void *context, unsigned q, struct vring *ring, enum vhost_begin begin)
 {
 	struct vsock_device *device = context;
 
@@ -320,7 +389,9 @@ static void device_started(void *context, unsigned q, struct vring *ring)
 		device->hold = (struct vsock_hold){ .pause = 1 };
 	} else {
 		device->event = ring;
+		return;
 	}
+	queue_is_back(device, q, begin);
 }
 
 static void device_kicked(void *context, unsigned q)
@@ -337,14 +408,16 @@ static void device_stopped(void *context, unsigned q)
 		device->event = NULL;
 		return;
 	}
-	/* A driver that begins anew knows of no connection. */
-	device->reset_is_due = false;
+	if (device->rx && device->tx)
+		begin_pause(device);
 	if (q == QUEUE_RX)
 		device->rx = NULL;
 	else
 		device->tx = NULL;
 	vsock_hold_drop(&device->hold); /* a ring that ends signals by itself */
-	vsock_table_stop(device->table);
+	/* A driver that had but one of them knows of no connection. */
+	if (!device->pause.on)
+		lose_driver(device);
 }
 
 static void drop_ledger(struct vsock_device *device)
@@ -359,6 +432,7 @@ static void device_disconnected(void *context)
 	struct vhost_backend *backend = TAKE_PTR(device->backend);
 
 	vsock_table_clear(device->table);
+	end_pause(device);
 	vhost_backend_free(backend);
 	drop_ledger(device);
 	device->config.ended(device->config.ended_context);
@@ -530,7 +604,7 @@ void vsock_device_host_stream(struct vsock_device *device, int fd)
 	/* Without a driver there is nobody to connect to. */
 	if (!device->rx || !device->tx)
 		return;
-	conn = vsock_table_greet(device->table, type_of(owned), tsk_now_ns());
+	conn = vsock_table_greet(device->table, type_of(owned), time_ns(device));
 	if (!conn)
 		return;
 	if (new_end(device, TAKE_FD(owned), conn, &conn->end) < 0) {
@@ -550,7 +624,7 @@ void vsock_device_connected(struct vsock_device *device, uint64_t id, int result
 		return;
 	if (result == 0)
 		result = new_end(device, TAKE_FD(owned), conn, &end);
-	vsock_table_connected(conn, result, end, tsk_now_ns());
+	vsock_table_connected(conn, result, end, time_ns(device));
 	schedule(device);
 }
 

@@ -24,6 +24,7 @@ struct vsock_device_config {
 	uint64_t guest_cid;
 	uint32_t connections_max;
 	uint64_t window_bytes_max;     /* see struct vsock_table_config */
+	uint32_t pause_ms;             /* how long a driver that has stopped is waited for */
 	struct stream_service service; /* port 9999 */
 	/*
 	 * Asks for a connection to PATH_port, of this SOCK_ type; answered by vsock_device_connected()

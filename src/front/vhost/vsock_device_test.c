@@ -570,11 +570,11 @@ static void a_stopped_driver_drops_all_and_the_next_begins_anew(void **state)
 	send_op(f, VSOCK_OP_REQUEST, 2, 9999, 0);
 	expect(f, VSOCK_OP_RESPONSE);
 	stop(f);
+	start(f);
 	assert_int_equal(recv(host, &c, 1, 0), 0);
 	assert_int_equal(n_echoes, 0);
 	assert_int_equal(vsock_device_connections(f->device), 0);
 	close(host);
-	start(f);
 	offer_rx(f, 8, 64, 64);
 	expect(f, VSOCK_OP_RST);
 	expect(f, VSOCK_OP_RST);

@@ -20,6 +20,7 @@
 
 #define CID 3u
 #define RING 512u
+#define PAUSE_MS 300u
 
 /* A ring as the device sees it: chains are offered at the end, and used ones counted. */
 struct vring {
@@ -256,22 +257,35 @@ static int ask(void *context, uint64_t id, uint32_t port, int type)
 	return 0;
 }
 
+/* The same driver's queues run again: they have all that they had. */
+static inline void start_again(struct fixture *f, enum vhost_begin rx, enum vhost_begin tx)
+{
+	vmm->ops->started(vmm->device, 0, f->rx, rx);
+	vmm->ops->kicked(vmm->device, 0);
+	vmm->ops->started(vmm->device, 1, f->tx, tx);
+	vmm->ops->kicked(vmm->device, 1);
+}
+
 static void start(struct fixture *f)
 {
 	f->rx = calloc(1, sizeof(*f->rx));
 	f->tx = calloc(1, sizeof(*f->tx));
 	assert_true(f->rx && f->tx);
 	f->seen = 0;
-	vmm->ops->started(vmm->device, 0, f->rx);
-	vmm->ops->kicked(vmm->device, 0);
-	vmm->ops->started(vmm->device, 1, f->tx);
-	vmm->ops->kicked(vmm->device, 1);
+	start_again(f, VHOST_BEGINS_ANEW, VHOST_BEGINS_ANEW);
+}
+
+/* The queues stop, and the driver may be the same afterwards. */
+static inline void halt(struct fixture *f)
+{
+	(void)f;
+	vmm->ops->stopped(vmm->device, 0);
+	vmm->ops->stopped(vmm->device, 1);
 }
 
 static inline void stop(struct fixture *f)
 {
-	vmm->ops->stopped(vmm->device, 0);
-	vmm->ops->stopped(vmm->device, 1);
+	halt(f);
 	free(f->rx);
 	free(f->tx);
 	f->rx = f->tx = NULL;
@@ -299,6 +313,7 @@ static int set_up(void **state)
 		.guest_cid = CID,
 		.connections_max = 8,
 		.window_bytes_max = UINT64_MAX,
+		.pause_ms = PAUSE_MS,
 		.service = { .ops = &echo_ops, .open = echo_open },
 		.connect = ask,
 		.connect_context = f,

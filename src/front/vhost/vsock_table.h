@@ -95,8 +95,8 @@ uint64_t vsock_table_deadline_ns(const struct vsock_table *table);
 void vsock_table_expire(struct vsock_table *table, uint64_t now_ns);
 
 /*
- * The guest's driver has stopped: all ends are closed.  What the guest may still believe to be
- * connected is reset when its queues run again, for a guest that was only paused.
+ * The guest's driver has gone, or has not gone on for long: all ends are closed.  What the guest may
+ * still believe to be connected is reset when its queues run again, for one that was only paused.
  */
 void vsock_table_stop(struct vsock_table *table);
 /* The VM is gone. */

@@ -254,7 +254,7 @@ static void the_event_queue_tells_of_it_once(void **state)
 
 	assert_non_null(event);
 	go_on(f);
-	vmm->ops->started(vmm->device, 2, event);
+	vmm->ops->started(vmm->device, 2, event, VHOST_BEGINS_ANEW);
 	vmm->ops->kicked(vmm->device, 2);
 	memset(bytes, 0xff, 8);
 	for (unsigned i = 0; i < 2; i++) {
