@@ -243,7 +243,7 @@ def test_front_is_killed_while_a_model_runs(slow):
 
 
 def test_paused_while_a_model_runs(slow):
-    """QEMU stops the device's queues, and with them its connections: the run is asked for again."""
+    """QEMU stops the device's queues; the run goes on, and its answer comes when they do."""
     begin(slow, "--json run /slow.model")
     slow.vm.guest.monitor("stop")
     time.sleep(SLOW_S + 2)
