@@ -155,15 +155,10 @@ static int want(struct native_session *session, uint32_t id, struct native_uploa
 		struct tensock_error *reterr)
 {
 	struct guest *guest = native_guest(session);
-	uint64_t offset, max = guest->limits.model_bytes_max;
 	struct upload *upload;
-	int r;
+	uint64_t offset;
+	int r = uploads_begin(guest->uploads, u->hash, size, &upload, &offset, reterr);
 
-	if (size > max)
-		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-				"a model of %llu bytes, the limit is %llu",
-				(unsigned long long)size, (unsigned long long)max);
-	r = uploads_begin(guest->uploads, u->hash, size, &upload, &offset, reterr);
 	if (r < 0)
 		return r;
 	native_call_begin(session, &u->call, id);
