@@ -81,8 +81,8 @@ static unsigned session_scatter(void *stream, struct iovec *iov)
 {
 	struct session *session = stream;
 
-	if (session->protocol && session->protocol->stream->scatter)
-		return session->protocol->stream->scatter(session->stream, iov);
+	if (session->protocol)
+		return stream_scatter(session->protocol->stream, session->stream, iov);
 	iov->iov_len = session_window(stream, &iov->iov_base);
 	return iov->iov_len > 0;
 }
@@ -172,13 +172,10 @@ static size_t session_output(void *stream, const void **ret_buf)
 static unsigned session_gather(void *stream, struct iovec *iov, unsigned max)
 {
 	struct session *session = stream;
-	const void *bytes;
 
-	if (session->protocol && session->protocol->stream->gather)
-		return session->protocol->stream->gather(session->stream, iov, max);
-	iov->iov_len = session_output(stream, &bytes);
-	iov->iov_base = (void *)(uintptr_t)bytes;
-	return iov->iov_len > 0;
+	return session->protocol
+		       ? stream_gather(session->protocol->stream, session->stream, iov, max)
+		       : 0;
 }
 
 static void session_sent(void *stream, size_t n)

@@ -82,12 +82,7 @@ static size_t scatter(const struct socket_carrier *c, struct iovec iov[STREAM_SC
 	const struct stream_ops *ops = c->carriers->service.ops;
 	size_t room = 0;
 
-	if (ops->scatter) {
-		*ret_n = ops->scatter(c->stream, iov);
-	} else {
-		iov->iov_len = ops->window(c->stream, &iov->iov_base);
-		*ret_n = iov->iov_len > 0;
-	}
+	*ret_n = stream_scatter(ops, c->stream, iov);
 	if (*ret_n && iov[0].iov_len > TURN_BYTES) {
 		iov[0].iov_len = TURN_BYTES;
 		*ret_n = 1;
@@ -131,18 +126,6 @@ static int receive(struct socket_carrier *c)
 	return 0;
 }
 
-static unsigned gather(const struct socket_carrier *c, struct iovec iov[PIECES_MAX])
-{
-	const struct stream_ops *ops = c->carriers->service.ops;
-	const void *bytes;
-
-	if (ops->gather)
-		return ops->gather(c->stream, iov, PIECES_MAX);
-	iov->iov_len = ops->output(c->stream, &bytes);
-	iov->iov_base = (void *)(uintptr_t)bytes;
-	return iov->iov_len > 0;
-}
-
 /* Once, where there is memory to spare.  Whether there may be room now. */
 static bool widen(struct socket_carrier *c)
 {
@@ -169,7 +152,9 @@ static int transmit(struct socket_carrier *c)
 
 	while (done < TURN_BYTES) {
 		struct iovec iov[PIECES_MAX];
-		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = gather(c, iov) };
+		struct msghdr msg = { .msg_iov = iov,
+				      .msg_iovlen =
+					      stream_gather(ops, c->stream, iov, PIECES_MAX) };
 		ssize_t n;
 
 		if (msg.msg_iovlen == 0)

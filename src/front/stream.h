@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/uio.h>
 
 #define STREAM_SCATTER_MAX 2u
@@ -55,6 +56,29 @@ struct stream_ops {
 	/* The connection is gone; frees the stream.  Always the last call. */
 	void (*close)(void *stream);
 };
+
+/* scatter() of any stream, be it one without. */
+static inline unsigned stream_scatter(const struct stream_ops *ops, void *stream,
+				      struct iovec iov[STREAM_SCATTER_MAX])
+{
+	if (ops->scatter)
+		return ops->scatter(stream, iov);
+	iov->iov_len = ops->window(stream, &iov->iov_base);
+	return iov->iov_len > 0;
+}
+
+/* gather() of any stream, be it one without. */
+static inline unsigned stream_gather(const struct stream_ops *ops, void *stream, struct iovec *iov,
+				     unsigned max)
+{
+	const void *bytes;
+
+	if (ops->gather)
+		return ops->gather(stream, iov, max);
+	iov->iov_len = ops->output(stream, &bytes);
+	iov->iov_base = (void *)(uintptr_t)bytes;
+	return iov->iov_len > 0;
+}
 
 /* What begins a stream: given to each carrier of connections to port 9999. */
 struct stream_service {
