@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "example_model.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,23 +99,35 @@ bool example_model_run(struct example_model *model, const struct tensock_input *
 	return true;
 }
 
-char *example_table_path(const char *named, const char *model_path, const char *suffix)
+/* The caller's to free; NULL without memory. */
+static char *table_path(const struct example_table *table)
 {
-	size_t length = strlen(model_path), cut = strlen(SUFFIX);
+	size_t length = strlen(table->model_path), cut = strlen(SUFFIX);
 	char *path;
 
-	if (named)
-		return strdup(named);
-	if (length >= cut && strcmp(model_path + length - cut, SUFFIX) == 0)
+	if (table->path)
+		return strdup(table->path);
+	if (length >= cut && strcmp(table->model_path + length - cut, SUFFIX) == 0)
 		length -= cut;
-	return asprintf(&path, "%.*s%s", (int)length, model_path, suffix) < 0 ? NULL : path;
+	return asprintf(&path, "%.*s%s", (int)length, table->model_path, table->suffix) < 0 ? NULL
+											    : path;
 }
 
-void example_table_failed(const char *program, const char *path, unsigned line, int error)
+bool example_table_read(const struct example_table *table, void *ret)
 {
-	if (line > 0)
-		fprintf(stderr, "%s: line %u of %s is not as such a file has it\n", program, line,
-			path);
-	else
-		fprintf(stderr, "%s: cannot read %s: %s\n", program, path, strerror(-error));
+	char *path = table_path(table);
+	FILE *file = path ? fopen(path, "re") : NULL;
+	unsigned line = 0;
+	int r = file ? table->read(file, ret, &line) : -errno;
+
+	if (file)
+		fclose(file);
+	if (r < 0 && line > 0)
+		fprintf(stderr, "%s: line %u of %s is not as such a file has it\n", table->program,
+			line, path);
+	else if (r < 0)
+		fprintf(stderr, "%s: cannot read %s: %s\n", table->program, path ? path : "a file",
+			strerror(-r));
+	free(path);
+	return r == 0;
 }

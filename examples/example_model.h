@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <tensock/tensock.h>
 
@@ -39,12 +40,16 @@ bool example_model_is(const struct example_model *model, struct example_shape in
 bool example_model_run(struct example_model *model, const struct tensock_input *input,
 		       struct tensock_output *output);
 
-/*
- * The path of the text file that belongs to a model: as it was named, or where that is NULL the model's
- * with suffix instead of ".onnx".  The caller's to free; NULL without memory.
- */
-char *example_table_path(const char *named, const char *model_path, const char *suffix);
-/* Says why it could not be read: line 0, or the number of that which is wrong; error is -errno. */
-void example_table_failed(const char *program, const char *path, unsigned line, int error);
+/* A text file that belongs to a model. */
+struct example_table {
+	const char *program; /* for what is said to people */
+	const char *path;    /* as it was named; NULL: the model's with suffix instead of ".onnx" */
+	const char *model_path, *suffix;
+	/* 0, or -errno; *ret_line is the number of the line that is wrong, where one is. */
+	int (*read)(FILE *file, void *ret, unsigned *ret_line);
+};
+
+/* Reads it into ret.  False after having said why. */
+bool example_table_read(const struct example_table *table, void *ret);
 
 #endif

@@ -125,29 +125,25 @@ static bool identify_all(struct example_model *model, const struct filetype_type
 	return all;
 }
 
-/* False after having said why. */
-static bool read_types(const struct options *options, struct filetype_types *ret)
+static int read_types(FILE *file, void *ret, unsigned *ret_line)
 {
-	char *path = example_table_path(options->types, options->model, ".types");
-	FILE *file = path ? fopen(path, "re") : NULL;
-	unsigned line = 0;
-	int r = file ? filetype_types_read(file, ret, &line) : -errno;
-
-	if (file)
-		fclose(file);
-	if (r < 0)
-		example_table_failed("filetype", path ? path : "a file", line, r);
-	free(path);
-	return r == 0;
+	return filetype_types_read(file, ret, ret_line);
 }
 
 static bool run(const struct options *options)
 {
 	struct filetype_types types;
+	const struct example_table table = {
+		.program = "filetype",
+		.path = options->types,
+		.model_path = options->model,
+		.suffix = ".types",
+		.read = read_types,
+	};
 	struct example_model model;
 	bool ok = false;
 
-	if (!read_types(options, &types))
+	if (!example_table_read(&table, &types))
 		return false;
 	if (example_model_open("filetype", options->host, options->model, "magika", &model)) {
 		ok = example_model_is(&model,

@@ -125,29 +125,25 @@ static bool read_images(struct example_model *model, const struct readline_chara
 	return all;
 }
 
-/* False after having said why. */
-static bool read_characters(const struct options *options, struct readline_characters *ret)
+static int read_characters(FILE *file, void *ret, unsigned *ret_line)
 {
-	char *path = example_table_path(options->characters, options->model, ".characters");
-	FILE *file = path ? fopen(path, "re") : NULL;
-	unsigned line = 0;
-	int r = file ? readline_characters_read(file, ret, &line) : -errno;
-
-	if (file)
-		fclose(file);
-	if (r < 0)
-		example_table_failed("readline", path ? path : "a file", line, r);
-	free(path);
-	return r == 0;
+	return readline_characters_read(file, ret, ret_line);
 }
 
 static bool run(const struct options *options)
 {
 	struct readline_characters characters;
+	const struct example_table table = {
+		.program = "readline",
+		.path = options->characters,
+		.model_path = options->model,
+		.suffix = ".characters",
+		.read = read_characters,
+	};
 	struct example_model model;
 	bool ok = false;
 
-	if (!read_characters(options, &characters))
+	if (!example_table_read(&table, &characters))
 		return false;
 	if (example_model_open("readline", options->host, options->model, "pp-ocr-rec", &model)) {
 		ok = example_model_is(&model, (struct example_shape){ TENSOCK_FLOAT32, 4, 0 },
