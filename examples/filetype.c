@@ -29,8 +29,8 @@ static const char usage[] =
 	"Says of which type each FILE is, and how certain that is, from 0 to 1.  MODEL is magika's,\n"
 	"which the host runs: it is sent there the first time.\n"
 	"\n"
-	"  --host ADDRESS  vsock:CID:PORT, unix:PATH or tcp:HOST:PORT (default: $TENSOCK_HOST, or the\n"
-	"                  host of this guest, vsock:2:9999, or unix:/run/tensock/tensock.sock)\n"
+	"  --host ADDRESS  vsock:CID:PORT, unix:PATH or tcp:HOST:PORT (default: $TENSOCK_HOST, or\n"
+	"                  the host of a guest with vsguest=1, or unix:/run/tensock/tensock.sock)\n"
 	"  --types FILE    what the model's answers mean (default: MODEL with .types for .onnx)\n"
 	"\n"
 	"Exit status: 0 when every FILE could be read, 1 when something failed, 2 for a wrong command line.\n";

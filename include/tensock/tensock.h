@@ -88,7 +88,8 @@ struct tensock_client_options {
  * address: "vsock:CID:PORT" ("vsock:2:9999": the host, from a guest), "unix:PATH",
  * "tcp:HOST:PORT" (an address, not a name: nothing is looked up).  NULL: the environment's TENSOCK_HOST,
  * else the socket of this user's own tensockd ("unix:$XDG_RUNTIME_DIR/tensock/tensock.sock") where it is
- * there, else "vsock:2:9999" where this is a guest (there is a vsock device and no local socket), else
+ * there, else "vsock:2:9999" where this is said to be a guest ("vsguest=1" on the kernel's command
+ * line: on a host that is a VM itself CID 2 is somebody else's) and there is no local socket, else
  * "unix:/run/tensock/tensock.sock".
  * Does not connect.  INVALID_ARGUMENT for an address that is none, OUT_OF_MEMORY.
  */

@@ -8,6 +8,7 @@
 
 #include <linux/vm_sockets.h>
 
+#include "base/cmdline.h"
 #include "cli/commands.h"
 #include "cli/control.h"
 #include "cli/findings.h"
@@ -159,7 +160,7 @@ static bool may_connect(const struct cli *cli, struct findings *findings)
 	const char *cid = cli->address + sizeof(vsock) - 1;
 
 	if (strncmp(cli->address, vsock, sizeof(vsock) - 1) != 0 ||
-	    strtoul(cid, NULL, 10) != VMADDR_CID_HOST || cli->is_surely_guest || host_is_guest())
+	    strtoul(cid, NULL, 10) != VMADDR_CID_HOST || cli->is_surely_guest || tsk_is_said_guest())
 		return true;
 	findings_add(findings, FINDING_FAIL,
 		     "tensock doctor --yes-i-am-a-guest, or boot with vsguest=1",

@@ -7,35 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cmdline.h"
 #include "base/status.h"
-
-bool host_words_say_guest(const char *line)
-{
-	static const char word[] = "vsguest=1";
-
-	while (*line) {
-		size_t n = strcspn(line, " \t\n");
-
-		if (n == sizeof(word) - 1 && memcmp(line, word, n) == 0)
-			return true;
-		line += n;
-		line += strspn(line, " \t\n");
-	}
-	return false;
-}
-
-bool host_is_guest(void)
-{
-	char line[8192] = "";
-	FILE *file = fopen("/proc/cmdline", "re");
-
-	if (!file)
-		return false;
-	if (!fgets(line, sizeof(line), file))
-		line[0] = '\0';
-	fclose(file);
-	return host_words_say_guest(line);
-}
 
 static bool is_socket(const char *path)
 {
@@ -76,7 +49,7 @@ int host_address(const char *given, bool is_surely_guest, char ret[static HOST_A
 		snprintf(ret, HOST_ADDRESS_BYTES, "unix:%s", path);
 		return 0;
 	}
-	if (is_surely_guest || host_is_guest()) {
+	if (is_surely_guest || tsk_is_said_guest()) {
 		snprintf(ret, HOST_ADDRESS_BYTES, "%s", HOST_OF_GUEST);
 		return 0;
 	}

@@ -9,17 +9,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/cmdline.h"
 #include "base/testing.h"
-
-static void test_words(void **state)
-{
-	(void)state;
-	assert_true(host_words_say_guest("vsguest=1"));
-	assert_true(host_words_say_guest("console=ttyS0 vsguest=1\n"));
-	assert_true(host_words_say_guest("vsguest=1 quiet"));
-	assert_false(host_words_say_guest(""));
-	assert_false(host_words_say_guest("vsguest=10 vsguest=0 xvsguest=1 vsguest"));
-}
 
 static void test_given(void **state)
 {
@@ -51,7 +42,7 @@ static void test_default(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(folder));
 	setenv("XDG_RUNTIME_DIR", folder, 1);
-	if (!host_local_socket(path, sizeof(path)) && !host_is_guest()) {
+	if (!host_local_socket(path, sizeof(path)) && !tsk_is_said_guest()) {
 		assert_true(host_address(NULL, false, address, &error) < 0);
 		assert_int_equal(error.status, TENSOCK_UNAVAILABLE);
 		assert_int_equal(host_address(NULL, true, address, &error), 0);
@@ -73,7 +64,6 @@ static void test_default(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		TSK_TEST(test_words),
 		TSK_TEST(test_given),
 		TSK_TEST(test_default),
 	};

@@ -142,21 +142,8 @@ int address_parse(const char *text, struct address *ret, struct tensock_error *r
 			text);
 }
 
-/* A host with a vsock device of its own has the CID 2, or none yet. */
-static bool is_guest(const char *device_path)
-{
-	_cleanup_close_ int fd = open(device_path, O_RDONLY | O_CLOEXEC);
-	uint32_t cid = 0;
-
-	if (fd < 0)
-		return errno != ENOENT;
-	if (ioctl(fd, IOCTL_VM_SOCKETS_GET_LOCAL_CID, &cid) < 0)
-		return true;
-	return cid > VMADDR_CID_HOST && cid != VMADDR_CID_ANY;
-}
-
-const char *address_default(const char *device_path, const char *runtime_folder,
-			    const char *socket_path, char buf[static ADDRESS_TEXT_SIZE])
+const char *address_default(bool is_guest, const char *runtime_folder, const char *socket_path,
+			    char buf[static ADDRESS_TEXT_SIZE])
 {
 	static const char prefix[] = "unix:";
 
@@ -167,7 +154,7 @@ const char *address_default(const char *device_path, const char *runtime_folder,
 		if (n > 0 && n < (int)ADDRESS_TEXT_SIZE && access(buf + strlen(prefix), F_OK) == 0)
 			return buf;
 	}
-	if (access(socket_path, F_OK) < 0 && is_guest(device_path))
+	if (access(socket_path, F_OK) < 0 && is_guest)
 		return ADDRESS_DEFAULT_GUEST;
 	return ADDRESS_DEFAULT_LOCAL;
 }

@@ -27,11 +27,11 @@ int address_parse(const char *text, struct address *ret, struct tensock_error *r
 
 /*
  * Where to go when nobody has said so: the socket of the user's own tensockd, where it is there (in
- * runtime_folder, which may be NULL; buf is for its address), else one of the two defaults: the
- * machine's vsock device and the local socket are looked for.
+ * runtime_folder, which may be NULL; buf is for its address), else the local socket where it is there
+ * or this is not said to be a guest (base/cmdline.h), else the guest's host.
  */
-const char *address_default(const char *device_path, const char *runtime_folder,
-			    const char *socket_path, char buf[static ADDRESS_TEXT_SIZE]);
+const char *address_default(bool is_guest, const char *runtime_folder, const char *socket_path,
+			    char buf[static ADDRESS_TEXT_SIZE]);
 
 enum address_progress {
 	ADDRESS_CONNECTED = 0,

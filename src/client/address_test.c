@@ -91,12 +91,11 @@ static void test_default(void **state)
 	char buf[ADDRESS_TEXT_SIZE];
 
 	(void)state;
-	assert_string_equal(address_default("/nowhere/vsock", NULL, "/nowhere/socket", buf),
+	assert_string_equal(address_default(false, NULL, "/nowhere/socket", buf),
 			    ADDRESS_DEFAULT_LOCAL);
-	/* Something that has no CID: taken for a device that does not say. */
-	assert_string_equal(address_default("/dev/null", "", "/nowhere/socket", buf),
+	assert_string_equal(address_default(true, "", "/nowhere/socket", buf),
 			    ADDRESS_DEFAULT_GUEST);
-	assert_string_equal(address_default("/dev/null", "/nowhere", "/dev/null", buf),
+	assert_string_equal(address_default(true, "/nowhere", "/dev/null", buf),
 			    ADDRESS_DEFAULT_LOCAL);
 }
 
@@ -116,12 +115,12 @@ static void test_own(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	snprintf(expected, sizeof(expected), "unix:%s", path);
-	assert_string_equal(address_default("/dev/null", folder, "/dev/null", buf), expected);
+	assert_string_equal(address_default(true, folder, "/dev/null", buf), expected);
 	/* Cut, it could be the name of another. */
 	memset(longest, '/', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
 	memcpy(longest, folder, strlen(folder));
-	assert_string_equal(address_default("/dev/null", longest, "/dev/null", buf),
+	assert_string_equal(address_default(true, longest, "/dev/null", buf),
 			    ADDRESS_DEFAULT_LOCAL);
 	unlink(path);
 	snprintf(path, sizeof(path), "%s/tensock", folder);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/cmdline.h"
 #include "base/status.h"
 #include "client/options.h"
 
@@ -73,7 +74,7 @@ int tensock_client_new(const char *address, const struct tensock_client_options 
 	if (!address)
 		address = getenv("TENSOCK_HOST");
 	if (!address || !*address)
-		address = address_default("/dev/vsock", getenv("XDG_RUNTIME_DIR"),
+		address = address_default(tsk_is_said_guest(), getenv("XDG_RUNTIME_DIR"),
 					  ADDRESS_LOCAL_PATH, own);
 	if (address_parse(address, &parsed, &error) < 0 ||
 	    read_options(options, &given, &error) < 0)
