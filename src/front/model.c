@@ -214,6 +214,16 @@ void model_load_failed(struct model *model, const struct tensock_error *why)
 		model_set_kept(model, false);
 }
 
+const unsigned char *models_hash(const struct model *model)
+{
+	return model_file_hash(model->file);
+}
+
+const struct tsk_model_info *models_info(const struct model *model)
+{
+	return model->has_info ? &model->info : NULL;
+}
+
 void models_view(const struct model *model, struct model_view *ret)
 {
 	const struct label *label = labels_of(&model->models->labels, model);
@@ -228,9 +238,9 @@ void models_view(const struct model *model, struct model_view *ret)
 		.state = model->state,
 		.name = label ? label->name : "",
 		.version = label ? label->version : "",
-		.info = model->has_info ? &model->info : NULL,
+		.info = models_info(model),
 	};
-	memcpy(ret->hash, model_file_hash(model->file), MODEL_HASH_BYTES);
+	memcpy(ret->hash, models_hash(model), MODEL_HASH_BYTES);
 }
 
 static bool is_in(const struct request_queue *queue, const struct request *request)

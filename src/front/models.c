@@ -481,7 +481,7 @@ void models_keep(struct models *models, struct model_file *file, const struct mo
 	}
 	if (models_label(models, model, labels, &error) < 0) {
 		settle(model); /* forgets it, if it is new */
-		answer(models, request, (enum tensock_status)error.status, error.message);
+		end_request(models, request, &error);
 		return;
 	}
 	models_request(models, model, request);

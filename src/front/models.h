@@ -97,6 +97,9 @@ void models_unload(struct models *models, struct model *model, bool remove,
 		   struct request *request);
 
 void models_view(const struct model *model, struct model_view *ret);
+/* Of it alone, without the walk over all buffers that models_view() makes; valid as long. */
+const unsigned char *models_hash(const struct model *model);
+const struct tsk_model_info *models_info(const struct model *model);
 
 /* The next one in the order of their arrival (after NULL: the first); NULL beyond the last. */
 struct model *models_next(struct models *models, const struct model *after);

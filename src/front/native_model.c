@@ -244,15 +244,13 @@ static struct native_wait *wait_new(struct native_session *session, uint32_t id,
 {
 	struct native_wait *w = calloc(1, sizeof(*w));
 	struct tensock_error error;
-	struct model_view view;
 
 	if (!w) {
 		(void)tsk_fail(&error, TENSOCK_OUT_OF_MEMORY, "no memory for the request");
 		native_refuse(session, id, &error);
 		return NULL;
 	}
-	models_view(model, &view);
-	memcpy(w->hash, view.hash, sizeof(w->hash));
+	memcpy(w->hash, models_hash(model), sizeof(w->hash));
 	w->request.ops = &wait_request_ops;
 	w->call.ops = &wait_call_ops;
 	native_call_begin(session, &w->call, id);

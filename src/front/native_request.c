@@ -76,11 +76,9 @@ static int send_result(struct native_request *r, struct request_outputs *outputs
 {
 	struct native_output *output = native_answers(r->call.session);
 	struct native_result result;
-	struct model_view view;
-	int err;
+	int err = native_result_init(&result, models_info(r->model), outputs->tensors, r->wanted,
+				     r->n_wanted);
 
-	models_view(r->model, &view);
-	err = native_result_init(&result, view.info, outputs->tensors, r->wanted, r->n_wanted);
 	if (err == -EINVAL)
 		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
 				"the model's outputs cannot be described in one message");
@@ -267,13 +265,11 @@ static int begin_inputs(struct guest *guest, const struct wire_infer *infer,
 			struct native_request *r, struct tensock_error *reterr)
 {
 	struct model *model = native_model_find(guest, &infer->model, reterr);
-	struct model_view view;
 	int err;
 
 	if (!model)
 		return -ENOENT;
-	models_view(model, &view);
-	memcpy(r->hash, view.hash, sizeof(r->hash));
+	memcpy(r->hash, models_hash(model), sizeof(r->hash));
 	err = models_buffer(guest->models, model, r->region_bytes, &r->request.in);
 	return err < 0 ? no_room(err, r->region_bytes, reterr) : 0;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/protocol/native_input.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "base/status.h"
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
+
+static_assert(WIRE_ALIGN == RUN_ALIGN, "payload does not lie as a run's region has it");
 
 /* Names are shown up to so many bytes, and so are types with their shapes. */
 #define NAME_SHOWN 48
