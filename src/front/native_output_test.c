@@ -223,6 +223,8 @@ static void test_every_pace(void **state)
 			;
 		assert_int_equal(t.payload[1], 20000);
 		assert_int_equal(t.payload[3], paces[i] > 100 ? LARGE : WIRE_BODY_MAX);
+		assert_non_null(strstr(t.ids, "2 "));
+		assert_non_null(strstr(t.ids, "4 "));
 		assert_int_equal(t.n, 0);
 		assert_true(native_output_is_empty(&o));
 		end(&o);
@@ -245,6 +247,7 @@ static void test_gathered(void **state)
 		while (take_gathered(&o, &t, 1 + i % 16, paces[i / 16]))
 			;
 		assert_int_equal(t.payload[1], LARGE);
+		assert_non_null(strstr(t.ids, "2 "));
 		assert_int_equal(t.n, 0);
 		assert_true(native_output_is_empty(&o));
 		end(&o);

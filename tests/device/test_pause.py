@@ -100,7 +100,8 @@ def test_pauses_amid_traffic(host, event_idx, disable):
             vmm.flush()
             vmm.wait(lambda: not any(thread.is_alive() for thread in threads))
             assert pauses > 5
-            assert all(c == data for c in (*came.values(), *got_by.values()))
+            assert came == {out: data, in_: data}
+            assert got_by == {out: data, in_: data}
             out.close()
             in_.close()
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Guests that come and go while the daemon runs."""
 
+import contextlib
 import json
 import os
 import socket
@@ -156,14 +157,14 @@ def test_refused(host, control, folder, arguments, status, words):
 def test_many_come_and_go_while_others_work(host, control, folder):
     """A conversation that lasts is not disturbed, nor is any that begins."""
     stop = threading.Event()
-    failed = []
+    undisturbed = []
 
     def work(path):
         with Guest(path) as guest:
             while not stop.is_set():
                 if guest.ask(ECHO) != b"OK":
-                    failed.append(path)
                     return
+        undisturbed.append(path)
 
     workers = [threading.Thread(target=work, args=[path])
                for path in (host.local, folder / "old_9999")]
@@ -183,7 +184,7 @@ def test_many_come_and_go_while_others_work(host, control, folder):
     stop.set()
     for worker in workers:
         worker.join()
-    assert not failed
+    assert len(undisturbed) == len(workers)
     assert set(control.guests()) == {"old", f"uid-{os.getuid()}"}
     assert eventually(lambda: len(host.fronts()) == 2)
 
@@ -309,40 +310,48 @@ def test_other_sockets_are_not_asked(host):
             stream.connect(str(host.control))
 
 
-def test_default_place(folder):
-    """Beside the default local socket, for its user and root, and nobody else."""
-    is_root = os.geteuid() == 0
-    others = {"user": 65534, "group": 65534, "extra_groups": []} if is_root else {}
+@contextlib.contextmanager
+def default_daemon(folder, *arguments):
+    """tensockd without a configuration, by a user who is not root, whose sockets are in the folder."""
+    user = {"user": 65534, "group": 65534, "extra_groups": []} if os.geteuid() == 0 else {}
     environment = {**os.environ, "XDG_RUNTIME_DIR": str(folder)}
-    path = folder / "tensock/control.sock"
-    if is_root:
+    if user:
         os.chown(folder, 65534, 65534)
         try:
-            subprocess.run([BUILD / "tensockd", "--version"], check=True, **others)
+            subprocess.run([BUILD / "tensockd", "--version"], check=True, **user)
         except PermissionError:
             pytest.skip("the programs are in a folder that not everybody may enter")
     folder.chmod(0o755)
-    with subprocess.Popen([BUILD / "tensockd"], env=environment, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL, **others) as daemon:
+    with subprocess.Popen([BUILD / "tensockd", *arguments], env=environment,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **user) as daemon:
         try:
-            assert eventually(path.is_socket)
-            assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
-            assert f"pid {daemon.pid}" in tensock("guests", env=environment, **others).stdout
-            if is_root:
-                assert f"pid {daemon.pid}" in tensock("guests", env=environment).stdout
-                stranger = {"user": 65533, "group": 65534, "extra_groups": []}
-                done = tensock("guests", env=environment, **stranger)
-                assert done.returncode == 1 and "for root and the user" in done.stderr
+            assert eventually((folder / "tensock/tensock.sock").is_socket)
+            yield daemon, environment, user
         finally:
             daemon.terminate()
     assert daemon.returncode == 0
     assert not list(folder.iterdir())
 
 
-def test_none(start, folder):
-    host = start("control = none\n")
-    assert not any("control" in path.name for path in folder.iterdir())
-    assert host.is_ready()
+def test_default_place(folder):
+    """Beside the default local socket, for its user and root, and nobody else."""
+    path = folder / "tensock/control.sock"
+    with default_daemon(folder) as (daemon, environment, user):
+        assert eventually(path.is_socket)
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
+        assert f"pid {daemon.pid}" in tensock("guests", env=environment, **user).stdout
+        if user:
+            assert f"pid {daemon.pid}" in tensock("guests", env=environment).stdout
+            stranger = {"user": 65533, "group": 65534, "extra_groups": []}
+            done = tensock("guests", env=environment, **stranger)
+            assert done.returncode == 1 and "for root and the user" in done.stderr
+
+
+def test_none(folder):
+    with default_daemon(folder, "--control", "none") as (_, environment, user):
+        done = tensock("run", "/nowhere", env=environment, **user)
+        assert "no model of that name" in done.stderr  # it serves
+        assert [path.name for path in (folder / "tensock").iterdir()] == ["tensock.sock"]
 
 
 def test_stop_ends_connections(start, folder):

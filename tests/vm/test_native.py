@@ -130,7 +130,7 @@ def test_models_come_and_go(native):
     models = {model["name"]: model for model in native.json("ls")["models"]}
     assert sorted(models) == ["", "two"] and models["two"]["version"] == "7"
     shown = native.check("show two:7")
-    assert "a" in shown and "[batch, 3]" in shown and "onnxruntime" in shown
+    assert "a  FP32 [batch, 3]" in shown and "onnxruntime" in shown
     native.check("rm two")
     native.check(f"rm sha256:{models['']['sha256'][:12]}")
     assert native.json("ls") == {"models": []}
@@ -177,7 +177,6 @@ def test_over_a_hybrid_socket(native):
     output = native.check(f"{side} run /two.onnx --input a=/a.npy --input b=/a.npy "
                           "--expect y=/twice.npy")
     assert "as expected" in output
-    assert any("side" in line for line in native.machine.daemon.log)
     native.forget_all(side)
     assert [model["name"] for model in native.json("ls")["models"]] == ["two"]
 
