@@ -245,13 +245,16 @@ static void on_accepted(struct listener *listener, const char *guest, int fd)
 	struct control_socket *control = listener->context;
 	struct control_peer *peer = calloc(1, sizeof(*peer));
 	socklen_t len = sizeof(peer->cred);
+	int r;
 
 	(void)guest;
 	if (peer)
 		peer->fd = fd;
-	if (!peer || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer->cred, &len) < 0 ||
-	    watch(control, peer) < 0) {
-		tsk_warning("control socket: a connection is closed: %s", strerror(errno));
+	r = !peer || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer->cred, &len) < 0
+		    ? -errno
+		    : watch(control, peer);
+	if (r < 0) {
+		tsk_warning("control socket: a connection is closed: %s", strerror(-r));
 		free(peer);
 		tsk_close(fd);
 		return;
