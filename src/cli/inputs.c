@@ -201,8 +201,10 @@ static int take_raw(struct tensock_input *input, const char *path, void **ret_ow
 	input->bytes = size;
 	if (input->dtype == TENSOCK_BYTES)
 		return 0; /* the host looks at these */
-	if (tsk_shape_bytes(input->dtype, input->dims, input->rank, &expected) < 0 ||
-	    expected != size)
+	if (tsk_shape_bytes(input->dtype, input->dims, input->rank, &expected) < 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"%.100s: its shape is larger than any memory (see --shape)", path);
+	if (expected != size)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"%.100s has %zu bytes, not the %" PRIu64
 				" of its shape (see --shape)",

@@ -140,6 +140,9 @@ static void test_files(void **state)
 	assert_int_equal(make("x=1=@DIR/raw", "1=2,3", &inputs, &error), 0);
 	inputs_done(&inputs);
 	assert_int_equal(make("x=1=@DIR/raw", "x=1=2", &inputs, &error), TENSOCK_INVALID_ARGUMENT);
+	assert_int_equal(make("0=@DIR/raw", "0=1,3,4611686018427387904,4", &inputs, &error),
+			 TENSOCK_INVALID_ARGUMENT);
+	assert_non_null(strstr(error.message, "larger than any memory"));
 	assert_int_equal(make("x=1=DIR/short.npy", NULL, &inputs, &error),
 			 TENSOCK_INVALID_ARGUMENT);
 	assert_non_null(strstr(error.message, "short.npy: "));
