@@ -131,19 +131,27 @@ static bool has_frame(const struct sender *s)
 	return s->head_left || s->payload_left;
 }
 
+/* Whether a frame waits for its turn, beside the one that is being sent. */
+static bool others_are_due(const struct tensock_client *client)
+{
+	const struct connection *c = &client->connection;
+	const struct requests *requests = &client->requests;
+
+	return c->sender.n_pongs || c->heartbeat == HEARTBEAT_DUE || requests->n_cancels ||
+	       !TAILQ_EMPTY(&requests->turns[TURN_FIRST]) ||
+	       !TAILQ_EMPTY(&requests->turns[TURN_FURTHER]);
+}
+
 bool sender_is_wanted(const struct tensock_client *client)
 {
 	const struct connection *c = &client->connection;
 	const struct sender *s = &c->sender;
-	const struct requests *requests = &client->requests;
 
 	if (has_frame(s) || s->hello_is_due)
 		return true;
 	if (c->state == CONNECTION_GREETING)
 		return false;
-	return s->n_pongs || c->heartbeat == HEARTBEAT_DUE || requests->n_cancels ||
-	       !TAILQ_EMPTY(&requests->turns[TURN_FIRST]) ||
-	       !TAILQ_EMPTY(&requests->turns[TURN_FURTHER]);
+	return others_are_due(client);
 }
 
 int sender_pong(struct sender *sender, uint32_t id)
@@ -216,14 +224,10 @@ static void sent(struct tensock_client *client, size_t n)
 /* Whether nothing else will be sent before the rest of this request, as long as nothing new comes. */
 static bool is_alone(const struct tensock_client *client)
 {
-	const struct connection *c = &client->connection;
-	const struct requests *requests = &client->requests;
+	const struct tensock_request *request = client->connection.sender.request;
 
-	return c->sender.request && !c->sender.request->cancel_is_wanted &&
-	       !c->sender.request->is_answered && !c->sender.request->is_left &&
-	       !c->sender.n_pongs && c->heartbeat != HEARTBEAT_DUE && !requests->n_cancels &&
-	       TAILQ_EMPTY(&requests->turns[TURN_FIRST]) &&
-	       TAILQ_EMPTY(&requests->turns[TURN_FURTHER]);
+	return request && !request->cancel_is_wanted && !request->is_answered &&
+	       !request->is_left && !others_are_due(client);
 }
 
 /* What is to be sent in one call. */
