@@ -87,11 +87,6 @@ static const struct layout *find_layout(uint32_t dtype)
 	return NULL;
 }
 
-bool small_float_is(uint32_t dtype)
-{
-	return find_layout(dtype) != NULL;
-}
-
 static bool is_nan(const struct layout *l, bool sign, unsigned exponent, unsigned mantissa)
 {
 	unsigned exponent_max = (1u << l->exponent_bits) - 1;

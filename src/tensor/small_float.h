@@ -12,6 +12,5 @@ uint16_t bfloat16_from_float(float v);
 
 /* The value of bits of a type; 0 for a type that is none of FP16, BF16, FP8*, FP4. */
 float small_float_value(uint32_t dtype, uint16_t bits);
-bool small_float_is(uint32_t dtype);
 
 #endif
