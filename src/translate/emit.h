@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the translators say in ONNX again and again, in ONNX's own layout: NCHW.  Each function adds
+ * nodes and gives the last one's output, with its type, and its shape as far as it can be known.
+ *
+ * Values that are asked for a rank must have one: the caller has checked.  axes may be negative.
+ */
+#ifndef TRANSLATE_EMIT_H
+#define TRANSLATE_EMIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "translate/constant.h"
+#include "translate/graph.h"
+
+/* Numbers of .ms files (schema: ActivationType); the MindIR translator uses them by name. */
+enum activation {
+	ACTIVATION_NONE = 0,
+	ACTIVATION_RELU = 1,
+	ACTIVATION_SIGMOID = 2,
+	ACTIVATION_RELU6 = 3,
+	ACTIVATION_ELU = 4,
+	ACTIVATION_LEAKY_RELU = 5,
+	ACTIVATION_ABS = 6,
+	ACTIVATION_RELU1 = 7,
+	ACTIVATION_SOFTSIGN = 8,
+	ACTIVATION_SOFTPLUS = 9,
+	ACTIVATION_TANH = 10,
+	ACTIVATION_SELU = 11,
+	ACTIVATION_HSWISH = 12,
+	ACTIVATION_HSIGMOID = 13,
+	ACTIVATION_THRESHOLDED_RELU = 14,
+	ACTIVATION_LINEAR = 15,
+	ACTIVATION_HARD_TANH = 16,
+	ACTIVATION_SIGN = 17,
+	ACTIVATION_SWISH = 18,
+	ACTIVATION_GELU = 19,      /* exact, or by tanh: `approximate` */
+	ACTIVATION_FAST_GELU = 20, /* by tanh */
+	ACTIVATION_MAX
+};
+
+struct activation_settings {
+	double alpha, min, max;
+	bool approximate;
+};
+
+/* NULL for a number that is no activation; x itself for NONE.  settings may be NULL where the kind
+ * needs none. */
+struct onnx_value *emit_activation(struct onnx_graph *graph, struct onnx_value *x, unsigned kind,
+				   const struct activation_settings *settings);
+
+/* By one node that keeps the shape: "Sqrt", "Floor". */
+struct onnx_value *emit_unary(struct onnx_graph *graph, const char *op, struct onnx_value *x);
+
+/* By one node that broadcasts: "Add", "Pow"; the result is a BOOL where dtype says so, else pass a->dtype. */
+struct onnx_value *emit_binary(struct onnx_graph *graph, const char *op, struct onnx_value *a,
+			       struct onnx_value *b, uint32_t dtype);
+
+/* x with a scalar of x's own type on its right: emit_scalar(g, "Mul", x, 0.5). */
+struct onnx_value *emit_scalar(struct onnx_graph *graph, const char *op, struct onnx_value *x,
+			       double v);
+
+struct onnx_value *emit_cast(struct onnx_graph *graph, struct onnx_value *x, uint32_t dtype);
+
+/*
+ * Transposes, or less: nothing for an order that changes nothing, the value from before for one that
+ * undoes the last, one node for two in a row, other constants for constants.
+ */
+struct onnx_value *emit_transpose(struct onnx_graph *graph, struct onnx_value *x,
+				  const int64_t *perm, int rank);
+
+/* dims as ONNX's Reshape has them with allowzero = 0: -1 once, 0 copies. */
+struct onnx_value *emit_reshape(struct onnx_graph *graph, struct onnx_value *x, const int64_t *dims,
+				int rank);
+/* To a shape that is computed; it is cast to INT64 where it is not. */
+struct onnx_value *emit_reshape_to(struct onnx_graph *graph, struct onnx_value *x,
+				   struct onnx_value *shape);
+struct onnx_value *emit_squeeze(struct onnx_graph *graph, struct onnx_value *x, const int64_t *axes,
+				size_t n); /* n 0: all that are 1 */
+struct onnx_value *emit_unsqueeze(struct onnx_graph *graph, struct onnx_value *x,
+				  const int64_t *axes, size_t n);
+struct onnx_value *emit_concat(struct onnx_graph *graph, struct onnx_value *const *x, size_t n,
+			       int64_t axis);
+
+/* "ReduceMean", "ReduceSum" ...; n 0: over all axes. */
+struct onnx_value *emit_reduce(struct onnx_graph *graph, const char *op, struct onnx_value *x,
+			       const int64_t *axes, size_t n, bool keep_dims);
+
+/* Of any rank; the last two dimensions are multiplied. */
+struct onnx_value *emit_matmul(struct onnx_graph *graph, struct onnx_value *a, struct onnx_value *b,
+			       bool transpose_a, bool transpose_b);
+
+/* Convolution and pooling over n spatial dimensions: 1 to 3. */
+#define EMIT_SPATIAL_MAX 3
+struct window {
+	unsigned n;
+	int64_t kernel[EMIT_SPATIAL_MAX];
+	int64_t strides[EMIT_SPATIAL_MAX], dilations[EMIT_SPATIAL_MAX];
+	int64_t pads_begin[EMIT_SPATIAL_MAX], pads_end[EMIT_SPATIAL_MAX];
+	int64_t output_padding[EMIT_SPATIAL_MAX]; /* of transposed convolutions */
+	int64_t group;
+	bool ceil_mode, count_include_pad;        /* of pools */
+	const char *auto_pad;                     /* NULL: the pads hold; "SAME_UPPER": pools only */
+};
+
+/* w: [out, in/group, ...]; b may be NULL. */
+struct onnx_value *emit_conv(struct onnx_graph *graph, struct onnx_value *x, struct onnx_value *w,
+			     struct onnx_value *b, const struct window *window);
+/* w: [in, out/group, ...] */
+struct onnx_value *emit_conv_transpose(struct onnx_graph *graph, struct onnx_value *x,
+				       struct onnx_value *w, struct onnx_value *b,
+				       const struct window *window);
+/* "MaxPool", "AveragePool" */
+struct onnx_value *emit_pool(struct onnx_graph *graph, const char *op, struct onnx_value *x,
+			     const struct window *window);
+
+#endif
