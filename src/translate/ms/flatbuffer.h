@@ -35,7 +35,7 @@ struct fb_vector {
 	uint32_t width; /* of an element, in bytes */
 };
 
-/* The file as it is; 1 GiB and more is bad, for offsets to stay small. */
+/* The file as it is; one of 2 GiB or more is bad: no offset reaches so far. */
 void fb_open(struct flatbuffer *file, const void *bytes, size_t n_bytes);
 /* Bytes 4 to 7 are these. */
 bool fb_has_identifier(const struct flatbuffer *file, const char identifier[4]);

@@ -15,6 +15,8 @@
 #include "translate/ms/flatbuffer.h"
 
 #define MS_TENSORS_MAX 65536u
+/* For "%.*s": names come long. */
+#define MS_TEXT(text) (int)((text).len < 64 ? (text).len : 64), (text).bytes
 #define MS_NODES_MAX ONNX_NODES_MAX
 
 enum ms_generation {
