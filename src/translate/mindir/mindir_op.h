@@ -116,6 +116,9 @@ struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct
 /* Kept between two numbers; one that is infinite is no bound. */
 struct onnx_value *mindir_clip(struct mindir_op *op, struct onnx_value *x, double min, double max);
 
+/* A vector of n times v. */
+struct onnx_value *mindir_filled(struct mindir_op *op, uint32_t dtype, double v, int64_t n);
+
 /* A reshape back to the shape of another tensor of that many elements. */
 struct onnx_value *mindir_reshape_like(struct mindir_op *op, struct onnx_value *x,
 				       struct onnx_value *other);

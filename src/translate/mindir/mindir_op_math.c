@@ -69,3 +69,23 @@ struct onnx_value *mindir_clip(struct mindir_op *op, struct onnx_value *x, doubl
 	onnx_value_like(ret, x);
 	return ret;
 }
+
+static void write_repeated(const struct onnx_constant *constant, unsigned char *to)
+{
+	for (size_t i = 0; i < constant->n_bytes; i += constant->n_source)
+		memcpy(to + i, constant->bytes, constant->n_source);
+}
+
+struct onnx_value *mindir_filled(struct mindir_op *op, uint32_t dtype, double v, int64_t n)
+{
+	const struct onnx_constant *one = onnx_scalar(op->graph, dtype, v)->constant;
+	struct onnx_constant all = {
+		.dtype = dtype, .rank = 1, .dims = { n }, .write = write_repeated
+	};
+
+	if (!one)
+		return &op->graph->no_value;
+	all.bytes = one->bytes;
+	all.n_source = one->n_bytes;
+	return onnx_constant_made(op->graph, &all);
+}
