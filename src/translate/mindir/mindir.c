@@ -158,7 +158,6 @@ static void add_parameters(struct translation_state *state)
 			onnx_constant(state->graph, tensor->dtype, tensor->dims, tensor->rank,
 				      tensor->bytes, tensor->n_bytes);
 
-		value->name = mindir_short_name(&state->file, tensor->name);
 		state->values[state->n_known++] =
 			(struct mindir_value){ .kind = MINDIR_VALUE, .value = value };
 	}
