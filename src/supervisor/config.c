@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "supervisor/quantity.h"
+#include "supervisor/setting.h"
 
 #define GUESTS_DEFAULT 64u
 #define CID_MAX UINT64_C(0xfffffffe)
@@ -73,19 +74,6 @@ int config_add_listen(struct config *config, const char *text, struct tensock_er
 
 /* Values of single keys.  All refuse a second value. */
 
-static int set_text(const char *key, const char *value, char *ret, size_t size,
-		    struct tensock_error *reterr)
-{
-	if (ret[0])
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
-	if (!value[0])
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s has no value", key);
-	if (strlen(value) >= size)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is too long", key);
-	snprintf(ret, size, "%s", value);
-	return 0;
-}
-
 static int set_socket(const char *key, const char *value, size_t suffix_bytes,
 		      char ret[ADDRESS_PATH_SIZE], struct tensock_error *reterr)
 {
@@ -93,19 +81,7 @@ static int set_socket(const char *key, const char *value, size_t suffix_bytes,
 		tsk_error_prefix(reterr, "%s", key);
 		return -EINVAL;
 	}
-	return set_text(key, value, ret, ADDRESS_PATH_SIZE, reterr);
-}
-
-static int set_number(const char *key, const char *value, uint64_t min, uint64_t max, uint64_t *ret,
-		      struct tensock_error *reterr)
-{
-	if (*ret)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
-	if (quantity_number(value, min, max, ret) < 0)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"%s cannot be '%.80s'; write a number from %llu to %llu", key,
-				value, (unsigned long long)min, (unsigned long long)max);
-	return 0;
+	return setting_text(key, value, ret, ADDRESS_PATH_SIZE, reterr);
 }
 
 static int set_log_level(struct config *config, const char *value, struct tensock_error *reterr)
@@ -117,20 +93,6 @@ static int set_log_level(struct config *config, const char *value, struct tensoc
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"log-level cannot be '%.80s'; write error, warning, info or debug",
 				value);
-	return 0;
-}
-
-static int set_allow_local_cid(struct config *config, const char *value,
-			       struct tensock_error *reterr)
-{
-	bool allow;
-
-	if (config->allow_local_cid >= 0)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "allow-local-cid is given twice");
-	if (quantity_bool(value, &allow) < 0)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"allow-local-cid cannot be '%.80s'; write yes or no", value);
-	config->allow_local_cid = allow;
 	return 0;
 }
 
@@ -148,9 +110,10 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 	if (strcmp(key, "log-level") == 0)
 		return set_log_level(config, value, reterr);
 	if (strcmp(key, "allow-local-cid") == 0)
-		return set_allow_local_cid(config, value, reterr);
+		return setting_bool(key, value, &config->allow_local_cid, reterr);
 	if (strcmp(key, "max-guests") == 0)
-		return set_number(key, value, 1, CONFIG_GUESTS_MAX, &config->guests_max, reterr);
+		return setting_number(key, value, 1, CONFIG_GUESTS_MAX, &config->guests_max,
+				      reterr);
 	r = limits_set(&config->limits, key, value, reterr);
 	return r < 0 ? r : !r;
 }
@@ -167,7 +130,7 @@ static int set_guest(struct config_guest *guest, const char *key, const char *va
 	if (strcmp(key, "hybrid") == 0)
 		return set_socket(key, value, ADDRESS_SUFFIX_MAX, guest->hybrid, reterr);
 	if (strcmp(key, "cid") == 0)
-		return set_number(key, value, CONFIG_CID_FIRST, CID_MAX, &guest->cid, reterr);
+		return setting_number(key, value, CONFIG_CID_FIRST, CID_MAX, &guest->cid, reterr);
 	r = limits_set(&guest->limits, key, value, reterr);
 	return r < 0 ? r : !r;
 }
@@ -176,11 +139,11 @@ static int set_engine(struct config_engine *engine, const char *key, const char 
 		      struct tensock_error *reterr)
 {
 	if (strcmp(key, "plugin") == 0)
-		return set_text(key, value, engine->plugin, sizeof(engine->plugin), reterr);
+		return setting_text(key, value, engine->plugin, sizeof(engine->plugin), reterr);
 	if (strcmp(key, "library") == 0)
-		return set_text(key, value, engine->library, sizeof(engine->library), reterr);
+		return setting_text(key, value, engine->library, sizeof(engine->library), reterr);
 	if (strcmp(key, "threads") == 0)
-		return set_number(key, value, 1, CONFIG_THREADS_MAX, &engine->threads, reterr);
+		return setting_number(key, value, 1, CONFIG_THREADS_MAX, &engine->threads, reterr);
 	return 1;
 }
 
@@ -249,8 +212,8 @@ static int begin_engine(struct config *config, const char *name, struct section 
 		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
 				"a second [engine] section; tensockd runs one engine");
 	section->kind = SECTION_ENGINE;
-	return set_text("the engine's name", name, config->engine.name, sizeof(config->engine.name),
-			reterr);
+	return setting_text("the engine's name", name, config->engine.name,
+			    sizeof(config->engine.name), reterr);
 }
 
 /* line: "[...", trimmed, and ours to write into. */
