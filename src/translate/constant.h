@@ -28,9 +28,9 @@ struct onnx_constant {
 	const unsigned char *bytes;
 	size_t n_source;
 	const void *context;
-	uint8_t perm[TENSOCK_RANK_MAX];             /* of a transposed one */
-	int64_t source_dims[TENSOCK_RANK_MAX];      /* likewise */
-	struct onnx_value *transposed;              /* the last one made of this */
+	uint8_t perm[TENSOCK_RANK_MAX];        /* of a transposed one */
+	int64_t source_dims[TENSOCK_RANK_MAX]; /* likewise */
+	struct onnx_value *transposed;         /* made of this, the last one; or NULL */
 };
 
 /* A dense tensor at bytes, which are referred to.  Marks the graph with -EINVAL where the bytes are not
@@ -38,10 +38,9 @@ struct onnx_constant {
 struct onnx_value *onnx_constant(struct onnx_graph *graph, uint32_t dtype, const int64_t *dims,
 				 uint32_t rank, const void *bytes, size_t n_bytes);
 
-/* One that a function writes; of `source` it keeps a copy, and sets what is not the source's. */
-struct onnx_value *onnx_constant_made(struct onnx_graph *graph, uint32_t dtype,
-				      const int64_t *dims, uint32_t rank,
-				      const struct onnx_constant *source);
+/* One that a function writes: a copy of *constant is kept, whose n_bytes are set to those of its shape. */
+struct onnx_value *onnx_constant_made(struct onnx_graph *graph,
+				      const struct onnx_constant *constant);
 
 struct onnx_value *onnx_int64s(struct onnx_graph *graph, const int64_t *v, size_t n); /* rank 1 */
 struct onnx_value *onnx_int64(struct onnx_graph *graph, int64_t v);                   /* rank 0 */

@@ -100,8 +100,8 @@ struct window {
 	int64_t pads_begin[EMIT_SPATIAL_MAX], pads_end[EMIT_SPATIAL_MAX];
 	int64_t output_padding[EMIT_SPATIAL_MAX]; /* of transposed convolutions */
 	int64_t group;
-	bool ceil_mode, count_include_pad;        /* of pools */
-	const char *auto_pad;                     /* NULL: the pads hold; "SAME_UPPER": pools only */
+	bool ceil_mode, count_include_pad; /* of pools */
+	const char *auto_pad;              /* NULL: the pads hold; "SAME_UPPER": pools only */
 };
 
 /* w: [out, in/group, ...]; b may be NULL. */

@@ -39,10 +39,10 @@ struct onnx_constant;
 /* A tensor of the graph. */
 struct onnx_value {
 	struct onnx_value *next; /* of all */
-	struct onnx_text name;   /* that its author gave it; empty: it gets one when it is written */
-	uint32_t number;         /* its place among all: the others' names */
-	uint32_t dtype;          /* enum tensock_dtype; TENSOCK_DTYPE_INVALID: not known */
-	int rank;                /* -1: not known */
+	struct onnx_text name; /* that its author gave it; empty: it gets one when it is written */
+	uint32_t number;       /* its place among all: the others' names */
+	uint32_t dtype;        /* enum tensock_dtype; TENSOCK_DTYPE_INVALID: not known */
+	int rank;              /* -1: not known */
 	int64_t dims[TENSOCK_RANK_MAX]; /* -1: not known */
 	struct onnx_node *maker;        /* NULL: an input of the graph, or a constant */
 	struct onnx_constant *constant; /* translate/constant.h */
@@ -69,8 +69,8 @@ struct onnx_attribute {
 	const char *s; /* a literal */
 	const struct onnx_constant *tensor;
 	size_t n;
-	const float *floats; /* copied */
-	const int64_t *ints; /* copied */
+	const float *floats;        /* copied */
+	const int64_t *ints;        /* copied */
 	const char *const *strings; /* literals; the array is copied */
 };
 
@@ -95,7 +95,7 @@ struct onnx_graph {
 	uint32_t n_nodes;
 	struct onnx_value *values, *last_value;
 	uint32_t n_values;
-	struct onnx_port *inputs, *last_input;   /* in the author's order */
+	struct onnx_port *inputs, *last_input; /* in the author's order */
 	struct onnx_port *outputs, *last_output;
 	uint32_t n_inputs, n_outputs;
 	struct onnx_text label; /* what onnx_node() labels its nodes with: set it before each */
@@ -127,11 +127,11 @@ struct onnx_value *onnx_out(struct onnx_graph *graph, struct onnx_node *node, ui
  * ONNX_NODE(graph, "Add", a, b): with inputs.  ONNX_CALL: with one output as well, which is the
  * result; its type is the first input's, its rank not known.
  */
-#define ONNX_NODE(graph, op, ...)                                                  \
-	onnx_node_of(graph, op, (struct onnx_value *const[]){ __VA_ARGS__ },       \
+#define ONNX_NODE(graph, op, ...)                                            \
+	onnx_node_of(graph, op, (struct onnx_value *const[]){ __VA_ARGS__ }, \
 		     sizeof((struct onnx_value *const[]){ __VA_ARGS__ }) / sizeof(void *))
-#define ONNX_CALL(graph, op, ...)                                                  \
-	onnx_call_of(graph, op, (struct onnx_value *const[]){ __VA_ARGS__ },       \
+#define ONNX_CALL(graph, op, ...)                                            \
+	onnx_call_of(graph, op, (struct onnx_value *const[]){ __VA_ARGS__ }, \
 		     sizeof((struct onnx_value *const[]){ __VA_ARGS__ }) / sizeof(void *))
 
 struct onnx_node *onnx_node_of(struct onnx_graph *graph, const char *op,
@@ -142,7 +142,8 @@ struct onnx_value *onnx_call_of(struct onnx_graph *graph, const char *op,
 /* Attributes; names and strings are literals, arrays are copied. */
 void onnx_attr_int(struct onnx_graph *graph, struct onnx_node *node, const char *name, int64_t v);
 void onnx_attr_float(struct onnx_graph *graph, struct onnx_node *node, const char *name, float v);
-void onnx_attr_text(struct onnx_graph *graph, struct onnx_node *node, const char *name, const char *v);
+void onnx_attr_text(struct onnx_graph *graph, struct onnx_node *node, const char *name,
+		    const char *v);
 void onnx_attr_texts(struct onnx_graph *graph, struct onnx_node *node, const char *name,
 		     const char *const *v, size_t n);
 void onnx_attr_ints(struct onnx_graph *graph, struct onnx_node *node, const char *name,
@@ -152,13 +153,24 @@ void onnx_attr_floats(struct onnx_graph *graph, struct onnx_node *node, const ch
 void onnx_attr_tensor(struct onnx_graph *graph, struct onnx_node *node, const char *name,
 		      const struct onnx_value *constant);
 
-/* A second value with another type or shape in the books: dims may be NULL. */
+/* The books about a value: dims may be NULL. */
 void onnx_value_set_shape(struct onnx_value *value, const int64_t *dims, int rank);
-void onnx_value_like(struct onnx_value *value, const struct onnx_value *other); /* shape, not type */
+void onnx_value_like(struct onnx_value *value,
+		     const struct onnx_value *other); /* shape, not type */
 /* All of its dimensions are known. */
 bool onnx_value_is_fixed(const struct onnx_value *value);
 
 /* Marks the graph as failed, if it has not been. */
 void onnx_fail(struct onnx_graph *graph, int error);
+
+/* Memory of the graph's: n × bytes, zeroed, or a copy of as much.  NULL, and the graph has failed. */
+void *onnx_take(struct onnx_graph *graph, size_t n, size_t bytes);
+void *onnx_copy(struct onnx_graph *graph, const void *from, size_t n, size_t bytes);
+
+/* TensorProto.DataType of an enum tensock_dtype; 0 where there is none. */
+uint8_t onnx_data_type(uint32_t dtype);
+
+/* A value that nothing gives yet: for translate/constant.h. */
+struct onnx_value *onnx_value_new(struct onnx_graph *graph, uint32_t dtype);
 
 #endif
