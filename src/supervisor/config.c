@@ -135,18 +135,6 @@ static int set_guest(struct config_guest *guest, const char *key, const char *va
 	return r < 0 ? r : !r;
 }
 
-static int set_engine(struct config_engine *engine, const char *key, const char *value,
-		      struct tensock_error *reterr)
-{
-	if (strcmp(key, "plugin") == 0)
-		return setting_text(key, value, engine->plugin, sizeof(engine->plugin), reterr);
-	if (strcmp(key, "library") == 0)
-		return setting_text(key, value, engine->library, sizeof(engine->library), reterr);
-	if (strcmp(key, "threads") == 0)
-		return setting_number(key, value, 1, CONFIG_THREADS_MAX, &engine->threads, reterr);
-	return 1;
-}
-
 /* The file */
 
 enum section_kind {
@@ -205,17 +193,6 @@ static int begin_guest(struct config *config, const char *name, struct section *
 	return 0;
 }
 
-static int begin_engine(struct config *config, const char *name, struct section *section,
-			struct tensock_error *reterr)
-{
-	if (config->engine.name[0])
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-				"a second [engine] section; tensockd runs one engine");
-	section->kind = SECTION_ENGINE;
-	return setting_text("the engine's name", name, config->engine.name,
-			    sizeof(config->engine.name), reterr);
-}
-
 /* line: "[...", trimmed, and ours to write into. */
 static int begin_section(struct config *config, char *line, struct section *section,
 			 struct tensock_error *reterr)
@@ -233,8 +210,10 @@ static int begin_section(struct config *config, char *line, struct section *sect
 	}
 	if (strncmp(word, "guest", 5) == 0 && is_space(word[5]))
 		return begin_guest(config, trimmed(word + 5), section, reterr);
-	if (strncmp(word, "engine", 6) == 0 && is_space(word[6]))
-		return begin_engine(config, trimmed(word + 6), section, reterr);
+	if (strncmp(word, "engine", 6) == 0 && is_space(word[6])) {
+		section->kind = SECTION_ENGINE;
+		return engines_begin(&config->engines, trimmed(word + 6), reterr);
+	}
 	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 			"[%.80s] is no section; there are [daemon], [guest NAME] and [engine NAME]",
 			word);
@@ -257,7 +236,7 @@ static int set_key(struct config *config, const struct section *section, const c
 		r = set_guest(find_guest(config, section->name), key, value, reterr);
 		break;
 	case SECTION_ENGINE:
-		r = set_engine(&config->engine, key, value, reterr);
+		r = engines_set(&config->engines, key, value, reterr);
 		break;
 	}
 	if (r <= 0)
@@ -400,6 +379,11 @@ int config_set_control(struct config *config, const char *text, struct tensock_e
 	return set_socket("control", text, 0, config->control, reterr);
 }
 
+int config_add_engine(struct config *config, const char *name, struct tensock_error *reterr)
+{
+	return engines_add_only(&config->engines, name, reterr);
+}
+
 /* What must go together */
 
 static int check_guest(const struct config_guest *guest, struct tensock_error *reterr)
@@ -486,20 +470,6 @@ static int check_ports(const struct config *config, const struct config_guest *g
 	return r < 0 ? r : check_port(config->control, guest, reterr);
 }
 
-static int finish_engine(struct config_engine *engine, struct tensock_error *reterr)
-{
-	if (!engine->name[0])
-		snprintf(engine->name, sizeof(engine->name), "onnxruntime");
-	if (!engine->plugin[0] && strcmp(engine->name, "onnxruntime") != 0)
-		return tsk_fail(
-			reterr, TENSOCK_INVALID_ARGUMENT,
-			"[engine %s] has no plugin; name its file, or use [engine onnxruntime]",
-			engine->name);
-	if (!engine->threads)
-		engine->threads = 1;
-	return 0;
-}
-
 int config_finish(struct config *config, struct tensock_error *reterr)
 {
 	int r;
@@ -522,7 +492,7 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 		config->guests[i].limits = limits;
 	}
 	r = assign_cids(config, reterr);
-	return r < 0 ? r : finish_engine(&config->engine, reterr);
+	return r < 0 ? r : engines_finish(&config->engines, reterr);
 }
 
 /* While the daemon runs */
