@@ -9,20 +9,14 @@ from pathlib import Path
 import numpy
 import pytest
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools"
-sys.path.insert(0, str(TOOLS))
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "tools"
+sys.path += [str(TOOLS), str(ROOT / "tests/scenario")]
 import seed_print
 import seeded_nets
+from seed import random_floats
 
 N_PRINTED = 51
-
-
-def seed_input(shape):
-    """docs/seed.md: what the host fills a float input with."""
-    draws = numpy.random.RandomState(5489).randint(0, 1 << 32, size=shape, dtype=numpy.uint64)
-    unit = draws.astype(numpy.float32) / numpy.float32(1 << 32)
-    low, high = numpy.float32(0.1), numpy.float32(1)
-    return low + unit * (high - low)
 
 
 def convolution(x, weight, conv):
@@ -75,9 +69,9 @@ def test_nothing_else_is_written(tmp_path, monkeypatch, capsys):
 
 
 def test_expected_values():
-    values = mobilenetv2(seed_input((224, 224, 3)))[:N_PRINTED]
+    image = random_floats(224 * 224 * 3).reshape(224, 224, 3)
     expected = seed_print.read_values(TOOLS / "mobilenetv2.expected")
-    numpy.testing.assert_allclose(expected, values, rtol=0, atol=1e-9)
+    numpy.testing.assert_allclose(expected, mobilenetv2(image)[:N_PRINTED], rtol=0, atol=1e-9)
 
 
 def line(values):
