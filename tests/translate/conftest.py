@@ -48,7 +48,7 @@ def keep(request, net):
     folder = os.environ.get("TENSOCK_KEEP")
     report = getattr(request.node, "report", None)
     if folder and report and report.failed:
-        net.save(Path(folder) / request.node.name)
+        net.save(Path(folder) / f"{request.module.__name__}-{request.node.name}")
 
 
 @pytest.hookimpl(hookwrapper=True)

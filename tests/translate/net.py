@@ -118,9 +118,10 @@ class Net:
         assert result.returncode == OK, result.stdout + result.stderr
 
     def refused(self, *outputs, words=()):
-        """It is refused, by a sentence with these words."""
+        """The translator refuses it, by a sentence with these words."""
         result = self.run(*outputs)
         assert result.returncode == FAILED, result.stdout + result.stderr
+        assert "onnxruntime" not in result.stderr, result.stderr
         for word in words:
             assert word in result.stderr, result.stderr
         return result.stderr

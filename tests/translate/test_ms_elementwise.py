@@ -213,8 +213,8 @@ CASTS = [("float32", "int32", 34), ("int32", "float32", 43), ("float32", "bool",
 
 @pytest.mark.parametrize("of, to, number", CASTS, ids=[f"{of}-{to}" for of, to, _ in CASTS])
 def test_cast(net, of, to, number):
-    x = net.input(v=net.integers(3, 5, low=0, high=4).astype(of) / (2 if of == "float32" else 1))
-    x.v = x.v.astype(of)
+    v = net.integers(3, 5, low=0, high=4) / (2 if of == "float32" else 1)
+    x = net.input(v=v.astype(of))
     out = net.node("Cast", [x, net.const(np.int32(number))], x.v)
     out.v = x.v.astype(to)
     out.tensor.dtype = to

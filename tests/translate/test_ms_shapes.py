@@ -75,11 +75,10 @@ def test_reshape_to_a_number(net):
     net.check(net.node("Reshape", [x, net.const(np.zeros(0, np.int32))], x.v.reshape(())))
 
 
-@pytest.mark.parametrize("axis", [1, 2])
-def test_flatten(net, axis):
-    """MindSpore Lite looks at no axis."""
+@pytest.mark.parametrize("axis, dims", [(1, (2, 12)), (2, (6, 4)), (0, (1, 24))])
+def test_flatten(net, axis, dims):
     x = net.input(2, 3, 4)
-    net.check(net.node("Flatten", [x], x.v.reshape(2, 12), axis=1))
+    net.check(net.node("Flatten", [x], x.v.reshape(dims), axis=axis))
 
 
 @pytest.mark.parametrize("axes", [[], [1], [-1], [1, 3]], ids=["all", "one", "last", "two"])

@@ -44,7 +44,7 @@ CONVOLUTIONS = {
     "same-even-kernel": {"mode": SAME, "kernel": (2, 4), "stride": (1, 2)},
     "same-dilated": {"mode": SAME, "dilation": (2, 2), "stride": (2, 1)},
     "same-wide-stride": {"mode": SAME, "kernel": (1, 1), "stride": (2, 2)},
-    "valid-strided": {"mode": VALID, "stride": (2, 2), "pads": (5, 5, 5, 5)},
+    "valid-strided": {"mode": VALID, "stride": (2, 2)},
     "grouped": {"group": 2}, "depthwise": {"group": 4}, "depthwise-multiplied": {"group": 4, "out": 8},
     "relu": {"act": ref.RELU}, "relu6": {"act": ref.RELU6},
     "weights-said-khwc": {"format": ms_file.KHWC}, "weights-said-kchw": {"format": ms_file.KCHW},
@@ -89,7 +89,7 @@ DECONVOLUTIONS = {
     "out-padded": {"out_pads": (1, 1), "pads": (1, 1, 1, 1)}, "out-padded-one": {"out_pads": (1, 0)},
     "same": {"mode": SAME}, "same-4x4": {"mode": SAME, "kernel": (4, 4)},
     "same-odd": {"mode": SAME, "kernel": (2, 5), "stride": (1, 3)},
-    "valid": {"mode": VALID, "pads": (3, 3, 3, 3)}, "rectangular": {"kernel": (2, 3), "stride": (3, 1)},
+    "valid": {"mode": VALID}, "rectangular": {"kernel": (2, 3), "stride": (3, 1)},
     "depthwise": {"out": 4, "group": 4}, "relu": {"act": ref.RELU}, "relu6": {"act": ref.RELU6},
 }
 
