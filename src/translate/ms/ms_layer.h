@@ -20,7 +20,7 @@ enum ms_pad_mode {
 
 /* ms_layer_conv.c.  Inputs: NHWC data, weight [out, h, w, in/group] (transposed: [in, h, w, out/group]),
  * and a bias where there is a third.  SAME: the window's pads hold where they are not all 0, else they
- * are computed; kernel sizes are the weight's. */
+ * are computed; kernel sizes are the weight's: the window's are checked where they are not 0. */
 int ms_layer_conv(struct ms_op *op, struct window *window, unsigned pad_mode, unsigned activation);
 int ms_layer_conv_transpose(struct ms_op *op, struct window *window, unsigned pad_mode,
 			    unsigned activation);
@@ -119,6 +119,7 @@ int ms_layer_strided_slice(struct ms_op *op, const struct ms_strided_slice *slic
 /* By values in the graph; axes and strides may be NULL. */
 int ms_layer_slice_computed(struct ms_op *op, struct onnx_value *begin, struct onnx_value *end,
 			    struct onnx_value *axes, struct onnx_value *strides);
+int ms_layer_reverse_sequence(struct ms_op *op, int64_t time_axis, int64_t batch_axis);
 int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n);
 /* Caffe's: x, and what has the size; offsets 0: none, 1: for all */
 int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t n);

@@ -23,6 +23,7 @@ int ms_op_gather_d(struct ms_op *op);
 int ms_op_slice(struct ms_op *op);
 int ms_op_strided_slice(struct ms_op *op);
 int ms_op_reverse(struct ms_op *op);
+int ms_op_reverse_sequence(struct ms_op *op);
 int ms_op_tile(struct ms_op *op);
 int ms_op_pad(struct ms_op *op);
 int ms_op_depth_to_space(struct ms_op *op);

@@ -179,6 +179,17 @@ int ms_op_reverse(struct ms_op *op)
 	return n < 0 ? n : ms_layer_reverse(op, axes, (size_t)n);
 }
 
+enum {
+	SEQUENCE_TIME_AXIS = 0,
+	SEQUENCE_BATCH_AXIS = 1,
+};
+
+int ms_op_reverse_sequence(struct ms_op *op)
+{
+	return ms_layer_reverse_sequence(op, fb_i64(&op->fields, SEQUENCE_TIME_AXIS, 0),
+					 fb_i64(&op->fields, SEQUENCE_BATCH_AXIS, 0));
+}
+
 /* The multiples are input 1; the axes they are for, where not the first ones, a field. */
 int ms_op_tile(struct ms_op *op)
 {
