@@ -15,7 +15,7 @@ static const char *const codings[] = {
 
 static int refuse_codings(struct ms_op *op, const struct ms_tensor *tensor)
 {
-	const char *coding = "not known";
+	const char *coding = "of no known name";
 
 	if (tensor->is_huffman)
 		return ms_unsupported(op,
@@ -27,9 +27,9 @@ static int refuse_codings(struct ms_op *op, const struct ms_tensor *tensor)
 	if (tensor->coding > 0 && tensor->coding < (int32_t)ARRAY_SIZE(codings))
 		coding = codings[tensor->coding];
 	return ms_unsupported(op,
-			      "tensor %u '%.*s' is compressed, its coding is %s: convert the "
-			      "model without compression of its weights",
-			      tensor->number, MS_TEXT(tensor->name), coding);
+			      "tensor %u '%.*s' is compressed, its coding is %s (%d): "
+			      "convert the model without compression of its weights",
+			      tensor->number, MS_TEXT(tensor->name), coding, tensor->coding);
 }
 
 /* The shape, and that the bytes are its: the reader of the file left that to those who need it. */
