@@ -2,6 +2,7 @@
 #include "translate/ms/ms_weight.h"
 
 #include "tensor/shape.h"
+#include "translate/ms/ms_quant.h"
 
 static const char *const codings[] = {
 	[MS_CODING_NONE] = NULL,
@@ -77,5 +78,16 @@ struct onnx_value *ms_weight(struct ms_op *op, unsigned i)
 	}
 	if (refuse_codings(op, tensor) < 0)
 		return NULL;
-	return dense(op, tensor);
+	return ms_quant_is_weight(op, i) ? ms_quant_weight(op, i, false) : dense(op, tensor);
+}
+
+struct onnx_value *ms_weight_nchw(struct ms_op *op, unsigned i)
+{
+	const struct ms_tensor *tensor = ms_in_tensor(op, i);
+
+	if (!tensor->data.bytes || tensor->plain || !ms_quant_is_weight(op, i))
+		return NULL;
+	if (refuse_codings(op, tensor) < 0)
+		return NULL;
+	return ms_quant_weight(op, i, true);
 }
