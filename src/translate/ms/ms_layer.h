@@ -125,4 +125,35 @@ struct ms_resize {
 };
 int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
 
+/* ms_layer_arith.c: what takes more than one node */
+int ms_layer_square(struct ms_op *op);
+int ms_layer_rsqrt(struct ms_op *op);
+int ms_layer_squared_difference(struct ms_op *op);
+int ms_layer_floor_div(struct ms_op *op, unsigned activation);
+int ms_layer_floor_mod(struct ms_op *op); /* the sign is the divisor's */
+int ms_layer_mod(struct ms_op *op);       /* the sign is the dividend's */
+
+/* ms_layer_index.c */
+int ms_layer_gather_nd(struct ms_op *op);
+int ms_layer_one_hot(struct ms_op *op, int64_t axis); /* indices, depth, on[, off] */
+/* k 0: input 1 has it; gives values and INT32 indices */
+int ms_layer_top_k(struct ms_op *op, int64_t k, int64_t axis, bool largest, bool sorted);
+int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n);
+
+/* ms_layer_fill.c: tensors of one value */
+int ms_layer_fill(struct ms_op *op, const int64_t *dims, size_t n); /* with input 0 */
+int ms_layer_like(struct ms_op *op, double value);
+int ms_layer_constant_of_shape(struct ms_op *op, uint32_t dtype, double value);
+/* Of INT32, or of what the inputs are where there are three. */
+int ms_layer_range(struct ms_op *op, int64_t start, int64_t limit, int64_t delta);
+
+/* ms_layer_block.c: of height and width; pads and crops: top, bottom, left, right */
+int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int64_t pads[4]);
+int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int64_t crops[4]);
+/* To the size of input 1 from `axis` on; offsets: one an axis, or one for all. */
+int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t n);
+
+/* ms_layer_lstm.c: x, weight of input, weight of state, bias, state, cell */
+int ms_layer_lstm(struct ms_op *op, bool is_bidirectional);
+
 #endif
