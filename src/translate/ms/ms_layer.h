@@ -125,19 +125,11 @@ struct ms_resize {
 };
 int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
 
-/* ms_layer_arith.c: what takes more than one node */
-int ms_layer_square(struct ms_op *op);
-int ms_layer_rsqrt(struct ms_op *op);
-int ms_layer_squared_difference(struct ms_op *op);
-int ms_layer_floor_div(struct ms_op *op, unsigned activation);
-int ms_layer_floor_mod(struct ms_op *op); /* the sign is the divisor's */
-int ms_layer_mod(struct ms_op *op);       /* the sign is the dividend's */
-
 /* ms_layer_index.c */
 int ms_layer_gather_nd(struct ms_op *op);
 int ms_layer_one_hot(struct ms_op *op, int64_t axis); /* indices, depth, on[, off] */
-/* k 0: input 1 has it; gives values and INT32 indices */
-int ms_layer_top_k(struct ms_op *op, int64_t k, int64_t axis, bool largest, bool sorted);
+/* The greatest k along the axis, in order: values and INT32 places.  k 0: input 1 has it. */
+int ms_layer_top_k(struct ms_op *op, int64_t k, int64_t axis);
 int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n);
 
 /* ms_layer_fill.c: tensors of one value */
