@@ -32,6 +32,15 @@ static int check_input(struct ms_op *op, const struct onnx_value *x, const int64
 	return 0;
 }
 
+/* Of six dimensions in between; -1 stands for the batch. */
+static struct onnx_value *moved(struct ms_op *op, struct onnx_value *x, const int64_t apart[6],
+				const int64_t order[6], const int64_t joined[4])
+{
+	x = emit_reshape(op->graph, x, apart, 6);
+	x = emit_transpose(op->graph, x, order, 6);
+	return emit_reshape(op->graph, x, joined, 4);
+}
+
 static struct onnx_value *padded(struct ms_op *op, struct onnx_value *x, const int64_t pads[4])
 {
 	const int64_t of_axes[8] = { 0, 0, pads[0], pads[2], 0, 0, pads[1], pads[3] };
@@ -46,12 +55,21 @@ static struct onnx_value *padded(struct ms_op *op, struct onnx_value *x, const i
 	return ret;
 }
 
-int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int64_t pads[4])
+static struct onnx_value *blocks_apart(struct ms_op *op, struct onnx_value *x,
+				       const int64_t block[2])
 {
 	static const int64_t order[] = { 3, 5, 0, 1, 2, 4 };
+	int64_t height = x->dims[HEIGHT] / block[0], width = x->dims[WIDTH] / block[1];
+	const int64_t apart[] = { -1, x->dims[CHANNELS], height, block[0], width, block[1] };
+	const int64_t joined[] = { -1, x->dims[CHANNELS], height, width };
+
+	return moved(op, x, apart, order, joined);
+}
+
+int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int64_t pads[4])
+{
 	struct onnx_value *x = ms_in_nchw(op, 0);
 	int r = check_input(op, x, block, pads);
-	int64_t height, width;
 
 	if (r < 0)
 		return r;
@@ -60,18 +78,7 @@ int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int6
 		return ms_invalid(op, "blocks of %lld by %lld do not fill %lld by %lld",
 				  (long long)block[0], (long long)block[1],
 				  (long long)x->dims[HEIGHT], (long long)x->dims[WIDTH]);
-	height = x->dims[HEIGHT] / block[0];
-	width = x->dims[WIDTH] / block[1];
-	{
-		const int64_t apart[] = {
-			-1, x->dims[CHANNELS], height, block[0], width, block[1]
-		};
-		const int64_t joined[] = { -1, x->dims[CHANNELS], height, width };
-
-		x = emit_reshape(op->graph, x, apart, 6);
-		x = emit_transpose(op->graph, x, order, 6);
-		ms_out_nchw(op, 0, emit_reshape(op->graph, x, joined, 4));
-	}
+	ms_out_nchw(op, 0, blocks_apart(op, x, block));
 	return 0;
 }
 
@@ -91,9 +98,20 @@ static struct onnx_value *cropped(struct ms_op *op, struct onnx_value *x, const 
 	return ret;
 }
 
-int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int64_t crops[4])
+static struct onnx_value *blocks_joined(struct ms_op *op, struct onnx_value *x,
+					const int64_t block[2])
 {
 	static const int64_t order[] = { 2, 3, 4, 0, 5, 1 };
+	const int64_t apart[] = { block[0],          block[1],        -1,
+				  x->dims[CHANNELS], x->dims[HEIGHT], x->dims[WIDTH] };
+	const int64_t joined[] = { -1, x->dims[CHANNELS], x->dims[HEIGHT] * block[0],
+				   x->dims[WIDTH] * block[1] };
+
+	return moved(op, x, apart, order, joined);
+}
+
+int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int64_t crops[4])
+{
 	struct onnx_value *x = ms_in_nchw(op, 0);
 	int r = check_input(op, x, block, crops);
 
@@ -102,17 +120,7 @@ int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int6
 	if (x->dims[HEIGHT] * block[0] <= crops[0] + crops[1] ||
 	    x->dims[WIDTH] * block[1] <= crops[2] + crops[3])
 		return ms_invalid(op, "it cuts off all of the picture");
-	{
-		const int64_t apart[] = { block[0],          block[1],        -1,
-					  x->dims[CHANNELS], x->dims[HEIGHT], x->dims[WIDTH] };
-		const int64_t joined[] = { -1, x->dims[CHANNELS], x->dims[HEIGHT] * block[0],
-					   x->dims[WIDTH] * block[1] };
-
-		x = emit_reshape(op->graph, x, apart, 6);
-		x = emit_transpose(op->graph, x, order, 6);
-		x = emit_reshape(op->graph, x, joined, 4);
-	}
-	ms_out_nchw(op, 0, cropped(op, x, crops));
+	ms_out_nchw(op, 0, cropped(op, blocks_joined(op, x, block), crops));
 	return 0;
 }
 
