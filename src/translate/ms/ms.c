@@ -145,8 +145,8 @@ static int give_outputs(struct ms_file *file, struct onnx_graph *graph,
 	for (uint32_t i = 0; i < file->outputs.n; i++) {
 		const struct ms_tensor *tensor = ms_file_tensor(file, &file->outputs, i);
 		struct onnx_value *value = ms_in(&op, i);
-		struct onnx_text name = tensor->name.len ? tensor->name
-							 : made_text(graph, "%u", tensor->number);
+		struct onnx_text name =
+			tensor->name.len ? tensor->name : made_text(graph, "%u", tensor->number);
 
 		if (op.error)
 			return op.error;

@@ -53,11 +53,10 @@ enum {
 };
 
 static const uint8_t dtypes[] = {
-	[30] = TENSOCK_BOOL,   [32] = TENSOCK_INT8,
-	[33] = TENSOCK_INT16,   [34] = TENSOCK_INT32,  [35] = TENSOCK_INT64,
-	[37] = TENSOCK_UINT8,   [38] = TENSOCK_UINT16, [39] = TENSOCK_UINT32,
-	[40] = TENSOCK_UINT64,  [42] = TENSOCK_FLOAT16, [43] = TENSOCK_FLOAT32,
-	[44] = TENSOCK_FLOAT64,
+	[30] = TENSOCK_BOOL,    [32] = TENSOCK_INT8,    [33] = TENSOCK_INT16,
+	[34] = TENSOCK_INT32,   [35] = TENSOCK_INT64,   [37] = TENSOCK_UINT8,
+	[38] = TENSOCK_UINT16,  [39] = TENSOCK_UINT32,  [40] = TENSOCK_UINT64,
+	[42] = TENSOCK_FLOAT16, [43] = TENSOCK_FLOAT32, [44] = TENSOCK_FLOAT64,
 };
 
 uint32_t ms_dtype(int64_t data_type)
@@ -103,10 +102,11 @@ static int refuse_other_kinds(const struct fb_table *graph, struct tensock_error
 	struct fb_vector subgraphs = fb_vector(graph, GRAPH_SUBGRAPHS, FB_OFFSET);
 
 	if (subgraphs.n > 1)
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-				"a .ms file of %u subgraphs, that is with control flow (Switch, While, "
-				"Partial): convert a model without it",
-				subgraphs.n);
+		return tsk_fail(
+			reterr, TENSOCK_UNSUPPORTED,
+			"a .ms file of %u subgraphs, that is with control flow (Switch, While, "
+			"Partial): convert a model without it",
+			subgraphs.n);
 	if (fb_bool(graph, GRAPH_OBFUSCATE, false) || fb_vector(graph, GRAPH_OBFUSCATE_DATA, 1).n)
 		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
 				"an obfuscated .ms file: convert the model without obfuscation");
@@ -144,7 +144,8 @@ static int read_tensors(struct ms_file *file, const struct fb_table *graph, stru
 				tables.n, MS_TENSORS_MAX);
 	file->tensors = tsk_arena_array(arena, tables.n, sizeof(*file->tensors));
 	if (!file->tensors)
-		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for %u tensors", tables.n);
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for %u tensors",
+				tables.n);
 	file->n_tensors = tables.n;
 	for (uint32_t i = 0; i < tables.n; i++) {
 		struct fb_table table = fb_table_at(&tables, i);
@@ -166,9 +167,10 @@ static int check_numbers(const struct ms_file *file, const struct fb_vector *num
 		uint32_t number = fb_u32_at(numbers, i);
 
 		if (number >= file->n_tensors)
-			return tsk_fail(reterr, TENSOCK_INVALID_MODEL,
-					"the .ms file is broken: it speaks of tensor %u, and has %u",
-					number, file->n_tensors);
+			return tsk_fail(
+				reterr, TENSOCK_INVALID_MODEL,
+				"the .ms file is broken: it speaks of tensor %u, and has %u",
+				number, file->n_tensors);
 	}
 	return 0;
 }
@@ -226,12 +228,13 @@ static int claim_outputs(struct ms_file *file, const struct ms_node *node, uint3
 		struct ms_tensor *tensor = ms_file_tensor(file, &node->outputs, i);
 
 		if (tensor->is_made || tensor->is_input || tensor->data.n)
-			return tsk_fail(reterr, TENSOCK_INVALID_MODEL,
-					"the .ms file is broken: tensor %u, that node %u makes, is %s",
-					tensor->number, place,
-					tensor->is_made	   ? "made by another"
-					: tensor->is_input ? "an input"
-							   : "a constant");
+			return tsk_fail(
+				reterr, TENSOCK_INVALID_MODEL,
+				"the .ms file is broken: tensor %u, that node %u makes, is %s",
+				tensor->number, place,
+				tensor->is_made    ? "made by another"
+				: tensor->is_input ? "an input"
+						   : "a constant");
 		tensor->is_made = true;
 		makers[tensor->number] = place;
 	}
@@ -277,7 +280,7 @@ struct walk {
 	unsigned char *states;
 	struct {
 		uint32_t node, input;
-	} *stack;
+	} * stack;
 	uint32_t depth;
 };
 
@@ -320,9 +323,10 @@ static int step(struct walk *walk, struct tensock_error *reterr)
 		return 0;
 	maker = walk->makers[tensor->number];
 	if (walk->states[maker] == UNDER_WAY)
-		return tsk_fail(reterr, TENSOCK_INVALID_MODEL,
-				"the .ms file is broken: node %u reads what is made of its own output",
-				node);
+		return tsk_fail(
+			reterr, TENSOCK_INVALID_MODEL,
+			"the .ms file is broken: node %u reads what is made of its own output",
+			node);
 	if (walk->states[maker] == NOT_SEEN)
 		enter(walk, maker);
 	return 0;

@@ -42,6 +42,20 @@ int ms_layer_power(struct ms_op *op, const double *power, double scale, double s
 int ms_layer_clip(struct ms_op *op, double min, double max);
 int ms_layer_cast(struct ms_op *op, uint32_t dtype);
 int ms_layer_select(struct ms_op *op); /* condition, a, b */
+int ms_layer_not_equal(struct ms_op *op);
+int ms_layer_logic(struct ms_op *op, const char *onnx_op); /* "And", "Or", "Xor" */
+int ms_layer_not(struct ms_op *op);
+int ms_layer_clip_to(struct ms_op *op); /* x, minimum[, maximum] */
+int ms_layer_round(struct ms_op *op);
+int ms_layer_square(struct ms_op *op);
+int ms_layer_squared_difference(struct ms_op *op);
+int ms_layer_rsqrt(struct ms_op *op);
+int ms_layer_mod(struct ms_op *op); /* as C's fmod */
+int ms_layer_floor_div(struct ms_op *op);
+int ms_layer_floor_mod(struct ms_op *op);
+/* Gives output 0, behind an activation. */
+int ms_layer_activated(struct ms_op *op, struct onnx_value *value, enum ms_layout layout,
+		       unsigned activation);
 
 /* ms_layer_norm.c */
 int ms_layer_bias_add(struct ms_op *op);                                 /* along the last axis */
@@ -68,7 +82,14 @@ int ms_layer_squeeze(struct ms_op *op, const int64_t *axes, size_t n); /* n 0: a
 int ms_layer_unsqueeze(struct ms_op *op, const int64_t *axes, size_t n);
 int ms_layer_shape(struct ms_op *op);
 int ms_layer_rank(struct ms_op *op);
+int ms_layer_size(struct ms_op *op);
 int ms_layer_identity(struct ms_op *op); /* output 0 is input 0 */
+int ms_layer_broadcast_to(struct ms_op *op, const int64_t *dims, size_t n); /* -1 keeps */
+int ms_layer_broadcast_as(struct ms_op *op, unsigned i); /* to the shape that input i holds */
+/* The shape of input i, of INT32. */
+struct onnx_value *ms_shape_of(struct ms_op *op, unsigned i);
+/* The layout for an operator that takes these axes away: what is left must have the file's order. */
+enum ms_layout ms_layout_without(struct ms_op *op, const int64_t *axes, size_t n);
 
 /* ms_layer_join.c: what puts tensors together and takes them apart */
 int ms_layer_concat(struct ms_op *op, int64_t axis);
@@ -91,7 +112,6 @@ int ms_layer_tile(struct ms_op *op, const int64_t *multiples, size_t n);
 int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned mode, double value);
 int ms_layer_depth_to_space(struct ms_op *op, int64_t block);
 int ms_layer_space_to_depth(struct ms_op *op, int64_t block);
-int ms_layer_broadcast_to(struct ms_op *op, const int64_t *dims, size_t n);
 
 /* ms_layer_reduce.c; mode as ReduceMode's numbers, axes none: all */
 int ms_layer_reduce(struct ms_op *op, unsigned mode, const int64_t *axes, size_t n, bool keep_dims,

@@ -29,7 +29,8 @@ struct onnx_value *ms_in(struct ms_op *op, unsigned i)
 	if (!tensor->plain && !tensor->is_made)
 		tensor->plain = ms_weight(op, i);
 	if (!tensor->plain) {
-		ms_unsupported(op, "input %u is an output of another operator that is not given", i);
+		ms_unsupported(op, "input %u is an output of another operator that is not given",
+			       i);
 		return no_value(op);
 	}
 	return tensor->plain;

@@ -102,10 +102,11 @@ int ms_in_rank(struct ms_op *op, unsigned i)
 	if (op->error)
 		return op->error;
 	if (rank < 0)
-		return ms_unsupported(op,
-				      "the number of dimensions of input %u is not known before the "
-				      "model runs: convert it with fixed shapes",
-				      i);
+		return ms_unsupported(
+			op,
+			"the number of dimensions of input %u is not known before the "
+			"model runs: convert it with fixed shapes",
+			i);
 	return rank;
 }
 

@@ -4,9 +4,12 @@
 #include "tensor/shape.h"
 
 static const char *const codings[] = {
-	[MS_CODING_NONE] = NULL,	       [MS_CODING_INDEXING] = "INDEXING",
-	[MS_CODING_SPARSE] = "SPARSE",	       [MS_CODING_FSE] = "FSE",
-	[MS_CODING_BITPACKING] = "BITPACKING", [MS_CODING_FSE_INT] = "FSE_INT",
+	[MS_CODING_NONE] = NULL,
+	[MS_CODING_INDEXING] = "INDEXING",
+	[MS_CODING_SPARSE] = "SPARSE",
+	[MS_CODING_FSE] = "FSE",
+	[MS_CODING_BITPACKING] = "BITPACKING",
+	[MS_CODING_FSE_INT] = "FSE_INT",
 	[MS_CODING_FSE_INFER] = "FSE_INFER",
 };
 
@@ -15,15 +18,17 @@ static int refuse_codings(struct ms_op *op, const struct ms_tensor *tensor)
 	const char *coding = "not known";
 
 	if (tensor->is_huffman)
-		return ms_unsupported(op, "tensor %u '%.*s' is coded by Huffman: convert the model "
-					  "without compression of its weights",
+		return ms_unsupported(op,
+				      "tensor %u '%.*s' is coded by Huffman: convert the model "
+				      "without compression of its weights",
 				      tensor->number, MS_TEXT(tensor->name));
 	if (tensor->coding == MS_CODING_NONE)
 		return 0;
 	if (tensor->coding > 0 && tensor->coding < (int32_t)ARRAY_SIZE(codings))
 		coding = codings[tensor->coding];
-	return ms_unsupported(op, "tensor %u '%.*s' is compressed, its coding is %s: convert the "
-				  "model without compression of its weights",
+	return ms_unsupported(op,
+			      "tensor %u '%.*s' is compressed, its coding is %s: convert the "
+			      "model without compression of its weights",
 			      tensor->number, MS_TEXT(tensor->name), coding);
 }
 
@@ -33,8 +38,9 @@ static int check_shape(struct ms_op *op, const struct ms_tensor *tensor, int64_t
 	uint64_t wanted;
 
 	if (tensor->dtype == TENSOCK_DTYPE_INVALID)
-		return ms_unsupported(op, "tensor %u '%.*s' has elements of type %d, which is none "
-					  "of numbers",
+		return ms_unsupported(op,
+				      "tensor %u '%.*s' has elements of type %d, which is none "
+				      "of numbers",
 				      tensor->number, MS_TEXT(tensor->name), tensor->data_type);
 	if (tensor->dims.n > TENSOCK_RANK_MAX)
 		return ms_unsupported(op, "tensor %u '%.*s' has %u dimensions, above %u",
@@ -44,7 +50,8 @@ static int check_shape(struct ms_op *op, const struct ms_tensor *tensor, int64_t
 		ret_dims[i] = fb_int_at(&tensor->dims, i);
 	if (tsk_shape_bytes(tensor->dtype, ret_dims, tensor->dims.n, &wanted) < 0 ||
 	    wanted != tensor->data.n)
-		return ms_invalid(op, "tensor %u '%.*s' has %u bytes, which are not those of its shape",
+		return ms_invalid(op,
+				  "tensor %u '%.*s' has %u bytes, which are not those of its shape",
 				  tensor->number, MS_TEXT(tensor->name), tensor->data.n);
 	return 0;
 }
