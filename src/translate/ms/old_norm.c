@@ -142,10 +142,22 @@ static struct onnx_value *slopes(struct ms_op *op, enum ms_layout layout)
 			     n * sizeof(*v));
 }
 
+static int check_channels(struct ms_op *op, const struct onnx_value *x, enum ms_layout layout,
+			  const struct onnx_value *slope)
+{
+	int64_t n = x->rank < 1 ? -1 : x->dims[layout == MS_NCHW ? 1 : x->rank - 1];
+
+	if (slope->dims[0] != 1 && n >= 0 && n != slope->dims[0])
+		return ms_invalid(op, "%lld slopes for %lld channels", (long long)slope->dims[0],
+				  (long long)n);
+	return 0;
+}
+
 int old_prelu(struct ms_op *op)
 {
 	enum ms_layout layout;
-	struct onnx_value *x, *ret;
+	struct onnx_value *x, *slope, *ret;
+	int r;
 
 	if (op->n_inputs > 1)
 		return ms_layer_prelu(op);
@@ -153,7 +165,11 @@ int old_prelu(struct ms_op *op)
 		return ms_invalid(op, "has no slopes");
 	layout = ms_layout(op, 1);
 	x = ms_in_as(op, 0, layout);
-	ret = ONNX_CALL(op->graph, "PRelu", x, slopes(op, layout));
+	slope = slopes(op, layout);
+	r = op->error ? op->error : check_channels(op, x, layout, slope);
+	if (r < 0)
+		return r;
+	ret = ONNX_CALL(op->graph, "PRelu", x, slope);
 	onnx_value_like(ret, x);
 	ms_out_as(op, 0, ret, layout);
 	return 0;

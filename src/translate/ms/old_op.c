@@ -6,8 +6,9 @@ int old_fused_activation(struct ms_op *op, unsigned field, unsigned *ret)
 	int kind = fb_i8(&op->fields, field, ACTIVATION_NONE);
 
 	if (kind != ACTIVATION_NONE && kind != ACTIVATION_RELU && kind != ACTIVATION_RELU6)
-		return ms_unsupported(op, "the activation in it, number %d, is none that MindSpore "
-					  "Lite runs there: convert the model without fusing",
+		return ms_unsupported(op,
+				      "the activation in it, number %d, is none that MindSpore "
+				      "Lite runs there: convert the model without fusing",
 				      kind);
 	*ret = (unsigned)kind;
 	return 0;

@@ -49,9 +49,7 @@ int old_leaky_relu(struct ms_op *op);
 int old_gelu(struct ms_op *op);
 int old_clip(struct ms_op *op);
 int old_cast(struct ms_op *op);
-int old_unary(struct ms_op *op); /* by its own name, which is ONNX's */
-int old_rsqrt(struct ms_op *op);
-int old_ceil(struct ms_op *op);
+int old_unary(struct ms_op *op);   /* by its own name, which is ONNX's */
 int old_compare(struct ms_op *op); /* likewise */
 int old_greater_equal(struct ms_op *op);
 int old_less_equal(struct ms_op *op);

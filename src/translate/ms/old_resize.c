@@ -22,7 +22,8 @@ enum {
 };
 
 /* The sizes that scales of height and width give; the input's must be known. */
-static int scale_sizes(struct ms_op *op, double by_height, double by_width, struct ms_resize *resize)
+static int scale_sizes(struct ms_op *op, double by_height, double by_width,
+		       struct ms_resize *resize)
 {
 	int64_t dims[TENSOCK_RANK_MAX];
 	int rank = old_shape(op, 0, dims);
@@ -55,7 +56,8 @@ static int read_input(struct ms_op *op, struct ms_resize *resize)
 	if (n == 4)
 		return scale_sizes(op, v[height], v[height + 1], resize);
 	if (n != 2 || !(v[0] >= 1 && v[0] <= INT32_MAX && v[1] >= 1 && v[1] <= INT32_MAX))
-		return ms_invalid(op, "input 1 is neither a height and a width nor scales of 4 axes");
+		return ms_invalid(op,
+				  "input 1 is neither a height and a width nor scales of 4 axes");
 	resize->new_height = (int64_t)v[0];
 	resize->new_width = (int64_t)v[1];
 	return 0;

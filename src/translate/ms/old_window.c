@@ -127,8 +127,9 @@ static int check_valid(struct ms_op *op, unsigned first, struct window *window)
 	for (unsigned i = 0; i < 2; i++) {
 		window->pads_begin[i] = window->pads_end[i] = 0;
 		if (window->dilations[i] != 1)
-			return ms_unsupported(op, "its pad mode is VALID and its dilation %lld: "
-						  "give paddings when the model is converted",
+			return ms_unsupported(op,
+					      "its pad mode is VALID and its dilation %lld: "
+					      "give paddings when the model is converted",
 					      (long long)window->dilations[i]);
 	}
 	return 0;
@@ -162,8 +163,9 @@ int old_depthwise_deconv(struct ms_op *op)
 		return ms_unsupported(op, "has a channel multiplier or a dilation, which MindSpore "
 					  "Lite does not run");
 	if (pad_mode == MS_PAD_SAME)
-		return ms_unsupported(op, "its pad mode is SAME, which MindSpore Lite does not run: "
-					  "give paddings when the model is converted");
+		return ms_unsupported(op,
+				      "its pad mode is SAME, which MindSpore Lite does not run: "
+				      "give paddings when the model is converted");
 	return ms_layer_conv_transpose(op, &window, pad_mode, activation);
 }
 
