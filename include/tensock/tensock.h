@@ -239,6 +239,7 @@ struct tensock_model_info {
 	const char *format; /* "onnx" */
 	uint32_t n_inputs, n_outputs;
 	const struct tensock_tensor_info *inputs, *outputs;
+	const char *operators; /* that run: "Conv 52, Add 10"; empty where the host does not say */
 	/* end of 1.0 */
 };
 

@@ -76,6 +76,7 @@ void model_json(struct json *json, const struct tensock_model_info *info, bool h
 	uint_field(json, "memory-bytes", info->memory);
 	uint_field(json, "runs", info->runs);
 	if (has_tensors) {
+		text_field(json, "operators", info->operators);
 		tensors_json(json, "inputs", info->inputs, info->n_inputs);
 		tensors_json(json, "outputs", info->outputs, info->n_outputs);
 	}

@@ -9,15 +9,16 @@ static const char help[] =
 	"usage: tensock show MODEL\n"
 	"\n"
 	"A model's inputs and outputs, with types and shapes (a name or ? where the model leaves a\n"
-	"dimension open), its engine, format, memory and hash.  MODEL: a file, which is uploaded;\n"
-	"or NAME, NAME:VERSION or sha256:DIGITS that the host holds.  Has it loaded.\n"
+	"dimension open), its operators and what runs them, format, memory and hash.\n"
+	"MODEL: a file, which is uploaded; or NAME, NAME:VERSION or sha256:DIGITS that the host holds.\n"
+	"Has it loaded.\n"
 	"\n"
 	"  --json             print one JSON document\n"
 	"  --host ADDRESS     as in tensock --help\n";
 
 static void print_text(const char *what, const char *text)
 {
-	printf("%-8s  ", what);
+	printf("%-9s  ", what);
 	text_print(stdout, text);
 	putchar('\n');
 }
@@ -25,7 +26,7 @@ static void print_text(const char *what, const char *text)
 static void print_tensors(const char *what, const struct tensock_tensor_info *infos, uint32_t n)
 {
 	for (uint32_t i = 0; i < n; i++) {
-		printf("%-6s %2" PRIu32 " ", what, i);
+		printf("%-7s %2" PRIu32 " ", what, i);
 		text_print(stdout, infos[i].name);
 		fputs("  ", stdout);
 		cli_print_type(stdout, &infos[i]);
@@ -37,16 +38,18 @@ static void print(const struct tensock_model_info *info)
 {
 	char size[TEXT_QUANTITY_BYTES];
 
-	printf("%-8s  ", "model");
+	printf("%-9s  ", "model");
 	model_print_label(stdout, info);
 	putchar('\n');
 	print_text("sha256", info->hash);
 	print_text("format", info->format);
 	print_text("engine", info->engine);
+	if (*info->operators)
+		print_text("operators", info->operators);
 	print_text("state", model_state_name(info->state));
 	print_text("size", text_size(info->bytes, size));
 	print_text("memory", text_size(info->memory, size));
-	printf("%-8s  %" PRIu64 "\n", "runs", info->runs);
+	printf("%-9s  %" PRIu64 "\n", "runs", info->runs);
 	print_tensors("input", info->inputs, info->n_inputs);
 	print_tensors("output", info->outputs, info->n_outputs);
 }

@@ -32,6 +32,8 @@ static int welcome(struct tensock_client *client, const void *body, size_t size,
 		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
 				"the host speaks version %u of the protocol, this library %u",
 				w.version, WIRE_VERSION);
+	if (w.features & ~WIRE_FEATURES)
+		return connection_protocol_error(reterr, "a WELCOME with what was not offered");
 	client->host.is_known = true;
 	client->host.requests_max = w.requests_max;
 	client->host.model_bytes_max = w.model_bytes_max;

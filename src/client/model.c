@@ -135,6 +135,7 @@ void tensock_model_get_info(const struct tensock_model *model, struct tensock_mo
 		.n_outputs = model->info.n_outputs,
 		.inputs = model->inputs,
 		.outputs = model->outputs,
+		.operators = model->info.operators ? model->info.operators : "",
 	};
 
 	options_write(ret, &info, sizeof(info));

@@ -35,6 +35,7 @@ static void set_hello(struct sender *s, const char *program)
 	const struct wire_hello hello = {
 		.version_min = WIRE_VERSION,
 		.version_max = WIRE_VERSION,
+		.features = WIRE_FEATURES,
 		.program = wire_string(program),
 	};
 	struct tsk_writer w =

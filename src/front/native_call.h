@@ -47,6 +47,7 @@ struct native_call {
 /* Of the session. */
 struct guest *native_guest(struct native_session *session);
 struct native_output *native_answers(struct native_session *session);
+bool native_has_operators(const struct native_session *session); /* WIRE_FEATURE_OPERATORS holds */
 
 /* A new call, zeroed but for its ops.  It is freed with its end, or that of the session. */
 void native_call_begin(struct native_session *session, struct native_call *call, uint32_t id);

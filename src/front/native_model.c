@@ -62,6 +62,21 @@ static struct wire_model on_wire(const struct model_view *view)
 	return m;
 }
 
+/* What came from a worker encoded can be encoded again.  False without memory. */
+static bool describe(const struct native_session *session, const struct tsk_model_info *from,
+		     unsigned char *description, size_t *ret_n)
+{
+	struct tsk_model_info info;
+
+	*ret_n = 0;
+	if (!description || !from)
+		return description;
+	info = *from;
+	if (!native_has_operators(session))
+		info.operators = NULL;
+	return tsk_model_info_encode(&info, description, WORKER_DESCRIPTION_MAX, ret_n) == 0;
+}
+
 bool native_model_send(struct native_session *session, uint32_t id, const struct model *model,
 		       struct tensock_error *reterr)
 {
@@ -77,9 +92,7 @@ bool native_model_send(struct native_session *session, uint32_t id, const struct
 		return false;
 	}
 	models_view(model, &view);
-	/* What came from a worker encoded can be encoded again. */
-	if (!description || (view.info && tsk_model_info_encode(view.info, description,
-								WORKER_DESCRIPTION_MAX, &n) < 0)) {
+	if (!describe(session, view.info, description, &n)) {
 		(void)tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for its description");
 		return false;
 	}

@@ -87,10 +87,11 @@ static inline void peer_expect_error(struct peer *p, uint32_t id, enum tensock_s
 	assert_int_equal(error.status, status);
 }
 
-static inline void peer_hello(struct peer *p, uint32_t min, uint32_t max)
+static inline void peer_hello_with(struct peer *p, uint32_t min, uint32_t max, uint64_t features)
 {
 	struct wire_hello hello = { .version_min = min,
 				    .version_max = max,
+				    .features = features,
 				    .program = wire_string("peer") };
 	unsigned char body[WIRE_HELLO_BYTES_MAX];
 	struct tsk_writer w = tsk_writer(body, sizeof(body));
@@ -98,6 +99,11 @@ static inline void peer_hello(struct peer *p, uint32_t min, uint32_t max)
 	wire_hello_write(&w, &hello);
 	assert_false(w.bad);
 	peer_send(p, WIRE_HELLO, 0, body, tsk_writer_len(&w));
+}
+
+static inline void peer_hello(struct peer *p, uint32_t min, uint32_t max)
+{
+	peer_hello_with(p, min, max, 0);
 }
 
 static inline void peer_connect(struct peer *p, struct rig *rig)

@@ -26,6 +26,7 @@ struct native_session {
 	uv_timer_t *timer;            /* the next deadline */
 	bool is_in_op;                /* the carrier looks again by itself */
 	bool has_greeted;
+	bool has_operators; /* WIRE_FEATURE_OPERATORS: both ends have it */
 	bool is_stopping; /* no new calls: GOAWAY */
 	bool has_ended;   /* the peer sends no more */
 	bool has_failed;  /* it broke the rules: nothing of it is looked at any more */
@@ -44,6 +45,11 @@ struct guest *native_guest(struct native_session *session)
 struct native_output *native_answers(struct native_session *session)
 {
 	return &session->output;
+}
+
+bool native_has_operators(const struct native_session *session)
+{
+	return session->has_operators;
 }
 
 static void changed(struct native_session *s)
@@ -269,12 +275,13 @@ static struct native_call *find_call(struct native_session *s, uint32_t id)
 	return NULL;
 }
 
-static void send_welcome(struct native_session *s)
+static void send_welcome(struct native_session *s, uint64_t features)
 {
 	const struct front_start *limits = &s->guest->limits;
 	struct wire_welcome welcome = {
 		.version = WIRE_VERSION,
 		.requests_max = s->calls_max,
+		.features = features,
 		.model_bytes_max = limits->model_bytes_max,
 		.request_bytes_max = limits->request_bytes_max,
 		.program = wire_string("tensockd " TENSOCK_VERSION),
@@ -305,7 +312,8 @@ static void on_hello(struct native_session *s)
 		return;
 	}
 	s->has_greeted = true;
-	send_welcome(s);
+	s->has_operators = hello.features & WIRE_FEATURE_OPERATORS;
+	send_welcome(s, hello.features & WIRE_FEATURES);
 }
 
 static void on_cancel(struct native_session *s)

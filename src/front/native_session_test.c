@@ -64,6 +64,48 @@ static void test_versions(void **state)
 	rig_done(&rig);
 }
 
+/* What a model is made of is said to those who asked for it, and no feature that nobody asked for. */
+static void test_operators(void **state)
+{
+	static const struct {
+		uint64_t offered, agreed;
+	} rows[] = { { 0, 0 }, { WIRE_FEATURE_OPERATORS | 4, WIRE_FEATURE_OPERATORS } };
+	struct front_start limits = rig_limits();
+	struct wire_welcome welcome;
+	struct tsk_model_info info;
+	struct rig_worker *worker;
+	struct wire_model model;
+	const void *description;
+	struct rig rig;
+	size_t len;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	peer_connect(&peer, &rig);
+	worker = peer_push(&peer, 1, "model", "cat");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		other.rig = &rig;
+		other.fd = rig_connect(&rig);
+		peer_hello_with(&other, 1, 1, rows[i].offered);
+		peer_expect(&other, WIRE_WELCOME, 0);
+		assert_int_equal(wire_welcome_read(other.body, other.header.size, &welcome), 0);
+		assert_true(welcome.features == rows[i].agreed);
+		peer_about(&other, WIRE_INFO, 1, "model", 0);
+		peer_expect(&other, WIRE_MODEL, 1);
+		assert_int_equal(wire_model_read(other.body, other.header.size, &model,
+						 &description, &len),
+				 0);
+		assert_int_equal(tsk_model_info_decode(description, len, &info), 0);
+		assert_true(rows[i].agreed ? strcmp(info.operators, "Relu 1") == 0
+					   : !info.operators);
+		tsk_model_info_done(&info);
+		peer_close(&other);
+	}
+	peer_close(&peer);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 /* Offered, sent, loaded; had the next time; told of; unloaded. */
 static void test_models(void **state)
 {
@@ -713,25 +755,16 @@ static void test_worker_dies(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_greeting),
-		TSK_TEST(test_versions),
-		TSK_TEST(test_models),
-		TSK_TEST(test_stats),
-		TSK_TEST(test_infer),
-		TSK_TEST(test_large_and_small),
-		TSK_TEST(test_cancel),
-		TSK_TEST(test_deadline),
-		TSK_TEST(test_upload_is_cancelled),
-		TSK_TEST(test_wrong_models),
-		TSK_TEST(test_limits),
-		TSK_TEST(test_broken_rules),
-		TSK_TEST(test_gone_at_every_byte),
-		TSK_TEST(test_half_close),
-		TSK_TEST(test_stop),
-		TSK_TEST(test_stop_time),
-		TSK_TEST(test_stop_of_the_deaf),
-		TSK_TEST(test_silence),
-		TSK_TEST(test_goes_on_after_a_pause),
+		TSK_TEST(test_greeting),        TSK_TEST(test_versions),
+		TSK_TEST(test_operators),       TSK_TEST(test_models),
+		TSK_TEST(test_stats),           TSK_TEST(test_infer),
+		TSK_TEST(test_large_and_small), TSK_TEST(test_cancel),
+		TSK_TEST(test_deadline),        TSK_TEST(test_upload_is_cancelled),
+		TSK_TEST(test_wrong_models),    TSK_TEST(test_limits),
+		TSK_TEST(test_broken_rules),    TSK_TEST(test_gone_at_every_byte),
+		TSK_TEST(test_half_close),      TSK_TEST(test_stop),
+		TSK_TEST(test_stop_time),       TSK_TEST(test_stop_of_the_deaf),
+		TSK_TEST(test_silence),         TSK_TEST(test_goes_on_after_a_pause),
 		TSK_TEST(test_worker_dies),
 	};
 

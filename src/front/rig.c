@@ -308,7 +308,8 @@ void rig_worker_loaded(struct rig_worker *worker, uint32_t output_dtype)
 				       .inputs = &in,
 				       .n_inputs = 1,
 				       .outputs = &out,
-				       .n_outputs = 1 };
+				       .n_outputs = 1,
+				       .operators = (char *)(uintptr_t) "Relu 1" };
 	struct worker_msg msg = { .type = WORKER_LOADED };
 	size_t len;
 

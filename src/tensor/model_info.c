@@ -11,7 +11,9 @@
 /* Of a short string on the heap, its NUL included. */
 #define HEAP_BYTES 32u
 
-#define FORMAT_VERSION 1u
+/* The second has the operators at its end. */
+#define FORM_PLAIN 1u
+#define FORM_OPERATORS 2u
 
 static void done_tensors(struct tsk_tensor_info *tensors, uint32_t n)
 {
@@ -31,6 +33,7 @@ void tsk_model_info_done(struct tsk_model_info *info)
 		return;
 	free(info->engine);
 	free(info->format);
+	free(info->operators);
 	done_tensors(info->inputs, info->n_inputs);
 	done_tensors(info->outputs, info->n_outputs);
 	*info = (struct tsk_model_info){ 0 };
@@ -56,7 +59,7 @@ static uint64_t tensors_bytes(const struct tsk_tensor_info *tensors, uint32_t n)
 uint64_t tsk_model_info_bytes(const struct tsk_model_info *info)
 {
 	return string_bytes(info->engine) + string_bytes(info->format) +
-	       tensors_bytes(info->inputs, info->n_inputs) +
+	       string_bytes(info->operators) + tensors_bytes(info->inputs, info->n_inputs) +
 	       tensors_bytes(info->outputs, info->n_outputs);
 }
 
@@ -171,10 +174,11 @@ int tsk_model_info_encode(const struct tsk_model_info *info, void *buf, size_t s
 	struct tsk_writer w = tsk_writer(buf, size);
 
 	if (!string_is_valid(info->engine) || !string_is_valid(info->format) ||
+	    (info->operators && !string_is_valid(info->operators)) ||
 	    !tensors_are_valid(info->inputs, info->n_inputs) ||
 	    !tensors_are_valid(info->outputs, info->n_outputs))
 		return -EINVAL;
-	tsk_write_u32(&w, FORMAT_VERSION);
+	tsk_write_u32(&w, info->operators ? FORM_OPERATORS : FORM_PLAIN);
 	write_string(&w, info->engine);
 	write_string(&w, info->format);
 	tsk_write_u32(&w, info->n_inputs);
@@ -183,6 +187,8 @@ int tsk_model_info_encode(const struct tsk_model_info *info, void *buf, size_t s
 		write_tensor(&w, &info->inputs[i]);
 	for (uint32_t i = 0; i < info->n_outputs; i++)
 		write_tensor(&w, &info->outputs[i]);
+	if (info->operators)
+		write_string(&w, info->operators);
 	if (w.bad)
 		return -ENOSPC;
 	*ret_len = tsk_writer_len(&w);
@@ -191,10 +197,10 @@ int tsk_model_info_encode(const struct tsk_model_info *info, void *buf, size_t s
 
 static int read_info(struct tsk_reader *r, struct tsk_model_info *ret)
 {
-	uint32_t n_inputs, n_outputs;
+	uint32_t form = tsk_read_u32(r), n_inputs, n_outputs;
 	int err;
 
-	if (tsk_read_u32(r) != FORMAT_VERSION)
+	if (form != FORM_PLAIN && form != FORM_OPERATORS)
 		return -EPROTO;
 	ret->engine = read_string(r);
 	ret->format = read_string(r);
@@ -208,6 +214,11 @@ static int read_info(struct tsk_reader *r, struct tsk_model_info *ret)
 	err = read_tensors(r, n_outputs, &ret->outputs, &ret->n_outputs);
 	if (err < 0)
 		return err;
+	if (form == FORM_OPERATORS) {
+		ret->operators = read_string(r);
+		if (!ret->operators)
+			return r->bad ? -EPROTO : -ENOMEM;
+	}
 	return tsk_reader_end(r) ? 0 : -EPROTO;
 }
 

@@ -3,8 +3,9 @@
  * What a model takes and gives: names, types, shapes.  The worker encodes it, the front decodes and
  * checks it; later it travels to guests in the same form:
  *
- *   u32 version (1), string engine, string format, u32 n_inputs, u32 n_outputs, the inputs, the
- *   outputs; each: string name, u32 dtype, u32 rank, rank times {i64 dim, string dim_name}
+ *   u32 form (1 or 2), string engine, string format, u32 n_inputs, u32 n_outputs, the inputs, the
+ *   outputs; each: string name, u32 dtype, u32 rank, rank times {i64 dim, string dim_name};
+ *   in form 2: string operators
  *
  * A string is a u16 length and that many bytes, none of them 0; a dim_name of length 0 is none.
  * Strings are what the model's author wrote, not necessarily UTF-8 or printable.
@@ -35,6 +36,7 @@ struct tsk_model_info {
 	char *format; /* "onnx" */
 	struct tsk_tensor_info *inputs, *outputs;
 	uint32_t n_inputs, n_outputs;
+	char *operators; /* what it is made of, for people: "Conv 52, Add 10"; NULL: not said */
 };
 
 /* Frees all that *info holds (strings and arrays come from malloc) and zeroes it. */
@@ -44,7 +46,7 @@ void tsk_model_info_done(struct tsk_model_info *info);
 uint64_t tsk_model_info_bytes(const struct tsk_model_info *info);
 
 /*
- * *ret_len bytes at buf.  -ENOSPC when they are more than size, -EINVAL for an info that breaks a
+ * *ret_len bytes at buf, of form 2 where the operators are said.  -ENOSPC when they are more than size, -EINVAL for an info that breaks a
  * bound: a string too long or NULL (but dim_names), too many tensors, dtype, rank, a dim below -1.
  */
 int tsk_model_info_encode(const struct tsk_model_info *info, void *buf, size_t size,

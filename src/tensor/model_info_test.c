@@ -266,7 +266,8 @@ static void test_hostile_fields(void **state)
 {
 	static const struct change changes[] = {
 		{ "version 0", 0, { 0 }, 4 },
-		{ "version 2", 0, { 2 }, 4 },
+		{ "form 2, without what it adds", 0, { 2 }, 4 },
+		{ "form 3", 0, { 3 }, 4 },
 		{ "no input: bytes are left over", 8, { 0 }, 4 },
 		{ "two inputs", 8, { 2 }, 4 },
 		{ "1025 inputs", 8, { 0x01, 0x04 }, 4 },
@@ -350,6 +351,35 @@ static void test_rank_too_large(void **state)
 	}
 }
 
+static void test_operators(void **state)
+{
+	struct tsk_model_info info = sample, got;
+	unsigned char buf[ENCODED_MAX], plain[ENCODED_MAX];
+	size_t len, plain_len = encode_sample(plain);
+	char too_long[TSK_TENSOR_NAME_MAX + 2];
+
+	(void)state;
+	info.operators = TEXT("Conv 52");
+	assert_int_equal(tsk_model_info_encode(&info, buf, sizeof(buf), &len), 0);
+	/* Form 2 is form 1 and a string. */
+	assert_int_equal(len, plain_len + 2 + strlen("Conv 52"));
+	assert_int_equal(buf[0], 2);
+	assert_memory_equal(buf + 4, plain + 4, plain_len - 4);
+	for (size_t i = 0; i < len; i++)
+		assert_int_equal(decode(buf, i, &got), -EPROTO);
+	assert_int_equal(decode(buf, len, &got), 0);
+	assert_string_equal(got.operators, "Conv 52");
+	assert_true(tsk_model_info_bytes(&got) > strlen("Conv 52") + tsk_model_info_bytes(&sample));
+	tsk_model_info_done(&got);
+	assert_int_equal(decode(plain, plain_len, &got), 0);
+	assert_null(got.operators);
+	tsk_model_info_done(&got);
+	memset(too_long, 'C', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	info.operators = too_long;
+	assert_int_equal(tsk_model_info_encode(&info, buf, sizeof(buf), &len), -EINVAL);
+}
+
 static void test_as_many_tensors_as_may_be(void **state)
 {
 	struct tsk_tensor_info *many = calloc(TSK_MODEL_TENSORS_MAX, sizeof(*many));
@@ -387,6 +417,7 @@ int main(void)
 		TSK_TEST(test_string_too_long),
 		TSK_TEST(test_engine_too_long),
 		TSK_TEST(test_rank_too_large),
+		TSK_TEST(test_operators),
 		TSK_TEST(test_as_many_tensors_as_may_be),
 	};
 

@@ -167,14 +167,12 @@ static void attribute_body(struct sink *sink, const void *what)
 	}
 }
 
-/* The runtime refuses two nodes of one name, and what was one may have become several: "label#12". */
-static void put_label(struct sink *sink, const struct onnx_node *node)
+/* The author's name, and a number: engines refuse two nodes of one name. */
+static void put_node_name(struct sink *sink, const struct onnx_node *node)
 {
 	char number[16];
 	int n = snprintf(number, sizeof(number), "#%u", node->number);
 
-	if (!node->label.len)
-		return;
 	put_varint(sink, 3 << 3 | 2);
 	put_varint(sink, node->label.len + (size_t)n);
 	put(sink, node->label.bytes, node->label.len);
@@ -190,7 +188,7 @@ static void node_body(struct sink *sink, const void *what)
 		put_name(sink, 1, p->value);
 	for (const struct onnx_port *p = node->outputs; p; p = p->next)
 		put_name(sink, 2, p->value);
-	put_label(sink, node);
+	put_node_name(sink, node);
 	put_text(sink, 4, node->op);
 	for (const struct onnx_attribute *a = node->attributes; a; a = a->next)
 		put_message(sink, 5, attribute_body, a);

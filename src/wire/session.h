@@ -5,8 +5,12 @@
 
 #include "wire/frame.h"
 
+/* Features: bits of HELLO and WELCOME. */
+#define WIRE_FEATURE_OPERATORS UINT64_C(1) /* descriptions of form 2: they name the model's operators */
+#define WIRE_FEATURES WIRE_FEATURE_OPERATORS
+
 /*
- * u32 version_min, u32 version_max, u64 features (0), string program.  Bytes beyond are for later
+ * u32 version_min, u32 version_max, u64 features (offered), string program.  Bytes beyond are for later
  * versions: not looked at.  version_min ≤ version_max, both at least 1.
  */
 struct wire_hello {
@@ -19,7 +23,7 @@ void wire_hello_write(struct tsk_writer *w, const struct wire_hello *hello);
 int wire_hello_read(const void *body, size_t size, struct wire_hello *ret) _nodiscard_;
 
 /*
- * u32 version (chosen), u32 requests_max, u64 features (0), u64 model_bytes_max,
+ * u32 version (chosen), u32 requests_max, u64 features (of those), u64 model_bytes_max,
  * u64 request_bytes_max, string program, string guest.  Bytes beyond are not looked at.  version and
  * requests_max are not 0; whether version was asked for, only who asked can tell.
  */

@@ -28,11 +28,14 @@ static void assert_hello(const char *name, const struct wire_hello *hello, bool 
 
 static void test_hello(void **state)
 {
-	struct wire_hello hello = { .version_min = 1, .version_max = 1 };
+	struct wire_hello hello = { .version_min = 1,
+				    .version_max = 1,
+				    .features = WIRE_FEATURE_OPERATORS };
 
 	(void)state;
 	hello.program = wire_string("libtensock 0.1.0");
 	assert_hello("hello", &hello, true);
+	hello.features = 0;
 	hello.program = wire_string(NULL);
 	assert_hello("hello-nameless", &hello, true);
 	hello.version_max = 3;
