@@ -116,7 +116,4 @@ int old_constant_of_shape(struct ms_op *op);
 int old_range(struct ms_op *op);
 int old_lstm(struct ms_op *op);
 
-/* ms_quant.c */
-int old_quant_cast(struct ms_op *op);
-
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The operators of 1.0 and MSL1, which added its own behind those of 1.0. */
+#include "translate/ms/ms_quant.h"
 #include "translate/ms/old_op.h"
 
 /* 1.0 had BNGradInput at the place of Assign: of training, both. */
@@ -50,7 +51,7 @@ static const struct ms_op_row rows[] = {
 	[44] = { "Shape", ms_layer_shape, 1 },
 	[45] = { "Nchw2Nhwc", ms_layer_nchw_to_nhwc, 1 },
 	[46] = { "Nhwc2Nchw", ms_layer_nhwc_to_nchw, 1 },
-	[47] = { "QuantDTypeCast", old_quant_cast, 1 },
+	[47] = { "QuantDTypeCast", ms_quant_cast, 1 },
 	[48] = { "Split", old_split, 1 },
 	[49] = { "Permute", old_permute, 1 },
 	[50] = { "FakeQuantWithMinMaxVars", NULL, 0 },
