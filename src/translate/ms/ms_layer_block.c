@@ -123,38 +123,3 @@ int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int6
 	ms_out_nchw(op, 0, cropped(op, blocks_joined(op, x, block), crops));
 	return 0;
 }
-
-/* Dimensions in the file's order, from whichever view is there. */
-static int shape_of(struct ms_op *op, unsigned i, int64_t *ret)
-{
-	int rank = ms_in_rank(op, i);
-	const struct onnx_value *nchw = rank < 0 ? NULL : ms_in_tensor(op, i)->nchw;
-	const struct onnx_value *x = nchw || rank < 0 ? nchw : ms_in(op, i);
-
-	for (int axis = 0; axis < rank; axis++)
-		ret[axis] = x->dims[ms_axis(nchw ? MS_NCHW : MS_PLAIN, axis)];
-	return rank;
-}
-
-int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t n)
-{
-	int64_t axes[TENSOCK_RANK_MAX], begin[TENSOCK_RANK_MAX], size[TENSOCK_RANK_MAX];
-	int rank = shape_of(op, 1, size), r = rank < 0 ? rank : ms_in_axis(op, 0, axis, &axis);
-	size_t n_axes = 0;
-
-	if (r < 0)
-		return r;
-	if (rank != ms_in_rank(op, 0))
-		return op->error ? op->error : ms_invalid(op, "its inputs differ in dimensions");
-	if (n > 1 && n != (size_t)(rank - axis))
-		return ms_invalid(op, "%zu offsets for %lld axes", n, (long long)(rank - axis));
-	for (int64_t i = axis; i < rank; i++) {
-		if (size[i] < 0)
-			return ms_unsupported(op, "the size that is wanted is not known: convert "
-						  "the model with fixed shapes");
-		size[n_axes] = size[i];
-		begin[n_axes] = n == 0 ? 0 : n == 1 ? offsets[0] : offsets[i - axis];
-		axes[n_axes++] = i;
-	}
-	return ms_layer_slice(op, axes, begin, size, n_axes);
-}

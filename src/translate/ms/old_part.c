@@ -240,13 +240,36 @@ int old_one_hot(struct ms_op *op)
 	return ms_layer_one_hot(op, fb_i32(&op->fields, ONE_HOT_AXIS, 0));
 }
 
+/* Along the last axis: with a k of the field's, which is no input. */
+static int top_k(struct ms_op *op, int64_t k)
+{
+	struct onnx_value *x = ms_in(op, 0), *values, *places;
+	struct onnx_node *node;
+	int rank = ms_in_rank(op, 0);
+
+	if (rank < 0)
+		return rank;
+	if (k < 1 || rank == 0)
+		return ms_invalid(op, "is to give %lld elements of %d dimensions", (long long)k,
+				  rank);
+	node = ONNX_NODE(op->graph, "TopK", x, onnx_int64s(op->graph, &k, 1));
+	values = onnx_out(op->graph, node, x->dtype);
+	places = onnx_out(op->graph, node, TENSOCK_INT64);
+	onnx_value_like(values, x);
+	values->dims[rank - 1] = k;
+	onnx_value_like(places, values);
+	ms_out(op, 0, values);
+	if (op->n_outputs > 1)
+		ms_out(op, 1, emit_cast(op->graph, places, TENSOCK_INT32));
+	return 0;
+}
+
+/* In order, also where none is asked for. */
 int old_top_k(struct ms_op *op)
 {
-	int64_t k = fb_i32(&op->fields, TOP_K_K, 0);
-
-	if (k == 0 && op->n_inputs < 2)
-		return ms_invalid(op, "is to give no element");
-	return ms_layer_top_k(op, op->n_inputs > 1 ? 0 : k, -1);
+	if (op->n_inputs > 1)
+		return ms_layer_top_k(op, -1, true, true);
+	return top_k(op, fb_i32(&op->fields, TOP_K_K, 0));
 }
 
 int old_reverse(struct ms_op *op)

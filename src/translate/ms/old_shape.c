@@ -191,7 +191,8 @@ int old_pad(struct ms_op *op)
 		return n;
 	if (n < 2 * rank)
 		return ms_invalid(op, "%d paddings for %d dimensions", n, rank);
-	return ms_layer_pad(op, paddings, (size_t)rank, (uint8_t)fb_i8(&op->fields, PAD_MODE, 0),
+	return ms_layer_pad(op, paddings, 2 * (size_t)rank,
+			    (uint8_t)fb_i8(&op->fields, PAD_MODE, 0),
 			    (double)fb_f32(&op->fields, PAD_VALUE, 0));
 }
 
@@ -202,7 +203,7 @@ int old_space_to_depth(struct ms_op *op)
 
 int old_depth_to_space(struct ms_op *op)
 {
-	return ms_layer_depth_to_space(op, fb_i32(&op->fields, BLOCK_SIZE, 0));
+	return ms_layer_depth_to_space(op, fb_i32(&op->fields, BLOCK_SIZE, 0), false);
 }
 
 /* A block of height alone has a width of 1. */
