@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "supervisor/quantity.h"
+#include "supervisor/setting.h"
 
 #define GUESTS_DEFAULT 64u
 #define CID_MAX UINT64_C(0xfffffffe)
@@ -73,19 +74,6 @@ int config_add_listen(struct config *config, const char *text, struct tensock_er
 
 /* Values of single keys.  All refuse a second value. */
 
-static int set_text(const char *key, const char *value, char *ret, size_t size,
-		    struct tensock_error *reterr)
-{
-	if (ret[0])
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
-	if (!value[0])
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s has no value", key);
-	if (strlen(value) >= size)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is too long", key);
-	snprintf(ret, size, "%s", value);
-	return 0;
-}
-
 static int set_socket(const char *key, const char *value, size_t suffix_bytes,
 		      char ret[ADDRESS_PATH_SIZE], struct tensock_error *reterr)
 {
@@ -93,19 +81,7 @@ static int set_socket(const char *key, const char *value, size_t suffix_bytes,
 		tsk_error_prefix(reterr, "%s", key);
 		return -EINVAL;
 	}
-	return set_text(key, value, ret, ADDRESS_PATH_SIZE, reterr);
-}
-
-static int set_number(const char *key, const char *value, uint64_t min, uint64_t max, uint64_t *ret,
-		      struct tensock_error *reterr)
-{
-	if (*ret)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
-	if (quantity_number(value, min, max, ret) < 0)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"%s cannot be '%.80s'; write a number from %llu to %llu", key,
-				value, (unsigned long long)min, (unsigned long long)max);
-	return 0;
+	return setting_text(key, value, ret, ADDRESS_PATH_SIZE, reterr);
 }
 
 static int set_log_level(struct config *config, const char *value, struct tensock_error *reterr)
@@ -117,20 +93,6 @@ static int set_log_level(struct config *config, const char *value, struct tensoc
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"log-level cannot be '%.80s'; write error, warning, info or debug",
 				value);
-	return 0;
-}
-
-static int set_allow_local_cid(struct config *config, const char *value,
-			       struct tensock_error *reterr)
-{
-	bool allow;
-
-	if (config->allow_local_cid >= 0)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "allow-local-cid is given twice");
-	if (quantity_bool(value, &allow) < 0)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"allow-local-cid cannot be '%.80s'; write yes or no", value);
-	config->allow_local_cid = allow;
 	return 0;
 }
 
@@ -148,9 +110,10 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 	if (strcmp(key, "log-level") == 0)
 		return set_log_level(config, value, reterr);
 	if (strcmp(key, "allow-local-cid") == 0)
-		return set_allow_local_cid(config, value, reterr);
+		return setting_bool(key, value, &config->allow_local_cid, reterr);
 	if (strcmp(key, "max-guests") == 0)
-		return set_number(key, value, 1, CONFIG_GUESTS_MAX, &config->guests_max, reterr);
+		return setting_number(key, value, 1, CONFIG_GUESTS_MAX, &config->guests_max,
+				      reterr);
 	r = limits_set(&config->limits, key, value, reterr);
 	return r < 0 ? r : !r;
 }
@@ -167,21 +130,9 @@ static int set_guest(struct config_guest *guest, const char *key, const char *va
 	if (strcmp(key, "hybrid") == 0)
 		return set_socket(key, value, ADDRESS_SUFFIX_MAX, guest->hybrid, reterr);
 	if (strcmp(key, "cid") == 0)
-		return set_number(key, value, CONFIG_CID_FIRST, CID_MAX, &guest->cid, reterr);
+		return setting_number(key, value, CONFIG_CID_FIRST, CID_MAX, &guest->cid, reterr);
 	r = limits_set(&guest->limits, key, value, reterr);
 	return r < 0 ? r : !r;
-}
-
-static int set_engine(struct config_engine *engine, const char *key, const char *value,
-		      struct tensock_error *reterr)
-{
-	if (strcmp(key, "plugin") == 0)
-		return set_text(key, value, engine->plugin, sizeof(engine->plugin), reterr);
-	if (strcmp(key, "library") == 0)
-		return set_text(key, value, engine->library, sizeof(engine->library), reterr);
-	if (strcmp(key, "threads") == 0)
-		return set_number(key, value, 1, CONFIG_THREADS_MAX, &engine->threads, reterr);
-	return 1;
 }
 
 /* The file */
@@ -242,17 +193,6 @@ static int begin_guest(struct config *config, const char *name, struct section *
 	return 0;
 }
 
-static int begin_engine(struct config *config, const char *name, struct section *section,
-			struct tensock_error *reterr)
-{
-	if (config->engine.name[0])
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-				"a second [engine] section; tensockd runs one engine");
-	section->kind = SECTION_ENGINE;
-	return set_text("the engine's name", name, config->engine.name, sizeof(config->engine.name),
-			reterr);
-}
-
 /* line: "[...", trimmed, and ours to write into. */
 static int begin_section(struct config *config, char *line, struct section *section,
 			 struct tensock_error *reterr)
@@ -270,8 +210,10 @@ static int begin_section(struct config *config, char *line, struct section *sect
 	}
 	if (strncmp(word, "guest", 5) == 0 && is_space(word[5]))
 		return begin_guest(config, trimmed(word + 5), section, reterr);
-	if (strncmp(word, "engine", 6) == 0 && is_space(word[6]))
-		return begin_engine(config, trimmed(word + 6), section, reterr);
+	if (strncmp(word, "engine", 6) == 0 && is_space(word[6])) {
+		section->kind = SECTION_ENGINE;
+		return engines_begin(&config->engines, trimmed(word + 6), reterr);
+	}
 	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 			"[%.80s] is no section; there are [daemon], [guest NAME] and [engine NAME]",
 			word);
@@ -294,7 +236,7 @@ static int set_key(struct config *config, const struct section *section, const c
 		r = set_guest(find_guest(config, section->name), key, value, reterr);
 		break;
 	case SECTION_ENGINE:
-		r = set_engine(&config->engine, key, value, reterr);
+		r = engines_set(&config->engines, key, value, reterr);
 		break;
 	}
 	if (r <= 0)
@@ -437,6 +379,11 @@ int config_set_control(struct config *config, const char *text, struct tensock_e
 	return set_socket("control", text, 0, config->control, reterr);
 }
 
+int config_add_engine(struct config *config, const char *name, struct tensock_error *reterr)
+{
+	return engines_add_only(&config->engines, name, reterr);
+}
+
 /* What must go together */
 
 static int check_guest(const struct config_guest *guest, struct tensock_error *reterr)
@@ -523,20 +470,6 @@ static int check_ports(const struct config *config, const struct config_guest *g
 	return r < 0 ? r : check_port(config->control, guest, reterr);
 }
 
-static int finish_engine(struct config_engine *engine, struct tensock_error *reterr)
-{
-	if (!engine->name[0])
-		snprintf(engine->name, sizeof(engine->name), "onnxruntime");
-	if (!engine->plugin[0] && strcmp(engine->name, "onnxruntime") != 0)
-		return tsk_fail(
-			reterr, TENSOCK_INVALID_ARGUMENT,
-			"[engine %s] has no plugin; name its file, or use [engine onnxruntime]",
-			engine->name);
-	if (!engine->threads)
-		engine->threads = 1;
-	return 0;
-}
-
 int config_finish(struct config *config, struct tensock_error *reterr)
 {
 	int r;
@@ -559,7 +492,7 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 		config->guests[i].limits = limits;
 	}
 	r = assign_cids(config, reterr);
-	return r < 0 ? r : finish_engine(&config->engine, reterr);
+	return r < 0 ? r : engines_finish(&config->engines, reterr);
 }
 
 /* While the daemon runs */

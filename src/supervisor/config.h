@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "supervisor/address.h"
+#include "supervisor/engines.h"
 #include "supervisor/limits.h"
 
 #define CONFIG_FILE_MAX (1u << 20)
@@ -22,7 +23,6 @@
 #define CONFIG_GUESTS_MAX 4096u
 #define CONFIG_CID_FIRST 3u
 #define CONFIG_NO_CONTROL "none"
-#define CONFIG_THREADS_MAX 256u /* what the engines take */
 
 /* [guest NAME]; paths are empty where there is none. */
 struct config_guest {
@@ -37,14 +37,6 @@ struct config_guest {
 	struct limits limits; /* only what is set, until config_finish() */
 };
 
-/* [engine NAME] */
-struct config_engine {
-	char name[FRONT_NAME_SIZE];    /* empty: not given, until config_finish() */
-	char plugin[CONFIG_LINE_MAX];  /* empty: the one that stands beside the programs */
-	char library[CONFIG_LINE_MAX]; /* empty: the plug-in knows */
-	uint64_t threads;              /* 0: not given, until config_finish() */
-};
-
 struct config {
 	struct address listens[CONFIG_LISTENS_MAX];
 	unsigned n_listens; /* 0: the default listeners */
@@ -52,7 +44,7 @@ struct config {
 		[ADDRESS_PATH_SIZE]; /* operators' socket, CONFIG_NO_CONTROL; empty: not given */
 	struct config_guest *guests;
 	unsigned n_guests;
-	struct config_engine engine;
+	struct engines engines; /* what is on, after config_finish() */
 	struct limits limits;
 	uint64_t guests_max; /* 0: not given, until config_finish() */
 	int log_level;       /* enum tsk_log_level; -1: not given, until config_finish() */
@@ -79,6 +71,10 @@ int config_add_listen(struct config *config, const char *text, struct tensock_er
 
 /* The operators' socket, in the place of the file's. */
 int config_set_control(struct config *config, const char *text, struct tensock_error *reterr)
+	_nodiscard_;
+
+/* --engine NAME: see engines_add_only(). */
+int config_add_engine(struct config *config, const char *name, struct tensock_error *reterr)
 	_nodiscard_;
 
 /* Fills in what was not given, and checks what must go together. */

@@ -14,8 +14,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	config_init(&config);
 	if (config_parse(&config, "fuzz", (const char *)data, size, &error) == 0) {
-		if (config_finish(&config, &error) == 0 && !config.engine.threads)
-			abort(); /* config_finish() has left something out */
+		bool finished = config_finish(&config, &error) == 0;
+
+		/* config_finish() has left something out */
+		if (finished && (!config.engines.n || config.engines.n > ENGINES_MAX ||
+				 !config.engines.list[config.engines.n - 1].threads))
+			abort();
 	}
 	config_done(&config);
 

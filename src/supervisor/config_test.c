@@ -51,8 +51,9 @@ static void test_empty(void **state)
 	assert_int_equal(config.log_level, TSK_LOG_INFO);
 	assert_int_equal(config.allow_local_cid, 0);
 	assert_int_equal(config.guests_max, 64);
-	assert_string_equal(config.engine.name, "onnxruntime");
-	assert_int_equal(config.engine.threads, 1);
+	assert_int_equal(config.engines.n, 2);
+	assert_string_equal(config.engines.list[0].name, "onnxruntime");
+	assert_int_equal(config.engines.list[0].threads, 1);
 	assert_true(config.limits.value[LIMIT_MODEL_BYTES] == UINT64_C(2) << 30);
 	config_done(&config);
 }
@@ -94,8 +95,9 @@ static void test_full(void **state)
 	assert_int_equal(config_guest(&config, "cid-7")->limits.value[LIMIT_WORKERS], 5);
 	assert_string_equal(config_guest(&config, "fc")->hybrid, "/run/fc=1.vsock");
 	assert_null(config_guest(&config, "nobody"));
-	assert_string_equal(config.engine.plugin, "/lib/echo.so");
-	assert_int_equal(config.engine.threads, 4);
+	assert_int_equal(config.engines.n, 1);
+	assert_string_equal(config.engines.list[0].plugin, "/lib/echo.so");
+	assert_int_equal(config.engines.list[0].threads, 4);
 	config_done(&config);
 }
 
@@ -135,7 +137,10 @@ static void test_bad_lines(void **state)
 		  "89012345678901234567890123456789012345678901234567",
 		  "uds: the path has 97 bytes, a Unix socket's can have 96 here, as _PORT is put" },
 		{ "[engine a]\nthreads = 1", "has no plugin" },
-		{ "[engine a]\n[engine b]", "one engine" },
+		{ "[engine a]\nplugin = /a\n[engine a]", "file:3: [engine a] is there twice" },
+		{ "[engine ]", "[engine] is no section" },
+		{ "[engine onnxruntime]\nfp16 = 1", "yes or no" },
+		{ "[engine onnxruntime]\ncolour = red", "[engine] has no setting 'colour'" },
 		{ "[engine onnxruntime]\nthreads = 0", "a number from 1" },
 		{ "[engine onnxruntime]\nthreads = 257", "to 256" },
 		{ "[daemon]\nmax-model-size = big", "file:2: max-model-size cannot be 'big'" },
@@ -283,6 +288,8 @@ static void test_bad_options(void **state)
 		{ "--listen", "nowhere", "--listen: 'nowhere' is no address" },
 		{ "--vm", "x", "--vm: 'x' has no socket" },
 		{ "--log-level", "loud", "no level" },
+		{ "--engine", "x", "no engine x; there are onnxruntime, mindspore_lite" },
+		{ "--engine", "", "--engine: the engine's name has no value" },
 		{ "--config", "/nonexistent/file", "/nonexistent/file cannot be opened" },
 		{ "--config", "/", "cannot be read" },
 		{ "serve", NULL, "'serve' is too much" },

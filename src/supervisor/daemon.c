@@ -695,7 +695,7 @@ static int start(struct daemon *d, struct tensock_error *reterr)
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "signals cannot be handled: %s",
 				strerror(-r));
-	r = launcher_find_programs(&d->launcher, &d->config->engine, reterr);
+	r = launcher_find_programs(&d->launcher, &d->config->engines, reterr);
 	return r < 0 ? r : open_all(d, reterr);
 }
 

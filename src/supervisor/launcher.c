@@ -42,7 +42,7 @@ static int find(const char *folder, const char *installed, const char *name, int
 			name, folder, installed);
 }
 
-static int find_library(struct launcher *launcher, const struct config_engine *engine,
+static int find_library(struct launcher_engine *ret, const struct engine *engine,
 			struct tensock_error *reterr)
 {
 	char path[PATH_MAX];
@@ -52,30 +52,54 @@ static int find_library(struct launcher *launcher, const struct config_engine *e
 	if (!realpath(engine->library, path))
 		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the library of engine %s, %.100s: %s",
 				engine->name, engine->library, strerror(errno));
-	if (snprintf(launcher->library_option, sizeof(launcher->library_option), "library=%s",
-		     path) >= (int)sizeof(launcher->library_option))
+	if (snprintf(ret->library_option, sizeof(ret->library_option), "library=%s", path) >=
+	    (int)sizeof(ret->library_option))
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"the library of engine %s has too long a path", engine->name);
 	return 0;
 }
 
-static int find_plugin(struct launcher *launcher, const struct config_engine *engine,
-		       const char *folder, struct tensock_error *reterr)
+static int find_plugin(struct launcher_engine *ret, const struct engine *engine, const char *folder,
+		       struct tensock_error *reterr)
 {
 	char name[FRONT_NAME_SIZE + 32];
 
 	if (!engine->plugin[0]) {
 		snprintf(name, sizeof(name), "tensock-engine-%s.so", engine->name);
-		return find(folder, TENSOCK_LIBDIR, name, R_OK, launcher->plugin, reterr);
+		return find(folder, TENSOCK_LIBDIR, name, R_OK, ret->plugin, reterr);
 	}
 	/* The worker's working directory is another one. */
-	if (!realpath(engine->plugin, launcher->plugin))
+	if (!realpath(engine->plugin, ret->plugin))
 		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the plug-in of engine %s, %.100s: %s",
 				engine->name, engine->plugin, strerror(errno));
 	return 0;
 }
 
-int launcher_find_programs(struct launcher *launcher, const struct config_engine *engine,
+static int find_engine(struct launcher *launcher, const struct engine *engine, const char *folder,
+		       struct tensock_error *reterr)
+{
+	struct launcher_engine *ret = &launcher->engines[launcher->n_engines];
+	int r;
+
+	*ret = (struct launcher_engine){ .may_be_missing = engine->may_be_missing };
+	r = find_plugin(ret, engine, folder, reterr);
+	/* Who packages Tensock may leave it out. */
+	if (r < 0 && engine->may_be_missing)
+		return 0;
+	if (r == 0)
+		r = find_library(ret, engine, reterr);
+	if (r < 0)
+		return r;
+	snprintf(ret->threads_option, sizeof(ret->threads_option), "threads=%llu",
+		 (unsigned long long)engine->threads);
+	if (engine->fp16 >= 0)
+		snprintf(ret->fp16_option, sizeof(ret->fp16_option), "fp16=%s",
+			 engine->fp16 ? "yes" : "no");
+	launcher->n_engines++;
+	return 0;
+}
+
+int launcher_find_programs(struct launcher *launcher, const struct engines *engines,
 			   struct tensock_error *reterr)
 {
 	char folder[PATH_MAX];
@@ -89,9 +113,10 @@ int launcher_find_programs(struct launcher *launcher, const struct config_engine
 	if (r == 0)
 		r = find(folder, TENSOCK_LIBEXECDIR, "tensock-worker", X_OK, launcher->worker,
 			 reterr);
-	if (r == 0)
-		r = find_plugin(launcher, engine, folder, reterr);
-	return r < 0 ? r : find_library(launcher, engine, reterr);
+	launcher->n_engines = 0;
+	for (unsigned i = 0; i < engines->n && r == 0; i++)
+		r = find_engine(launcher, &engines->list[i], folder, reterr);
+	return r;
 }
 
 /* An empty folder that is gone from where it was made: -1 where none can be made. */
@@ -121,8 +146,6 @@ int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct confi
 	*launcher = (struct launcher){ .loop = loop,
 				       .cwd_fd = open_empty_folder(),
 				       .log_level = (enum tsk_log_level)config->log_level };
-	snprintf(launcher->threads_option, sizeof(launcher->threads_option), "threads=%llu",
-		 (unsigned long long)config->engine.threads);
 	if (launcher->cwd_fd < 0) {
 		tsk_info(
 			"no empty folder can be made in /run or /tmp: fronts and workers run in /");
@@ -145,32 +168,54 @@ int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_p
 	return spawn_process(&front, ret_pid);
 }
 
+/* Its name, level and guest take 5, each engine up to 8. */
+#define WORKER_ARGUMENTS_MAX (5 + 8 * ENGINES_MAX)
+
+struct arguments {
+	char *v[WORKER_ARGUMENTS_MAX + 1];
+	unsigned n;
+};
+
+/* Not for writing, but exec's argv is not const. */
+static void put(struct arguments *arguments, const char *text)
+{
+	arguments->v[arguments->n++] = (char *)(uintptr_t)text;
+}
+
+static void put_option(struct arguments *arguments, const char *option)
+{
+	if (!option[0])
+		return;
+	put(arguments, "--option");
+	put(arguments, option);
+}
+
+static void put_engine(struct arguments *arguments, const struct launcher_engine *engine)
+{
+	put(arguments, engine->may_be_missing ? "--engine-if-present" : "--engine");
+	put(arguments, engine->plugin);
+	put_option(arguments, engine->threads_option);
+	put_option(arguments, engine->library_option);
+	put_option(arguments, engine->fp16_option);
+}
+
 int launcher_start_worker(struct launcher *launcher, const char *guest, int control_fd,
 			  pid_t *ret_pid)
 {
-	static char engine[] = "--engine", option[] = "--option", level[] = "--log-level",
-		    name_option[] = "--guest";
-	static char levels[TSK_LOG_LEVEL_MAX][8] = { "error", "warning", "info", "debug" };
-	char name[FRONT_NAME_SIZE];
-	char *argv[] = { launcher->worker,
-			 engine,
-			 launcher->plugin,
-			 level,
-			 levels[launcher->log_level],
-			 name_option,
-			 name,
-			 option,
-			 launcher->threads_option,
-			 option,
-			 launcher->library_option,
-			 NULL };
-	struct spawn worker = { .argv = argv,
+	static const char *const levels[TSK_LOG_LEVEL_MAX] = { "error", "warning", "info",
+							       "debug" };
+	struct arguments arguments = { .n = 0 };
+	struct spawn worker = { .argv = arguments.v,
 				.control_fd = control_fd,
 				.cwd_fd = launcher->cwd_fd,
 				.discard_stdout = true };
 
-	snprintf(name, sizeof(name), "%s", guest);
-	if (!launcher->library_option[0])
-		argv[9] = NULL; /* ends before the last option */
+	put(&arguments, launcher->worker);
+	put(&arguments, "--log-level");
+	put(&arguments, levels[launcher->log_level]);
+	put(&arguments, "--guest");
+	put(&arguments, guest);
+	for (unsigned i = 0; i < launcher->n_engines; i++)
+		put_engine(&arguments, &launcher->engines[i]);
 	return spawn_process(&worker, ret_pid);
 }

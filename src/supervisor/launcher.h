@@ -18,9 +18,15 @@ struct launcher {
 	struct children children;
 	int cwd_fd; /* an empty folder that is in no other folder: nobody can make a file in it */
 	enum tsk_log_level log_level;
-	char front[PATH_MAX], worker[PATH_MAX], plugin[PATH_MAX];
-	char threads_option[32];
-	char library_option[CONFIG_LINE_MAX + 16]; /* empty: none */
+	char front[PATH_MAX], worker[PATH_MAX];
+	struct launcher_engine {
+		char plugin[PATH_MAX];
+		bool may_be_missing;
+		char threads_option[32];
+		char library_option[ENGINES_PATH_MAX + 16]; /* empty: none */
+		char fp16_option[16];                       /* empty: none */
+	} engines[ENGINES_MAX];
+	unsigned n_engines;
 };
 
 /* *launcher must stay where it is; launcher_done() is due also when this fails. */
@@ -29,8 +35,8 @@ int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct confi
 /* The children must be gone.  *launcher must live until the loop has run. */
 void launcher_done(struct launcher *launcher);
 
-/* Finds the programs and the engine's plug-in: beside this program, or where they are installed. */
-int launcher_find_programs(struct launcher *launcher, const struct config_engine *engine,
+/* Finds the programs and the engines' plug-ins: beside this program, or where they are installed. */
+int launcher_find_programs(struct launcher *launcher, const struct engines *engines,
 			   struct tensock_error *reterr) _nodiscard_;
 
 /* The program's end of the control socket is control_fd; both stay the caller's. */

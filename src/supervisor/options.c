@@ -12,6 +12,7 @@
 
 static const char help[] =
 	"usage: tensockd [--config FILE] [--listen ADDRESS]... [--vm NAME=VHOST_SOCKET[,cid=N][,uds=PATH]]...\n"
+	"                [--engine NAME]...\n"
 	"\n"
 	"Runs the neural networks that virtual machines send over vsock.\n"
 	"\n"
@@ -24,6 +25,8 @@ static const char help[] =
 	"  -m, --vm NAME=VHOST_SOCKET[,cid=N][,uds=PATH]\n"
 	"                         a VM with the built-in vhost-user-vsock device (repeatable).  Its other\n"
 	"                         ports: PATH_PORT from the guest, PATH and \"CONNECT PORT\" to the guest\n"
+	"      --engine NAME      run models by this engine only (repeatable, preferred ones first):\n"
+	"                         onnxruntime, mindspore_lite, or one of FILE's\n"
 	"      --control PATH     where \"tensock attach\" finds this daemon; none: nowhere\n"
 	"      --log-level LEVEL  error, warning, info (the default) or debug\n"
 	"  -h, --help             print this\n"
@@ -33,10 +36,15 @@ static const char help[] =
 	"$XDG_RUNTIME_DIR/tensock/tensock.sock), control.sock beside it, and vsock:9999.\n";
 
 static const struct option long_options[] = {
-	{ "config", required_argument, NULL, 'c' },    { "listen", required_argument, NULL, 'l' },
-	{ "vm", required_argument, NULL, 'm' },        { "control", required_argument, NULL, 'C' },
-	{ "log-level", required_argument, NULL, 'L' }, { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },         { NULL, 0, NULL, 0 },
+	{ "config", required_argument, NULL, 'c' },
+	{ "listen", required_argument, NULL, 'l' },
+	{ "vm", required_argument, NULL, 'm' },
+	{ "control", required_argument, NULL, 'C' },
+	{ "engine", required_argument, NULL, 'E' },
+	{ "log-level", required_argument, NULL, 'L' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{ NULL, 0, NULL, 0 },
 };
 
 /* The command line as it stands: the file has to be read before it. */
@@ -44,7 +52,8 @@ struct command_line {
 	const char *config_path, *control;
 	const char *listens[CONFIG_LISTENS_MAX];
 	const char *vms[VMS_MAX];
-	unsigned n_listens, n_vms;
+	const char *engines[ENGINES_MAX];
+	unsigned n_listens, n_vms, n_engines;
 	int log_level; /* -1: not given */
 	bool done;
 };
@@ -74,6 +83,8 @@ static int take_option(struct command_line *line, int option, char **argv,
 	case 'C':
 		line->control = optarg;
 		return 0;
+	case 'E':
+		return add_text(line->engines, &line->n_engines, ENGINES_MAX, "--engine", reterr);
 	case 'L':
 		line->log_level = tsk_log_level_from_name(optarg);
 		if (line->log_level < 0)
@@ -138,6 +149,12 @@ static int apply(const struct command_line *line, struct config *config,
 		if (r < 0) {
 			tsk_error_prefix(reterr, "--vm");
 			return r;
+		}
+	}
+	for (unsigned i = 0; i < line->n_engines; i++) {
+		if (config_add_engine(config, line->engines[i], reterr) < 0) {
+			tsk_error_prefix(reterr, "--engine");
+			return -EINVAL;
 		}
 	}
 	if (line->control && config_set_control(config, line->control, reterr) < 0) {

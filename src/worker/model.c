@@ -6,40 +6,11 @@
 #include "base/memfd.h"
 #include "base/status.h"
 #include "tensor/model_info.h"
-#include "worker/onnx_scan.h"
-
-/* The formats that we check ourselves, by the names that engines give them. */
-static const struct {
-	const char *format;
-	int (*check)(const void *bytes, size_t size, struct tensock_error *reterr);
-} checks[] = {
-	{ "onnx", onnx_scan },
-};
+#include "worker/choice.h"
 
 static void unmapp(struct tsk_map *map)
 {
 	tsk_map_done(map);
-}
-
-static int check_format(const struct plugin *plugin, const struct tsk_map *map, const char **ret,
-			struct tensock_error *reterr)
-{
-	const char *format = NULL;
-
-	if (!plugin->engine->probe(map->addr, map->size, &format) || !format)
-		return tsk_fail(reterr, TENSOCK_INVALID_MODEL,
-				"the bytes are no model of a kind that %s takes",
-				plugin->engine->name);
-	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
-		int r = 0;
-
-		if (strcmp(checks[i].format, format) == 0)
-			r = checks[i].check(map->addr, map->size, reterr);
-		if (r < 0)
-			return r;
-	}
-	*ret = format;
-	return 0;
 }
 
 static int map_model(int fd, uint64_t bytes, struct tsk_map *ret, struct tensock_error *reterr)
@@ -59,43 +30,13 @@ static int map_model(int fd, uint64_t bytes, struct tsk_map *ret, struct tensock
 	return 0;
 }
 
-static bool description_is_valid(const struct tensock_model_description *d)
-{
-	return d && d->size >= sizeof(*d) && d->n_inputs <= TSK_MODEL_TENSORS_MAX &&
-	       d->n_outputs <= TSK_MODEL_TENSORS_MAX && (d->inputs || !d->n_inputs) &&
-	       (d->outputs || !d->n_outputs);
-}
-
-int model_load(const struct plugin *plugin, int fd, uint64_t bytes, struct model *ret,
+int model_load(const struct engines *engines, int fd, uint64_t bytes, struct model *ret,
 	       struct tensock_error *reterr)
 {
 	_cleanup_(unmapp) struct tsk_map map = { 0 };
-	struct model model = { .plugin = plugin };
-	struct tensock_error error = { 0 };
-	uint32_t status;
-	int r;
+	int r = map_model(fd, bytes, &map, reterr);
 
-	r = map_model(fd, bytes, &map, reterr);
-	if (r < 0)
-		return r;
-	r = check_format(plugin, &map, &model.format, reterr);
-	if (r < 0)
-		return r;
-	status = plugin->engine->load(plugin->instance, map.addr, map.size, &model.handle, &error);
-	if (status != TENSOCK_OK) {
-		r = plugin_failed(status, &error);
-		if (reterr)
-			*reterr = error;
-		return r;
-	}
-	model.description = plugin->engine->describe(model.handle);
-	if (!description_is_valid(model.description)) {
-		model_unload(&model);
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-				"the model has too many inputs or outputs");
-	}
-	*ret = model;
-	return 0;
+	return r < 0 ? r : choice_load(engines, map.addr, map.size, ret, reterr);
 }
 
 void model_unload(struct model *model)
@@ -140,6 +81,8 @@ int model_encode(const struct model *model, void *buf, size_t size, size_t *ret_
 				       .n_outputs = d->n_outputs };
 	int r;
 
+	if (model->operators[0])
+		info.operators = (char *)(uintptr_t)model->operators;
 	if (!inputs || !outputs)
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
 	plugin_title(model->plugin, title, sizeof(title));

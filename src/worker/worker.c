@@ -24,7 +24,7 @@
 
 struct worker {
 	int control_fd;
-	const struct plugin *plugin;
+	const struct engines *engines;
 	struct inbox inbox;
 	struct ring_pair rings;
 	bool attached, loaded;
@@ -71,7 +71,7 @@ static int tell_failed(int control_fd, const struct tensock_error *error)
 static int load_model(struct worker *w, const struct worker_received *received, size_t *ret_bytes,
 		      struct tensock_error *reterr)
 {
-	int r = model_load(w->plugin, received->fds[0], received->msg.value, &w->model, reterr);
+	int r = model_load(w->engines, received->fds[0], received->msg.value, &w->model, reterr);
 
 	if (r < 0)
 		return r;
@@ -234,18 +234,18 @@ static int say_ready(struct worker *w)
 {
 	struct worker_msg msg = { .type = WORKER_READY };
 
-	plugin_title(w->plugin, msg.text, sizeof(msg.text));
+	engines_title(w->engines, msg.text, sizeof(msg.text));
 	return tell(w->control_fd, &msg);
 }
 
-int worker_serve(int control_fd, const struct plugin *plugin)
+int worker_serve(int control_fd, const struct engines *engines)
 {
 	struct worker *w = &the_worker;
 	int r;
 
 	w->control_fd = control_fd;
 	w->has_message = true;
-	w->plugin = plugin;
+	w->engines = engines;
 	r = inbox_init(&w->inbox, control_fd);
 	if (r < 0)
 		return r;

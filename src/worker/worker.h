@@ -3,13 +3,13 @@
 #ifndef WORKER_WORKER_H
 #define WORKER_WORKER_H
 
-#include "worker/plugin.h"
+#include "worker/engines.h"
 
 /*
  * Says READY and serves the front at control_fd until it hangs up: 0.  -EPROTO when it breaks the
  * rules, or another -errno when nothing can be served any more.  Once a process.
  */
-int worker_serve(int control_fd, const struct plugin *plugin) _nodiscard_;
+int worker_serve(int control_fd, const struct engines *engines) _nodiscard_;
 
 /* Tells the front that there will be no READY. */
 void worker_refuse(int control_fd, const struct tensock_error *error);

@@ -24,6 +24,7 @@ done
 for name in include/tensock/tensock.h include/tensock/types.h "$libdir/libtensock.a" \
 	"$libdir/libtensock.so" "$libdir/libtensock.so.0" "$libdir/pkgconfig/tensock.pc" \
 	"$libdir/tensock/tensock-engine-onnxruntime.so" "$libdir/tensock/libonnxruntime.so.1" \
+	"$libdir/tensock/tensock-engine-mindspore_lite.so" \
 	share/doc/tensock/tensockd.conf share/bash-completion/completions/tensock \
 	share/zsh/site-functions/_tensock; do
 	[ -s "$root/$name" ] || fail "no file $name"
