@@ -48,7 +48,8 @@ static void give(struct ms_op *op, struct onnx_node *node, const struct onnx_val
 
 int ms_layer_lstm(struct ms_op *op, bool is_bidirectional)
 {
-	int64_t n_directions = is_bidirectional ? 2 : 1, hidden, bias_dims[2];
+	int64_t n_directions = is_bidirectional ? 2 : 1, hidden = 0;
+	int64_t bias_dims[2];
 	struct onnx_value *x, *bias;
 	struct onnx_node *node;
 	int r;

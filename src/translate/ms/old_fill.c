@@ -61,9 +61,8 @@ int old_constant_of_shape(struct ms_op *op)
 	struct fb_vector value;
 
 	if (op->file->generation == MS_1_0)
-		return ms_layer_constant_of_shape(op, TENSOCK_FLOAT32,
-						  (double)fb_f32(&op->fields, CONSTANT_VALUE_1_0,
-								 0));
+		return ms_layer_filled(op, 0, TENSOCK_FLOAT32,
+				       (double)fb_f32(&op->fields, CONSTANT_VALUE_1_0, 0));
 	value = fb_vector(&op->fields, CONSTANT_VALUE, 4);
 	if (value.n != 1)
 		return ms_invalid(op, "has %u values instead of 1", value.n);
