@@ -165,7 +165,7 @@ static int64_t matmul_axis(const struct ms_op *op, unsigned i, int64_t rank, uns
 
 static int64_t deconv_axis(const struct ms_op *op, int64_t rank)
 {
-	int64_t group = fb_i64(&op->fields, DECONV_GROUP, 0);
+	int64_t group = fb_i64(&op->fields, DECONV_GROUP, 1);
 
 	if (fb_i64(&op->fields, DECONV_IN, 0) == group &&
 	    fb_i64(&op->fields, DECONV_OUT, 0) == group)
@@ -197,10 +197,12 @@ static struct onnx_value *numbers(struct ms_op *op, const struct ms_tensor *tens
 				  double (*number)(const struct ms_quant_param *), double none)
 {
 	uint32_t n = tensor->quant_params.n;
-	int64_t dims[TENSOCK_RANK_MAX] = { n, 1, 1, 1, 1, 1, 1, 1 };
+	int64_t dims[TENSOCK_RANK_MAX];
 	float *v = onnx_take(op->graph, n, sizeof(*v));
 	bool is_needed = false;
 
+	for (uint32_t i = 0; i < TENSOCK_RANK_MAX; i++)
+		dims[i] = i == 0 ? n : 1;
 	for (uint32_t i = 0; v && i < n; i++) {
 		struct ms_quant_param param = ms_quant_param(tensor, i);
 		double x = number(&param);

@@ -45,6 +45,11 @@ enum {
 	PRELU_SLOPE = 1,
 };
 
+/* Tensor.format */
+enum {
+	FORMAT_NCHW = 0,
+};
+
 #define EPSILON 1e-5F
 
 int old_softmax(struct ms_op *op)
@@ -65,9 +70,33 @@ int old_fused_batch_norm(struct ms_op *op)
 					 (double)fb_f32(&op->fields, BATCH_NORM_EPSILON, EPSILON));
 }
 
+/* Behind a Nhwc2Nchw node, where the file says so and the scale does not speak against it. */
+static bool is_nchw(struct ms_op *op)
+{
+	const struct onnx_value *x, *scale;
+
+	if (ms_in_tensor(op, 0)->format != FORMAT_NCHW || ms_in_rank(op, 0) != 4)
+		return false;
+	x = ms_in(op, 0);
+	scale = ms_in(op, 1);
+	return scale->rank == 1 && x->dims[1] == scale->dims[0];
+}
+
 int old_instance_norm(struct ms_op *op)
 {
-	return ms_layer_instance_norm(op, (double)fb_f32(&op->fields, BATCH_NORM_EPSILON, EPSILON));
+	float epsilon = fb_f32(&op->fields, BATCH_NORM_EPSILON, EPSILON);
+	struct onnx_node *node;
+	struct onnx_value *x, *ret;
+
+	if (!is_nchw(op))
+		return op->error ? op->error : ms_layer_instance_norm(op, (double)epsilon);
+	x = ms_in(op, 0);
+	node = ONNX_NODE(op->graph, "InstanceNormalization", x, ms_in(op, 1), ms_in(op, 2));
+	ret = onnx_out(op->graph, node, x->dtype);
+	onnx_attr_float(op->graph, node, "epsilon", epsilon);
+	onnx_value_like(ret, x);
+	ms_out(op, 0, ret);
+	return 0;
 }
 
 int old_layer_norm(struct ms_op *op)
