@@ -133,6 +133,14 @@ static int translate_nodes(struct ms_file *file, struct onnx_graph *graph,
 	return 0;
 }
 
+/* What is an input as well is called so as that: no two ends have one name. */
+static struct onnx_text output_name(struct onnx_graph *graph, const struct ms_tensor *tensor)
+{
+	if (tensor->is_input)
+		return made_text(graph, "%.*s:output", MS_TEXT(tensor->name));
+	return tensor->name.len ? tensor->name : made_text(graph, "%u", tensor->number);
+}
+
 /* The outputs are seen as inputs of a node of which nothing else is known. */
 static int give_outputs(struct ms_file *file, struct onnx_graph *graph,
 			struct tensock_error *reterr)
@@ -151,12 +159,10 @@ static int give_outputs(struct ms_file *file, struct onnx_graph *graph,
 	for (uint32_t i = 0; i < file->outputs.n; i++) {
 		const struct ms_tensor *tensor = ms_file_tensor(file, &file->outputs, i);
 		struct onnx_value *value = ms_in(&op, i);
-		struct onnx_text name =
-			tensor->name.len ? tensor->name : made_text(graph, "%u", tensor->number);
 
 		if (op.error)
 			return op.error;
-		onnx_output(graph, ms_quant_to(graph, tensor, value), name);
+		onnx_output(graph, ms_quant_to(graph, tensor, value), output_name(graph, tensor));
 	}
 	return 0;
 }

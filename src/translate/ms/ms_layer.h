@@ -20,7 +20,7 @@ enum ms_pad_mode {
 
 /* ms_layer_conv.c.  Inputs: NHWC data, weight [out, h, w, in/group] (transposed: [in, h, w, out/group]),
  * and a bias where there is a third.  SAME: the window's pads hold where they are not all 0, else they
- * are computed; kernel sizes are the weight's. */
+ * are computed; kernel sizes are the weight's: the window's are checked where they are not 0. */
 int ms_layer_conv(struct ms_op *op, struct window *window, unsigned pad_mode, unsigned activation);
 int ms_layer_conv_transpose(struct ms_op *op, struct window *window, unsigned pad_mode,
 			    unsigned activation);
@@ -119,6 +119,7 @@ int ms_layer_strided_slice(struct ms_op *op, const struct ms_strided_slice *slic
 /* By values in the graph; axes and strides may be NULL. */
 int ms_layer_slice_computed(struct ms_op *op, struct onnx_value *begin, struct onnx_value *end,
 			    struct onnx_value *axes, struct onnx_value *strides);
+int ms_layer_reverse_sequence(struct ms_op *op, int64_t time_axis, int64_t batch_axis);
 int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n);
 /* Caffe's: x, and what has the size; offsets 0: none, 1: for all */
 int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t n);
@@ -136,6 +137,14 @@ int ms_layer_scatter_nd(struct ms_op *op, const char *reduction);              /
 int ms_layer_top_k(struct ms_op *op, int64_t axis, bool largest, bool sorted); /* x, k */
 int ms_layer_cum_sum(struct ms_op *op, bool exclusive, bool reverse);          /* x, axis */
 int ms_layer_triangle(struct ms_op *op, bool upper);                           /* x[, k] */
+
+/* ms_layer_blocks.c: blocks of height and width, and what is added (or cut): up, down, left, right */
+int ms_layer_space_to_batch(struct ms_op *op, const int64_t *block, const int64_t *pads);
+int ms_layer_batch_to_space(struct ms_op *op, const int64_t *block, const int64_t *crops);
+
+/* ms_layer_recurrent.c: x, weights, recurrent weights, biases, hidden[, cell] states */
+int ms_layer_lstm(struct ms_op *op, bool bidirectional);
+int ms_layer_gru(struct ms_op *op, bool bidirectional);
 
 /* ms_layer_reduce.c; mode as ReduceMode's numbers, axes none: all */
 int ms_layer_reduce(struct ms_op *op, unsigned mode, const int64_t *axes, size_t n, bool keep_dims,
@@ -168,12 +177,5 @@ struct ms_resize {
 	int nearest_mode;
 };
 int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
-
-/* ms_layer_block.c: of height and width; pads and crops: top, bottom, left, right */
-int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int64_t pads[4]);
-int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int64_t crops[4]);
-
-/* ms_layer_lstm.c: x, weight of input, weight of state, bias, state, cell */
-int ms_layer_lstm(struct ms_op *op, bool is_bidirectional);
 
 #endif

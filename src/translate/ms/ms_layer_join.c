@@ -196,25 +196,45 @@ enum {
 	PAD_SYMMETRIC,
 };
 
-/* ONNX repeats the edge, but not what is behind it. */
-static int pad_mode(struct ms_op *op, const int64_t *paddings, size_t n, unsigned mode,
-		    const char **ret)
+/* The first or last n elements along an axis, turned round. */
+static struct onnx_value *mirrored(struct ms_op *op, struct onnx_value *x, int64_t axis, int64_t n,
+				   bool first)
 {
-	if (mode == PAD_CONSTANT || mode == PAD_REFLECT) {
-		*ret = mode == PAD_CONSTANT ? "constant" : "reflect";
-		return 0;
+	struct onnx_graph *graph = op->graph;
+	const int64_t begin = first ? n - 1 : -1, end = first ? INT64_MIN : -n - 1, stride = -1;
+	struct onnx_value *ret =
+		ONNX_CALL(graph, "Slice", x, onnx_int64s(graph, &begin, 1),
+			  onnx_int64s(graph, &end, 1), onnx_int64s(graph, &axis, 1),
+			  onnx_int64s(graph, &stride, 1));
+
+	onnx_value_like(ret, x);
+	ret->dims[axis] = n;
+	return ret;
+}
+
+/* SYMMETRIC, which ONNX does not have: the edge itself is repeated. */
+static int pad_symmetric(struct ms_op *op, struct onnx_value *x, const int64_t *pads, int rank,
+			 enum ms_layout layout)
+{
+	for (int i = 0; i < rank; i++) {
+		struct onnx_value *parts[3];
+		size_t n = 0;
+
+		if (pads[i] < 0 || pads[rank + i] < 0 || pads[i] > INT32_MAX ||
+		    pads[rank + i] > INT32_MAX ||
+		    (x->dims[i] >= 0 && (pads[i] > x->dims[i] || pads[rank + i] > x->dims[i])))
+			return ms_invalid(op, "it mirrors more than there is");
+		if (pads[i] > 0)
+			parts[n++] = mirrored(op, x, i, pads[i], true);
+		parts[n++] = x;
+		if (pads[rank + i] > 0)
+			parts[n++] = mirrored(op, x, i, pads[rank + i], false);
+		if (n > 1)
+			x = emit_concat(op->graph, parts, n, i);
 	}
-	if (mode != PAD_SYMMETRIC)
-		return ms_unsupported(op, "its mode, number %u, is not known", mode);
-	for (size_t i = 0; i < n; i++) {
-		if (paddings[i] > 1)
-			return ms_unsupported(op,
-					      "mirrors more than the edge (SYMMETRIC, %lld "
-					      "elements): use REFLECT",
-					      (long long)paddings[i]);
-	}
-	*ret = "edge";
-	return 0;
+	if (x == ms_in_as(op, 0, layout))
+		return ms_layer_identity(op);
+	return give(op, x, layout);
 }
 
 int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned mode, double value)
@@ -222,23 +242,21 @@ int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned m
 	enum ms_layout layout = ms_layout(op, 1);
 	struct onnx_value *x = ms_in_as(op, 0, layout), *ret;
 	int64_t pads[2 * TENSOCK_RANK_MAX], dims[TENSOCK_RANK_MAX];
-	int rank = ms_in_rank(op, 0), r;
+	int rank = ms_in_rank(op, 0);
 	struct onnx_node *node;
-	const char *onnx_mode = NULL;
 
 	if (rank < 0)
 		return rank;
-	if (n != 2 * (size_t)rank)
-		return ms_invalid(op, "%zu paddings of %d dimensions", n, rank);
-	r = pad_mode(op, paddings, n, mode, &onnx_mode);
-	if (r < 0)
-		return r;
+	if (n != 2 * (size_t)rank || mode > PAD_SYMMETRIC)
+		return ms_invalid(op, "%zu paddings of %d dimensions, in mode %u", n, rank, mode);
 	for (int i = 0; i < rank; i++) {
 		pads[i] = paddings[2 * i];
 		pads[rank + i] = paddings[2 * i + 1];
 	}
 	ms_axes_permute(layout, pads, (unsigned)rank);
 	ms_axes_permute(layout, pads + rank, (unsigned)rank);
+	if (mode == PAD_SYMMETRIC)
+		return pad_symmetric(op, x, pads, rank, layout);
 	for (int i = 0; i < rank; i++) {
 		if (x->dims[i] < 0 || __builtin_add_overflow(x->dims[i], pads[i], &dims[i]) ||
 		    __builtin_add_overflow(dims[i], pads[rank + i], &dims[i]))
@@ -248,7 +266,7 @@ int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned m
 	if (mode == PAD_CONSTANT)
 		onnx_in(op->graph, node, onnx_scalar(op->graph, x->dtype, value));
 	ret = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_text(op->graph, node, "mode", onnx_mode);
+	onnx_attr_text(op->graph, node, "mode", mode == PAD_CONSTANT ? "constant" : "reflect");
 	onnx_value_set_shape(ret, dims, rank);
 	return give(op, ret, layout);
 }

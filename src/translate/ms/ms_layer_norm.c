@@ -251,7 +251,7 @@ int ms_layer_l2_normalize(struct ms_op *op, const int64_t *axes, size_t n, doubl
 		places[i] = ms_axis(layout, places[i]);
 	}
 	sum = emit_reduce(graph, "ReduceSumSquare", x, places, n, true);
-	sum = emit_scalar(graph, "Max", sum, epsilon);
+	sum = emit_scalar(graph, "Max", sum, epsilon > 1e-6 ? epsilon : 1e-6);
 	x = emit_binary(graph, "Div", x, emit_unary(graph, "Sqrt", sum), x->dtype);
 	return ms_layer_activated(op, x, layout, activation);
 }

@@ -7,9 +7,10 @@
 
 #include <math.h>
 
-static const int64_t height_width[] = { 2, 3 };
-
-/* Where the size comes from: two numbers, or values in the graph. */
+/*
+ * Where the size comes from: two numbers, or values in the graph.  ONNX gets all four: its attribute for
+ * less, `axes`, is broken in some of its runtimes.
+ */
 struct target {
 	int64_t dims[2];          /* -1: not known */
 	struct onnx_value *sizes; /* INT64 of two, or NULL */
@@ -21,6 +22,34 @@ static void target_of_dims(struct ms_op *op, struct target *target, int64_t heig
 	target->dims[0] = height;
 	target->dims[1] = width;
 	target->sizes = onnx_int64s(op->graph, target->dims, 2);
+}
+
+/* Batch and channels before two sizes. */
+static struct onnx_value *all_sizes(struct ms_op *op, struct onnx_value *x,
+				    const struct target *target)
+{
+	static const int64_t first[] = { 0 }, second[] = { 2 };
+	const int64_t known[] = { x->dims[0], x->dims[1], target->dims[0], target->dims[1] };
+	struct onnx_graph *graph = op->graph;
+	struct onnx_value *shape;
+
+	if (x->dims[0] >= 0 && x->dims[1] >= 0 && target->dims[0] >= 0 && target->dims[1] >= 0)
+		return onnx_int64s(graph, known, 4);
+	shape = ONNX_CALL(graph, "Shape", x);
+	shape->dtype = TENSOCK_INT64;
+	shape = ONNX_CALL(graph, "Slice", shape, onnx_int64s(graph, first, 1),
+			  onnx_int64s(graph, second, 1));
+	return emit_concat(graph, (struct onnx_value *const[]){ shape, target->sizes }, 2, 0);
+}
+
+static struct onnx_value *all_scales(struct ms_op *op, const struct target *target)
+{
+	static const float ones[] = { 1, 1 };
+
+	return emit_concat(op->graph,
+			   (struct onnx_value *const[]){ onnx_floats(op->graph, ones, 2),
+							 target->scales },
+			   2, 0);
 }
 
 /* Sizes, where they can be computed now: the runtime of ONNX would compute coordinates from scales. */
@@ -45,16 +74,26 @@ static unsigned first_of_four(struct ms_op *op)
 	return ms_in_tensor(op, 1)->format == 1 ? 1 : 2;
 }
 
+/* Channels keep their number: where only one order says so, it is that one. */
+static unsigned first_of_these(struct ms_op *op, const double *v, double channels)
+{
+	if ((v[1] == channels) != (v[3] == channels))
+		return v[3] == channels ? 1 : 2;
+	return first_of_four(op);
+}
+
 static int target_of_constant(struct ms_op *op, struct target *target, const struct onnx_value *x)
 {
 	double v[4];
 	int n = ms_in_floats(op, 1, v, 4);
-	const double *pair = n == 4 ? v + first_of_four(op) : v;
+	const double *pair = v;
 	bool is_float =
 		ms_in(op, 1)->dtype == TENSOCK_FLOAT32 || ms_in(op, 1)->dtype == TENSOCK_FLOAT16;
 
 	if (n < 0)
 		return n;
+	if (n == 4)
+		pair = v + first_of_these(op, v, is_float ? 1 : (double)x->dims[1]);
 	if (n == 1 && !is_float && x->dims[2] >= 0 && x->dims[3] >= 0 && v[0] >= 1 &&
 	    v[0] < INT16_MAX && x->dims[2] < INT32_MAX && x->dims[3] < INT32_MAX) {
 		/* Caffe's zoom: between two elements as many more. */
@@ -112,7 +151,6 @@ static int set_mode(struct ms_op *op, struct onnx_node *node, const struct ms_re
 	onnx_attr_text(op->graph, node, "mode", modes[resize->method]);
 	onnx_attr_text(op->graph, node, "coordinate_transformation_mode",
 		       coordinates[resize->coordinates]);
-	onnx_attr_ints(op->graph, node, "axes", height_width, 2);
 	if (resize->method == MS_RESIZE_NEAREST)
 		onnx_attr_text(op->graph, node, "nearest_mode",
 			       resize->coordinates == MS_RESIZE_ALIGN_CORNERS ? "round_prefer_ceil"
@@ -140,9 +178,10 @@ int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize)
 	if (target.sizes && target.sizes->constant && (target.dims[0] < 1 || target.dims[1] < 1))
 		return ms_invalid(op, "its size is %lld x %lld", (long long)target.dims[0],
 				  (long long)target.dims[1]);
-	node = ONNX_NODE(op->graph, "Resize", x, NULL, target.scales);
 	if (target.sizes)
-		onnx_in(op->graph, node, target.sizes);
+		node = ONNX_NODE(op->graph, "Resize", x, NULL, NULL, all_sizes(op, x, &target));
+	else
+		node = ONNX_NODE(op->graph, "Resize", x, NULL, all_scales(op, &target));
 	ret = onnx_out(op->graph, node, x->dtype);
 	r = set_mode(op, node, resize);
 	for (int i = 0; i < 4; i++)

@@ -101,6 +101,27 @@ int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n)
 	return 0;
 }
 
+int ms_layer_reverse_sequence(struct ms_op *op, int64_t time_axis, int64_t batch_axis)
+{
+	struct onnx_value *x = ms_in(op, 0), *ret;
+	struct onnx_node *node;
+
+	if (ms_in_axis(op, 0, time_axis, &time_axis) < 0 ||
+	    ms_in_axis(op, 0, batch_axis, &batch_axis) < 0)
+		return op->error;
+	if (time_axis > 1 || batch_axis > 1 || time_axis == batch_axis)
+		return ms_unsupported(op, "axes %lld and %lld: only the first two are covered",
+				      (long long)time_axis, (long long)batch_axis);
+	node = ONNX_NODE(op->graph, "ReverseSequence", x,
+			 emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64));
+	ret = onnx_out(op->graph, node, x->dtype);
+	onnx_attr_int(op->graph, node, "time_axis", time_axis);
+	onnx_attr_int(op->graph, node, "batch_axis", batch_axis);
+	onnx_value_like(ret, x);
+	ms_out(op, 0, ret);
+	return 0;
+}
+
 /* Input 0 from offsets on, as much as input 1 has, along the axes from `axis` on. */
 int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t n)
 {

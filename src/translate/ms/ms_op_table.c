@@ -2,6 +2,7 @@
 /* MSL2's operators, in the order of the schema's union (2.7), which is their numbers. */
 #include "translate/ms/ms_layer.h"
 #include "translate/ms/ms_ops.h"
+#include "translate/ms/ms_quant.h"
 
 /* clang-format off */
 static const struct ms_op_row rows[] = {
@@ -25,8 +26,8 @@ static const struct ms_op_row rows[] = {
 	[18] = { "AvgPoolGrad", ms_refuse_training, 0 },
 	[19] = { "BatchNorm", ms_op_batch_norm, 3 },
 	[20] = { "BatchNormGrad", ms_refuse_training, 0 },
-	[21] = { "BatchToSpace", NULL, 0 },
-	[22] = { "BatchToSpaceND", NULL, 0 },
+	[21] = { "BatchToSpace", ms_op_batch_to_space, 1 },
+	[22] = { "BatchToSpaceND", ms_op_batch_to_space, 1 },
 	[23] = { "BiasAdd", ms_layer_bias_add, 2 },
 	[24] = { "BinaryCrossEntropy", ms_refuse_training, 0 },
 	[25] = { "BinaryCrossEntropyGrad", ms_refuse_training, 0 },
@@ -91,7 +92,7 @@ static const struct ms_op_row rows[] = {
 	[84] = { "LpNormalization", NULL, 0 },
 	[85] = { "LRN", ms_op_lrn, 1 },
 	[86] = { "LshProjection", NULL, 0 },
-	[87] = { "LSTM", NULL, 0 },
+	[87] = { "LSTM", ms_op_lstm, 6 },
 	[88] = { "L2NormalizeFusion", ms_op_l2_normalize, 1 },
 	[89] = { "MatMulFusion", ms_op_matmul, 2 },
 	[90] = { "Maximum", ms_op_maximum, 2 },
@@ -117,7 +118,7 @@ static const struct ms_op_row rows[] = {
 	[110] = { "PowFusion", ms_op_pow, 2 },
 	[111] = { "PriorBox", NULL, 0 },
 	[112] = { "PReLUFusion", ms_layer_prelu, 2 },
-	[113] = { "QuantDTypeCast", NULL, 0 },
+	[113] = { "QuantDTypeCast", ms_quant_cast, 1 },
 	[114] = { "Rank", ms_layer_rank, 1 },
 	[115] = { "Range", ms_op_range, 1 },
 	[116] = { "Reciprocal", ms_op_reciprocal, 1 },
@@ -125,7 +126,7 @@ static const struct ms_op_row rows[] = {
 	[118] = { "ReduceFusion", ms_op_reduce, 1 },
 	[119] = { "Reshape", ms_op_reshape, 2 },
 	[120] = { "Resize", ms_op_resize, 1 },
-	[121] = { "ReverseSequence", NULL, 0 },
+	[121] = { "ReverseSequence", ms_op_reverse_sequence, 2 },
 	[122] = { "ReverseV2", ms_op_reverse, 1 },
 	[123] = { "Rfft", NULL, 0 },
 	[124] = { "ROIPooling", NULL, 0 },
@@ -144,8 +145,8 @@ static const struct ms_op_row rows[] = {
 	[137] = { "SmoothL1LossGrad", ms_refuse_training, 0 },
 	[138] = { "Softmax", ms_op_softmax, 1 },
 	[139] = { "SoftmaxCrossEntropyWithLogits", ms_refuse_training, 0 },
-	[140] = { "SpaceToBatch", NULL, 0 },
-	[141] = { "SpaceToBatchND", NULL, 0 },
+	[140] = { "SpaceToBatch", ms_op_space_to_batch, 1 },
+	[141] = { "SpaceToBatchND", ms_op_space_to_batch, 1 },
 	[142] = { "SpaceToDepth", ms_op_space_to_depth, 1 },
 	[143] = { "SparseSoftmaxCrossEntropyWithLogits", ms_refuse_training, 0 },
 	[144] = { "SparseToDense", NULL, 0 },
@@ -176,7 +177,7 @@ static const struct ms_op_row rows[] = {
 	[169] = { "ZerosLike", ms_op_zeros_like, 1 },
 	[170] = { "Select", ms_layer_select, 3 },
 	[171] = { "ScatterNdUpdate", ms_op_scatter_nd_update, 3 },
-	[172] = { "GRU", NULL, 0 },
+	[172] = { "GRU", ms_op_gru, 5 },
 	[173] = { "NonZero", NULL, 0 },
 	[174] = { "InvertPermutation", NULL, 0 },
 	[175] = { "Size", ms_layer_size, 1 },

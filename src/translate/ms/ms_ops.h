@@ -23,6 +23,7 @@ int ms_op_gather_d(struct ms_op *op);
 int ms_op_slice(struct ms_op *op);
 int ms_op_strided_slice(struct ms_op *op);
 int ms_op_reverse(struct ms_op *op);
+int ms_op_reverse_sequence(struct ms_op *op);
 int ms_op_tile(struct ms_op *op);
 int ms_op_pad(struct ms_op *op);
 int ms_op_depth_to_space(struct ms_op *op);
@@ -84,6 +85,12 @@ int ms_op_logical_or(struct ms_op *op);
 int ms_op_log1p(struct ms_op *op);
 int ms_op_is_finite(struct ms_op *op);
 int ms_op_where(struct ms_op *op);
+
+/* ms_ops_misc.c */
+int ms_op_lstm(struct ms_op *op);
+int ms_op_gru(struct ms_op *op);
+int ms_op_space_to_batch(struct ms_op *op);
+int ms_op_batch_to_space(struct ms_op *op);
 
 /* ms_ops_norm.c */
 int ms_op_batch_norm(struct ms_op *op);
