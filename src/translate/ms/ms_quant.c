@@ -261,19 +261,16 @@ static struct onnx_value *from_clusters(struct ms_op *op, const struct ms_tensor
 	return ret;
 }
 
-struct onnx_value *ms_quant_weight(struct ms_op *op, unsigned i, struct onnx_value *integers,
-				   enum ms_layout layout)
+struct onnx_value *ms_quant_weight(struct ms_op *op, unsigned i, struct onnx_value *integers)
 {
 	const struct ms_tensor *tensor = ms_in_tensor(op, i);
 	uint32_t n = tensor->quant_params.n;
 	int64_t rank = integers->rank, axis = n > 1 ? channel_axis(op, i, rank) : 0;
-	int64_t behind;
+	int64_t behind = rank - 1 - axis;
 	struct onnx_value *x;
 
 	if (tensor->clusters.n && n <= 1)
 		return from_clusters(op, tensor, integers);
-	axis = ms_axis(layout, axis);
-	behind = rank - 1 - axis;
 	if (n > 1 && (axis < 0 || axis >= rank || integers->dims[axis] != n)) {
 		ms_invalid(op, "tensor %u '%.*s' is quantised by %u channels, which it has not",
 			   tensor->number, MS_TEXT(tensor->name), n);

@@ -33,10 +33,8 @@ bool ms_quant_is_activation(const struct ms_tensor *tensor);
 /* All that are not constants have parameters that can be: 0, or the -errno of *reterr. */
 int ms_quant_check(const struct ms_file *file, struct tensock_error *reterr) _nodiscard_;
 
-/* The numbers of a weight, which is input i, from its integers, which are in that layout.  NULL: the
- * operator has failed. */
-struct onnx_value *ms_quant_weight(struct ms_op *op, unsigned i, struct onnx_value *integers,
-				   enum ms_layout layout);
+/* The numbers of a weight, which is input i, from its integers; NULL: the operator has failed. */
+struct onnx_value *ms_quant_weight(struct ms_op *op, unsigned i, struct onnx_value *integers);
 
 /* An input of the model as numbers; and what leaves it, as integers.  Where the tensor is no such one,
  * the value itself. */

@@ -53,10 +53,10 @@ static void make(const struct ms_quant_param *params, uint32_t n)
 static struct onnx_value *weight(void)
 {
 	static const int64_t dims[] = { 2, 3 };
-	struct onnx_value *integers =
-		onnx_constant(&graph, TENSOCK_INT8, dims, 2, t.tensor.data.bytes, 6);
 
-	return ms_quant_weight(&t.op, 0, integers, MS_PLAIN);
+	return ms_quant_weight(&t.op, 0,
+			       onnx_constant(&graph, TENSOCK_INT8, dims, 2, t.tensor.data.bytes,
+					     6));
 }
 
 /* The node that made x is of that kind, and its second input holds these; gives its first input. */

@@ -37,36 +37,10 @@ static struct onnx_value *dense(struct ms_op *op, const struct ms_tensor *tensor
 			     tensor->data.n);
 }
 
-/* What the file holds, element by element. */
-static struct onnx_value *stored(struct ms_op *op, const struct ms_tensor *tensor)
-{
-	int64_t dims[TENSOCK_RANK_MAX];
-
-	if (read_shape(op, tensor, dims) < 0)
-		return NULL;
-	return ms_is_coded(tensor) ? ms_decoded(op, tensor, dims) : dense(op, tensor, dims);
-}
-
-/* Weights of half the size in a model that computes with floats: the runtime of ONNX widens them once. */
-static bool is_halved(const struct ms_op *op, const struct ms_tensor *tensor)
-{
-	return tensor->dtype == TENSOCK_FLOAT16 && !op->file->is_half;
-}
-
-/* The numbers that the elements stand for. */
-static struct onnx_value *numbers_of(struct ms_op *op, unsigned i, struct onnx_value *value,
-				     enum ms_layout layout)
-{
-	const struct ms_tensor *tensor = ms_in_tensor(op, i);
-
-	if (ms_quant_is_weight(tensor))
-		return ms_quant_weight(op, i, value, layout);
-	return is_halved(op, tensor) ? emit_cast(op->graph, value, TENSOCK_FLOAT32) : value;
-}
-
 struct onnx_value *ms_weight(struct ms_op *op, unsigned i)
 {
 	const struct ms_tensor *tensor = ms_in_tensor(op, i);
+	int64_t dims[TENSOCK_RANK_MAX];
 	struct onnx_value *value;
 
 	if (!tensor->data.bytes) {
@@ -74,22 +48,14 @@ struct onnx_value *ms_weight(struct ms_op *op, unsigned i)
 			   MS_TEXT(tensor->name));
 		return NULL;
 	}
-	value = stored(op, tensor);
-	return value ? numbers_of(op, i, value, MS_PLAIN) : NULL;
-}
-
-struct onnx_value *ms_weight_nchw(struct ms_op *op, unsigned i)
-{
-	static const int64_t to_nchw[] = { 0, 3, 1, 2 };
-	const struct ms_tensor *tensor = ms_in_tensor(op, i);
-	struct onnx_value *value;
-
-	if (!tensor->data.bytes || tensor->plain || tensor->is_input || tensor->dims.n != 4 ||
-	    (!ms_quant_is_weight(tensor) && !is_halved(op, tensor)))
+	if (read_shape(op, tensor, dims) < 0)
 		return NULL;
-	value = stored(op, tensor);
-	if (!value)
-		return NULL;
-	value = onnx_constant_transposed(op->graph, value, to_nchw);
-	return numbers_of(op, i, value, MS_NCHW);
+	value = ms_is_coded(tensor) ? ms_decoded(op, tensor, dims) : dense(op, tensor, dims);
+	if (value && ms_quant_is_weight(tensor))
+		value = ms_quant_weight(op, i, value);
+	/* Weights of half the size in a model that computes with floats: the runtime of ONNX widens
+	 * them once. */
+	if (value && value->dtype == TENSOCK_FLOAT16 && !op->file->is_half)
+		value = emit_cast(op->graph, value, TENSOCK_FLOAT32);
+	return value;
 }
