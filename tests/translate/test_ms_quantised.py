@@ -6,7 +6,6 @@ import pytest
 import reference as ref
 
 QUANT_WEIGHT = 4
-INT8, INT16, INT32 = 32, 33, 34
 
 
 def parameters(net, n, bits=8, corrected=False):
@@ -28,7 +27,7 @@ def stored(net, dims, params, bits=8, axis=0):
     else:
         data = ref.pack_bits(q, bits)
     tensor = net.graph.tensor(f"w{len(net.graph.tensors)}", dims=list(dims), data=data,
-                              dtype=INT8 if bits <= 8 else INT16, quant=params)
+                              dtype="int8" if bits <= 8 else "int16", quant=params)
     return tensor, w
 
 
