@@ -29,7 +29,7 @@ static const struct mindir_table *const tables[] = {
 	&mindir_graph_table,  &mindir_window_table, &mindir_norm_table,	  &mindir_matmul_table,
 	&mindir_binary_table, &mindir_unary_table,  &mindir_activation_table, &mindir_reduce_table,
 	&mindir_order_table,  &mindir_shape_table,  &mindir_slice_table,  &mindir_index_table,
-	&mindir_pad_table,    &mindir_resize_table, &mindir_fill_table,
+	&mindir_pad_table,    &mindir_resize_table, &mindir_fill_table, &mindir_adaptive_table, &mindir_unfold_table, &mindir_recurrent_table,
 };
 
 static const struct mindir_operator *find_operator(struct onnx_text name)

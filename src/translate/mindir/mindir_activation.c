@@ -239,18 +239,35 @@ static struct onnx_value *log_softmax(struct mindir_op *op)
 	return over_axis(op, "LogSoftmax", x, mindir_axis(op, 1, "axis", x->rank, -1));
 }
 
-/* Half of the channels, times the sigmoid of the others. */
-static struct onnx_value *glu(struct mindir_op *op)
+static void halves(struct mindir_op *op, struct onnx_value **ret_a, struct onnx_value **ret_b)
 {
-	struct onnx_value *x = mindir_in(op, 0), *a, *b;
+	struct onnx_value *x = mindir_in(op, 0);
 	int64_t axis = mindir_axis(op, 1, "axis", x->rank, -1);
 	struct onnx_node *node = ONNX_NODE(op->graph, "Split", x);
 
-	a = onnx_out(op->graph, node, x->dtype);
-	b = onnx_out(op->graph, node, x->dtype);
+	*ret_a = onnx_out(op->graph, node, x->dtype);
+	*ret_b = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_int(op->graph, node, "axis", axis);
 	onnx_attr_int(op->graph, node, "num_outputs", 2);
-	return emit_binary(op->graph, "Mul", a, emit_unary(op->graph, "Sigmoid", b), x->dtype);
+}
+
+/* Half of the channels, times the sigmoid of the others. */
+static struct onnx_value *glu(struct mindir_op *op)
+{
+	struct onnx_value *a, *b;
+
+	halves(op, &a, &b);
+	return emit_binary(op->graph, "Mul", a, emit_unary(op->graph, "Sigmoid", b), a->dtype);
+}
+
+/* a sigmoid(a) b, of the halves a and b */
+static struct onnx_value *swiglu(struct mindir_op *op)
+{
+	struct onnx_value *a, *b;
+
+	halves(op, &a, &b);
+	a = emit_activation(op->graph, a, ACTIVATION_SWISH, NULL);
+	return emit_binary(op->graph, "Mul", a, b, a->dtype);
 }
 
 /* A bound is None, a number, or a tensor. */
@@ -316,6 +333,7 @@ static const struct mindir_operator rows[] = {
 	{ "LogSoftmax", log_softmax, 1 },
 	{ "LogSoftmaxExt", log_softmax, 1 },
 	{ "GLU", glu, 1 },
+	{ "Swiglu", swiglu, 1 },
 	{ "ClampScalar", clamp, 1 },
 	{ "ClampTensor", clamp, 1 },
 	{ "Hardtanh", hard_tanh, 1 },

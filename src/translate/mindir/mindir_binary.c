@@ -515,6 +515,7 @@ static const struct mindir_operator rows[] = {
 	{ "NotEqual", not_equal, 2 },
 	{ "NeScalar", not_equal, 2 },
 	{ "Less", comparison, 2, "Less" },
+	{ "LessScalar", comparison, 2, "Less" },
 	{ "LessEqual", comparison, 2, "LessOrEqual" },
 	{ "LessEqualScalar", comparison, 2, "LessOrEqual" },
 	{ "Greater", comparison, 2, "Greater" },

@@ -333,13 +333,32 @@ static struct onnx_value *expand_as(struct mindir_op *op)
 	return expanded(op, mindir_in(op, 0), mindir_shape_of(op, mindir_in(op, 1)));
 }
 
+/* As often as is computed; for all dimensions, or more in front. */
+static struct onnx_value *tile_computed(struct mindir_op *op, struct onnx_value *x)
+{
+	struct onnx_value *times = mindir_int_vector(op, 1, "multiples");
+	int64_t front[TENSOCK_RANK_MAX];
+	int64_t n = times->rank == 1 ? times->dims[0] : -1;
+
+	if (n < x->rank || n > (int64_t)TENSOCK_RANK_MAX)
+		return mindir_refuse(op, "how many dimensions it repeats is not known");
+	for (int64_t i = 0; i < n; i++)
+		front[i] = i;
+	if (n > x->rank)
+		x = emit_unsqueeze(op->graph, x, front, (size_t)(n - x->rank));
+	return ONNX_CALL(op->graph, "Tile", x, times);
+}
+
 static struct onnx_value *tile(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in_ranked(op, 0, 0, TENSOCK_RANK_MAX);
 	int64_t dims[2 * TENSOCK_RANK_MAX];
 	int64_t times[TENSOCK_RANK_MAX], front[TENSOCK_RANK_MAX];
-	size_t n = mindir_ints(op, 1, "multiples", times, TENSOCK_RANK_MAX), rank;
+	size_t n, rank;
 
+	if (!op->error && !mindir_is_known(op, 1, "multiples"))
+		return tile_computed(op, x);
+	n = mindir_ints(op, 1, "multiples", times, TENSOCK_RANK_MAX);
 	if (op->error)
 		return NULL;
 	rank = (size_t)x->rank;

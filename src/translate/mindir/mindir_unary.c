@@ -217,6 +217,7 @@ static const struct mindir_operator rows[] = {
 	{ "Sign", unary, 1, "Sign" },
 	{ "LogicalNot", unary, 1, "Not" },
 	{ "BitwiseNot", unary, 1, "BitwiseNot" },
+	{ "ACos", float_unary, 1, "Acos" },
 	{ "Acos", float_unary, 1, "Acos" },
 	{ "AcosExt", float_unary, 1, "Acos" },
 	{ "Acosh", float_unary, 1, "Acosh" },
