@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "translate/ms/ms_op.h"
+#include "translate/ms/ms_quant.h"
 
 static int give_input(struct ms_tensor *tensor, struct onnx_graph *graph,
 		      struct tensock_error *reterr)
@@ -23,6 +24,8 @@ static int give_input(struct ms_tensor *tensor, struct onnx_graph *graph,
 	for (uint32_t i = 0; i < tensor->dims.n; i++)
 		dims[i] = fb_int_at(&tensor->dims, i);
 	tensor->plain = onnx_input(graph, tensor->name, tensor->dtype, dims, (int)tensor->dims.n);
+	if (ms_quant_is_activation(tensor))
+		tensor->plain = ms_quant_dequantize(graph, tensor, tensor->plain);
 	return 0;
 }
 
@@ -95,6 +98,8 @@ static int translate_node(struct ms_op *op, const struct ms_op_table *table)
 		return ms_invalid(op, "has %u inputs and %u outputs, needs %u and 1", op->n_inputs,
 				  op->n_outputs, row->n_inputs);
 	r = row->translate(op);
+	if (r == 0 && !op->error)
+		ms_quant_round_outputs(op);
 	if (r == 0 && op->file->flatbuffer.bad)
 		r = broken(op);
 	return r < 0 ? r : op->error;
@@ -127,6 +132,14 @@ static int translate_nodes(struct ms_file *file, struct onnx_graph *graph,
 	return 0;
 }
 
+/* What is an input as well is called so as that: no two ends have one name. */
+static struct onnx_text output_name(struct onnx_graph *graph, const struct ms_tensor *tensor)
+{
+	if (tensor->is_input)
+		return made_text(graph, "%.*s:output", MS_TEXT(tensor->name));
+	return tensor->name.len ? tensor->name : made_text(graph, "%u", tensor->number);
+}
+
 /* The outputs are seen as inputs of a node of which nothing else is known. */
 static int give_outputs(struct ms_file *file, struct onnx_graph *graph,
 			struct tensock_error *reterr)
@@ -145,12 +158,12 @@ static int give_outputs(struct ms_file *file, struct onnx_graph *graph,
 	for (uint32_t i = 0; i < file->outputs.n; i++) {
 		const struct ms_tensor *tensor = ms_file_tensor(file, &file->outputs, i);
 		struct onnx_value *value = ms_in(&op, i);
-		struct onnx_text name =
-			tensor->name.len ? tensor->name : made_text(graph, "%u", tensor->number);
 
 		if (op.error)
 			return op.error;
-		onnx_output(graph, value, name);
+		if (ms_quant_is_activation(tensor) && value->dtype == TENSOCK_FLOAT32)
+			value = ms_quant_quantize(graph, tensor, value);
+		onnx_output(graph, value, output_name(graph, tensor));
 	}
 	return 0;
 }

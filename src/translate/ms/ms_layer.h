@@ -20,7 +20,7 @@ enum ms_pad_mode {
 
 /* ms_layer_conv.c.  Inputs: NHWC data, weight [out, h, w, in/group] (transposed: [in, h, w, out/group]),
  * and a bias where there is a third.  SAME: the window's pads hold where they are not all 0, else they
- * are computed; kernel sizes are the weight's. */
+ * are computed; kernel sizes are the weight's: the window's are checked where they are not 0. */
 int ms_layer_conv(struct ms_op *op, struct window *window, unsigned pad_mode, unsigned activation);
 int ms_layer_conv_transpose(struct ms_op *op, struct window *window, unsigned pad_mode,
 			    unsigned activation);
@@ -62,8 +62,9 @@ int ms_layer_bias_add(struct ms_op *op);                                 /* alon
 int ms_layer_scale(struct ms_op *op, int64_t axis, unsigned activation); /* x, scale[, offset] */
 int ms_layer_batch_norm(struct ms_op *op, double epsilon);               /* x, mean, variance */
 int ms_layer_fused_batch_norm(struct ms_op *op,
-			      double epsilon); /* x, scale, bias, mean, variance */
-int ms_layer_instance_norm(struct ms_op *op, double epsilon);
+			      double epsilon);                /* x, scale, bias, mean, variance */
+int ms_layer_instance_norm(struct ms_op *op, double epsilon); /* x, scale, offset */
+int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon);
 int ms_layer_layer_norm(struct ms_op *op, int64_t begin_axis, double epsilon);
 int ms_layer_l2_normalize(struct ms_op *op, const int64_t *axes, size_t n, double epsilon,
 			  unsigned activation);
@@ -98,7 +99,15 @@ int ms_layer_unstack(struct ms_op *op, int64_t axis);
 /* sizes: one an output, or n 0 for equal parts; one of them may be -1: the rest */
 int ms_layer_split(struct ms_op *op, int64_t axis, const int64_t *sizes, size_t n);
 int ms_layer_gather(struct ms_op *op, int64_t axis); /* x, indices */
-/* of the first n axes; size -1: to the end */
+int ms_layer_tile(struct ms_op *op, const int64_t *multiples, size_t n);
+/* paddings: before and after of each axis in turn: n of both; mode as MSL2's PaddingMode */
+int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned mode, double value);
+/* column_first: as ONNX's mode "CRD", else "DCR" */
+int ms_layer_depth_to_space(struct ms_op *op, int64_t block, bool column_first);
+int ms_layer_space_to_depth(struct ms_op *op, int64_t block);
+
+/* ms_layer_slice.c */
+/* size -1: to the end */
 int ms_layer_slice(struct ms_op *op, const int64_t *axes, const int64_t *begin, const int64_t *size,
 		   size_t n);
 struct ms_strided_slice {
@@ -107,11 +116,35 @@ struct ms_strided_slice {
 	uint32_t begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask;
 };
 int ms_layer_strided_slice(struct ms_op *op, const struct ms_strided_slice *slice);
-int ms_layer_tile(struct ms_op *op, const int64_t *multiples, size_t n);
-/* paddings: before and after of each axis in turn: n of both; mode as MSL2's PaddingMode */
-int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned mode, double value);
-int ms_layer_depth_to_space(struct ms_op *op, int64_t block);
-int ms_layer_space_to_depth(struct ms_op *op, int64_t block);
+/* By values in the graph; axes and strides may be NULL. */
+int ms_layer_slice_computed(struct ms_op *op, struct onnx_value *begin, struct onnx_value *end,
+			    struct onnx_value *axes, struct onnx_value *strides);
+int ms_layer_reverse_sequence(struct ms_op *op, int64_t time_axis, int64_t batch_axis);
+int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n);
+/* Caffe's: x, and what has the size; offsets 0: none, 1: for all */
+int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t n);
+
+/* ms_layer_make.c; `value`, `shape`, `indices`: which inputs they are */
+int ms_layer_fill(struct ms_op *op, unsigned value, unsigned shape);
+int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v);
+int ms_layer_filled_like(struct ms_op *op, double v); /* x gives shape and type */
+int ms_layer_range(struct ms_op *op);                 /* start, limit, delta */
+int ms_layer_range_of(struct ms_op *op, int64_t start, int64_t limit, int64_t delta);
+int ms_layer_one_hot(struct ms_op *op, int64_t axis); /* indices, depth, [off, on] or on and off */
+int ms_layer_gather_nd(struct ms_op *op);
+int ms_layer_gather_elements(struct ms_op *op, unsigned indices, int64_t axis);
+int ms_layer_scatter_nd(struct ms_op *op, const char *reduction);              /* NULL: replaces */
+int ms_layer_top_k(struct ms_op *op, int64_t axis, bool largest, bool sorted); /* x, k */
+int ms_layer_cum_sum(struct ms_op *op, bool exclusive, bool reverse);          /* x, axis */
+int ms_layer_triangle(struct ms_op *op, bool upper);                           /* x[, k] */
+
+/* ms_layer_blocks.c: blocks of height and width, and what is added (or cut): up, down, left, right */
+int ms_layer_space_to_batch(struct ms_op *op, const int64_t *block, const int64_t *pads);
+int ms_layer_batch_to_space(struct ms_op *op, const int64_t *block, const int64_t *crops);
+
+/* ms_layer_recurrent.c: x, weights, recurrent weights, biases, hidden[, cell] states */
+int ms_layer_lstm(struct ms_op *op, bool bidirectional);
+int ms_layer_gru(struct ms_op *op, bool bidirectional);
 
 /* ms_layer_reduce.c; mode as ReduceMode's numbers, axes none: all */
 int ms_layer_reduce(struct ms_op *op, unsigned mode, const int64_t *axes, size_t n, bool keep_dims,

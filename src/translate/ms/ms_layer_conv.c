@@ -74,8 +74,14 @@ static int take_kernel(struct ms_op *op, struct window *window, const struct onn
 	window->n = 2;
 	if (weight->rank != 4)
 		return ms_invalid(op, "the weight has %d dimensions instead of 4", weight->rank);
-	for (unsigned i = 0; i < 2; i++)
+	for (unsigned i = 0; i < 2; i++) {
+		if (window->kernel[i] != 0 && window->kernel[i] != weight->dims[2 + i])
+			return ms_invalid(op, "its kernel is %lld x %lld, its weight's %lld x %lld",
+					  (long long)window->kernel[0],
+					  (long long)window->kernel[1], (long long)weight->dims[2],
+					  (long long)weight->dims[3]);
 		window->kernel[i] = weight->dims[2 + i];
+	}
 	if (weight->dims[0] < 1 || weight->dims[1] < 1)
 		return ms_unsupported(op, "the weight's shape is not known, or empty");
 	return check_window(op, window);

@@ -94,6 +94,27 @@ static struct onnx_value *index_of(struct ms_op *op, const char *onnx_op, struct
 	return emit_cast(op->graph, ret, TENSOCK_INT32);
 }
 
+/* The first top_k places, and their values. */
+static int arg_top(struct ms_op *op, int64_t axis, int64_t top_k, bool is_max, bool out_value)
+{
+	struct onnx_value *x = ms_in(op, 0), *values, *places;
+	struct onnx_node *node = ONNX_NODE(op->graph, "TopK", x, onnx_int64s(op->graph, &top_k, 1));
+
+	values = onnx_out(op->graph, node, x->dtype);
+	places = onnx_out(op->graph, node, TENSOCK_INT64);
+	onnx_attr_int(op->graph, node, "axis", axis);
+	onnx_attr_int(op->graph, node, "largest", is_max);
+	onnx_value_like(values, x);
+	values->dims[axis] = top_k;
+	onnx_value_like(places, values);
+	if (op->n_outputs > 1)
+		ms_out(op, 1, values);
+	ms_out(op, 0,
+	       out_value && op->n_outputs == 1 ? values
+					       : emit_cast(op->graph, places, TENSOCK_INT32));
+	return 0;
+}
+
 int ms_layer_arg(struct ms_op *op, const char *onnx_op, int64_t axis, int64_t top_k, bool keep_dims,
 		 bool out_max_value)
 {
@@ -105,8 +126,7 @@ int ms_layer_arg(struct ms_op *op, const char *onnx_op, int64_t axis, int64_t to
 	if (r < 0)
 		return r;
 	if (top_k > 1)
-		return ms_unsupported(op, "gives the first %lld places: use TopK",
-				      (long long)top_k);
+		return arg_top(op, axis, top_k, is_max, out_max_value);
 	layout = keep_dims ? ms_layout(op, 1) : MS_PLAIN;
 	x = ms_in_as(op, 0, layout);
 	axis = ms_axis(layout, axis);

@@ -59,8 +59,10 @@ static int read_pads(struct ms_op *op, unsigned field, struct window *window)
 
 static int read_conv(struct ms_op *op, unsigned pad_list, unsigned group, struct window *window)
 {
-	int r = read_pair(op, CONV_STRIDE, 1, window->strides);
+	int r = read_pair(op, CONV_KERNEL, 0, window->kernel);
 
+	if (r == 0)
+		r = read_pair(op, CONV_STRIDE, 1, window->strides);
 	if (r == 0)
 		r = read_pair(op, CONV_DILATION, 1, window->dilations);
 	if (r == 0)

@@ -231,3 +231,36 @@ int ms_op_logical_or(struct ms_op *op)
 {
 	return ms_layer_logic(op, "Or");
 }
+
+int ms_op_log1p(struct ms_op *op)
+{
+	enum ms_layout layout = ms_layout(op, 1);
+	struct onnx_value *x = emit_scalar(op->graph, "Add", ms_in_as(op, 0, layout), 1);
+
+	ms_out_as(op, 0, emit_unary(op->graph, "Log", x), layout);
+	return 0;
+}
+
+int ms_op_is_finite(struct ms_op *op)
+{
+	enum ms_layout layout = ms_layout(op, 1);
+	struct onnx_value *x = ms_in_as(op, 0, layout);
+	struct onnx_value *nan = emit_unary(op->graph, "IsNaN", x);
+	struct onnx_value *inf = emit_unary(op->graph, "IsInf", x);
+
+	nan->dtype = inf->dtype = TENSOCK_BOOL;
+	ms_out_as(op, 0,
+		  emit_unary(op->graph, "Not",
+			     emit_binary(op->graph, "Or", nan, inf, TENSOCK_BOOL)),
+		  layout);
+	return 0;
+}
+
+/* Of one input it gives places, not values. */
+int ms_op_where(struct ms_op *op)
+{
+	if (op->n_inputs < 3)
+		return ms_unsupported(op, "gives the places of what is true: their number is not "
+					  "known before the model runs");
+	return ms_layer_select(op);
+}
