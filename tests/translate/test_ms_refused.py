@@ -97,12 +97,6 @@ def test_batch_norm_of_training(net):
                 words=["BatchNorm", "the/culprit"])
 
 
-def test_quantised_input(net):
-    """A net that is quantised as a whole has int8 between its nodes."""
-    x = net.input(v=net.integers(2, 3).astype(np.int8), quant=[{"scale": 0.1, "inited": True}])
-    net.refused(net.node("Softmax", [x], x.v, axis=[1], quant_type=5))
-
-
 # Sound as FlatBuffers, and no model.
 
 def plain(net):
