@@ -44,7 +44,7 @@ _tensock()
 	esac
 	local options=
 	case $command in
-	'') COMPREPLY=($(compgen -W "run push ls show rm ps bench doctor attach detach guests $shared --version" -- "$cur")); return ;;
+	'') COMPREPLY=($(compgen -W "run push ls show rm ps bench convert doctor attach detach guests $shared --version" -- "$cur")); return ;;
 	run) options='--input --shape --full --output --expect --tolerance --repeat --deadline' ;;
 	push) options='--name --version' ;;
 	rm) options='--unload-only' ;;
@@ -59,7 +59,7 @@ _tensock()
 	fi
 	case $command in
 	run | show | bench) COMPREPLY=($(compgen -f -- "$cur") $(compgen -W "$(_tensock_models)" -- "$cur")) ;;
-	push) COMPREPLY=($(compgen -f -- "$cur")) ;;
+	push | convert) COMPREPLY=($(compgen -f -- "$cur")) ;;
 	rm) COMPREPLY=($(compgen -W "$(_tensock_models)" -- "$cur")) ;;
 	esac
 	compopt -o filenames 2>/dev/null

@@ -7,7 +7,7 @@
 
 static const struct cli_command *const commands[] = {
 	&cli_run,   &cli_push,   &cli_ls,     &cli_show,   &cli_rm,     &cli_ps,
-	&cli_bench, &cli_doctor, &cli_attach, &cli_detach, &cli_guests,
+	&cli_bench, &cli_convert, &cli_doctor, &cli_attach, &cli_detach, &cli_guests,
 };
 
 static const char head[] =

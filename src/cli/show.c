@@ -76,7 +76,7 @@ static void show_run(struct cli *cli, struct args *args)
 
 const struct cli_command cli_show = {
 	.name = "show",
-	.summary = "a model's inputs, outputs, engine, memory",
+	.summary = "a model's inputs, outputs, operators, engine, memory",
 	.help = help,
 	.run = show_run,
 };

@@ -159,7 +159,7 @@ struct onnx_node *onnx_node(struct onnx_graph *graph, const char *op)
 	else
 		graph->nodes = node;
 	graph->last_node = node;
-	graph->n_nodes++;
+	node->number = graph->n_nodes++;
 	return node;
 }
 

@@ -83,6 +83,7 @@ struct onnx_node {
 	struct onnx_node *next;
 	const char *op;         /* a literal: ONNX's name */
 	struct onnx_text label; /* the author's name for what it comes from */
+	uint32_t number;        /* its place among all: nodes of one label are told by it */
 	struct onnx_port *inputs, *last_input;
 	struct onnx_port *outputs, *last_output;
 	unsigned n_inputs, n_outputs;

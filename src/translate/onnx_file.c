@@ -167,6 +167,18 @@ static void attribute_body(struct sink *sink, const void *what)
 	}
 }
 
+/* The author's name, and a number: engines refuse two nodes of one name. */
+static void put_node_name(struct sink *sink, const struct onnx_node *node)
+{
+	char number[16];
+	int n = snprintf(number, sizeof(number), "#%u", node->number);
+
+	put_varint(sink, 3 << 3 | 2);
+	put_varint(sink, node->label.len + (size_t)n);
+	put(sink, node->label.bytes, node->label.len);
+	put(sink, number, (size_t)n);
+}
+
 /* NodeProto */
 static void node_body(struct sink *sink, const void *what)
 {
@@ -176,8 +188,7 @@ static void node_body(struct sink *sink, const void *what)
 		put_name(sink, 1, p->value);
 	for (const struct onnx_port *p = node->outputs; p; p = p->next)
 		put_name(sink, 2, p->value);
-	if (node->label.len)
-		put_bytes(sink, 3, node->label.bytes, node->label.len);
+	put_node_name(sink, node);
 	put_text(sink, 4, node->op);
 	for (const struct onnx_attribute *a = node->attributes; a; a = a->next)
 		put_message(sink, 5, attribute_body, a);

@@ -31,11 +31,12 @@ static void test_a_file(void **state)
 		0x08, 9,                                                /* ir_version */
 		0x12, 7,  't',  'e',  'n',  's',  'o',  'c',  'k',      /* producer_name */
 		0x42, 4,  0x0a, 0,    0x10, 20,                         /* opset_import: "", 20 */
-		0x3a, 72,                                               /* graph */
-		0x0a, 21,                                               /* node */
+		0x3a, 74,                                               /* graph */
+		0x0a, 23,                                               /* node */
 		0x0a, 1,  'x',  0x0a, 2,    '%',  '1',  0x12, 1,   'y', /* its inputs, its output */
-		0x1a, 4,  'n',  'o',  'd',  'e',  0x22, 3,    'A', 'd',  'd', /* name, op_type */
-		0x12, 5,  'g',  'r',  'a',  'p',  'h',                        /* the graph's name */
+		0x1a, 6,  'n',  'o',  'd',  'e',  '#',  '0',            /* its name */
+		0x22, 3,  'A',  'd',  'd',                              /* op_type */
+		0x12, 5,  'g',  'r',  'a',  'p',  'h',                  /* the graph's name */
 		0x2a, 12, 0x42, 2,    '%',  '1',  0x10, 1,       /* initializer: name, FLOAT */
 		0x4a, 4,  0,    0,    0xc0, 0x3f,                /* raw_data */
 		0x5a, 15, 0x0a, 1,    'x',  0x12, 10,   0x0a, 8, /* input */

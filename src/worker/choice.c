@@ -20,6 +20,8 @@ static const struct {
 	int (*check)(const void *bytes, size_t size, struct tensock_error *reterr);
 } formats[] = {
 	{ MODEL_FORMAT_ONNX, "onnx", "ONNX", "\x08\x08\x3a\x00", 4, onnx_scan },
+	{ MODEL_FORMAT_MINDIR, "mindir", "MindSpore's .mindir", "\x0a\x03\x31.1", 5, NULL },
+	{ MODEL_FORMAT_MS, "ms", "MindSpore's .ms", "\x10\0\0\0MSL2", 8, NULL },
 };
 
 /* An engine that takes some bytes. */
@@ -139,6 +141,8 @@ static int load(const struct candidate *candidate, const void *bytes, size_t n_b
 				"the model has too many inputs or outputs");
 	}
 	snprintf(model.format, sizeof(model.format), "%s", candidate->format);
+	if (!operators_of(bytes, n_bytes, model.operators))
+		model.operators[0] = '\0';
 	*ret = model;
 	return 0;
 }
@@ -218,12 +222,37 @@ static void refuse_unknown(const struct engines *engines, struct refusals *refus
 	refuse(refusals, "", &error);
 }
 
+/* As ONNX, by the first of the engines that takes that. */
+static int load_translated(const struct engines *engines, const void *bytes, size_t n_bytes,
+			   enum model_format format, struct model *ret, struct refusals *refusals)
+{
+	struct translation onnx = { 0 };
+	struct tensock_error error = { 0 };
+	int r = translate(bytes, n_bytes, &onnx, &error);
+
+	if (r < 0) {
+		refuse(refusals, "translation", &error);
+		return r;
+	}
+	r = load_by_any(engines, onnx.onnx, onnx.n_bytes, MODEL_FORMAT_ONNX, "translated to ONNX",
+			ret, refusals);
+	translation_done(&onnx);
+	if (r == 0)
+		snprintf(ret->format, sizeof(ret->format), "%s, translated to onnx",
+			 model_format_name(format));
+	return r;
+}
+
 int choice_load(const struct engines *engines, const void *bytes, size_t n_bytes, struct model *ret,
 		struct tensock_error *reterr)
 {
 	struct refusals refusals = { 0 };
-	int r = load_by_any(engines, bytes, n_bytes, MODEL_FORMAT_UNKNOWN, NULL, ret, &refusals);
+	enum model_format format = model_format(bytes, n_bytes);
+	int r = load_by_any(engines, bytes, n_bytes, format, NULL, ret, &refusals);
 
+	if (r < 0 && refusals.last.status != TENSOCK_OUT_OF_MEMORY &&
+	    (format == MODEL_FORMAT_MINDIR || format == MODEL_FORMAT_MS))
+		r = load_translated(engines, bytes, n_bytes, format, ret, &refusals);
 	if (r == 0)
 		return 0;
 	if (!refusals.n)

@@ -81,6 +81,8 @@ int model_encode(const struct model *model, void *buf, size_t size, size_t *ret_
 				       .n_outputs = d->n_outputs };
 	int r;
 
+	if (model->operators[0])
+		info.operators = (char *)(uintptr_t)model->operators;
 	if (!inputs || !outputs)
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
 	plugin_title(model->plugin, title, sizeof(title));

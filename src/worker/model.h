@@ -5,13 +5,15 @@
 
 #include <stdint.h>
 
+#include "translate/operators.h"
 #include "worker/engines.h"
 
 struct model {
 	const struct plugin *plugin; /* borrowed: what runs it */
 	void *handle;
 	const struct tensock_model_description *description; /* the engine's */
-	char format[64]; /* of the bytes that came; "ms, translated to onnx" */
+	char format[64];                 /* of the bytes that came; "ms, translated to onnx" */
+	char operators[OPERATORS_BYTES]; /* that the engine was given; empty: not known */
 };
 
 /*

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "translate/mindir/mindir_op.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct onnx_value *activation(struct mindir_op *op, unsigned kind, double alpha)
+{
+	const struct activation_settings settings = { .alpha = alpha };
+
+	return emit_activation(op->graph, mindir_in(op, 0), kind, &settings);
+}
+
+static struct onnx_value *relu(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_RELU, 0);
+}
+
+static struct onnx_value *relu6(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_RELU6, 0);
+}
+
+static struct onnx_value *sigmoid(struct mindir_op *op)
+{
+	return emit_activation(op->graph, mindir_in_float(op, 0), ACTIVATION_SIGMOID, NULL);
+}
+
+static struct onnx_value *tanh_of(struct mindir_op *op)
+{
+	return emit_activation(op->graph, mindir_in_float(op, 0), ACTIVATION_TANH, NULL);
+}
+
+static struct onnx_value *softsign(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_SOFTSIGN, 0);
+}
+
+static struct onnx_value *selu(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_SELU, 0);
+}
+
+static struct onnx_value *hsigmoid(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_HSIGMOID, 0);
+}
+
+static struct onnx_value *hswish(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_HSWISH, 0);
+}
+
+static struct onnx_value *silu(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_SWISH, 0);
+}
+
+static struct onnx_value *elu(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_ELU, mindir_float(op, 1, "alpha", 1));
+}
+
+static struct onnx_value *leaky_relu(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_LEAKY_RELU, mindir_float(op, 1, "negative_slope", 0.01));
+}
+
+static struct onnx_value *with_float(struct mindir_op *op, const char *onnx, struct onnx_value *x,
+				     const char *name, double v)
+{
+	struct onnx_node *node = ONNX_NODE(op->graph, onnx, x);
+	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
+
+	onnx_attr_float(op->graph, node, name, (float)v);
+	onnx_value_like(ret, x);
+	return ret;
+}
+
+static struct onnx_value *celu(struct mindir_op *op)
+{
+	return with_float(op, "Celu", mindir_in(op, 0), "alpha", mindir_float(op, 1, "alpha", 1));
+}
+
+/* MindSpore's GeLU is the form by tanh. */
+static struct onnx_value *gelu(struct mindir_op *op)
+{
+	const struct activation_settings settings = { .approximate = true };
+
+	return emit_activation(op->graph, mindir_in(op, 0), ACTIVATION_GELU, &settings);
+}
+
+static struct onnx_value *gelu_ext(struct mindir_op *op)
+{
+	const struct activation_settings settings = {
+		.approximate = mindir_text(op, 1, "approximate", "tanh") ||
+			       (op->n_inputs > 1 && op->inputs[1]->kind == MINDIR_INT &&
+				op->inputs[1]->i == 1)
+	};
+
+	return emit_activation(op->graph, mindir_in(op, 0), ACTIVATION_GELU, &settings);
+}
+
+/* x sigmoid(1.702 x) */
+static struct onnx_value *fast_gelu(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0);
+
+	return emit_binary(op->graph, "Mul", x,
+			   emit_unary(op->graph, "Sigmoid", emit_scalar(op->graph, "Mul", x, 1.702)),
+			   x->dtype);
+}
+
+static struct onnx_value *mish(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0);
+
+	return emit_binary(op->graph, "Mul", x,
+			   emit_unary(op->graph, "Tanh", emit_unary(op->graph, "Softplus", x)),
+			   x->dtype);
+}
+
+static struct onnx_value *softplus(struct mindir_op *op)
+{
+	return activation(op, ACTIVATION_SOFTPLUS, 0);
+}
+
+/* log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold */
+static struct onnx_value *softplus_ext(struct mindir_op *op)
+{
+	double beta = mindir_float(op, 1, "beta", 1), threshold = mindir_float(op, 2, "threshold", 20);
+	struct onnx_value *x = mindir_in(op, 0), *steep = x, *ret;
+
+	if (beta != 1)
+		steep = emit_scalar(op->graph, "Mul", x, beta);
+	ret = emit_unary(op->graph, "Softplus", steep);
+	if (beta != 1)
+		ret = emit_scalar(op->graph, "Div", ret, beta);
+	return mindir_where(op, mindir_compare(op, "Greater", steep, threshold), x, ret);
+}
+
+static struct onnx_value *log_sigmoid(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0);
+	struct onnx_value *ret = emit_unary(op->graph, "Neg",
+					    emit_unary(op->graph, "Softplus",
+						       emit_unary(op->graph, "Neg", x)));
+
+	if (op->node->shape && op->node->shape->kind == MINDIR_TUPLE)
+		return mindir_result_tuple(op, (struct onnx_value *[]){ ret, NULL }, 2);
+	return ret;
+}
+
+static struct onnx_value *shrink(struct mindir_op *op, double bias, double lambd)
+{
+	struct onnx_value *x = mindir_in(op, 0);
+	struct onnx_node *node = ONNX_NODE(op->graph, "Shrink", x);
+	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
+
+	onnx_attr_float(op->graph, node, "bias", (float)bias);
+	onnx_attr_float(op->graph, node, "lambd", (float)lambd);
+	onnx_value_like(ret, x);
+	return ret;
+}
+
+static struct onnx_value *hard_shrink(struct mindir_op *op)
+{
+	return shrink(op, 0, mindir_float(op, 1, "lambd", 0.5));
+}
+
+static struct onnx_value *soft_shrink(struct mindir_op *op)
+{
+	double lambd = mindir_float(op, 1, "lambd", 0.5);
+
+	return shrink(op, lambd, lambd);
+}
+
+static struct onnx_value *threshold(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0);
+
+	return mindir_where(op,
+			    mindir_compare(op, "Greater", x, mindir_float(op, 1, "threshold", 0)), x,
+			    onnx_scalar(op->graph, x->dtype, mindir_float(op, 2, "value", 0)));
+}
+
+/* The slope is one number, or one for each channel: of the second dimension. */
+static struct onnx_value *prelu(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0), *w = mindir_in(op, 1), *ret;
+
+	if (x->rank < 0 || w->rank < 0)
+		return mindir_refuse(op, "the rank of its input is not known");
+	if (w->rank == 1 && w->dims[0] != 1 && x->rank > 2)
+		w = mindir_per_channel(op, w, x->rank);
+	ret = ONNX_CALL(op->graph, "PRelu", x, w);
+	onnx_value_like(ret, x);
+	return ret;
+}
+
+/* Over one axis: ONNX's. */
+static struct onnx_value *over_axis(struct mindir_op *op, const char *onnx, struct onnx_value *x,
+				    int64_t axis)
+{
+	struct onnx_node *node = ONNX_NODE(op->graph, onnx, x);
+	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
+
+	onnx_attr_int(op->graph, node, "axis", axis);
+	onnx_value_like(ret, x);
+	return ret;
+}
+
+static struct onnx_value *softmax_over(struct mindir_op *op, struct onnx_value *x, const int64_t *axes,
+				       size_t n)
+{
+	struct onnx_value *top = emit_reduce(op->graph, "ReduceMax", x, axes, n, true), *sum;
+
+	x = emit_unary(op->graph, "Exp", emit_binary(op->graph, "Sub", x, top, x->dtype));
+	sum = emit_reduce(op->graph, "ReduceSum", x, axes, n, true);
+	return emit_binary(op->graph, "Div", x, sum, x->dtype);
+}
+
+static struct onnx_value *softmax(struct mindir_op *op)
+{
+	int64_t axes[TENSOCK_RANK_MAX];
+	struct onnx_value *x = mindir_in_float(op, 0);
+	size_t n = mindir_axes(op, 1, "axis", x->rank, axes);
+
+	if (n > 1)
+		return softmax_over(op, x, axes, n);
+	return over_axis(op, op->row->onnx, x, n ? axes[0] : x->rank - 1);
+}
+
+static struct onnx_value *log_softmax(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in_float(op, 0);
+
+	return over_axis(op, "LogSoftmax", x, mindir_axis(op, 1, "axis", x->rank, -1));
+}
+
+/* Half of the channels, times the sigmoid of the others. */
+static struct onnx_value *glu(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0), *a, *b;
+	int64_t axis = mindir_axis(op, 1, "axis", x->rank, -1);
+	struct onnx_node *node = ONNX_NODE(op->graph, "Split", x);
+
+	a = onnx_out(op->graph, node, x->dtype);
+	b = onnx_out(op->graph, node, x->dtype);
+	onnx_attr_int(op->graph, node, "axis", axis);
+	onnx_attr_int(op->graph, node, "num_outputs", 2);
+	return emit_binary(op->graph, "Mul", a, emit_unary(op->graph, "Sigmoid", b), x->dtype);
+}
+
+/* A bound is None, a number, or a tensor. */
+static struct onnx_value *bound(struct mindir_op *op, size_t i, struct onnx_value *x)
+{
+	if (i >= op->n_inputs || op->inputs[i]->kind == MINDIR_NONE)
+		return NULL;
+	return emit_cast(op->graph, mindir_in_as(op, i, x->dtype), x->dtype);
+}
+
+static struct onnx_value *clamp(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0);
+	struct onnx_value *low = bound(op, 1, x), *high = bound(op, 2, x);
+
+	if (low)
+		x = emit_binary(op->graph, "Max", x, low, x->dtype);
+	if (high)
+		x = emit_binary(op->graph, "Min", x, high, x->dtype);
+	return x;
+}
+
+static struct onnx_value *hard_tanh(struct mindir_op *op)
+{
+	return mindir_clip(op, mindir_in(op, 0), mindir_float(op, 1, "min_val", -1),
+			   mindir_float(op, 2, "max_val", 1));
+}
+
+static const struct mindir_operator rows[] = {
+	{ "ReLU", relu, 1 },
+	{ "ReLUV3", relu, 1 },
+	{ "InplaceReLU", relu, 1 },
+	{ "ReLU6", relu6, 1 },
+	{ "Sigmoid", sigmoid, 1 },
+	{ "Tanh", tanh_of, 1 },
+	{ "Softsign", softsign, 1 },
+	{ "SeLU", selu, 1 },
+	{ "SeLUExt", selu, 1 },
+	{ "HSigmoid", hsigmoid, 1 },
+	{ "HSwish", hswish, 1 },
+	{ "SiLU", silu, 1 },
+	{ "Swish", silu, 1 },
+	{ "Elu", elu, 1 },
+	{ "EluExt", elu, 1 },
+	{ "CeLU", celu, 1 },
+	{ "LeakyReLU", leaky_relu, 1 },
+	{ "LeakyReLUExt", leaky_relu, 1 },
+	{ "GeLU", gelu, 1 },
+	{ "GeluExt", gelu_ext, 1 },
+	{ "GeLUExt", gelu_ext, 1 },
+	{ "FastGeLU", fast_gelu, 1 },
+	{ "FastGelu", fast_gelu, 1 },
+	{ "Mish", mish, 1 },
+	{ "MishExt", mish, 1 },
+	{ "Softplus", softplus, 1 },
+	{ "SoftplusExt", softplus_ext, 1 },
+	{ "LogSigmoid", log_sigmoid, 1 },
+	{ "HShrink", hard_shrink, 1 },
+	{ "SoftShrink", soft_shrink, 1 },
+	{ "Threshold", threshold, 1 },
+	{ "PReLU", prelu, 2 },
+	{ "Softmax", softmax, 1, "Softmax" },
+	{ "LogSoftmax", log_softmax, 1 },
+	{ "LogSoftmaxExt", log_softmax, 1 },
+	{ "GLU", glu, 1 },
+	{ "ClampScalar", clamp, 1 },
+	{ "ClampTensor", clamp, 1 },
+	{ "Hardtanh", hard_tanh, 1 },
+};
+
+const struct mindir_table mindir_activation_table = { rows, ARRAY_SIZE(rows) };

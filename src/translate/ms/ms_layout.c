@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "translate/ms/ms_layout.h"
+
+#include <string.h>
+
+#include "translate/ms/ms_op.h"
+#include "translate/ms/ms_weight.h"
+
+static const int64_t to_nchw[] = { 0, 3, 1, 2 };
+static const int64_t to_nhwc[] = { 0, 2, 3, 1 };
+
+static struct onnx_value *no_value(struct ms_op *op)
+{
+	op->graph->no_value = (struct onnx_value){ .rank = -1 };
+	return &op->graph->no_value;
+}
+
+struct onnx_value *ms_in(struct ms_op *op, unsigned i)
+{
+	struct ms_tensor *tensor;
+
+	if (i >= op->n_inputs) {
+		ms_invalid(op, "input %u is missing", i);
+		return no_value(op);
+	}
+	tensor = ms_in_tensor(op, i);
+	if (!tensor->plain && tensor->nchw)
+		tensor->plain = emit_transpose(op->graph, tensor->nchw, to_nhwc, 4);
+	if (!tensor->plain && !tensor->is_made)
+		tensor->plain = ms_weight(op, i);
+	if (!tensor->plain) {
+		ms_unsupported(op, "input %u is an output of another operator that is not given",
+			       i);
+		return no_value(op);
+	}
+	return tensor->plain;
+}
+
+struct onnx_value *ms_in_nchw(struct ms_op *op, unsigned i)
+{
+	struct ms_tensor *tensor;
+	struct onnx_value *plain;
+
+	if (i < op->n_inputs && ms_in_tensor(op, i)->nchw)
+		return ms_in_tensor(op, i)->nchw;
+	plain = ms_in(op, i);
+	if (op->error)
+		return plain;
+	if (plain->rank != 4) {
+		ms_invalid(op, "input %u must have 4 dimensions, and has %d", i, plain->rank);
+		return no_value(op);
+	}
+	tensor = ms_in_tensor(op, i);
+	tensor->nchw = emit_transpose(op->graph, plain, to_nchw, 4);
+	return tensor->nchw;
+}
+
+void ms_out(struct ms_op *op, unsigned i, struct onnx_value *value)
+{
+	struct ms_tensor *tensor;
+
+	if (i >= op->n_outputs)
+		return;
+	tensor = ms_out_tensor(op, i);
+	/* Sizes that the file recorded may be stale, their number is the best that is left. */
+	if (value->rank < 0 && tensor->dims.n > 0 && tensor->dims.n <= TENSOCK_RANK_MAX)
+		onnx_value_set_shape(value, NULL, (int)tensor->dims.n);
+	tensor->plain = value;
+}
+
+void ms_out_nchw(struct ms_op *op, unsigned i, struct onnx_value *value)
+{
+	if (i < op->n_outputs)
+		ms_out_tensor(op, i)->nchw = value;
+}
+
+enum ms_layout ms_layout(struct ms_op *op, unsigned n)
+{
+	enum ms_layout layout = MS_PLAIN;
+
+	for (unsigned i = 0; i < n && i < op->n_inputs; i++) {
+		const struct ms_tensor *tensor = ms_in_tensor(op, i);
+
+		if (tensor->nchw && !tensor->plain)
+			layout = MS_NCHW;
+		else if (!tensor->nchw && (ms_in(op, i)->rank < 0 || ms_in(op, i)->rank > 4))
+			return MS_PLAIN;
+	}
+	return layout;
+}
+
+struct onnx_value *ms_in_as(struct ms_op *op, unsigned i, enum ms_layout layout)
+{
+	return layout == MS_NCHW ? ms_in_nchw(op, i) : ms_in(op, i);
+}
+
+void ms_out_as(struct ms_op *op, unsigned i, struct onnx_value *value, enum ms_layout layout)
+{
+	if (layout == MS_NCHW)
+		ms_out_nchw(op, i, value);
+	else
+		ms_out(op, i, value);
+}
+
+struct onnx_value *ms_in_broadcast(struct ms_op *op, unsigned i, enum ms_layout layout)
+{
+	static const int64_t in_front[] = { 0, 1, 2 }, behind[] = { 1, 2 };
+	struct onnx_value *value;
+
+	if (layout == MS_PLAIN || i >= op->n_inputs)
+		return ms_in(op, i);
+	if (ms_in_tensor(op, i)->nchw)
+		return ms_in_tensor(op, i)->nchw;
+	value = ms_in(op, i);
+	if (op->error || value->rank == 0 || (value->rank == 1 && value->dims[0] == 1))
+		return value;
+	if (value->rank == 1)
+		return emit_unsqueeze(op->graph, value, behind, 2);
+	if (value->rank == 4)
+		return ms_in_nchw(op, i);
+	if (value->rank < 0 || value->rank > 4) {
+		ms_unsupported(op, "input %u cannot be brought to 4 dimensions", i);
+		return no_value(op);
+	}
+	value = emit_unsqueeze(op->graph, value, in_front, (size_t)(4 - value->rank));
+	return emit_transpose(op->graph, value, to_nchw, 4);
+}
+
+int64_t ms_axis(enum ms_layout layout, int64_t axis)
+{
+	static const int64_t in_nchw[] = { 0, 2, 3, 1 };
+
+	return layout == MS_NCHW && axis >= 0 && axis < 4 ? in_nchw[axis] : axis;
+}
+
+void ms_axes_permute(enum ms_layout layout, int64_t *of_axes, unsigned n)
+{
+	int64_t was[4];
+
+	if (layout == MS_PLAIN || n != 4)
+		return;
+	memcpy(was, of_axes, sizeof(was));
+	for (unsigned i = 0; i < 4; i++)
+		of_axes[i] = was[to_nchw[i]];
+}
+
+void ms_rename(struct ms_op *op, unsigned i)
+{
+	const struct ms_tensor *tensor;
+
+	if (i < op->n_inputs && !ms_in_tensor(op, i)->nchw)
+		ms_in(op, i);
+	if (i >= op->n_inputs || op->n_outputs == 0 || op->error)
+		return;
+	tensor = ms_in_tensor(op, i);
+	ms_out_tensor(op, 0)->plain = tensor->plain;
+	ms_out_tensor(op, 0)->nchw = tensor->nchw;
+}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a guest sees of a .ms model: names, types and shapes are the author's."""
+
+import json
+
+import ms_file
+import numpy as np
+import pytest
+
+
+def described(net, *outputs):
+    net.graph.outputs = [one.tensor for one in outputs]
+    net.outputs = list(outputs)
+    path, _, _ = net.save(net.runner.folder / "shown")
+    result = net.runner.tensock("--json", "show", path)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def ends(tensors):
+    return [(one["name"], one["dtype"], one["shape"]) for one in tensors]
+
+
+def test_of_msl2(net):
+    x, k = net.input(1, 4, 5, 3, name="image"), net.input(v=np.array([3], np.int32), name="k:0")
+    y = net.node("AddFusion", [x, net.const(net.weights(3))], x.v)
+    z = net.node("MulFusion", [k, k], k.v * k.v)
+    y.tensor.name, z.tensor.name = "scores/out", "k²"
+    shown = described(net, y, z)
+    assert ends(shown["inputs"]) == [("image", "FP32", [1, 4, 5, 3]), ("k:0", "INT32", [1])]
+    assert ends(shown["outputs"]) == [("scores/out", "FP32", [1, 4, 5, 3]), ("k²", "INT32", [1])]
+
+
+def test_dimensions_that_are_open(net):
+    x = net.input(v=net.weights(2, 4, 4, 3), declared=[-1, 4, 4, 3])
+    shown = described(net, net.node("Abs", [x], np.abs(x.v)))
+    assert shown["inputs"][0]["shape"] == [-1, 4, 4, 3]
+
+
+def test_without_names(old):
+    """1.0 has no names for tensors: they get some, and never the same one twice."""
+    a, b = old.input(2, 3), old.input(2, 3)
+    y = old.node("Add", [a, b], a.v + b.v)
+    shown = described(old, y, old.node("Neg", [y], -y.v))
+    names = [one["name"] for one in shown["inputs"] + shown["outputs"]]
+    assert len(set(names)) == 4 and all(names)
+    if old.graph.generation == ms_file.MSL1:
+        assert names[:2] == ["input0", "input1"]
+
+
+def test_names_that_are_the_same(net):
+    """What is asked for by name must be one tensor; a file with two is refused, or gets other names."""
+    a, b = net.input(2, 3, name="x"), net.input(2, 3, name="x")
+    y = net.node("AddFusion", [a, b], a.v + b.v)
+    result = net.run(y)
+    if result.returncode:
+        assert "x" in result.stderr
+    else:
+        assert "as expected" in result.stdout
+
+
+def test_a_name_that_is_no_text(net):
+    x = net.input(2, 3, name="a\nb\x1b[31m")
+    result = net.run(net.node("Abs", [x], np.abs(x.v)))
+    assert "\x1b" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("n", [1, 300])
+def test_many_nodes(net, n):
+    x = y = net.input(2, 3)
+    for _ in range(n):
+        y = net.node("Neg", [y], -y.v)
+    net.check(y)
