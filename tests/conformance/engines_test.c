@@ -89,6 +89,7 @@ static void test_two(void **state)
 	loaded("TSKECHO1", 8, "echo 1", "echo");
 	stop();
 	START("--engine", ort, "--engine", echo);
+	ready("echo");
 	refused("nothing", 7, TENSOCK_INVALID_MODEL, "what echo takes");
 	stop();
 }
