@@ -89,7 +89,8 @@ static struct onnx_value *transpose_ext(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 
-	return swap(op, x, mindir_axis(op, 1, "dim0", x->rank, 0), mindir_axis(op, 2, "dim1", x->rank, 1));
+	return swap(op, x, mindir_axis(op, 1, "dim0", x->rank, 0),
+		    mindir_axis(op, 2, "dim1", x->rank, 1));
 }
 
 static struct onnx_value *expand_dims(struct mindir_op *op)
@@ -232,7 +233,8 @@ static size_t split_by(struct mindir_op *op, struct onnx_value *x, int64_t axis,
 static struct onnx_value *split_num(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *parts[JOINED_MAX];
-	int64_t axis = mindir_axis(op, 1, "axis", x->rank, 0), n = mindir_int(op, 2, "output_num", 1);
+	int64_t axis = mindir_axis(op, 1, "axis", x->rank, 0),
+		n = mindir_int(op, 2, "output_num", 1);
 
 	if (op->error)
 		return NULL;
@@ -242,7 +244,8 @@ static struct onnx_value *split_num(struct mindir_op *op)
 static struct onnx_value *split_tensor(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *parts[JOINED_MAX];
-	int64_t size = mindir_int(op, 1, "split_size", 1), axis = mindir_axis(op, 2, "axis", x->rank, 0);
+	int64_t size = mindir_int(op, 1, "split_size", 1),
+		axis = mindir_axis(op, 2, "axis", x->rank, 0);
 
 	if (op->error)
 		return NULL;
@@ -252,13 +255,15 @@ static struct onnx_value *split_tensor(struct mindir_op *op)
 static struct onnx_value *chunk(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *parts[JOINED_MAX];
-	int64_t n = mindir_int(op, 1, "chunks", 1), axis = mindir_axis(op, 2, "dim", x->rank, 0), dim;
+	int64_t n = mindir_int(op, 1, "chunks", 1), axis = mindir_axis(op, 2, "dim", x->rank, 0),
+		dim;
 
 	if (op->error)
 		return NULL;
 	dim = x->dims[axis];
 	if (n < 1 || dim < 1)
-		return mindir_refuse(op, "%lld dimensions into %lld parts", (long long)dim, (long long)n);
+		return mindir_refuse(op, "%lld dimensions into %lld parts", (long long)dim,
+				     (long long)n);
 	return mindir_result_tuple(op, parts, split_by(op, x, axis, (dim - 1) / n + 1, parts));
 }
 
@@ -308,7 +313,8 @@ static struct onnx_value *unstack(struct mindir_op *op)
 	return mindir_result_tuple(op, parts, n);
 }
 
-static struct onnx_value *expanded(struct mindir_op *op, struct onnx_value *x, struct onnx_value *shape)
+static struct onnx_value *expanded(struct mindir_op *op, struct onnx_value *x,
+				   struct onnx_value *shape)
 {
 	return ONNX_CALL(op->graph, "Expand", x, shape);
 }
@@ -333,13 +339,32 @@ static struct onnx_value *expand_as(struct mindir_op *op)
 	return expanded(op, mindir_in(op, 0), mindir_shape_of(op, mindir_in(op, 1)));
 }
 
+/* As often as is computed; for all dimensions, or more in front. */
+static struct onnx_value *tile_computed(struct mindir_op *op, struct onnx_value *x)
+{
+	struct onnx_value *times = mindir_int_vector(op, 1, "multiples");
+	int64_t front[TENSOCK_RANK_MAX];
+	int64_t n = times->rank == 1 ? times->dims[0] : -1;
+
+	if (n < x->rank || n > (int64_t)TENSOCK_RANK_MAX)
+		return mindir_refuse(op, "how many dimensions it repeats is not known");
+	for (int64_t i = 0; i < n; i++)
+		front[i] = i;
+	if (n > x->rank)
+		x = emit_unsqueeze(op->graph, x, front, (size_t)(n - x->rank));
+	return ONNX_CALL(op->graph, "Tile", x, times);
+}
+
 static struct onnx_value *tile(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in_ranked(op, 0, 0, TENSOCK_RANK_MAX);
 	int64_t dims[2 * TENSOCK_RANK_MAX];
 	int64_t times[TENSOCK_RANK_MAX], front[TENSOCK_RANK_MAX];
-	size_t n = mindir_ints(op, 1, "multiples", times, TENSOCK_RANK_MAX), rank;
+	size_t n, rank;
 
+	if (!op->error && !mindir_is_known(op, 1, "multiples"))
+		return tile_computed(op, x);
+	n = mindir_ints(op, 1, "multiples", times, TENSOCK_RANK_MAX);
 	if (op->error)
 		return NULL;
 	rank = (size_t)x->rank;
@@ -357,11 +382,12 @@ static struct onnx_value *tile(struct mindir_op *op)
 static struct onnx_value *cast(struct mindir_op *op)
 {
 	/* By MindSpore's TypeId; from 30. */
-	static const uint32_t dtypes[] = {
-		TENSOCK_BOOL,	TENSOCK_INT32,	TENSOCK_INT8,	 TENSOCK_INT16,	  TENSOCK_INT32,   TENSOCK_INT64,
-		TENSOCK_UINT32, TENSOCK_UINT8,	TENSOCK_UINT16,	 TENSOCK_UINT32,  TENSOCK_UINT64,  TENSOCK_FLOAT32,
-		TENSOCK_FLOAT16, TENSOCK_FLOAT32, TENSOCK_FLOAT64, TENSOCK_BFLOAT16
-	};
+	static const uint32_t dtypes[] = { TENSOCK_BOOL,    TENSOCK_INT32,   TENSOCK_INT8,
+					   TENSOCK_INT16,   TENSOCK_INT32,   TENSOCK_INT64,
+					   TENSOCK_UINT32,  TENSOCK_UINT8,   TENSOCK_UINT16,
+					   TENSOCK_UINT32,  TENSOCK_UINT64,  TENSOCK_FLOAT32,
+					   TENSOCK_FLOAT16, TENSOCK_FLOAT32, TENSOCK_FLOAT64,
+					   TENSOCK_BFLOAT16 };
 	struct onnx_value *x = mindir_in(op, 0);
 	uint32_t claimed = mindir_claim(op, 0).dtype;
 	int64_t id = 0;

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "translate/ms/ms_op.h"
+#include "translate/ms/ms_quant.h"
 
 static int give_input(struct ms_tensor *tensor, struct onnx_graph *graph,
 		      struct tensock_error *reterr)
@@ -23,6 +24,8 @@ static int give_input(struct ms_tensor *tensor, struct onnx_graph *graph,
 	for (uint32_t i = 0; i < tensor->dims.n; i++)
 		dims[i] = fb_int_at(&tensor->dims, i);
 	tensor->plain = onnx_input(graph, tensor->name, tensor->dtype, dims, (int)tensor->dims.n);
+	if (ms_quant_is_activation(tensor))
+		tensor->plain = ms_quant_dequantize(graph, tensor, tensor->plain);
 	return 0;
 }
 
@@ -95,6 +98,8 @@ static int translate_node(struct ms_op *op, const struct ms_op_table *table)
 		return ms_invalid(op, "has %u inputs and %u outputs, needs %u and 1", op->n_inputs,
 				  op->n_outputs, row->n_inputs);
 	r = row->translate(op);
+	if (r == 0 && !op->error)
+		ms_quant_round_outputs(op);
 	if (r == 0 && op->file->flatbuffer.bad)
 		r = broken(op);
 	return r < 0 ? r : op->error;
@@ -156,6 +161,8 @@ static int give_outputs(struct ms_file *file, struct onnx_graph *graph,
 
 		if (op.error)
 			return op.error;
+		if (ms_quant_is_activation(tensor) && value->dtype == TENSOCK_FLOAT32)
+			value = ms_quant_quantize(graph, tensor, value);
 		onnx_output(graph, value, output_name(graph, tensor));
 	}
 	return 0;

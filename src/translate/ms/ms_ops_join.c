@@ -217,32 +217,13 @@ enum {
 	PAD_VALUE = 2,
 };
 
-/* A Vec2D: a table with a list of tables with a list. */
-static int read_vec2d(struct ms_op *op, unsigned field, int64_t *ret, size_t max)
-{
-	struct fb_table outer = fb_child(&op->fields, field);
-	struct fb_vector rows = fb_vector(&outer, 0, FB_OFFSET);
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < rows.n; i++) {
-		struct fb_table row = fb_table_at(&rows, i);
-		struct fb_vector numbers = fb_vector(&row, 0, 8);
-
-		if (numbers.n > max - n || rows.n > max)
-			return ms_invalid(op, "it has more than %zu paddings", max);
-		for (uint32_t k = 0; k < numbers.n; k++)
-			ret[n++] = fb_int_at(&numbers, k);
-	}
-	return (int)n;
-}
-
 /* The paddings are input 1, or, in older files, a field. */
 int ms_op_pad(struct ms_op *op)
 {
 	int64_t paddings[2 * TENSOCK_RANK_MAX];
 	double value = (double)fb_f32(&op->fields, PAD_VALUE, 0);
 	int n = op->n_inputs > 1 ? ms_in_ints(op, 1, paddings, ARRAY_SIZE(paddings))
-				 : read_vec2d(op, PAD_PADDINGS, paddings, ARRAY_SIZE(paddings));
+				 : ms_field_rows(op, PAD_PADDINGS, paddings, ARRAY_SIZE(paddings));
 
 	if (n < 0)
 		return n;

@@ -2,6 +2,7 @@
 #include "translate/ms/ms_weight.h"
 
 #include "tensor/shape.h"
+#include "translate/ms/ms_quant.h"
 
 static const char *const codings[] = {
 	[MS_CODING_NONE] = NULL,
@@ -66,6 +67,17 @@ static struct onnx_value *dense(struct ms_op *op, const struct ms_tensor *tensor
 			     tensor->data.n);
 }
 
+/* Weights of half the size in a model that computes with floats: the runtime of ONNX widens them once. */
+static bool is_halved(const struct ms_op *op, const struct ms_tensor *tensor)
+{
+	return tensor->dtype == TENSOCK_FLOAT16 && !op->file->is_half;
+}
+
+static struct onnx_value *widened(struct ms_op *op, struct onnx_value *value)
+{
+	return value ? emit_cast(op->graph, value, TENSOCK_FLOAT32) : NULL;
+}
+
 struct onnx_value *ms_weight(struct ms_op *op, unsigned i)
 {
 	const struct ms_tensor *tensor = ms_in_tensor(op, i);
@@ -77,5 +89,23 @@ struct onnx_value *ms_weight(struct ms_op *op, unsigned i)
 	}
 	if (refuse_codings(op, tensor) < 0)
 		return NULL;
-	return dense(op, tensor);
+	if (ms_quant_is_weight(op, i))
+		return ms_quant_weight(op, i, false);
+	return is_halved(op, tensor) ? widened(op, dense(op, tensor)) : dense(op, tensor);
+}
+
+struct onnx_value *ms_weight_nchw(struct ms_op *op, unsigned i)
+{
+	static const int64_t to_nchw[] = { 0, 3, 1, 2 };
+	const struct ms_tensor *tensor = ms_in_tensor(op, i);
+	struct onnx_value *value;
+
+	if (!tensor->data.bytes || tensor->plain || tensor->is_input)
+		return NULL;
+	if (ms_quant_is_weight(op, i))
+		return refuse_codings(op, tensor) < 0 ? NULL : ms_quant_weight(op, i, true);
+	if (!is_halved(op, tensor) || tensor->dims.n != 4 || refuse_codings(op, tensor) < 0)
+		return NULL;
+	value = dense(op, tensor);
+	return value ? widened(op, onnx_constant_transposed(op->graph, value, to_nchw)) : NULL;
 }
