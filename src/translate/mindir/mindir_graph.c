@@ -60,6 +60,9 @@ static const struct mindir_operator rows[] = {
 	{ "Identity", pass, 1 },
 	{ "TensorMove", pass, 1 },
 	{ "Contiguous", pass, 1 },
+	{ "Copy", pass, 1 },
+	{ "Clone", pass, 1 },
+	{ "Detach", pass, 1 },
 };
 
 const struct mindir_table mindir_graph_table = { rows, ARRAY_SIZE(rows) };

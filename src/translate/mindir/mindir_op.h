@@ -130,6 +130,9 @@ struct onnx_value *mindir_per_channel(struct mindir_op *op, struct onnx_value *v
 /* The shape of x, as a computed vector; numbers where they are known. */
 struct onnx_value *mindir_shape_of(struct mindir_op *op, struct onnx_value *x);
 
+/* The result takes the place of input 0, for all that name it later; refuses to change a weight. */
+struct onnx_value *mindir_overwrite(struct mindir_op *op, struct onnx_value *result);
+
 /* x[start:end:step] along one axis. */
 struct onnx_value *mindir_slice(struct mindir_op *op, struct onnx_value *x, int64_t axis,
 				int64_t start, int64_t end, int64_t step);
