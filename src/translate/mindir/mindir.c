@@ -26,10 +26,12 @@ struct translation_state {
 };
 
 static const struct mindir_table *const tables[] = {
-	&mindir_graph_table,  &mindir_window_table, &mindir_norm_table,	  &mindir_matmul_table,
-	&mindir_binary_table, &mindir_unary_table,  &mindir_activation_table, &mindir_reduce_table,
-	&mindir_order_table,  &mindir_shape_table,  &mindir_slice_table,  &mindir_index_table,
-	&mindir_pad_table,    &mindir_resize_table, &mindir_fill_table, &mindir_adaptive_table, &mindir_unfold_table, &mindir_recurrent_table,
+	&mindir_graph_table,      &mindir_window_table, &mindir_norm_table,
+	&mindir_matmul_table,     &mindir_binary_table, &mindir_unary_table,
+	&mindir_activation_table, &mindir_reduce_table, &mindir_order_table,
+	&mindir_shape_table,      &mindir_slice_table,  &mindir_index_table,
+	&mindir_pad_table,        &mindir_resize_table, &mindir_fill_table,
+	&mindir_adaptive_table,   &mindir_unfold_table, &mindir_recurrent_table,
 };
 
 static const struct mindir_operator *find_operator(struct onnx_text name)
@@ -51,8 +53,7 @@ static size_t n_places(const struct mindir_file *file)
 static void add_name(struct translation_state *state, struct onnx_text name)
 {
 	state->roots[state->names.n] = (uint32_t)state->names.n;
-	state->names.items[state->names.n] =
-		(struct mindir_name){ name, (uint32_t)state->names.n };
+	state->names.items[state->names.n] = (struct mindir_name){ name, (uint32_t)state->names.n };
 	state->names.n++;
 }
 
@@ -67,7 +68,8 @@ static int name_places(struct translation_state *state)
 	state->wanted = onnx_take(state->graph, n + 1, sizeof(*state->wanted));
 	state->names.items = onnx_take(state->graph, n + 1, sizeof(*state->names.items));
 	if (state->graph->failed)
-		return tsk_fail(state->reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the model's names");
+		return tsk_fail(state->reterr, TENSOCK_OUT_OF_MEMORY,
+				"no memory for the model's names");
 	for (size_t i = 0; i < file->n_parameters; i++)
 		add_name(state, file->parameters[i].name);
 	for (size_t i = 0; i < file->n_inputs; i++)
@@ -77,7 +79,8 @@ static int name_places(struct translation_state *state)
 	twice = mindir_names_sort(&state->names);
 	if (twice)
 		return tsk_fail(state->reterr, TENSOCK_INVALID_MODEL,
-				"two things of the model have the name '%.*s'", MINDIR_TEXT(twice->text));
+				"two things of the model have the name '%.*s'",
+				MINDIR_TEXT(twice->text));
 	return 0;
 }
 
@@ -138,9 +141,10 @@ static int add_inputs(struct translation_state *state)
 		struct onnx_value *value;
 
 		if (!port->tensor.dtype)
-			return tsk_fail(state->reterr, TENSOCK_UNSUPPORTED,
-					"the input '%.*s' is no tensor of a type that is translated",
-					MINDIR_TEXT(name));
+			return tsk_fail(
+				state->reterr, TENSOCK_UNSUPPORTED,
+				"the input '%.*s' is no tensor of a type that is translated",
+				MINDIR_TEXT(name));
 		for (uint32_t k = 0; k < port->tensor.rank; k++)
 			rank = port->tensor.dims[k] < -1 ? -1 : rank;
 		value = onnx_input(state->graph, name, port->tensor.dtype, port->tensor.dims, rank);
@@ -209,10 +213,11 @@ static int run_operator(struct translation_state *state, struct mindir_op *op)
 
 	op->row = find_operator(op->node->op);
 	if (!op->row)
-		return tsk_fail(state->reterr, TENSOCK_UNSUPPORTED,
-				"operator %.*s (node '%.*s') is not translated: export the net without "
-				"it, run it with MindSpore Lite, or ask for it",
-				MINDIR_TEXT(op->node->op), MINDIR_TEXT(op->node->label));
+		return tsk_fail(
+			state->reterr, TENSOCK_UNSUPPORTED,
+			"operator %.*s (node '%.*s') is not translated: export the net without "
+			"it, run it with MindSpore Lite, or ask for it",
+			MINDIR_TEXT(op->node->op), MINDIR_TEXT(op->node->label));
 	r = collect_inputs(state, op);
 	if (r < 0)
 		return r;
@@ -245,8 +250,7 @@ static int translate_node(struct translation_state *state, const struct mindir_n
 			return r;
 		state->values[place] = op->result;
 		if (op->overwrites) {
-			state->roots[place] =
-				state->roots[known_place(state, node->inputs[0])];
+			state->roots[place] = state->roots[known_place(state, node->inputs[0])];
 			state->values[state->roots[place]] = op->result;
 		}
 	}
@@ -316,8 +320,8 @@ static int add_output(struct translation_state *state, struct onnx_text name,
 				"the output '%.*s' is no tensor: have the net give tensors only",
 				MINDIR_TEXT(name));
 	if (state->graph->n_outputs == ONNX_NODE_INPUTS_MAX)
-		return tsk_fail(state->reterr, TENSOCK_TOO_LARGE, "the model has more than %u outputs",
-				ONNX_NODE_INPUTS_MAX);
+		return tsk_fail(state->reterr, TENSOCK_TOO_LARGE,
+				"the model has more than %u outputs", ONNX_NODE_INPUTS_MAX);
 	for (uint32_t i = state->graph->n_outputs; is_taken(state->graph, name); i++)
 		name = numbered(state->graph, first, i);
 	onnx_output(state->graph, tensor, name);
@@ -373,7 +377,8 @@ static int add_named(struct translation_state *state, struct onnx_text name)
 	if (value->kind != MINDIR_TUPLE)
 		return add_output(state, mindir_short_name(&state->file, name), value);
 	node = node_at(state, tuple_origin(state, place));
-	if (!node || !(mindir_text_is(node->op, "MakeTuple") || mindir_text_is(node->op, "make_list")))
+	if (!node ||
+	    !(mindir_text_is(node->op, "MakeTuple") || mindir_text_is(node->op, "make_list")))
 		return add_items(state, mindir_short_name(&state->file, name), value);
 	for (size_t i = 0; r == 0 && i < node->n_inputs; i++)
 		r = add_named(state, node->inputs[i]);
@@ -411,7 +416,7 @@ int mindir_translate(const void *bytes, size_t n_bytes, struct onnx_graph *graph
 	return r;
 }
 
-#define PROBED_FIELDS_MAX 64   /* the graph is the seventh field of any file seen */
+#define PROBED_FIELDS_MAX 64 /* the graph is the seventh field of any file seen */
 #define IR_VERSION_BYTES_MAX 32
 
 bool mindir_probe(const void *bytes, size_t n_bytes)

@@ -108,7 +108,8 @@ static struct onnx_value *fast_gelu(struct mindir_op *op)
 	struct onnx_value *x = mindir_in(op, 0);
 
 	return emit_binary(op->graph, "Mul", x,
-			   emit_unary(op->graph, "Sigmoid", emit_scalar(op->graph, "Mul", x, 1.702)),
+			   emit_unary(op->graph, "Sigmoid",
+				      emit_scalar(op->graph, "Mul", x, 1.702)),
 			   x->dtype);
 }
 
@@ -129,7 +130,8 @@ static struct onnx_value *softplus(struct mindir_op *op)
 /* log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold */
 static struct onnx_value *softplus_ext(struct mindir_op *op)
 {
-	double beta = mindir_float(op, 1, "beta", 1), threshold = mindir_float(op, 2, "threshold", 20);
+	double beta = mindir_float(op, 1, "beta", 1),
+	       threshold = mindir_float(op, 2, "threshold", 20);
 	struct onnx_value *x = mindir_in(op, 0), *steep = x, *ret;
 
 	if (beta != 1)
@@ -143,9 +145,9 @@ static struct onnx_value *softplus_ext(struct mindir_op *op)
 static struct onnx_value *log_sigmoid(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
-	struct onnx_value *ret = emit_unary(op->graph, "Neg",
-					    emit_unary(op->graph, "Softplus",
-						       emit_unary(op->graph, "Neg", x)));
+	struct onnx_value *ret =
+		emit_unary(op->graph, "Neg",
+			   emit_unary(op->graph, "Softplus", emit_unary(op->graph, "Neg", x)));
 
 	if (op->node->shape && op->node->shape->kind == MINDIR_TUPLE)
 		return mindir_result_tuple(op, (struct onnx_value *[]){ ret, NULL }, 2);
@@ -181,8 +183,8 @@ static struct onnx_value *threshold(struct mindir_op *op)
 	struct onnx_value *x = mindir_in(op, 0);
 
 	return mindir_where(op,
-			    mindir_compare(op, "Greater", x, mindir_float(op, 1, "threshold", 0)), x,
-			    onnx_scalar(op->graph, x->dtype, mindir_float(op, 2, "value", 0)));
+			    mindir_compare(op, "Greater", x, mindir_float(op, 1, "threshold", 0)),
+			    x, onnx_scalar(op->graph, x->dtype, mindir_float(op, 2, "value", 0)));
 }
 
 /* The slope is one number, or one for each channel: of the second dimension. */
@@ -211,8 +213,8 @@ static struct onnx_value *over_axis(struct mindir_op *op, const char *onnx, stru
 	return ret;
 }
 
-static struct onnx_value *softmax_over(struct mindir_op *op, struct onnx_value *x, const int64_t *axes,
-				       size_t n)
+static struct onnx_value *softmax_over(struct mindir_op *op, struct onnx_value *x,
+				       const int64_t *axes, size_t n)
 {
 	struct onnx_value *top = emit_reduce(op->graph, "ReduceMax", x, axes, n, true), *sum;
 

@@ -10,8 +10,8 @@
 #define PARTS_MAX 64 /* along an axis whose parts differ: each is a node */
 
 struct adaptive {
-	const char *pool, *reduce; /* ONNX's names */
-	unsigned n;                /* spatial dimensions: the last ones */
+	const char *pool, *reduce;     /* ONNX's names */
+	unsigned n;                    /* spatial dimensions: the last ones */
 	int64_t out[EMIT_SPATIAL_MAX]; /* -1: as large as it was */
 };
 
@@ -20,7 +20,8 @@ static struct onnx_value *part(struct mindir_op *op, struct onnx_value *x, const
 {
 	int64_t size = x->dims[axis], from = i * size / n, to = ((i + 1) * size + n - 1) / n;
 
-	return emit_reduce(op->graph, reduce, mindir_slice(op, x, axis, from, to, 1), &axis, 1, true);
+	return emit_reduce(op->graph, reduce, mindir_slice(op, x, axis, from, to, 1), &axis, 1,
+			   true);
 }
 
 static struct onnx_value *in_parts(struct mindir_op *op, struct onnx_value *x, const char *reduce,
@@ -55,7 +56,8 @@ static bool even_window(const struct onnx_value *x, const struct adaptive *a, st
 }
 
 /* Down to one element along all axes. */
-static struct onnx_value *whole(struct mindir_op *op, struct onnx_value *x, const struct adaptive *a)
+static struct onnx_value *whole(struct mindir_op *op, struct onnx_value *x,
+				const struct adaptive *a)
 {
 	int64_t axes[EMIT_SPATIAL_MAX];
 
@@ -67,7 +69,8 @@ static struct onnx_value *whole(struct mindir_op *op, struct onnx_value *x, cons
 	return emit_reduce(op->graph, a->reduce, x, axes, a->n, true);
 }
 
-static struct onnx_value *adaptive(struct mindir_op *op, struct onnx_value *x, const struct adaptive *a)
+static struct onnx_value *adaptive(struct mindir_op *op, struct onnx_value *x,
+				   const struct adaptive *a)
 {
 	struct onnx_value *ret = whole(op, x, a);
 	struct window w;
@@ -98,7 +101,8 @@ static struct adaptive settings(struct mindir_op *op, const struct onnx_value *x
 		for (; given < size->n_items && given < n; given++) {
 			const struct mindir_value *item = &size->items[given];
 
-			a.out[given] = item->kind == MINDIR_INT ? item->i : -1; /* None: as it was */
+			a.out[given] =
+				item->kind == MINDIR_INT ? item->i : -1; /* None: as it was */
 		}
 	} else {
 		given = mindir_ints(op, 1, "output_size", a.out, n);

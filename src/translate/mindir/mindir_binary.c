@@ -11,9 +11,10 @@ struct pair {
 /* How much a type holds: of two, the larger is what both become. */
 static unsigned width(uint32_t dtype)
 {
-	static const uint32_t order[] = { TENSOCK_BOOL,	  TENSOCK_UINT8,   TENSOCK_INT8,    TENSOCK_UINT16,
-					  TENSOCK_INT16,  TENSOCK_UINT32,  TENSOCK_INT32,   TENSOCK_UINT64,
-					  TENSOCK_INT64,  TENSOCK_BFLOAT16, TENSOCK_FLOAT16, TENSOCK_FLOAT32,
+	static const uint32_t order[] = { TENSOCK_BOOL,     TENSOCK_UINT8,   TENSOCK_INT8,
+					  TENSOCK_UINT16,   TENSOCK_INT16,   TENSOCK_UINT32,
+					  TENSOCK_INT32,    TENSOCK_UINT64,  TENSOCK_INT64,
+					  TENSOCK_BFLOAT16, TENSOCK_FLOAT16, TENSOCK_FLOAT32,
 					  TENSOCK_FLOAT64 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
@@ -25,7 +26,8 @@ static unsigned width(uint32_t dtype)
 
 static bool is_number(const struct mindir_value *value)
 {
-	return value->kind == MINDIR_INT || value->kind == MINDIR_FLOAT || value->kind == MINDIR_BOOL;
+	return value->kind == MINDIR_INT || value->kind == MINDIR_FLOAT ||
+	       value->kind == MINDIR_BOOL;
 }
 
 /* A number beside a tensor takes its type, unless it would be cut. */
@@ -105,7 +107,8 @@ static struct onnx_value *not_equal(struct mindir_op *op)
 {
 	struct pair p = inputs(op);
 
-	return emit_unary(op->graph, "Not", emit_binary(op->graph, "Equal", p.a, p.b, TENSOCK_BOOL));
+	return emit_unary(op->graph, "Not",
+			  emit_binary(op->graph, "Equal", p.a, p.b, TENSOCK_BOOL));
 }
 
 static struct onnx_value *logical(struct mindir_op *op)
@@ -166,7 +169,8 @@ static struct onnx_value *floor_quotient(struct mindir_op *op, const struct pair
 	struct onnx_value *whole;
 
 	if (mindir_is_float(p->a->dtype))
-		return emit_unary(graph, "Floor", emit_binary(graph, "Div", p->a, p->b, p->a->dtype));
+		return emit_unary(graph, "Floor",
+				  emit_binary(graph, "Div", p->a, p->b, p->a->dtype));
 	whole = emit_binary(graph, "Sub", p->a, remainder_of(op, p, true), p->a->dtype);
 	return emit_binary(graph, "Div", whole, p->b, p->a->dtype);
 }
@@ -225,7 +229,8 @@ static struct onnx_value *div_mod(struct mindir_op *op)
 }
 
 /* a op b, and 0 where `zero` is 0 */
-static struct onnx_value *zero_where(struct mindir_op *op, struct onnx_value *zero, struct onnx_value *v)
+static struct onnx_value *zero_where(struct mindir_op *op, struct onnx_value *zero,
+				     struct onnx_value *v)
 {
 	struct onnx_value *none = onnx_scalar(op->graph, v->dtype, 0);
 
@@ -281,7 +286,8 @@ static struct onnx_value *atan2_of(struct mindir_op *op)
 
 	angle = emit_unary(graph, "Atan", emit_binary(graph, "Div", p.a, p.b, p.a->dtype));
 	half = onnx_scalar(graph, p.a->dtype, 3.14159265358979323846);
-	turn = mindir_where(op, mindir_compare(op, "Less", p.a, 0), emit_unary(graph, "Neg", half), half);
+	turn = mindir_where(op, mindir_compare(op, "Less", p.a, 0), emit_unary(graph, "Neg", half),
+			    half);
 	turn = mindir_where(op, mindir_compare(op, "Less", p.b, 0), turn,
 			    onnx_scalar(graph, p.a->dtype, 0));
 	return emit_binary(graph, "Add", angle, turn, p.a->dtype);
@@ -301,8 +307,9 @@ static struct onnx_value *with_alpha(struct mindir_op *op)
 static struct onnx_value *overwrite(struct mindir_op *op, struct onnx_value *result)
 {
 	if (op->inputs[0]->kind != MINDIR_VALUE || op->inputs[0]->value->constant)
-		return mindir_refuse(op, "it changes a weight of the net: nets with a state are not "
-					 "translated");
+		return mindir_refuse(op,
+				     "it changes a weight of the net: nets with a state are not "
+				     "translated");
 	op->overwrites = true;
 	return emit_cast(op->graph, result, op->inputs[0]->value->dtype);
 }
@@ -348,7 +355,8 @@ static struct onnx_value *lerp(struct mindir_op *op)
 {
 	struct pair p = float_inputs(op);
 	struct onnx_value *way = emit_binary(op->graph, "Sub", p.b, p.a, p.a->dtype);
-	struct onnx_value *weight = emit_cast(op->graph, mindir_in_as(op, 2, way->dtype), way->dtype);
+	struct onnx_value *weight =
+		emit_cast(op->graph, mindir_in_as(op, 2, way->dtype), way->dtype);
 
 	way = emit_binary(op->graph, "Mul", way, weight, way->dtype);
 	return emit_binary(op->graph, "Add", p.a, way, way->dtype);
@@ -376,8 +384,7 @@ static struct onnx_value *approximate_equal(struct mindir_op *op)
 {
 	struct pair p = number_inputs(op);
 
-	return mindir_compare(op, "Less", distance(op, &p),
-			      mindir_float(op, 2, "tolerance", 1e-5));
+	return mindir_compare(op, "Less", distance(op, &p), mindir_float(op, 2, "tolerance", 1e-5));
 }
 
 static struct onnx_value *is_close(struct mindir_op *op)
@@ -447,8 +454,8 @@ static struct onnx_value *scalar_floor_div(struct mindir_op *op)
 		return floor_div(op);
 	if (b->i <= 0)
 		return mindir_refuse(op, "division by %lld", (long long)b->i);
-	op->result = (struct mindir_value){ .kind = MINDIR_INT,
-					    .i = a->i / b->i - (a->i % b->i < 0) };
+	op->result =
+		(struct mindir_value){ .kind = MINDIR_INT, .i = a->i / b->i - (a->i % b->i < 0) };
 	return NULL;
 }
 

@@ -2,7 +2,8 @@
 /* Tensors made of little: of one number, of a few, of what repeats. */
 #include "translate/mindir/mindir_op.h"
 
-static struct onnx_value *filled(struct mindir_op *op, struct onnx_value *one, struct onnx_value *shape)
+static struct onnx_value *filled(struct mindir_op *op, struct onnx_value *one,
+				 struct onnx_value *shape)
 {
 	return ONNX_CALL(op->graph, "Expand", one, shape);
 }
@@ -19,7 +20,8 @@ static struct onnx_value *constant_of_shape(struct mindir_op *op)
 {
 	double v = mindir_text_is(op->node->op, "Ones") ? 1 : 0;
 
-	return filled(op, onnx_scalar(op->graph, claimed_dtype(op), v), mindir_int_vector(op, 0, "shape"));
+	return filled(op, onnx_scalar(op->graph, claimed_dtype(op), v),
+		      mindir_int_vector(op, 0, "shape"));
 }
 
 /* FillV2(shape, value) */
@@ -35,9 +37,11 @@ static struct onnx_value *like(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 	uint32_t dtype = mindir_claim(op, 0).dtype;
-	double v = mindir_text_is(op->node->op, "OnesLike") || mindir_text_is(op->node->op, "OnesLikeExt");
+	double v = mindir_text_is(op->node->op, "OnesLike") ||
+		   mindir_text_is(op->node->op, "OnesLikeExt");
 
-	return filled(op, onnx_scalar(op->graph, dtype ? dtype : x->dtype, v), mindir_shape_of(op, x));
+	return filled(op, onnx_scalar(op->graph, dtype ? dtype : x->dtype, v),
+		      mindir_shape_of(op, x));
 }
 
 /* FullLike(x, value, dtype) */
@@ -91,10 +95,11 @@ static struct onnx_value *scalar_in(struct mindir_op *op, size_t i, uint32_t dty
 static struct onnx_value *range(struct mindir_op *op)
 {
 	uint32_t dtype = claimed_dtype(op);
-	struct onnx_value *delta = op->n_inputs > 2 ? scalar_in(op, 2, dtype)
-						    : onnx_scalar(op->graph, dtype, 1);
+	struct onnx_value *delta =
+		op->n_inputs > 2 ? scalar_in(op, 2, dtype) : onnx_scalar(op->graph, dtype, 1);
 
-	return ONNX_CALL(op->graph, "Range", scalar_in(op, 0, dtype), scalar_in(op, 1, dtype), delta);
+	return ONNX_CALL(op->graph, "Range", scalar_in(op, 0, dtype), scalar_in(op, 1, dtype),
+			 delta);
 }
 
 /* LinSpace(start, stop, num) */
@@ -116,7 +121,8 @@ static struct onnx_value *lin_space(struct mindir_op *op)
 static struct onnx_value *meshgrid(struct mindir_op *op)
 {
 	const struct mindir_value *tuple = op->inputs[0];
-	bool swaps = mindir_int(op, 1, NULL, 0) == 1 || mindir_text(op, ONLY_NAMED, "indexing", "xy");
+	bool swaps =
+		mindir_int(op, 1, NULL, 0) == 1 || mindir_text(op, ONLY_NAMED, "indexing", "xy");
 	struct onnx_value *parts[TENSOCK_RANK_MAX], *lengths[TENSOCK_RANK_MAX];
 	int64_t dims[TENSOCK_RANK_MAX];
 	uint32_t n = tuple->n_items;

@@ -134,8 +134,8 @@ static struct onnx_value *scatter_nd(struct mindir_op *op)
 	return scatter_nd_into(op, zeros, mindir_indices(op, 0), updates, "add");
 }
 
-static struct onnx_value *scatter_elements(struct mindir_op *op, size_t indices_at, size_t updates_at,
-					   size_t axis_at)
+static struct onnx_value *scatter_elements(struct mindir_op *op, size_t indices_at,
+					   size_t updates_at, size_t axis_at)
 {
 	struct onnx_value *x = mindir_in(op, 0), *ret;
 	int64_t reduce = mindir_int(op, 4, NULL, 0);
@@ -213,8 +213,8 @@ static struct onnx_value *index_fill(struct mindir_op *op)
 	hits->dtype = TENSOCK_FLOAT32;
 	hits = emit_reduce(op->graph, "ReduceMax", hits, &zero, 1, false);
 	hits = emit_cast(op->graph, emit_reshape(op->graph, hits, dims, x->rank), TENSOCK_BOOL);
-	return mindir_where(op, hits,
-			    emit_cast(op->graph, mindir_in_as(op, 3, x->dtype), x->dtype), x);
+	return mindir_where(op, hits, emit_cast(op->graph, mindir_in_as(op, 3, x->dtype), x->dtype),
+			    x);
 }
 
 static const struct mindir_operator rows[] = {

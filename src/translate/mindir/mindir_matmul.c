@@ -59,7 +59,9 @@ static struct onnx_value *bias_add(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *bias = mindir_in(op, 1);
 
-	if (mindir_text(op, ONLY_NAMED, "format", "NHWC") || mindir_int(op, 2, "data_format", 0) == 1)
+	/* A text until 2.0, a number since. */
+	if (mindir_text(op, ONLY_NAMED, "format", "NHWC") ||
+	    mindir_text(op, ONLY_NAMED, "data_format", "NHWC") || mindir_int(op, 2, NULL, 0) == 1)
 		return mindir_refuse(op, "format NHWC is not translated: export the net in NCHW");
 	if (x->rank < 0)
 		return mindir_refuse(op, "the rank of its input is not known");
@@ -100,18 +102,12 @@ static struct onnx_value *einsum(struct mindir_op *op)
 }
 
 static const struct mindir_operator rows[] = {
-	{ "MatMul", matmul, 2 },
-	{ "BatchMatMul", matmul, 2 },
-	{ "MatMulExt", matmul_ext, 2 },
-	{ "BatchMatMulExt", matmul_ext, 2 },
-	{ "Mm", matmul_ext, 2 },
-	{ "Mv", matmul_ext, 2 },
-	{ "Dot", matmul_ext, 2 },
-	{ "Dense", dense, 2 },
-	{ "Linear", dense, 2 },
-	{ "Addmm", addmm, 3 },
-	{ "Baddbmm", addmm, 3 },
-	{ "BiasAdd", bias_add, 2 },
+	{ "MatMul", matmul, 2 },        { "BatchMatMul", matmul, 2 },
+	{ "MatMulExt", matmul_ext, 2 }, { "BatchMatMulExt", matmul_ext, 2 },
+	{ "Mm", matmul_ext, 2 },        { "Mv", matmul_ext, 2 },
+	{ "Dot", matmul_ext, 2 },       { "Dense", dense, 2 },
+	{ "Linear", dense, 2 },         { "Addmm", addmm, 3 },
+	{ "Baddbmm", addmm, 3 },        { "BiasAdd", bias_add, 2 },
 	{ "Einsum", einsum, 1 },
 };
 

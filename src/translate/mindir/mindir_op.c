@@ -15,8 +15,8 @@ static void refuse(struct mindir_op *op, enum tensock_status status, const char 
 	if (op->error)
 		return;
 	vsnprintf(text, sizeof(text), fmt, args);
-	op->error = tsk_fail(op->reterr, status, "%.*s (node '%.*s'): %s", MINDIR_TEXT(op->node->op),
-			     MINDIR_TEXT(op->node->label), text);
+	op->error = tsk_fail(op->reterr, status, "%.*s (node '%.*s'): %s",
+			     MINDIR_TEXT(op->node->op), MINDIR_TEXT(op->node->label), text);
 }
 
 struct onnx_value *mindir_refuse(struct mindir_op *op, const char *fmt, ...)
@@ -80,8 +80,9 @@ struct onnx_value *mindir_in_ranked(struct mindir_op *op, size_t i, int min, int
 	struct onnx_value *x = mindir_in(op, i);
 
 	if (x->rank < 0)
-		mindir_refuse(op, "the rank of input %zu is not known: export the net with a fixed rank",
-			      i);
+		mindir_refuse(
+			op, "the rank of input %zu is not known: export the net with a fixed rank",
+			i);
 	else if (x->rank < min || x->rank > max)
 		mindir_refuse(op, "input %zu has %d dimensions", i, x->rank);
 	return x;
@@ -99,7 +100,8 @@ const struct mindir_value *mindir_setting(struct mindir_op *op, size_t i, const 
 }
 
 /* The elements of a constant, which may be in the file or made of such. */
-static int read_ints(struct mindir_op *op, const struct mindir_value *value, int64_t *ret, size_t max)
+static int read_ints(struct mindir_op *op, const struct mindir_value *value, int64_t *ret,
+		     size_t max)
 {
 	struct onnx_value *tensor;
 
@@ -196,7 +198,8 @@ size_t mindir_ints(struct mindir_op *op, size_t i, const char *name, int64_t *re
 	if (!value)
 		return 0;
 	if (!append_ints(op, value, ret, max, &n)) {
-		mindir_refuse(op, "%s is not of at most %zu known whole numbers", called(name), max);
+		mindir_refuse(op, "%s is not of at most %zu known whole numbers", called(name),
+			      max);
 		return 0;
 	}
 	return n;
@@ -237,7 +240,8 @@ struct onnx_value *mindir_int_vector(struct mindir_op *op, size_t i, const char 
 	if (value && (value->kind == MINDIR_VALUE || value->kind == MINDIR_TENSOR)) {
 		struct onnx_value *v = mindir_in(op, i);
 
-		return v->rank == 0 ? element_vector(op, value) : emit_cast(op->graph, v, TENSOCK_INT64);
+		return v->rank == 0 ? element_vector(op, value)
+				    : emit_cast(op->graph, v, TENSOCK_INT64);
 	}
 	if (!value || value->kind != MINDIR_TUPLE || !value->n_items ||
 	    value->n_items > ARRAY_SIZE(parts))
@@ -250,7 +254,8 @@ struct onnx_value *mindir_int_vector(struct mindir_op *op, size_t i, const char 
 static int64_t checked_axis(struct mindir_op *op, const char *name, int64_t axis, int rank)
 {
 	if (rank < 0) {
-		mindir_refuse(op, "the rank of its input is not known: export the net with a fixed rank");
+		mindir_refuse(
+			op, "the rank of its input is not known: export the net with a fixed rank");
 		return 0;
 	}
 	if (axis < -rank || axis >= rank) {

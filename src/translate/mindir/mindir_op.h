@@ -31,7 +31,7 @@ struct mindir_operator {
 	const char *name;
 	struct onnx_value *(*emit)(struct mindir_op *op); /* NULL: the result is op->result */
 	unsigned n_inputs_min;                            /* tensors and settings; without monads */
-	const char *onnx;                                 /* for functions that serve several rows */
+	const char *onnx; /* for functions that serve several rows */
 };
 
 struct mindir_table {
@@ -112,7 +112,8 @@ struct onnx_value *mindir_in_float(struct mindir_op *op, size_t i);
 struct onnx_value *mindir_where(struct mindir_op *op, struct onnx_value *condition,
 				struct onnx_value *yes, struct onnx_value *no);
 /* x compared with a number: BOOL. */
-struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct onnx_value *x, double v);
+struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct onnx_value *x,
+				  double v);
 /* Kept between two numbers; one that is infinite is no bound. */
 struct onnx_value *mindir_clip(struct mindir_op *op, struct onnx_value *x, double min, double max);
 
@@ -128,15 +129,16 @@ struct onnx_value *mindir_per_channel(struct mindir_op *op, struct onnx_value *v
 struct onnx_value *mindir_shape_of(struct mindir_op *op, struct onnx_value *x);
 
 /* x[start:end:step] along one axis. */
-struct onnx_value *mindir_slice(struct mindir_op *op, struct onnx_value *x, int64_t axis, int64_t start,
-				int64_t end, int64_t step);
+struct onnx_value *mindir_slice(struct mindir_op *op, struct onnx_value *x, int64_t axis,
+				int64_t start, int64_t end, int64_t step);
 
 /* Input i as indices: INT64. */
 struct onnx_value *mindir_indices(struct mindir_op *op, size_t i);
 
 extern const struct mindir_table mindir_graph_table, mindir_binary_table, mindir_unary_table,
 	mindir_activation_table, mindir_window_table, mindir_norm_table, mindir_matmul_table,
-	mindir_reduce_table, mindir_order_table, mindir_shape_table, mindir_slice_table, mindir_index_table,
-	mindir_pad_table, mindir_resize_table, mindir_fill_table, mindir_adaptive_table, mindir_unfold_table, mindir_recurrent_table;
+	mindir_reduce_table, mindir_order_table, mindir_shape_table, mindir_slice_table,
+	mindir_index_table, mindir_pad_table, mindir_resize_table, mindir_fill_table,
+	mindir_adaptive_table, mindir_unfold_table, mindir_recurrent_table;
 
 #endif

@@ -38,7 +38,8 @@ static struct margins all_axes(struct mindir_op *op, const struct onnx_value *x,
 	struct margins m = { .rank = (int)(n / 2) };
 
 	if (n % 2 || (x->rank >= 0 && m.rank != x->rank))
-		mindir_broken(op, "%zu numbers of padding, of an input of %d dimensions", n, x->rank);
+		mindir_broken(op, "%zu numbers of padding, of an input of %d dimensions", n,
+			      x->rank);
 	for (int k = 0; k < m.rank; k++) {
 		m.begin[k] = pairs[2 * k];
 		m.end[k] = pairs[2 * k + 1];
@@ -55,7 +56,8 @@ static struct margins last_axes(struct mindir_op *op, const struct onnx_value *x
 	struct margins m = { .rank = x->rank };
 
 	if (x->rank < 0 || n % 2 || n / 2 > (size_t)x->rank) {
-		mindir_refuse(op, "%zu numbers of padding, of an input of %d dimensions", n, x->rank);
+		mindir_refuse(op, "%zu numbers of padding, of an input of %d dimensions", n,
+			      x->rank);
 		m.rank = 0;
 		return m;
 	}
@@ -79,7 +81,7 @@ static struct onnx_value *pad_v3(struct mindir_op *op)
 {
 	static const char *const modes[][2] = {
 		{ "constant", "constant" }, { "reflect", "reflect" }, { "edge", "edge" },
-		{ "circular", "wrap" },	    { "wrap", "wrap" },
+		{ "circular", "wrap" },     { "wrap", "wrap" },
 	};
 	struct onnx_value *x = mindir_in(op, 0), *value = NULL;
 	struct margins m = last_axes(op, x, 1, "paddings");

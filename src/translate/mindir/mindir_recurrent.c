@@ -53,9 +53,11 @@ static struct onnx_value *lstm(struct mindir_op *op)
 	if (mindir_bool(op, ONLY_NAMED, "bidirectional", false) ||
 	    mindir_int(op, ONLY_NAMED, "num_layers", 1) != 1 ||
 	    mindir_int(op, ONLY_NAMED, "proj_size", 0) != 0)
-		return mindir_refuse(op, "one layer in one direction is translated: export with nn.LSTM, "
-					 "which makes one of each");
-	if (lstm.in < 1 || lstm.in > INT32_MAX / 4 || lstm.hidden < 1 || lstm.hidden > INT32_MAX / 4)
+		return mindir_refuse(
+			op, "one layer in one direction is translated: export with nn.LSTM, "
+			    "which makes one of each");
+	if (lstm.in < 1 || lstm.in > INT32_MAX / 4 || lstm.hidden < 1 ||
+	    lstm.hidden > INT32_MAX / 4)
 		return mindir_broken(op, "its sizes are %lld and %lld", (long long)lstm.in,
 				     (long long)lstm.hidden);
 	lstm.weights = emit_reshape(op->graph, mindir_in(op, 3), &row, 1);

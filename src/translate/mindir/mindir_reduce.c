@@ -44,7 +44,8 @@ static void widen(struct mindir_op *op, struct reduction *r)
 			r->x = emit_cast(op->graph, r->x, claimed);
 		break;
 	default:
-		r->x = emit_cast(op->graph, r->x, mindir_is_float(claimed) ? claimed : TENSOCK_INT64);
+		r->x = emit_cast(op->graph, r->x,
+				 mindir_is_float(claimed) ? claimed : TENSOCK_INT64);
 	}
 }
 
@@ -99,7 +100,8 @@ static bool count(const struct reduction *r, double *ret)
 }
 
 /* The mean of the squared distances from the mean; for a sample: over n - correction. */
-static struct onnx_value *variance(struct mindir_op *op, const struct reduction *r, double correction)
+static struct onnx_value *variance(struct mindir_op *op, const struct reduction *r,
+				   double correction)
 {
 	struct onnx_value *mean = emit_reduce(op->graph, "ReduceMean", r->x, r->axes, r->n, true);
 	struct onnx_value *ret;
@@ -207,7 +209,8 @@ static struct onnx_value *arg_ext(struct mindir_op *op)
 	bool keep_dims = mindir_bool(op, 2, "keepdim", false);
 
 	if (mindir_setting(op, 1, "dim"))
-		return place_of(op, x, mindir_axis(op, 1, "dim", x->rank, -1), keep_dims, op->row->onnx);
+		return place_of(op, x, mindir_axis(op, 1, "dim", x->rank, -1), keep_dims,
+				op->row->onnx);
 	x = emit_reshape(op->graph, x, (const int64_t[]){ -1 }, 1);
 	return place_of(op, x, 0, false, op->row->onnx);
 }

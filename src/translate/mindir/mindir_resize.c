@@ -13,8 +13,9 @@ struct resize {
 };
 
 /* The dimensions behind batch and channels, to these sizes, or by these factors. */
-static struct onnx_value *resize(struct mindir_op *op, struct onnx_value *x, const struct resize *how,
-				 struct onnx_value *scales, struct onnx_value *sizes)
+static struct onnx_value *resize(struct mindir_op *op, struct onnx_value *x,
+				 const struct resize *how, struct onnx_value *scales,
+				 struct onnx_value *sizes)
 {
 	struct onnx_node *node = ONNX_NODE(op->graph, "Resize", x, NULL, scales, sizes);
 	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
@@ -50,7 +51,8 @@ static struct onnx_value *resize_to(struct mindir_op *op)
 	bool half_pixel = mindir_bool(op, 3, "half_pixel_centers", false);
 	struct resize how = { .mode = op->row->onnx,
 			      .coordinates = coordinates(align_corners, half_pixel),
-			      .nearest = align_corners || half_pixel ? "round_prefer_ceil" : "floor",
+			      .nearest =
+				      align_corners || half_pixel ? "round_prefer_ceil" : "floor",
 			      .cubic = half_pixel ? -0.5 : -0.75,
 			      .exclude_outside = half_pixel };
 
@@ -82,7 +84,8 @@ static struct onnx_value *upsample(struct mindir_op *op)
 	bool nearest = !strcmp(op->row->onnx, "nearest");
 	struct resize how = { .mode = op->row->onnx, .nearest = "floor", .cubic = -0.75 };
 
-	how.coordinates = nearest ? "asymmetric" : coordinates(mindir_bool(op, 3, "align_corners", false), true);
+	how.coordinates = nearest ? "asymmetric"
+				  : coordinates(mindir_bool(op, 3, "align_corners", false), true);
 	if (op->error)
 		return NULL;
 	if (mindir_setting(op, 1, "output_size"))
@@ -112,7 +115,8 @@ static struct onnx_value *grid_sample(struct mindir_op *op)
 	static const char *const modes[] = { "linear", "nearest" };
 	static const char *const paddings[] = { "zeros", "border", "reflection" };
 	struct onnx_value *x = mindir_in(op, 0);
-	uint64_t mode = (uint64_t)mindir_int(op, 2, NULL, 0), padding = (uint64_t)mindir_int(op, 3, NULL, 0);
+	uint64_t mode = (uint64_t)mindir_int(op, 2, NULL, 0),
+		 padding = (uint64_t)mindir_int(op, 3, NULL, 0);
 	struct onnx_node *node = ONNX_NODE(op->graph, "GridSample", x, mindir_in(op, 1));
 
 	if (mode >= ARRAY_SIZE(modes) || padding >= ARRAY_SIZE(paddings))

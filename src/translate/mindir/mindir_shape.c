@@ -89,7 +89,8 @@ static struct onnx_value *transpose_ext(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 
-	return swap(op, x, mindir_axis(op, 1, "dim0", x->rank, 0), mindir_axis(op, 2, "dim1", x->rank, 1));
+	return swap(op, x, mindir_axis(op, 1, "dim0", x->rank, 0),
+		    mindir_axis(op, 2, "dim1", x->rank, 1));
 }
 
 static struct onnx_value *expand_dims(struct mindir_op *op)
@@ -232,7 +233,8 @@ static size_t split_by(struct mindir_op *op, struct onnx_value *x, int64_t axis,
 static struct onnx_value *split_num(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *parts[JOINED_MAX];
-	int64_t axis = mindir_axis(op, 1, "axis", x->rank, 0), n = mindir_int(op, 2, "output_num", 1);
+	int64_t axis = mindir_axis(op, 1, "axis", x->rank, 0),
+		n = mindir_int(op, 2, "output_num", 1);
 
 	if (op->error)
 		return NULL;
@@ -242,7 +244,8 @@ static struct onnx_value *split_num(struct mindir_op *op)
 static struct onnx_value *split_tensor(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *parts[JOINED_MAX];
-	int64_t size = mindir_int(op, 1, "split_size", 1), axis = mindir_axis(op, 2, "axis", x->rank, 0);
+	int64_t size = mindir_int(op, 1, "split_size", 1),
+		axis = mindir_axis(op, 2, "axis", x->rank, 0);
 
 	if (op->error)
 		return NULL;
@@ -252,13 +255,15 @@ static struct onnx_value *split_tensor(struct mindir_op *op)
 static struct onnx_value *chunk(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *parts[JOINED_MAX];
-	int64_t n = mindir_int(op, 1, "chunks", 1), axis = mindir_axis(op, 2, "dim", x->rank, 0), dim;
+	int64_t n = mindir_int(op, 1, "chunks", 1), axis = mindir_axis(op, 2, "dim", x->rank, 0),
+		dim;
 
 	if (op->error)
 		return NULL;
 	dim = x->dims[axis];
 	if (n < 1 || dim < 1)
-		return mindir_refuse(op, "%lld dimensions into %lld parts", (long long)dim, (long long)n);
+		return mindir_refuse(op, "%lld dimensions into %lld parts", (long long)dim,
+				     (long long)n);
 	return mindir_result_tuple(op, parts, split_by(op, x, axis, (dim - 1) / n + 1, parts));
 }
 
@@ -308,7 +313,8 @@ static struct onnx_value *unstack(struct mindir_op *op)
 	return mindir_result_tuple(op, parts, n);
 }
 
-static struct onnx_value *expanded(struct mindir_op *op, struct onnx_value *x, struct onnx_value *shape)
+static struct onnx_value *expanded(struct mindir_op *op, struct onnx_value *x,
+				   struct onnx_value *shape)
 {
 	return ONNX_CALL(op->graph, "Expand", x, shape);
 }
@@ -373,18 +379,29 @@ static struct onnx_value *tile(struct mindir_op *op)
 	return ONNX_CALL(op->graph, "Tile", x, onnx_int64s(op->graph, dims, rank));
 }
 
+/* Exports of 2.0 name the type by a tensor that has nothing else. */
+static bool is_type(const struct mindir_value *value)
+{
+	return value && value->kind == MINDIR_TENSOR && !value->tensor->bytes &&
+	       value->tensor->dtype != TENSOCK_DTYPE_INVALID;
+}
+
 static struct onnx_value *cast(struct mindir_op *op)
 {
 	/* By MindSpore's TypeId; from 30. */
-	static const uint32_t dtypes[] = {
-		TENSOCK_BOOL,	TENSOCK_INT32,	TENSOCK_INT8,	 TENSOCK_INT16,	  TENSOCK_INT32,   TENSOCK_INT64,
-		TENSOCK_UINT32, TENSOCK_UINT8,	TENSOCK_UINT16,	 TENSOCK_UINT32,  TENSOCK_UINT64,  TENSOCK_FLOAT32,
-		TENSOCK_FLOAT16, TENSOCK_FLOAT32, TENSOCK_FLOAT64, TENSOCK_BFLOAT16
-	};
+	static const uint32_t dtypes[] = { TENSOCK_BOOL,    TENSOCK_INT32,   TENSOCK_INT8,
+					   TENSOCK_INT16,   TENSOCK_INT32,   TENSOCK_INT64,
+					   TENSOCK_UINT32,  TENSOCK_UINT8,   TENSOCK_UINT16,
+					   TENSOCK_UINT32,  TENSOCK_UINT64,  TENSOCK_FLOAT32,
+					   TENSOCK_FLOAT16, TENSOCK_FLOAT32, TENSOCK_FLOAT64,
+					   TENSOCK_BFLOAT16 };
+	const struct mindir_value *type = mindir_setting(op, 1, NULL);
 	struct onnx_value *x = mindir_in(op, 0);
 	uint32_t claimed = mindir_claim(op, 0).dtype;
 	int64_t id = 0;
 
+	if (is_type(type))
+		return emit_cast(op->graph, x, type->tensor->dtype);
 	if (mindir_is_known(op, 1, NULL))
 		id = mindir_int(op, 1, NULL, 0);
 	if (id >= 30 && id - 30 < (int64_t)ARRAY_SIZE(dtypes))

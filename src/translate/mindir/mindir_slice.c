@@ -6,13 +6,13 @@
 
 #include "base/checked.h"
 
-static struct onnx_value *slice_by(struct mindir_op *op, struct onnx_value *x, struct onnx_value *starts,
-				   struct onnx_value *ends, const int64_t *axes, const int64_t *steps,
-				   size_t n)
+static struct onnx_value *slice_by(struct mindir_op *op, struct onnx_value *x,
+				   struct onnx_value *starts, struct onnx_value *ends,
+				   const int64_t *axes, const int64_t *steps, size_t n)
 {
-	struct onnx_value *ret = ONNX_CALL(op->graph, "Slice", x, starts, ends,
-					   onnx_int64s(op->graph, axes, n),
-					   onnx_int64s(op->graph, steps, n));
+	struct onnx_value *ret =
+		ONNX_CALL(op->graph, "Slice", x, starts, ends, onnx_int64s(op->graph, axes, n),
+			  onnx_int64s(op->graph, steps, n));
 
 	onnx_value_like(ret, x);
 	for (size_t i = 0; i < n; i++) {
@@ -22,11 +22,11 @@ static struct onnx_value *slice_by(struct mindir_op *op, struct onnx_value *x, s
 	return ret;
 }
 
-struct onnx_value *mindir_slice(struct mindir_op *op, struct onnx_value *x, int64_t axis, int64_t start,
-				int64_t end, int64_t step)
+struct onnx_value *mindir_slice(struct mindir_op *op, struct onnx_value *x, int64_t axis,
+				int64_t start, int64_t end, int64_t step)
 {
-	return slice_by(op, x, onnx_int64s(op->graph, &start, 1), onnx_int64s(op->graph, &end, 1), &axis,
-			&step, 1);
+	return slice_by(op, x, onnx_int64s(op->graph, &start, 1), onnx_int64s(op->graph, &end, 1),
+			&axis, &step, 1);
 }
 
 /* The entries of begin, end: numbers, or computed vectors of one. */
@@ -120,8 +120,9 @@ static struct onnx_value *strided_slice(struct mindir_op *op)
 	size_t n_gone = 0;
 
 	if (mindir_int(op, 6, "ellipsis_mask", 0) || mindir_int(op, 7, "new_axis_mask", 0))
-		return mindir_refuse(op, "masks for ellipsis and new axes are not translated: write the "
-					 "slice in Python's own form");
+		return mindir_refuse(
+			op, "masks for ellipsis and new axes are not translated: write the "
+			    "slice in Python's own form");
 	b.n = entries(op, 1, b.starts, b.start_vectors);
 	if (entries(op, 2, b.ends, b.end_vectors) != b.n ||
 	    mindir_ints(op, 3, "strides", b.steps, TENSOCK_RANK_MAX) != b.n || (int)b.n > x->rank)
@@ -174,8 +175,8 @@ static struct onnx_value *slice_ext(struct mindir_op *op)
 
 	if (step < 1)
 		return mindir_broken(op, "its step is %lld", (long long)step);
-	return slice_by(op, x, mindir_int_vector(op, 2, "start"), mindir_int_vector(op, 3, "end"), &axis,
-			&step, 1);
+	return slice_by(op, x, mindir_int_vector(op, 2, "start"), mindir_int_vector(op, 3, "end"),
+			&axis, &step, 1);
 }
 
 /* Narrow(x, dim, start, length) */
@@ -247,8 +248,10 @@ static struct onnx_value *triangle(struct mindir_op *op)
 	struct onnx_node *node;
 
 	if (dtype != TENSOCK_FLOAT32 && dtype != TENSOCK_FLOAT64 && dtype != TENSOCK_BOOL)
-		x = emit_cast(op->graph, x, dtype == TENSOCK_FLOAT16 ? TENSOCK_FLOAT32 : TENSOCK_INT64);
-	node = ONNX_NODE(op->graph, "Trilu", x, onnx_int64(op->graph, mindir_int(op, 1, "diagonal", 0)));
+		x = emit_cast(op->graph, x,
+			      dtype == TENSOCK_FLOAT16 ? TENSOCK_FLOAT32 : TENSOCK_INT64);
+	node = ONNX_NODE(op->graph, "Trilu", x,
+			 onnx_int64(op->graph, mindir_int(op, 1, "diagonal", 0)));
 	ret = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_int(op->graph, node, "upper", !strcmp(op->row->onnx, "upper"));
 	onnx_value_like(ret, x);

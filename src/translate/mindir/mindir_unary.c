@@ -165,7 +165,8 @@ static struct onnx_value *nan_to_num(struct mindir_op *op)
 			 onnx_scalar(op->graph, dtype, mindir_float(op, 2, "posinf", max)), x);
 	x = mindir_where(op, is_infinite(op, x, true),
 			 onnx_scalar(op->graph, dtype, mindir_float(op, 3, "neginf", -max)), x);
-	return mindir_where(op, nan, onnx_scalar(op->graph, dtype, mindir_float(op, 1, "nan", 0)), x);
+	return mindir_where(op, nan, onnx_scalar(op->graph, dtype, mindir_float(op, 1, "nan", 0)),
+			    x);
 }
 
 static struct onnx_value *is_finite(struct mindir_op *op)
@@ -192,22 +193,22 @@ static struct onnx_value *polynomial(struct mindir_op *op, struct onnx_value *w,
 
 static struct onnx_value *erfinv(struct mindir_op *op)
 {
-	static const double near[] = { 2.81022636e-08, 3.43273939e-07, -3.5233877e-06,
-				       -4.39150654e-06, 0.00021858087, -0.00125372503,
-				       -0.00417768164, 0.246640727, 1.50140941 };
+	static const double near[] = { 2.81022636e-08,  3.43273939e-07, -3.5233877e-06,
+				       -4.39150654e-06, 0.00021858087,  -0.00125372503,
+				       -0.00417768164,  0.246640727,    1.50140941 };
 	static const double far[] = { -0.000200214257, 0.000100950558, 0.00134934322,
-				      -0.00367342844, 0.00573950773, -0.0076224613,
-				      0.00943887047, 1.00167406, 2.83297682 };
+				      -0.00367342844,  0.00573950773,  -0.0076224613,
+				      0.00943887047,   1.00167406,     2.83297682 };
 	struct onnx_value *x = in_float(op), *w, *rest, *p;
 
 	rest = emit_binary(op->graph, "Sub", onnx_scalar(op->graph, x->dtype, 1),
 			   emit_binary(op->graph, "Mul", x, x, x->dtype), x->dtype);
 	w = emit_unary(op->graph, "Neg", emit_unary(op->graph, "Log", rest));
-	p = mindir_where(op, mindir_compare(op, "Less", w, 5),
-			 polynomial(op, emit_scalar(op->graph, "Sub", w, 2.5), near, ARRAY_SIZE(near)),
-			 polynomial(op,
-				    emit_scalar(op->graph, "Sub", emit_unary(op->graph, "Sqrt", w), 3),
-				    far, ARRAY_SIZE(far)));
+	p = mindir_where(
+		op, mindir_compare(op, "Less", w, 5),
+		polynomial(op, emit_scalar(op->graph, "Sub", w, 2.5), near, ARRAY_SIZE(near)),
+		polynomial(op, emit_scalar(op->graph, "Sub", emit_unary(op->graph, "Sqrt", w), 3),
+			   far, ARRAY_SIZE(far)));
 	return emit_binary(op->graph, "Mul", p, x, x->dtype);
 }
 

@@ -38,9 +38,9 @@ static struct onnx_value *im2col(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in_ranked(op, 0, 4, 4), *picked;
 	struct window w = { .n = 2 };
-	struct onnx_constant filters = {
-		.dtype = TENSOCK_FLOAT32, .rank = 4, .write = write_selectors
-	};
+	struct onnx_constant filters = { .dtype = TENSOCK_FLOAT32,
+					 .rank = 4,
+					 .write = write_selectors };
 	int64_t n;
 
 	two(op, "ksizes", 1, w.kernel);
@@ -55,8 +55,8 @@ static struct onnx_value *im2col(struct mindir_op *op)
 	memcpy(filters.dims, (const int64_t[]){ x->dims[1] * n, 1, w.kernel[0], w.kernel[1] },
 	       4 * sizeof(int64_t));
 	picked = emit_conv(op->graph, x,
-			   emit_cast(op->graph, onnx_constant_made(op->graph, &filters), x->dtype), NULL,
-			   &w);
+			   emit_cast(op->graph, onnx_constant_made(op->graph, &filters), x->dtype),
+			   NULL, &w);
 	return emit_reshape(op->graph, picked, (const int64_t[]){ 0, x->dims[1], n, -1 }, 4);
 }
 

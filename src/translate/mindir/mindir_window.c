@@ -142,8 +142,9 @@ static void conv_padding(struct mindir_op *op, const struct onnx_value *x, struc
 	if (is_same(op, ONLY_NAMED) && !padding(op, ONLY_NAMED, "pad_list", w)) {
 		for (unsigned i = 0; i < w->n; i++) {
 			if (w->dilations[i] != 1)
-				mindir_refuse(op, "pad_mode same with strides and dilation, of an input "
-						  "whose size is not known: give it a fixed size");
+				mindir_refuse(
+					op, "pad_mode same with strides and dilation, of an input "
+					    "whose size is not known: give it a fixed size");
 		}
 		w->auto_pad = "SAME_UPPER";
 		return;
@@ -191,7 +192,8 @@ static void fit_output(struct mindir_op *op, const struct onnx_value *x, struct 
 		else if (size[i] < plain)
 			w->pads_end[i] += plain - size[i];
 		else
-			mindir_refuse(op, "its output of %lld is larger than its window reaches (%lld)",
+			mindir_refuse(op,
+				      "its output of %lld is larger than its window reaches (%lld)",
 				      (long long)size[i], (long long)plain);
 	}
 }
@@ -236,13 +238,15 @@ static struct onnx_value *bias_or_none(struct mindir_op *op, size_t i)
 /* Convolution(x, w, bias, stride, padding, dilation, transposed, output_padding, groups) */
 static struct onnx_value *convolution(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1), *bias = bias_or_none(op, 2);
+	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1),
+			  *bias = bias_or_none(op, 2);
 	bool transposed = mindir_bool(op, 6, NULL, false);
 	struct window w;
 
 	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
 	    (x->rank >= 0 && x->rank != weight->rank))
-		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank, weight->rank);
+		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
+				     weight->rank);
 	w = plain_window((unsigned)weight->rank - 2);
 	kernel_of(&w, weight);
 	spatial(op, 3, "stride", w.n, w.strides);
@@ -258,12 +262,14 @@ static struct onnx_value *convolution(struct mindir_op *op)
 /* ConvTranspose2D(x, w, bias, stride, padding, output_padding, groups, dilation) */
 static struct onnx_value *conv_transpose_ext(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1), *bias = bias_or_none(op, 2);
+	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1),
+			  *bias = bias_or_none(op, 2);
 	struct window w;
 
 	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
 	    (x->rank >= 0 && x->rank != weight->rank))
-		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank, weight->rank);
+		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
+				     weight->rank);
 	w = plain_window((unsigned)weight->rank - 2);
 	kernel_of(&w, weight);
 	spatial(op, 3, "stride", w.n, w.strides);
@@ -278,12 +284,14 @@ static struct onnx_value *conv_transpose_ext(struct mindir_op *op)
 /* Conv2DExt(x, w, bias, stride, padding, dilation, groups), and with words for the padding */
 static struct onnx_value *conv_ext(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1), *bias = bias_or_none(op, 2);
+	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1),
+			  *bias = bias_or_none(op, 2);
 	struct window w;
 
 	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
 	    (x->rank >= 0 && x->rank != weight->rank))
-		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank, weight->rank);
+		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
+				     weight->rank);
 	w = plain_window((unsigned)weight->rank - 2);
 	kernel_of(&w, weight);
 	spatial(op, 3, "stride", w.n, w.strides);
@@ -306,8 +314,8 @@ static bool is_nhwc(struct mindir_op *op, size_t i)
 }
 
 /* What pools have in common; name, place: of the kernel. */
-static struct window pool_window(struct mindir_op *op, const struct onnx_value *x, unsigned n, size_t i,
-				 const char *name)
+static struct window pool_window(struct mindir_op *op, const struct onnx_value *x, unsigned n,
+				 size_t i, const char *name)
 {
 	struct window w = plain_window(n);
 
@@ -322,7 +330,8 @@ static struct window pool_window(struct mindir_op *op, const struct onnx_value *
 	return w;
 }
 
-static void pool_padding(struct mindir_op *op, const struct onnx_value *x, struct window *w, size_t mode)
+static void pool_padding(struct mindir_op *op, const struct onnx_value *x, struct window *w,
+			 size_t mode)
 {
 	if (is_same(op, mode)) {
 		if (x->rank >= 0 && same_padding(w, x))
@@ -364,7 +373,8 @@ static struct onnx_value *plane_indices(struct mindir_op *op, struct onnx_value 
 	int64_t plane = 1;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (x->rank != (int)n + 2 || x->dims[2 + i] < 1 || !tsk_mul(plane, x->dims[2 + i], &plane))
+		if (x->rank != (int)n + 2 || x->dims[2 + i] < 1 ||
+		    !tsk_mul(plane, x->dims[2 + i], &plane))
 			return mindir_refuse(op, "indices of an input whose size is not known");
 	}
 	return emit_binary(op->graph, "Mod", all, onnx_int64(op->graph, plane), TENSOCK_INT64);
@@ -442,8 +452,8 @@ static struct onnx_value *avg_pool3d(struct mindir_op *op)
 	int64_t divisor = mindir_int(op, ONLY_NAMED, "divisor_override", 0);
 
 	w.ceil_mode = mindir_bool(op, ONLY_NAMED, "ceil_mode", false);
-	w.count_include_pad = mindir_bool(op, ONLY_NAMED, "count_include_pad", true) &&
-			      !is_same(op, ONLY_NAMED);
+	w.count_include_pad =
+		mindir_bool(op, ONLY_NAMED, "count_include_pad", true) && !is_same(op, ONLY_NAMED);
 	pool_padding(op, x, &w, ONLY_NAMED);
 	ret = emit_pool(op->graph, "AveragePool", x, &w);
 	return divisor ? divided_by(op, ret, &w, divisor) : ret;

@@ -129,29 +129,37 @@ static void write_sparse(const struct onnx_constant *constant, unsigned char *to
 		put(coding, to, at, zero_at(coding, at));
 }
 
+static const char *name_of(const struct ms_tensor *tensor)
+{
+	static const char *const names[] = {
+		[MS_CODING_NONE] = "packed bits",      [MS_CODING_INDEXING] = "INDEXING",
+		[MS_CODING_SPARSE] = "SPARSE",         [MS_CODING_FSE] = "FSE",
+		[MS_CODING_BITPACKING] = "BITPACKING", [MS_CODING_FSE_INT] = "FSE_INT",
+		[MS_CODING_FSE_INFER] = "FSE_INFER",
+	};
+
+	if (tensor->is_huffman)
+		return "Huffman";
+	if (tensor->coding < 0 || tensor->coding >= (int32_t)ARRAY_SIZE(names))
+		return "not known";
+	return names[tensor->coding];
+}
+
 static int broken(struct ms_op *op, const struct ms_tensor *tensor)
 {
 	return ms_invalid(op,
-			  "tensor %u '%.*s' is broken: its coding and its shape do not go "
+			  "tensor %u '%.*s' is broken: its coding (%s) and its shape do not go "
 			  "together; get the file anew",
-			  tensor->number, MS_TEXT(tensor->name));
+			  tensor->number, MS_TEXT(tensor->name), name_of(tensor));
 }
 
 static int refuse(struct ms_op *op, const struct ms_tensor *tensor)
 {
-	static const char *const names[] = {
-		[MS_CODING_FSE] = "FSE",
-		[MS_CODING_FSE_INT] = "FSE_INT",
-		[MS_CODING_FSE_INFER] = "FSE_INFER",
-	};
-	const char *name = tensor->is_huffman ? "Huffman" : NULL;
-
-	if (!name && tensor->coding >= 0 && tensor->coding < (int32_t)ARRAY_SIZE(names))
-		name = names[tensor->coding];
 	return ms_unsupported(op,
-			      "tensor %u '%.*s' is compressed, its coding is %s: convert the "
-			      "model without compression of its weights",
-			      tensor->number, MS_TEXT(tensor->name), name ? name : "not known");
+			      "tensor %u '%.*s' is compressed, its coding is %s (%d): convert "
+			      "the model without compression of its weights",
+			      tensor->number, MS_TEXT(tensor->name), name_of(tensor),
+			      tensor->coding);
 }
 
 /* n bits of the file from *at on: *at moves behind them. */

@@ -284,35 +284,60 @@ struct onnx_value *ms_quant_weight(struct ms_op *op, unsigned i, struct onnx_val
 	return with(op, "Add", x, numbers(op, tensor, behind, mean_of, 0));
 }
 
-/* QuantizeLinear, or its counterpart. */
-static struct onnx_value *linear(struct onnx_graph *graph, const char *onnx_op,
-				 const struct ms_tensor *tensor, struct onnx_value *value,
-				 uint32_t dtype)
+/*
+ * How many steps of the scale a number is, in bounds: a float.  QuantizeLinear is not used: where it
+ * stands behind a convolution, the runtime of ONNX would quantise the weights anew, and worse.
+ */
+static struct onnx_value *steps_of(struct onnx_graph *graph, const struct ms_tensor *tensor,
+				   struct onnx_value *value)
 {
 	struct ms_quant_param param = ms_quant_param(tensor, 0);
+	int lowest = tensor->dtype == TENSOCK_UINT8 ? 0 : INT8_MIN;
+	int highest = tensor->dtype == TENSOCK_UINT8 ? UINT8_MAX : INT8_MAX;
+	struct onnx_value *steps =
+		emit_unary(graph, "Round", emit_scalar(graph, "Div", value, param.scale));
 	struct onnx_value *ret =
-		ONNX_CALL(graph, onnx_op, value, onnx_scalar(graph, TENSOCK_FLOAT32, param.scale),
-			  onnx_scalar(graph, tensor->dtype, param.zero_point));
+		ONNX_CALL(graph, "Clip", steps,
+			  onnx_scalar(graph, TENSOCK_FLOAT32, lowest - param.zero_point),
+			  onnx_scalar(graph, TENSOCK_FLOAT32, highest - param.zero_point));
 
-	ret->dtype = dtype;
 	onnx_value_like(ret, value);
 	return ret;
+}
+
+static struct onnx_value *rounded(struct onnx_graph *graph, const struct ms_tensor *tensor,
+				  struct onnx_value *value)
+{
+	return emit_scalar(graph, "Mul", steps_of(graph, tensor, value),
+			   ms_quant_param(tensor, 0).scale);
 }
 
 struct onnx_value *ms_quant_from(struct onnx_graph *graph, const struct ms_tensor *tensor,
 				 struct onnx_value *value)
 {
+	struct ms_quant_param param;
+
 	if (!ms_quant_is_activation(tensor))
 		return value;
-	return linear(graph, "DequantizeLinear", tensor, value, TENSOCK_FLOAT32);
+	param = ms_quant_param(tensor, 0);
+	value = emit_cast(graph, value, TENSOCK_FLOAT32);
+	if (param.zero_point)
+		value = emit_scalar(graph, "Sub", value, param.zero_point);
+	return emit_scalar(graph, "Mul", value, param.scale);
 }
 
 struct onnx_value *ms_quant_to(struct onnx_graph *graph, const struct ms_tensor *tensor,
 			       struct onnx_value *value)
 {
+	int32_t zero_point;
+
 	if (!ms_quant_is_activation(tensor))
 		return value;
-	return linear(graph, "QuantizeLinear", tensor, value, tensor->dtype);
+	zero_point = ms_quant_param(tensor, 0).zero_point;
+	value = steps_of(graph, tensor, value);
+	if (zero_point)
+		value = emit_scalar(graph, "Add", value, zero_point);
+	return emit_cast(graph, value, tensor->dtype);
 }
 
 int ms_quant_check_inputs(struct ms_op *op)
@@ -336,18 +361,32 @@ static int round_output(struct ms_op *op, struct ms_tensor *tensor)
 	if ((*view)->dtype != TENSOCK_FLOAT32)
 		return ms_unsupported(op, "gives a quantised tensor of no floating point: convert "
 					  "the model with its weights alone quantised");
-	*view = ms_quant_from(op->graph, tensor, ms_quant_to(op->graph, tensor, *view));
+	*view = rounded(op->graph, tensor, *view);
 	if (tensor->nchw)
 		tensor->plain = NULL;
 	return 0;
+}
+
+static bool takes_activation(struct ms_op *op)
+{
+	for (unsigned i = 0; i < op->n_inputs; i++) {
+		if (ms_quant_is_activation(ms_in_tensor(op, i)))
+			return true;
+	}
+	return false;
 }
 
 int ms_quant_round_outputs(struct ms_op *op)
 {
 	for (unsigned i = 0; i < op->n_outputs; i++) {
 		struct ms_tensor *tensor = ms_out_tensor(op, i);
-		int r = ms_quant_is_activation(tensor) ? round_output(op, tensor) : 0;
+		int r = 0;
 
+		if (ms_quant_is_activation(tensor))
+			r = round_output(op, tensor);
+		else if (is_small_int(tensor->dtype) && takes_activation(op))
+			r = ms_unsupported(op, "gives integers that have no scale: convert the "
+					       "model with its weights alone quantised");
 		if (r < 0)
 			return r;
 	}

@@ -266,8 +266,8 @@ static void test_there_and_back(void **state)
 {
 	const struct ms_quant_param param = param_of(0.25, 3);
 	static const int64_t dims[] = { 2, 3 };
-	static const double scale[] = { 0.25 };
-	struct onnx_value *x;
+	static const double scale[] = { 0.25 }, zero[] = { 3 }, lowest[] = { -131 };
+	struct onnx_value *x, *y;
 
 	(void)state;
 	make(&param, 1);
@@ -276,10 +276,16 @@ static void test_there_and_back(void **state)
 	t.tensor.data.n = 0;
 	x = ms_quant_to(&graph, &t.tensor, x);
 	assert_int_equal(x->dtype, TENSOCK_INT8);
-	made_by(x, "QuantizeLinear", scale, 1);
+	assert_string_equal(x->maker->op, "Cast");
+	y = made_by(x->maker->inputs->value, "Add", zero, 1);
+	y = made_by(y, "Clip", lowest, 1);
+	assert_string_equal(y->maker->op, "Round");
+	made_by(y->maker->inputs->value, "Div", scale, 1);
 	x = ms_quant_from(&graph, &t.tensor, x);
 	assert_int_equal(x->dtype, TENSOCK_FLOAT32);
-	made_by(x, "DequantizeLinear", scale, 1);
+	assert_int_equal(x->dims[1], 3);
+	y = made_by(x, "Mul", scale, 1);
+	made_by(y, "Sub", zero, 1);
 }
 
 int main(void)
