@@ -37,14 +37,16 @@ def test_dimensions_that_are_open(net):
     assert shown["inputs"][0]["shape"] == [-1, 4, 4, 3]
 
 
-def test_without_names(old):
+@pytest.mark.parametrize("generation", [ms_file.MSL1, ms_file.V1_0])
+def test_without_names(net, generation):
     """1.0 has no names for tensors: they get some, and never the same one twice."""
-    a, b = old.input(2, 3), old.input(2, 3)
-    y = old.node("Add", [a, b], a.v + b.v)
-    shown = described(old, y, old.node("Neg", [y], -y.v))
+    net.graph.generation = generation
+    a, b = net.input(2, 3), net.input(2, 3)
+    y = net.node("Add", [a, b], a.v + b.v)
+    shown = described(net, y, net.node("Neg", [y], -y.v))
     names = [one["name"] for one in shown["inputs"] + shown["outputs"]]
     assert len(set(names)) == 4 and all(names)
-    if old.graph.generation == ms_file.MSL1:
+    if generation == ms_file.MSL1:
         assert names[:2] == ["input0", "input1"]
 
 

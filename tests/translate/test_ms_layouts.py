@@ -281,6 +281,21 @@ def test_instance_norm_of_nchw(net, image):
     net.check(conv(net, transpose(net, y, 0, 2, 3, 1), 2))
 
 
+def test_format_transpose(net, image):
+    """A transposition that says it is one of layout."""
+    y = net.node("FormatTranspose", [image], image.v.transpose(0, 3, 1, 2), src_format=1, dst_format=0)
+    y = net.node("Softmax", [y], ref.softmax(y.v, 1), axis=[1])
+    z = net.node("FormatTranspose", [y], y.v.transpose(0, 2, 3, 1), src_format=0, dst_format=1)
+    net.check(y, conv(net, z, 2))
+
+
+def test_group_norm(net):
+    """Of NCHW: the converter leaves it there."""
+    x, gamma, beta = net.input(2, 4, 5, 6, format=0), net.const(net.weights(4)), net.const(net.weights(4))
+    net.check(net.node("GroupNormFusion", [x, gamma, beta], ref.group_norm(x.v, 2, gamma.v, beta.v, 1e-3),
+                       num_groups=2, epsilon=1e-3))
+
+
 def test_tile_and_stack(net, image):
     y = net.node("TileFusion", [image, i32(1, 2, 1, 2)], np.tile(image.v, (1, 2, 1, 2)), dims=[0, 1, 2, 3])
     y = conv(net, y, 2)

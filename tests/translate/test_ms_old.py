@@ -438,6 +438,52 @@ def test_shape_and_fill(old):
     old.check(shape, old.node("ZerosLike", [x], np.zeros((2, 3))))
 
 
+def test_logic(old):
+    a, b = old.input(v=old.integers(3, 4) > 0), old.input(v=old.integers(3, 4) > 0)
+    y = old.node("LogicalAnd", [a, b], a.v & b.v)
+    y = old.node("LogicalOr", [old.node("LogicalNot", [y], ~y.v), b], ~y.v | b.v)
+    c, d = old.input(3, 4), old.input(3, 4)
+    old.check(y, old.node("Where", [y, c, d], np.where(y.v, c.v, d.v)))
+
+
+def test_add_n(old):
+    inputs = [old.input(2, 3) for _ in range(3)]
+    old.check(old.node("AddN", inputs, sum(one.v for one in inputs), N=3))
+
+
+def test_one_hot(old):
+    x = old.input(v=old.integers(2, 3, low=0, high=4))
+    value = np.where(np.eye(4)[x.v] > 0, 1.0, 0.0)
+    old.check(old.node("OneHot", [x, old.const(np.int32(4)), np.float32(1), np.float32(0)], value, axis=-1))
+
+
+def test_crop(old):
+    x, like = old.input(1, 6, 7, 3), old.input(1, 4, 5, 3)
+    old.check(old.node("Crop", [x, like], x.v[:, 1:5, 2:7], axis=1, offsets=[1, 2, 0]))
+
+
+def test_gather_nd(old):
+    x, at = old.input(3, 4), old.const(np.array([[0, 1], [2, 3]], np.int32))
+    old.check(old.node("GatherNd", [x, at], ref.gather_nd(x.v, at.v)))
+
+
+def test_fill(old):
+    x = old.input(2, 3)
+    y = old.node("Fill", [old.const(np.float32(0.5))], np.full((2, 3), 0.5), dims=[2, 3])
+    old.check(old.node("Add", [x, y], x.v + y.v))
+
+
+def test_reverse(old):
+    x = old.input(2, 3, 4)
+    old.check(old.node("Reverse", [x], np.flip(x.v, (1, 2)), axis=[1, 2]))
+
+
+def test_what_changes_nothing(old):
+    x = old.input(2, 3)
+    y = old.node("Dropout", [x], x.v, ratio=0.5)
+    old.check(old.node("Neg", [y], -y.v))
+
+
 @pytest.mark.parametrize("both", [False, True])
 def test_lstm(old, both):
     d, n = 2 if both else 1, 3
@@ -452,7 +498,7 @@ def test_quantised_weights(old):
     x = old.input(1, 5, 5, 3)
     params = [{"scale": 0.02 + i / 100, "zeroPoint": i - 1, "inited": True} for i in range(4)]
     q = old.integers(4, 3, 3, 3, low=-128, high=128)
-    w = old.graph.tensor("w", dims=[4, 3, 3, 3], data=q.astype(np.int8).tobytes(), dtype=32, quant=params)
+    w = old.graph.tensor("w", dims=[4, 3, 3, 3], data=q.astype(np.int8).tobytes(), dtype="int8", quant=params)
     old.check(old.node("Conv2D", [x, w], ref.conv2d(x.v, ref.dequantize(q, params)), group=1, quant_type=2,
                        **window("kernel", (3, 3), (1, 1), (0, 0, 0, 0), NOTSET, (1, 1))))
 

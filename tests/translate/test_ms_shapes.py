@@ -268,6 +268,36 @@ def test_of_the_shape(net, operator):
     net.check(net.node(operator, [x], {"Shape": i32(2, 3, 4), "Rank": np.int32(3), "Size": np.int32(24)}[operator]))
 
 
+@pytest.mark.parametrize("operator, function", [("Triu", np.triu), ("Tril", np.tril)])
+@pytest.mark.parametrize("k", [None, 0, 1, -1])
+def test_triangle(net, operator, function, k):
+    x = net.input(2, 3, 4)
+    inputs = [x] if k is None else [x, net.const(np.int64(k), dtype="int64")]
+    net.check(net.node(operator, inputs, function(x.v, k or 0)))
+
+
+@pytest.mark.parametrize("operator", ["ScatterNdUpdate", "TensorScatterAdd"])
+def test_scatter(net, operator):
+    x, at, values = net.input(4, 5), net.const(np.array([[0, 1], [3, 4], [2, 2]], np.int32)), net.input(3)
+    out = x.v.copy()
+    if operator == "ScatterNdUpdate":
+        out[tuple(at.v.T)] = values.v
+    else:
+        np.add.at(out, tuple(at.v.T), values.v)
+    net.check(net.node(operator, [x, at, values], out))
+
+
+def test_depend_is_its_first_input(net):
+    x, y = net.input(2, 3), net.input(2)
+    net.check(net.node("Neg", [net.node("Depend", [x, net.node("Abs", [y], np.abs(y.v))], x.v)], -x.v))
+
+
+def test_fill_of_a_shape(net):
+    x = net.input(2, 3)
+    y = net.node("FillV2", [i32(2, 3), net.const(np.float32(1.5))], np.full((2, 3), 1.5))
+    net.check(net.node("AddFusion", [x, y], x.v + y.v))
+
+
 def test_glu(net):
     x = net.input(3, 8)
     net.check(net.node("GLU", [x], x.v[:, :4] * ref.sigmoid(x.v[:, 4:]), axis=1))

@@ -379,6 +379,13 @@ static struct onnx_value *tile(struct mindir_op *op)
 	return ONNX_CALL(op->graph, "Tile", x, onnx_int64s(op->graph, dims, rank));
 }
 
+/* Exports of 2.0 name the type by a tensor that has nothing else. */
+static bool is_type(const struct mindir_value *value)
+{
+	return value && value->kind == MINDIR_TENSOR && !value->tensor->bytes &&
+	       value->tensor->dtype != TENSOCK_DTYPE_INVALID;
+}
+
 static struct onnx_value *cast(struct mindir_op *op)
 {
 	/* By MindSpore's TypeId; from 30. */
@@ -388,10 +395,13 @@ static struct onnx_value *cast(struct mindir_op *op)
 					   TENSOCK_UINT32,  TENSOCK_UINT64,  TENSOCK_FLOAT32,
 					   TENSOCK_FLOAT16, TENSOCK_FLOAT32, TENSOCK_FLOAT64,
 					   TENSOCK_BFLOAT16 };
+	const struct mindir_value *type = mindir_setting(op, 1, NULL);
 	struct onnx_value *x = mindir_in(op, 0);
 	uint32_t claimed = mindir_claim(op, 0).dtype;
 	int64_t id = 0;
 
+	if (is_type(type))
+		return emit_cast(op->graph, x, type->tensor->dtype);
 	if (mindir_is_known(op, 1, NULL))
 		id = mindir_int(op, 1, NULL, 0);
 	if (id >= 30 && id - 30 < (int64_t)ARRAY_SIZE(dtypes))

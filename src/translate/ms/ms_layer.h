@@ -138,14 +138,6 @@ int ms_layer_top_k(struct ms_op *op, int64_t axis, bool largest, bool sorted); /
 int ms_layer_cum_sum(struct ms_op *op, bool exclusive, bool reverse);          /* x, axis */
 int ms_layer_triangle(struct ms_op *op, bool upper);                           /* x[, k] */
 
-/* ms_layer_blocks.c: blocks of height and width, and what is added (or cut): up, down, left, right */
-int ms_layer_space_to_batch(struct ms_op *op, const int64_t *block, const int64_t *pads);
-int ms_layer_batch_to_space(struct ms_op *op, const int64_t *block, const int64_t *crops);
-
-/* ms_layer_recurrent.c: x, weights, recurrent weights, biases, hidden[, cell] states */
-int ms_layer_lstm(struct ms_op *op, bool bidirectional);
-int ms_layer_gru(struct ms_op *op, bool bidirectional);
-
 /* ms_layer_reduce.c; mode as ReduceMode's numbers, axes none: all */
 int ms_layer_reduce(struct ms_op *op, unsigned mode, const int64_t *axes, size_t n, bool keep_dims,
 		    bool reduce_to_end, double coeff);
@@ -177,5 +169,15 @@ struct ms_resize {
 	int nearest_mode;
 };
 int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
+
+/* ms_layer_block.c: of height and width; pads and crops: top, bottom, left, right */
+int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int64_t pads[4]);
+int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int64_t crops[4]);
+
+/* ms_layer_gru.c: x, weights, recurrent weights, biases, state[, lengths] */
+int ms_layer_gru(struct ms_op *op, bool is_bidirectional);
+
+/* ms_layer_lstm.c: x, weight of input, weight of state, bias, state, cell */
+int ms_layer_lstm(struct ms_op *op, bool is_bidirectional);
 
 #endif

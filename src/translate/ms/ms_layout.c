@@ -41,12 +41,8 @@ struct onnx_value *ms_in_nchw(struct ms_op *op, unsigned i)
 	struct ms_tensor *tensor;
 	struct onnx_value *plain;
 
-	if (i < op->n_inputs && !ms_in_tensor(op, i)->nchw && !ms_in_tensor(op, i)->is_made)
-		ms_in_tensor(op, i)->nchw = ms_weight_nchw(op, i);
 	if (i < op->n_inputs && ms_in_tensor(op, i)->nchw)
 		return ms_in_tensor(op, i)->nchw;
-	if (op->error)
-		return no_value(op);
 	plain = ms_in(op, i);
 	if (op->error)
 		return plain;

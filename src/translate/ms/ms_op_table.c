@@ -2,6 +2,7 @@
 /* MSL2's operators, in the order of the schema's union (2.7), which is their numbers. */
 #include "translate/ms/ms_layer.h"
 #include "translate/ms/ms_ops.h"
+#include "translate/ms/ms_quant.h"
 
 /* clang-format off */
 static const struct ms_op_row rows[] = {
@@ -117,7 +118,7 @@ static const struct ms_op_row rows[] = {
 	[110] = { "PowFusion", ms_op_pow, 2 },
 	[111] = { "PriorBox", NULL, 0 },
 	[112] = { "PReLUFusion", ms_layer_prelu, 2 },
-	[113] = { "QuantDTypeCast", ms_op_quant_cast, 1 },
+	[113] = { "QuantDTypeCast", ms_quant_cast, 1 },
 	[114] = { "Rank", ms_layer_rank, 1 },
 	[115] = { "Range", ms_op_range, 1 },
 	[116] = { "Reciprocal", ms_op_reciprocal, 1 },

@@ -91,7 +91,6 @@ int ms_op_lstm(struct ms_op *op);
 int ms_op_gru(struct ms_op *op);
 int ms_op_space_to_batch(struct ms_op *op);
 int ms_op_batch_to_space(struct ms_op *op);
-int ms_op_quant_cast(struct ms_op *op);
 
 /* ms_ops_norm.c */
 int ms_op_batch_norm(struct ms_op *op);

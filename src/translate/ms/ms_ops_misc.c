@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* MSL2's recurrent nets, blocks, and casts between quantised and float: their fields. */
+/* MSL2's recurrent nets and blocks: their fields. */
 #include "translate/ms/ms_layer.h"
 #include "translate/ms/ms_ops.h"
-#include "translate/ms/ms_quant.h"
 
 enum {
 	LSTM_BIDIRECTIONAL = 0,
@@ -69,19 +68,4 @@ int ms_op_batch_to_space(struct ms_op *op)
 	int r = read_blocks(op, &blocks);
 
 	return r < 0 ? r : ms_layer_batch_to_space(op, blocks.block, blocks.edges);
-}
-
-/* What is quantised stands as floats already, and is rounded when it is given: ms_quant.h. */
-int ms_op_quant_cast(struct ms_op *op)
-{
-	const struct ms_tensor *from = ms_in_tensor(op, 0), *to = ms_out_tensor(op, 0);
-	bool is_covered = to->dtype == TENSOCK_FLOAT32
-				  ? ms_quant_is_activation(from) || from->dtype == TENSOCK_FLOAT32
-				  : ms_quant_is_activation(to);
-
-	if (!is_covered)
-		return ms_unsupported(op,
-				      "quantises other than to 8 bits by one scale: quantise the "
-				      "weights only");
-	return ms_layer_identity(op);
 }

@@ -1,383 +1,409 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "translate/ms/ms_quant.h"
 
+#include <float.h>
 #include <string.h>
 
-#include "tensor/shape.h"
+#include "base/status.h"
 
-/* QuantParam */
+/* QuantParam: in all generations; 1.0 ends with INITED. */
 enum {
 	PARAM_SCALE = 0,
 	PARAM_ZERO_POINT = 1,
-	PARAM_NUM_BITS = 5,
+	PARAM_BITS = 5,
 	PARAM_INITED = 6,
-	PARAM_VAR_CORR = 7,
-	PARAM_MEAN_CORR = 8,
+	PARAM_VARIANCE = 7,
+	PARAM_MEAN = 8,
 };
 
-/* How many bytes of floats may be made of small integers, above as many as the file has. */
-#define FLOATS_BASE ((size_t)24 << 20)
+/* Above it, the runtime takes a correction of the variance for none. */
+#define VARIANCE_MAX 10.0F
 
-/* A correction of variance above this is none: the runtime takes 1. */
-#define VAR_CORR_MAX 10.0f
+/* A list of clusters has a place for each INT8. */
+#define CLUSTER_OF_0 128
 
-struct channel {
-	double scale;
-	int32_t zero_point;
-	float factor, term; /* varCorr, meanCorr */
-};
-
-/* A weight as it lies in the file. */
-struct weight {
-	const unsigned char *bytes;
-	size_t n_bytes;
-	unsigned bits;  /* of an element; below 32 they may be packed: from bit 0 of byte 0 on */
-	bool is_packed; /* then they are stored with 2^(bits - 1) added */
-	int64_t n, n_channels, inner; /* of n, element [outer][c][inner] is channel c's */
-	const struct channel *channels;
-	struct fb_vector
-		clusters; /* n > 0: the values themselves, element -128 being the first's */
-	int64_t planes, points,
-		depth; /* as NCHW: [planes][points][depth] becomes [planes][depth][points] */
-};
-
-static struct fb_table first_param(const struct ms_tensor *tensor)
+struct ms_quant_param ms_quant_param(const struct ms_tensor *tensor, uint32_t i)
 {
-	return fb_table_at(&tensor->quant_params, 0);
+	struct fb_table table = fb_table_at(&tensor->quant_params, i);
+
+	return (struct ms_quant_param){
+		/* MSL2's default; before, there was none, and each parameter has one. */
+		.scale = fb_f64(&table, PARAM_SCALE, 1),
+		.zero_point = fb_i32(&table, PARAM_ZERO_POINT, 0),
+		.n_bits = fb_i32(&table, PARAM_BITS, 8),
+		.is_set = fb_bool(&table, PARAM_INITED, false),
+		.variance_factor = fb_f32(&table, PARAM_VARIANCE, 1),
+		.mean_offset = fb_f32(&table, PARAM_MEAN, 0),
+	};
 }
 
-static bool is_inited(const struct ms_tensor *tensor)
+static bool is_set(const struct ms_tensor *tensor)
 {
-	struct fb_table param = first_param(tensor);
-
-	return fb_is_there(&param) && fb_bool(&param, PARAM_INITED, false);
+	return tensor->quant_params.n > 0 && ms_quant_param(tensor, 0).is_set;
 }
 
-bool ms_quant_is_weight(struct ms_op *op, unsigned i)
+static bool is_small_int(uint32_t dtype)
 {
-	const struct ms_tensor *tensor = ms_in_tensor(op, i);
-	bool is_integer = tensor->dtype == TENSOCK_INT8 || tensor->dtype == TENSOCK_INT16 ||
-			  tensor->dtype == TENSOCK_INT32;
+	return dtype == TENSOCK_INT8 || dtype == TENSOCK_INT16 || dtype == TENSOCK_UINT8;
+}
 
-	if (!is_integer || !tensor->data.n || op->node->quant_type == MS_QUANT_NONE)
+bool ms_quant_is_packed(const struct ms_tensor *tensor)
+{
+	int32_t bits;
+
+	if (!tensor->data.n || !is_set(tensor) ||
+	    (tensor->dtype != TENSOCK_INT8 && tensor->dtype != TENSOCK_INT16))
 		return false;
-	return is_inited(tensor) ||
-	       (tensor->quant_params.n == 0 && tensor->clusters.n && tensor->dtype == TENSOCK_INT8);
+	bits = ms_quant_param(tensor, 0).n_bits;
+	return (bits > 0 && bits < 8) || (bits > 8 && bits < 16);
 }
 
-static int64_t element(const struct weight *weight, size_t i)
+bool ms_quant_is_weight(const struct ms_tensor *tensor)
 {
-	size_t width = weight->bits / 8, bit = i * weight->bits, at = bit / 8;
-	uint64_t v = 0;
-
-	if (!weight->is_packed) {
-		for (size_t k = 0; k < width; k++)
-			v |= (uint64_t)weight->bytes[i * width + k] << (8 * k);
-		return (int64_t)(v << (64 - weight->bits)) >> (64 - weight->bits);
-	}
-	for (size_t k = 0; k < 3 && at + k < weight->n_bytes; k++)
-		v |= (uint64_t)weight->bytes[at + k] << (8 * k);
-	v = v >> (bit % 8) & (((uint64_t)1 << weight->bits) - 1);
-	return (int64_t)v - ((int64_t)1 << (weight->bits - 1));
-}
-
-static float value_of(const struct weight *weight, size_t i)
-{
-	int64_t q = element(weight, i);
-	const struct channel *channel;
-
-	if (weight->clusters.n)
-		return fb_f32_at(&weight->clusters, (uint32_t)(q + 128));
-	channel = &weight->channels[(int64_t)i / weight->inner % weight->n_channels];
-	return (float)((double)(q - channel->zero_point) * channel->scale *
-			       (double)channel->factor +
-		       (double)channel->term);
-}
-
-static void write_floats(const struct onnx_constant *constant, unsigned char *to)
-{
-	const struct weight *weight = constant->context;
-	float v;
-
-	for (int64_t p = 0; p < weight->planes; p++) {
-		for (int64_t d = 0; d < weight->depth; d++) {
-			for (int64_t i = 0; i < weight->points; i++) {
-				v = value_of(weight,
-					     (size_t)((p * weight->points + i) * weight->depth +
-						      d));
-				memcpy(to, &v, sizeof(v));
-				to += sizeof(v);
-			}
-		}
-	}
-}
-
-static bool is_operator(const struct ms_op *op, const char *name)
-{
-	return strcmp(op->name, name) == 0;
-}
-
-/* The dimension that has a parameter for each of its places. */
-static int64_t channel_axis(struct ms_op *op, unsigned i, const int64_t *dims, int64_t rank)
-{
-	bool is_old = is_operator(op, "MatMul"), turned;
-
-	if (is_operator(op, "MatMulFusion") || is_old) {
-		turned = fb_bool(&op->fields, (is_old ? 1u : 0u) + (i == 0 ? 0u : 1u), false);
-		/* The rows of the left side, the columns of the right. */
-		return i == 0 ? rank - (turned ? 1 : 2) : rank - (turned ? 2 : 1);
-	}
-	if ((is_operator(op, "Conv2dTransposeFusion") || is_operator(op, "DeConv2D")) && i == 1 &&
-	    rank == 4 && dims[3] != 1)
-		return 3;
-	return 0;
-}
-
-static int set_shape(struct ms_op *op, unsigned i, struct weight *weight,
-		     struct onnx_constant *constant, int64_t *ret_axis)
-{
-	const struct ms_tensor *tensor = ms_in_tensor(op, i);
-	uint32_t n = tensor->quant_params.n;
-	int64_t axis, rank = tensor->dims.n;
-	uint64_t n_elements;
-
-	if (tensor->dims.n > TENSOCK_RANK_MAX)
-		return ms_unsupported(op, "tensor %u has %u dimensions", tensor->number,
-				      tensor->dims.n);
-	constant->rank = tensor->dims.n;
-	for (uint32_t k = 0; k < tensor->dims.n; k++)
-		constant->dims[k] = fb_int_at(&tensor->dims, k);
-	if (tsk_shape_elems(constant->dims, constant->rank, &n_elements) < 0)
-		return ms_invalid(op, "tensor %u has a shape that none has", tensor->number);
-	weight->n = weight->inner = (int64_t)n_elements;
-	weight->n_channels = 1;
-	*ret_axis = -1;
-	if (n <= 1)
-		return 0;
-	axis = channel_axis(op, i, constant->dims, rank);
-	if (axis < 0 || axis >= rank || constant->dims[axis] != n)
-		return ms_invalid(
-			op,
-			"tensor %u has %u parameters of quantisation: its dimension %lld is "
-			"not as long",
-			tensor->number, n, (long long)axis);
-	*ret_axis = axis;
-	weight->n_channels = n;
-	weight->inner = 1;
-	for (int64_t k = axis + 1; k < rank; k++)
-		weight->inner *= constant->dims[k];
-	return 0;
-}
-
-/* How wide the elements are, and that all of them are there. */
-static int set_width(struct ms_op *op, unsigned i, struct weight *weight)
-{
-	const struct ms_tensor *tensor = ms_in_tensor(op, i);
-	struct fb_table param = first_param(tensor);
-	int32_t bits = fb_is_there(&param) ? fb_i32(&param, PARAM_NUM_BITS, 8) : 8;
-	unsigned width = tensor->dtype == TENSOCK_INT8    ? 8
-			 : tensor->dtype == TENSOCK_INT16 ? 16
-							  : 32;
-	uint64_t wanted;
-
-	weight->bits = width;
-	weight->is_packed =
-		width < 32 && bits >= 1 && bits < 16 && bits != 8 && bits < (int32_t)width;
-	if (weight->is_packed)
-		weight->bits = (unsigned)bits;
-	if (__builtin_mul_overflow((uint64_t)weight->n, weight->bits, &wanted))
-		return ms_invalid(op, "tensor %u has a shape that none has", tensor->number);
-	/* Packed ones end with a whole element of the type. */
-	wanted = (wanted + width - 1) / width * (width / 8);
-	if (tensor->data.n != wanted)
-		return ms_invalid(op,
-				  "tensor %u '%.*s' has %u bytes, which are not those of its shape",
-				  tensor->number, MS_TEXT(tensor->name), tensor->data.n);
-	weight->bytes = tensor->data.bytes;
-	weight->n_bytes = tensor->data.n;
-	return 0;
-}
-
-static int set_channels(struct ms_op *op, unsigned i, struct weight *weight)
-{
-	const struct ms_tensor *tensor = ms_in_tensor(op, i);
-	uint32_t n = tensor->quant_params.n;
-	struct channel *channels;
-
-	/* Clusters come with one parameter, or none. */
-	if (tensor->clusters.n && n <= 1) {
-		if (weight->bits != 8 || tensor->clusters.n < 256)
-			return ms_unsupported(op, "tensor %u is of %u clusters, not of 256",
-					      tensor->number, tensor->clusters.n);
-		weight->clusters = tensor->clusters;
-		return 0;
-	}
-	channels = onnx_take(op->graph, n, sizeof(*channels));
-	if (!channels)
-		return op->graph->failed;
-	for (uint32_t k = 0; k < n; k++) {
-		struct fb_table param = fb_table_at(&tensor->quant_params, k);
-		float factor = fb_f32(&param, PARAM_VAR_CORR, 1);
-		float term = fb_f32(&param, PARAM_MEAN_CORR, 0);
-		bool is_corrected = n > 1 && factor >= 0 && factor <= VAR_CORR_MAX;
-
-		channels[k].scale = fb_f64(&param, PARAM_SCALE, 1);
-		channels[k].zero_point = fb_i32(&param, PARAM_ZERO_POINT, 0);
-		channels[k].factor = is_corrected ? factor : 1;
-		channels[k].term = n > 1 ? term : 0;
-	}
-	weight->channels = channels;
-	return 0;
-}
-
-static void set_order(struct weight *weight, struct onnx_constant *constant, bool as_nchw)
-{
-	int64_t channels = constant->dims[3];
-
-	weight->planes = weight->depth = 1;
-	weight->points = weight->n;
-	if (!as_nchw)
-		return;
-	weight->planes = constant->dims[0];
-	weight->points = constant->dims[1] * constant->dims[2];
-	weight->depth = channels;
-	constant->dims[3] = constant->dims[2];
-	constant->dims[2] = constant->dims[1];
-	constant->dims[1] = channels;
-}
-
-/* Whether DequantizeLinear can say it. */
-static bool is_linear(const struct weight *weight)
-{
-	if (weight->bits != 8 || weight->is_packed || weight->clusters.n)
+	if (!tensor->data.n)
 		return false;
-	for (int64_t i = 0; i < weight->n_channels; i++) {
-		const struct channel *channel = &weight->channels[i];
-
-		if (channel->zero_point < INT8_MIN || channel->zero_point > INT8_MAX ||
-		    channel->term != 0)
-			return false;
-	}
-	return true;
-}
-
-/* DequantizeLinear, with a list of scales and zero points where there is an axis. */
-static struct onnx_value *dequantize_linear(struct onnx_graph *graph, struct onnx_value *value,
-					    const struct channel *channels, int64_t n, int64_t axis)
-{
-	float *scales = onnx_take(graph, (size_t)n, sizeof(*scales));
-	int8_t *zeros = onnx_take(graph, (size_t)n, sizeof(*zeros));
-	struct onnx_node *node;
-	struct onnx_value *ret;
-	uint32_t rank = axis < 0 ? 0 : 1;
-
-	if (!scales || !zeros)
-		return value;
-	for (int64_t i = 0; i < n; i++) {
-		scales[i] = (float)(channels[i].scale * (double)channels[i].factor);
-		zeros[i] = (int8_t)channels[i].zero_point;
-	}
-	node = ONNX_NODE(graph, "DequantizeLinear", value,
-			 onnx_constant(graph, TENSOCK_FLOAT32, &n, rank, scales,
-				       (size_t)n * sizeof(*scales)),
-			 onnx_constant(graph, TENSOCK_INT8, &n, rank, zeros, (size_t)n));
-	if (axis >= 0)
-		onnx_attr_int(graph, node, "axis", axis);
-	ret = onnx_out(graph, node, TENSOCK_FLOAT32);
-	onnx_value_like(ret, value);
-	return ret;
-}
-
-/* What is too large as floats. */
-static struct onnx_value *as_it_is(struct ms_op *op, const struct weight *weight,
-				   const struct onnx_constant *constant, int64_t axis, bool as_nchw)
-{
-	static const int64_t to_nchw[] = { 0, 3, 1, 2 };
-	struct onnx_value *value = onnx_constant(op->graph, TENSOCK_INT8, constant->dims,
-						 constant->rank, weight->bytes, weight->n_bytes);
-
-	if (as_nchw)
-		value = onnx_constant_transposed(op->graph, value, to_nchw);
-	return dequantize_linear(op->graph, value, weight->channels, weight->n_channels,
-				 axis < 0 || !as_nchw ? axis : ms_axis(MS_NCHW, axis));
-}
-
-struct onnx_value *ms_quant_weight(struct ms_op *op, unsigned i, bool as_nchw)
-{
-	struct onnx_constant constant = { .dtype = TENSOCK_FLOAT32, .write = write_floats };
-	struct weight *weight = onnx_take(op->graph, 1, sizeof(*weight));
-	size_t *n_floats = &op->file->n_dequantized;
-	int64_t axis;
-
-	if (!weight || set_shape(op, i, weight, &constant, &axis) < 0 ||
-	    set_width(op, i, weight) < 0 || set_channels(op, i, weight) < 0)
-		return NULL;
-	if (as_nchw && constant.rank != 4) {
-		ms_invalid(op, "input %u must have 4 dimensions, and has %u", i, constant.rank);
-		return NULL;
-	}
-	if (*n_floats + (size_t)weight->n > (op->file->flatbuffer.n_bytes + FLOATS_BASE) / 4 &&
-	    is_linear(weight))
-		return as_it_is(op, weight, &constant, axis, as_nchw);
-	*n_floats += (size_t)weight->n;
-	set_order(weight, &constant, as_nchw);
-	constant.context = weight;
-	return onnx_constant_made(op->graph, &constant);
+	if (tensor->clusters.n && tensor->dtype == TENSOCK_INT8 && tensor->quant_params.n <= 1)
+		return true;
+	/* INT32: biases. */
+	return is_set(tensor) && (is_small_int(tensor->dtype) || tensor->dtype == TENSOCK_INT32);
 }
 
 bool ms_quant_is_activation(const struct ms_tensor *tensor)
 {
-	return tensor->dtype == TENSOCK_INT8 && tensor->quant_params.n == 1 && !tensor->data.n &&
-	       is_inited(tensor);
+	return !tensor->data.n && is_set(tensor) && is_small_int(tensor->dtype);
 }
 
-static struct channel channel_of(const struct ms_tensor *tensor)
+static bool is_activation_used(const struct ms_tensor *tensor)
 {
-	struct fb_table param = first_param(tensor);
-	int32_t zero = fb_i32(&param, PARAM_ZERO_POINT, 0);
-
-	return (struct channel){
-		.scale = fb_f64(&param, PARAM_SCALE, 1),
-		.zero_point = zero < INT8_MIN   ? INT8_MIN
-			      : zero > INT8_MAX ? INT8_MAX
-						: zero,
-		.factor = 1,
-	};
+	return (tensor->is_input || tensor->is_made) && ms_quant_is_activation(tensor);
 }
 
-struct onnx_value *ms_quant_dequantize(struct onnx_graph *graph, const struct ms_tensor *tensor,
-				       struct onnx_value *value)
+static bool is_in_range(uint32_t dtype, int32_t zero_point)
 {
-	struct channel channel = channel_of(tensor);
-
-	return dequantize_linear(graph, value, &channel, 1, -1);
+	if (dtype == TENSOCK_UINT8)
+		return zero_point >= 0 && zero_point <= UINT8_MAX;
+	return zero_point >= INT8_MIN && zero_point <= INT8_MAX;
 }
 
-struct onnx_value *ms_quant_quantize(struct onnx_graph *graph, const struct ms_tensor *tensor,
-				     struct onnx_value *value)
+int ms_quant_check(const struct ms_file *file, struct tensock_error *reterr)
 {
-	struct channel channel = channel_of(tensor);
+	for (uint32_t i = 0; i < file->n_tensors; i++) {
+		const struct ms_tensor *tensor = &file->tensors[i];
+		struct ms_quant_param param;
+
+		if (!is_activation_used(tensor))
+			continue;
+		param = ms_quant_param(tensor, 0);
+		if (tensor->dtype == TENSOCK_INT16 || tensor->quant_params.n > 1)
+			return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
+					"tensor %u '%.*s' is quantised to 16 bits, or by channels: "
+					"convert the model with its weights alone quantised",
+					i, MS_TEXT(tensor->name));
+		if (!(param.scale > 0 && param.scale <= (double)FLT_MAX) ||
+		    !is_in_range(tensor->dtype, param.zero_point))
+			return tsk_fail(reterr, TENSOCK_INVALID_MODEL,
+					"tensor %u '%.*s' is quantised by a scale of %g and a zero "
+					"point of %d",
+					i, MS_TEXT(tensor->name), param.scale, param.zero_point);
+	}
+	return 0;
+}
+
+/* Digits up to a point: *at moves behind it. */
+static unsigned version_part(struct onnx_text text, size_t *at)
+{
+	unsigned v = 0;
+
+	for (; *at < text.len && text.bytes[*at] >= '0' && text.bytes[*at] <= '9' && v < 1000;
+	     (*at)++)
+		v = v * 10 + (unsigned)(text.bytes[*at] - '0');
+	if (*at < text.len && text.bytes[*at] == '.')
+		(*at)++;
+	return v;
+}
+
+/* 1.6.0 is 1006; a file that names no version is of one before. */
+static unsigned version_of(const struct ms_file *file)
+{
+	static const char name[] = "MindSpore Lite ";
+	size_t at = sizeof(name) - 1;
+	unsigned major;
+
+	if (file->version.len < at || memcmp(file->version.bytes, name, at) != 0)
+		return 0;
+	major = version_part(file->version, &at);
+	return major * 1000 + version_part(file->version, &at);
+}
+
+enum {
+	SINCE_AXES = 1006,        /* before, the first axis, or the second of a product's */
+	SINCE_DECONV_AXES = 1008, /* before, the first axis of a transposed convolution's weight */
+};
+
+/* Fields of MSL2 */
+enum {
+	MATMUL_TRANSPOSE_A = 0,
+	MATMUL_TRANSPOSE_B = 1,
+	DECONV_GROUP = 8,
+	DECONV_IN = 9,
+	DECONV_OUT = 10,
+	GATHER_AXIS_INPUT = 2,
+};
+
+static int64_t matmul_axis(const struct ms_op *op, unsigned i, int64_t rank, unsigned version)
+{
+	bool by_columns;
+
+	if (i > 1)
+		return 0;
+	by_columns = i == 0 ? fb_bool(&op->fields, MATMUL_TRANSPOSE_A, false)
+			    : !fb_bool(&op->fields, MATMUL_TRANSPOSE_B, false);
+	if (version < SINCE_AXES)
+		return by_columns ? 1 : 0;
+	return by_columns ? rank - 1 : rank - 2;
+}
+
+static int64_t deconv_axis(const struct ms_op *op, int64_t rank)
+{
+	int64_t group = fb_i64(&op->fields, DECONV_GROUP, 1);
+
+	if (fb_i64(&op->fields, DECONV_IN, 0) == group &&
+	    fb_i64(&op->fields, DECONV_OUT, 0) == group)
+		return 0;
+	return rank - 1;
+}
+
+/* The axis of input i along which each place has parameters of its own. */
+static int64_t channel_axis(struct ms_op *op, unsigned i, int64_t rank)
+{
+	unsigned version = version_of(op->file);
+	int64_t axis = 0;
+
+	if (op->file->generation != MS_L2)
+		return 0;
+	if (strcmp(op->name, "MatMulFusion") == 0)
+		return matmul_axis(op, i, rank, version);
+	if (strcmp(op->name, "Conv2dTransposeFusion") == 0 && version >= SINCE_DECONV_AXES)
+		return deconv_axis(op, rank);
+	if (strcmp(op->name, "Gather") == 0 && version >= SINCE_AXES &&
+	    op->n_inputs > GATHER_AXIS_INPUT && ms_in_ints(op, GATHER_AXIS_INPUT, &axis, 1) < 1)
+		return -1;
+	return axis;
+}
+
+/* One number a parameter, of which some is not `none`: else NULL. */
+static struct onnx_value *numbers(struct ms_op *op, const struct ms_tensor *tensor,
+				  int64_t rank_behind,
+				  double (*number)(const struct ms_quant_param *), double none)
+{
+	uint32_t n = tensor->quant_params.n;
+	int64_t dims[TENSOCK_RANK_MAX];
+	float *v = onnx_take(op->graph, n, sizeof(*v));
+	bool is_needed = false;
+
+	for (uint32_t i = 0; i < TENSOCK_RANK_MAX; i++)
+		dims[i] = i == 0 ? n : 1;
+	for (uint32_t i = 0; v && i < n; i++) {
+		struct ms_quant_param param = ms_quant_param(tensor, i);
+		double x = number(&param);
+
+		v[i] = (float)x;
+		is_needed = is_needed || x != none;
+	}
+	if (!v || !is_needed)
+		return NULL;
+	return onnx_constant(op->graph, TENSOCK_FLOAT32, dims,
+			     n == 1 ? 0 : (uint32_t)rank_behind + 1, v, n * sizeof(*v));
+}
+
+static double zero_point_of(const struct ms_quant_param *param)
+{
+	return param->zero_point;
+}
+
+static double scale_of(const struct ms_quant_param *param)
+{
+	return param->scale;
+}
+
+static double corrected_scale_of(const struct ms_quant_param *param)
+{
+	float factor = param->variance_factor;
+
+	return param->scale * (factor >= 0 && factor <= VARIANCE_MAX ? (double)factor : 1);
+}
+
+static double mean_of(const struct ms_quant_param *param)
+{
+	return (double)param->mean_offset;
+}
+
+static struct onnx_value *with(struct ms_op *op, const char *onnx_op, struct onnx_value *x,
+			       struct onnx_value *y)
+{
+	return y ? emit_binary(op->graph, onnx_op, x, y, TENSOCK_FLOAT32) : x;
+}
+
+/* Each integer is the place of a number in a list. */
+static struct onnx_value *from_clusters(struct ms_op *op, const struct ms_tensor *tensor,
+					struct onnx_value *integers)
+{
+	uint32_t n = tensor->clusters.n;
+	float *v = onnx_take(op->graph, n, sizeof(*v));
+	struct onnx_value *places, *ret;
+
+	for (uint32_t i = 0; v && i < n; i++)
+		v[i] = fb_f32_at(&tensor->clusters, i);
+	places = emit_scalar(op->graph, "Add", emit_cast(op->graph, integers, TENSOCK_INT32),
+			     CLUSTER_OF_0);
+	ret = ONNX_CALL(op->graph, "Gather", onnx_floats(op->graph, v, v ? n : 0), places);
+	onnx_value_like(ret, integers);
+	return ret;
+}
+
+struct onnx_value *ms_quant_weight(struct ms_op *op, unsigned i, struct onnx_value *integers)
+{
+	const struct ms_tensor *tensor = ms_in_tensor(op, i);
+	uint32_t n = tensor->quant_params.n;
+	int64_t rank = integers->rank, axis = n > 1 ? channel_axis(op, i, rank) : 0;
+	int64_t behind = rank - 1 - axis;
+	struct onnx_value *x;
+
+	if (tensor->clusters.n && n <= 1)
+		return from_clusters(op, tensor, integers);
+	if (n > 1 && (axis < 0 || axis >= rank || integers->dims[axis] != n)) {
+		ms_invalid(op, "tensor %u '%.*s' is quantised by %u channels, which it has not",
+			   tensor->number, MS_TEXT(tensor->name), n);
+		return NULL;
+	}
+	x = emit_cast(op->graph, integers, TENSOCK_FLOAT32);
+	x = with(op, "Sub", x, numbers(op, tensor, behind, zero_point_of, 0));
+	if (n == 1)
+		return with(op, "Mul", x, numbers(op, tensor, behind, scale_of, 1));
+	x = with(op, "Mul", x, numbers(op, tensor, behind, corrected_scale_of, 1));
+	return with(op, "Add", x, numbers(op, tensor, behind, mean_of, 0));
+}
+
+/*
+ * How many steps of the scale a number is, in bounds: a float.  QuantizeLinear is not used: where it
+ * stands behind a convolution, the runtime of ONNX would quantise the weights anew, and worse.
+ */
+static struct onnx_value *steps_of(struct onnx_graph *graph, const struct ms_tensor *tensor,
+				   struct onnx_value *value)
+{
+	struct ms_quant_param param = ms_quant_param(tensor, 0);
+	int lowest = tensor->dtype == TENSOCK_UINT8 ? 0 : INT8_MIN;
+	int highest = tensor->dtype == TENSOCK_UINT8 ? UINT8_MAX : INT8_MAX;
+	struct onnx_value *steps =
+		emit_unary(graph, "Round", emit_scalar(graph, "Div", value, param.scale));
 	struct onnx_value *ret =
-		ONNX_CALL(graph, "QuantizeLinear", value,
-			  onnx_scalar(graph, TENSOCK_FLOAT32, channel.scale),
-			  onnx_scalar(graph, TENSOCK_INT8, (double)channel.zero_point));
+		ONNX_CALL(graph, "Clip", steps,
+			  onnx_scalar(graph, TENSOCK_FLOAT32, lowest - param.zero_point),
+			  onnx_scalar(graph, TENSOCK_FLOAT32, highest - param.zero_point));
 
-	ret->dtype = TENSOCK_INT8;
 	onnx_value_like(ret, value);
 	return ret;
 }
 
-void ms_quant_round_outputs(struct ms_op *op)
+static struct onnx_value *rounded(struct onnx_graph *graph, const struct ms_tensor *tensor,
+				  struct onnx_value *value)
+{
+	return emit_scalar(graph, "Mul", steps_of(graph, tensor, value),
+			   ms_quant_param(tensor, 0).scale);
+}
+
+struct onnx_value *ms_quant_from(struct onnx_graph *graph, const struct ms_tensor *tensor,
+				 struct onnx_value *value)
+{
+	struct ms_quant_param param;
+
+	if (!ms_quant_is_activation(tensor))
+		return value;
+	param = ms_quant_param(tensor, 0);
+	value = emit_cast(graph, value, TENSOCK_FLOAT32);
+	if (param.zero_point)
+		value = emit_scalar(graph, "Sub", value, param.zero_point);
+	return emit_scalar(graph, "Mul", value, param.scale);
+}
+
+struct onnx_value *ms_quant_to(struct onnx_graph *graph, const struct ms_tensor *tensor,
+			       struct onnx_value *value)
+{
+	int32_t zero_point;
+
+	if (!ms_quant_is_activation(tensor))
+		return value;
+	zero_point = ms_quant_param(tensor, 0).zero_point;
+	value = steps_of(graph, tensor, value);
+	if (zero_point)
+		value = emit_scalar(graph, "Add", value, zero_point);
+	return emit_cast(graph, value, tensor->dtype);
+}
+
+int ms_quant_check_inputs(struct ms_op *op)
+{
+	for (unsigned i = 0; i < op->n_inputs && strcmp(op->name, "Cast") == 0; i++) {
+		if (ms_quant_is_activation(ms_in_tensor(op, i)))
+			return ms_unsupported(op,
+					      "takes the integers of a quantised tensor for "
+					      "numbers: convert the model with its weights alone "
+					      "quantised");
+	}
+	return 0;
+}
+
+static int round_output(struct ms_op *op, struct ms_tensor *tensor)
+{
+	struct onnx_value **view = tensor->nchw ? &tensor->nchw : &tensor->plain;
+
+	if (!*view)
+		return 0;
+	if ((*view)->dtype != TENSOCK_FLOAT32)
+		return ms_unsupported(op, "gives a quantised tensor of no floating point: convert "
+					  "the model with its weights alone quantised");
+	*view = rounded(op->graph, tensor, *view);
+	if (tensor->nchw)
+		tensor->plain = NULL;
+	return 0;
+}
+
+static bool takes_activation(struct ms_op *op)
+{
+	for (unsigned i = 0; i < op->n_inputs; i++) {
+		if (ms_quant_is_activation(ms_in_tensor(op, i)))
+			return true;
+	}
+	return false;
+}
+
+int ms_quant_round_outputs(struct ms_op *op)
 {
 	for (unsigned i = 0; i < op->n_outputs; i++) {
 		struct ms_tensor *tensor = ms_out_tensor(op, i);
-		struct onnx_value **view = tensor->nchw ? &tensor->nchw : &tensor->plain;
+		int r = 0;
 
-		if (!*view || (*view)->dtype != TENSOCK_FLOAT32 || !ms_quant_is_activation(tensor))
-			continue;
-		*view = ms_quant_quantize(op->graph, tensor, *view);
-		*view = ms_quant_dequantize(op->graph, tensor, *view);
-		if (view == &tensor->nchw)
-			tensor->plain = NULL;
+		if (ms_quant_is_activation(tensor))
+			r = round_output(op, tensor);
+		else if (is_small_int(tensor->dtype) && takes_activation(op))
+			r = ms_unsupported(op, "gives integers that have no scale: convert the "
+					       "model with its weights alone quantised");
+		if (r < 0)
+			return r;
 	}
+	return 0;
+}
+
+int ms_quant_cast(struct ms_op *op)
+{
+	const struct ms_tensor *to = op->n_outputs ? ms_out_tensor(op, 0) : NULL;
+	const struct onnx_value *x = ms_in_as(op, 0, ms_layout(op, 1));
+
+	if (op->error)
+		return op->error;
+	if (x->dtype != TENSOCK_FLOAT32)
+		return ms_unsupported(op, "its input's integers have no scale");
+	if (to && is_small_int(to->dtype) && !ms_quant_is_activation(to))
+		return ms_unsupported(op, "its output's integers have no scale");
+	ms_rename(op, 0);
+	return 0;
 }

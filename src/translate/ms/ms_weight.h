@@ -10,7 +10,5 @@
  * that can be read fails the operator.
  */
 struct onnx_value *ms_weight(struct ms_op *op, unsigned i);
-/* The same as NCHW, for one of rank 4 that is not written as it lies there; NULL: it is. */
-struct onnx_value *ms_weight_nchw(struct ms_op *op, unsigned i);
 
 #endif
