@@ -46,6 +46,8 @@ struct mindir_op {
 	const struct mindir_operator *row;
 	const struct mindir_value *inputs[MINDIR_NODE_INPUTS_MAX]; /* without monads */
 	size_t n_inputs;
+	const struct mindir_node
+		*only_for_this;     /* what made input 0, where nobody else names that */
 	uint64_t wanted;            /* of the items of its result, those that somebody asks for */
 	struct mindir_value result; /* that is no single tensor */
 	bool overwrites;            /* its first input, in place: who names that gets the result */
