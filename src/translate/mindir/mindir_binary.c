@@ -76,14 +76,29 @@ static struct pair float_inputs(struct mindir_op *op)
 	return p;
 }
 
-/* Not of truth values, which ONNX does not count with. */
+/*
+ * Engines count with whole numbers of 32 and 64 bits; smaller ones, and truth values, become such, and
+ * the result is cut to the type that the file says, as it would have been.
+ */
 static struct pair number_inputs(struct mindir_op *op)
 {
-	uint32_t claimed = mindir_claim(op, 0).dtype;
 	struct pair p = inputs(op);
 
-	if (p.a->dtype == TENSOCK_BOOL)
-		as_type(op, &p, claimed && claimed != TENSOCK_BOOL ? claimed : TENSOCK_INT32);
+	switch (p.a->dtype) {
+	case TENSOCK_BOOL:
+	case TENSOCK_INT8:
+	case TENSOCK_UINT8:
+	case TENSOCK_INT16:
+	case TENSOCK_UINT16:
+		as_type(op, &p, TENSOCK_INT32);
+		break;
+	case TENSOCK_UINT32:
+	case TENSOCK_UINT64:
+		as_type(op, &p, TENSOCK_INT64);
+		break;
+	default:
+		break;
+	}
 	return p;
 }
 
@@ -96,16 +111,14 @@ static struct onnx_value *arithmetic(struct mindir_op *op)
 
 static struct onnx_value *comparison(struct mindir_op *op)
 {
-	struct pair p = inputs(op);
+	struct pair p = number_inputs(op);
 
-	if (p.a->dtype == TENSOCK_BOOL && strcmp(op->row->onnx, "Equal") != 0)
-		as_type(op, &p, TENSOCK_INT32);
 	return emit_binary(op->graph, op->row->onnx, p.a, p.b, TENSOCK_BOOL);
 }
 
 static struct onnx_value *not_equal(struct mindir_op *op)
 {
-	struct pair p = inputs(op);
+	struct pair p = number_inputs(op);
 
 	return emit_unary(op->graph, "Not",
 			  emit_binary(op->graph, "Equal", p.a, p.b, TENSOCK_BOOL));
