@@ -196,6 +196,8 @@ static int collect_inputs(struct translation_state *state, struct mindir_op *op)
 		value = &state->values[state->roots[place]];
 		if (i == 0 && state->uses[place] == 1)
 			op->only_for_this = node_at(state, place);
+		if (i == 0)
+			op->begins_with_monad = value->kind == MINDIR_MONAD;
 		if (value->kind != MINDIR_MONAD)
 			op->inputs[op->n_inputs++] = value;
 	}
@@ -273,7 +275,7 @@ static int translate_node(struct translation_state *state, const struct mindir_n
 		op->row = NULL;
 		op->wanted = state->wanted[place];
 		op->result = (struct mindir_value){ 0 };
-		op->overwrites = false;
+		op->begins_with_monad = op->overwrites = false;
 		op->only_for_this = NULL;
 		state->graph->label = node->label;
 		r = run_operator(state, op);

@@ -50,6 +50,7 @@ struct mindir_op {
 		*only_for_this;     /* what made input 0, where nobody else names that */
 	uint64_t wanted;            /* of the items of its result, those that somebody asks for */
 	struct mindir_value result; /* that is no single tensor */
+	bool begins_with_monad;     /* which is not among the inputs */
 	bool overwrites;            /* its first input, in place: who names that gets the result */
 	int error;
 	struct tensock_error *reterr;
