@@ -255,12 +255,3 @@ int ms_op_is_finite(struct ms_op *op)
 		  layout);
 	return 0;
 }
-
-/* Of one input it gives places, not values. */
-int ms_op_where(struct ms_op *op)
-{
-	if (op->n_inputs < 3)
-		return ms_unsupported(op, "gives the places of what is true: their number is not "
-					  "known before the model runs");
-	return ms_layer_select(op);
-}
