@@ -125,3 +125,18 @@ class Net:
         for word in words:
             assert word in result.stderr, result.stderr
         return result.stderr
+
+    def right_or_refused(self, *outputs, words=()):
+        """What need not be covered, but must not be wrong."""
+        result = self.run(*outputs)
+        if result.returncode != OK:
+            self.refused(*outputs, words=words)
+
+    def converted(self, *outputs):
+        """The ONNX file that is made of it."""
+        self.outputs = list(outputs)
+        self.graph.outputs = [one.tensor for one in outputs]
+        path, _, _ = self.save(self.runner.folder / "case")
+        result = self.runner.tensock("convert", path, path.with_suffix(".onnx"))
+        assert result.returncode == OK, result.stderr
+        return path.with_suffix(".onnx").read_bytes()

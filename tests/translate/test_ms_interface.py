@@ -73,3 +73,30 @@ def test_many_nodes(net, n):
     for _ in range(n):
         y = net.node("Neg", [y], -y.v)
     net.check(y)
+
+
+def test_input_that_nobody_reads(net):
+    x, y = net.input(2, 3), net.input(4)
+    net.check(net.node("Abs", [x], np.abs(x.v)))
+    assert len(described(net, net.outputs[0])["inputs"]) == 2 and y.shape == (4,)
+
+
+def test_output_that_is_given_twice(net):
+    x = net.input(2, 3)
+    y = net.node("Abs", [x], np.abs(x.v))
+    net.right_or_refused(y, y)
+
+
+def test_tensors_without_names(net):
+    x = net.input(2, 3)
+    y = net.node("Abs", [x], np.abs(x.v))
+    x.tensor.name = y.tensor.name = None
+    net.check(y)
+
+
+def test_nodes_that_are_not_in_order(net):
+    x = net.input(2, 3)
+    y = net.node("Abs", [x], np.abs(x.v))
+    z = net.node("Neg", [y], -y.v)
+    net.graph.nodes.reverse()
+    net.right_or_refused(z)

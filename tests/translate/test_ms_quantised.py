@@ -101,6 +101,23 @@ def test_float16_weights(net):
     net.check(net.node("MatMulFusion", [x, y], x.v @ y.v.T, transpose_b=True))
 
 
+def test_float16_weights_of_nodes(net):
+    """The converter's fp16 = on: weights are halved in the file, and nothing says so but their type."""
+    x, w, b = net.input(1, 6, 6, 3), net.weights(4, 3, 3, 3).astype(np.float16), net.weights(4).astype(np.float16)
+    y = net.node("Conv2DFusion", [x, net.const(w), net.const(b)],
+                 ref.conv2d(x.v, w.astype(float), b.astype(float)), kernel_size=[3, 3], stride=[1, 1],
+                 dilation=[1, 1], pad_list=[0, 0, 0, 0], group=1, format=1)
+    c = net.weights(4).astype(np.float16)
+    net.check(net.node("AddFusion", [y, net.const(c)], y.v + c.astype(np.float32)))
+
+
+def test_weights_that_are_cast_before_a_convolution(net):
+    x, w = net.input(1, 6, 6, 3), net.const(net.weights(4, 3, 3, 3).astype(np.float16))
+    y = net.node("Cast", [w, net.const(np.int32(43))], w.v.astype(np.float32))
+    net.check(net.node("Conv2DFusion", [x, y], ref.conv2d(x.v, y.v), kernel_size=[3, 3], stride=[1, 1],
+                       dilation=[1, 1], pad_list=[0, 0, 0, 0], group=1, format=1))
+
+
 def test_quantised_and_shared(net):
     """The same weights for two nodes."""
     x = net.input(4, 4)

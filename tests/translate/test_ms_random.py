@@ -17,7 +17,8 @@ class Maker:
 
     def __init__(self, net, seed):
         self.net, self.random = net, np.random.default_rng(seed)
-        self.alive = [net.input(2, 6, 6, 4)]
+        declared = [(2, 6, 6, 4), (-1, 6, 6, 4), (2, -1, -1, 4), (-1, -1, -1, -1)][seed % 4]
+        self.alive = [net.input(v=net.weights(2, 6, 6, 4), declared=declared)]
 
     def pick(self, rank=None):
         values = [one for one in self.alive if rank is None or one.v.ndim == rank]
