@@ -3,8 +3,6 @@
 #include "translate/ms/ms_layer.h"
 #include "translate/ms/ms_ops.h"
 
-#include <float.h>
-
 enum {
 	ACTIVATION_TYPE = 0,
 	ACTIVATION_ALPHA = 1,
@@ -128,12 +126,15 @@ enum {
 	CLIP_MIN = 1,
 };
 
+/* Bounds of 0 are not written down; but a file without any bound means none. */
 int ms_op_clip(struct ms_op *op)
 {
 	if (op->n_inputs > 1)
 		return ms_layer_clip_to(op);
-	return ms_layer_clip(op, (double)fb_f32(&op->fields, CLIP_MIN, -FLT_MAX),
-			     (double)fb_f32(&op->fields, CLIP_MAX, FLT_MAX));
+	if (!fb_has(&op->fields, CLIP_MIN) && !fb_has(&op->fields, CLIP_MAX))
+		return ms_invalid(op, "it has no bounds");
+	return ms_layer_clip(op, (double)fb_f32(&op->fields, CLIP_MIN, 0),
+			     (double)fb_f32(&op->fields, CLIP_MAX, 0));
 }
 
 /* The type is input 1's value: a number of a dataType. */
