@@ -106,6 +106,19 @@ def test_native_engine_that_refuses(start, folder, lenet):
         assert (outputs[name] == array).all()
 
 
+def test_older_files_go_to_the_translation(start):
+    """What the library does not read is not offered to it."""
+    tensock = start(lite())
+    graph = ms_file.Graph(ms_file.V1_0)
+    model = graph.output(graph.node("Activation", [graph.input([1, 4, 4, 3])], type=1)).bytes()
+    with native.Guest(tensock.local) as guest:
+        info, outputs = run(guest, model)
+        (array,) = outputs.values()
+        assert (array == numpy.maximum(image(info), 0)).all()
+    assert info["format"] == "ms, translated to onnx"
+    assert not [line for line in tensock.log if "does not take" in line]
+
+
 def test_both_refuse(start):
     refusal = refused(start(lite()), unknown_operator())
     assert refusal.status == native.UNSUPPORTED

@@ -230,6 +230,20 @@ static int run_operator(struct translation_state *state, struct mindir_op *op)
 	return op->error;
 }
 
+/* A tensor becomes a constant of the graph once, however many nodes read it. */
+static struct mindir_value constant_value(struct translation_state *state,
+					  const struct mindir_value *constant)
+{
+	const struct mindir_tensor *tensor = constant->tensor;
+
+	if (constant->kind != MINDIR_TENSOR || !tensor->dtype || !tensor->bytes)
+		return *constant;
+	return (struct mindir_value){ .kind = MINDIR_VALUE,
+				      .value = onnx_constant(state->graph, tensor->dtype,
+							     tensor->dims, tensor->rank,
+							     tensor->bytes, tensor->n_bytes) };
+}
+
 static int translate_node(struct translation_state *state, const struct mindir_node *node,
 			  struct mindir_op *op)
 {
@@ -237,7 +251,7 @@ static int translate_node(struct translation_state *state, const struct mindir_n
 	int r;
 
 	if (node->constant) {
-		state->values[place] = *node->constant;
+		state->values[place] = constant_value(state, node->constant);
 	} else {
 		op->node = node;
 		op->row = NULL;

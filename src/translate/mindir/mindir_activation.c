@@ -231,7 +231,7 @@ static struct onnx_value *softmax(struct mindir_op *op)
 
 	if (n > 1)
 		return softmax_over(op, x, axes, n);
-	return over_axis(op, op->row->onnx, x, n ? axes[0] : x->rank - 1);
+	return over_axis(op, op->row->onnx, x, n ? axes[0] : -1);
 }
 
 static struct onnx_value *log_softmax(struct mindir_op *op)

@@ -203,7 +203,7 @@ void mindir_read_attributes(struct mindir_reading *reading, struct wire wire, ui
 		return;
 	}
 	reading->n_values += n;
-	ret->items = mindir_reading_take(reading, n, MINDIR_VALUES_MAX, sizeof(*ret->items),
+	ret->items = mindir_reading_take(reading, n, MINDIR_ATTRIBUTES_MAX, sizeof(*ret->items),
 					 "attributes");
 	while (!reading->error && ret->n < n && wire_next(&wire, &field)) {
 		if (field.number == number)

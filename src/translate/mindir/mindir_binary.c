@@ -459,6 +459,16 @@ static struct onnx_value *scalar_floor_div(struct mindir_op *op)
 	return NULL;
 }
 
+static struct onnx_value *scalar_negated(struct mindir_op *op)
+{
+	const struct mindir_value *v = op->inputs[0];
+
+	if (v->kind != MINDIR_INT || v->i == INT64_MIN)
+		return emit_unary(op->graph, "Neg", mindir_in(op, 0));
+	op->result = (struct mindir_value){ .kind = MINDIR_INT, .i = -v->i };
+	return NULL;
+}
+
 static const struct mindir_operator rows[] = {
 	{ "Add", arithmetic, 2, "Add" },
 	{ "Sub", arithmetic, 2, "Sub" },
@@ -550,6 +560,12 @@ static const struct mindir_operator rows[] = {
 	{ "ScalarSub", scalar_arithmetic, 2, "Sub" },
 	{ "ScalarMul", scalar_arithmetic, 2, "Mul" },
 	{ "ScalarFloorDiv", scalar_floor_div, 2 },
+	{ "ScalarFloordiv", scalar_floor_div, 2 },
+	{ "ScalarDiv", quotient, 2 },
+	{ "ScalarMod", floor_mod, 2 },
+	{ "ScalarUsub", scalar_negated, 1 },
+	{ "ScalarMax", arithmetic, 2, "Max" },
+	{ "ScalarMin", arithmetic, 2, "Min" },
 };
 
 const struct mindir_table mindir_binary_table = { rows, ARRAY_SIZE(rows) };

@@ -184,7 +184,7 @@ static void read_primitives(struct mindir_reading *reading, struct wire model,
 static void resolve_operator(struct mindir_reading *reading, const struct primitives *primitives,
 			     struct onnx_text op_type, struct mindir_node *node)
 {
-	struct onnx_text name = { op_type.bytes + strlen(REFERENCE), 0 };
+	struct onnx_text name;
 	int64_t place;
 
 	node->op = op_type;
@@ -192,7 +192,8 @@ static void resolve_operator(struct mindir_reading *reading, const struct primit
 	if (op_type.len < strlen(REFERENCE) ||
 	    memcmp(op_type.bytes, REFERENCE, strlen(REFERENCE)) != 0)
 		return;
-	name.len = op_type.len - strlen(REFERENCE);
+	name = (struct onnx_text){ op_type.bytes + strlen(REFERENCE),
+				   op_type.len - strlen(REFERENCE) };
 	place = mindir_names_find(&primitives->names, name);
 	if (place < 0) {
 		mindir_reading_fail(reading, TENSOCK_UNSUPPORTED,

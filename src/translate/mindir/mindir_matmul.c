@@ -59,9 +59,7 @@ static struct onnx_value *bias_add(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *bias = mindir_in(op, 1);
 
-	/* A text until 2.0, a number since. */
-	if (mindir_text(op, ONLY_NAMED, "format", "NHWC") ||
-	    mindir_text(op, ONLY_NAMED, "data_format", "NHWC") || mindir_int(op, 2, NULL, 0) == 1)
+	if (mindir_is_nhwc(op, 2))
 		return mindir_refuse(op, "format NHWC is not translated: export the net in NCHW");
 	if (x->rank < 0)
 		return mindir_refuse(op, "the rank of its input is not known");

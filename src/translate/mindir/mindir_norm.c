@@ -24,8 +24,7 @@ static struct onnx_value *batch_norm(struct mindir_op *op)
 	if (mindir_bool(op, 5, "is_training", false))
 		return mindir_refuse(op, "it is in training mode: call net.set_train(False), then "
 					 "export again");
-	if (mindir_text(op, ONLY_NAMED, "format", "NHWC") ||
-	    mindir_int(op, 8, "data_format", 0) == 1)
+	if (mindir_is_nhwc(op, 8))
 		return mindir_refuse(op, "format NHWC is not translated: export the net in NCHW");
 	node = ONNX_NODE(op->graph, "BatchNormalization", x, mindir_in(op, 1), mindir_in(op, 2),
 			 mindir_in(op, 3), mindir_in(op, 4));

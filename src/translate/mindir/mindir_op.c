@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/status.h"
+#include "tensor/shape.h"
 
 static void refuse(struct mindir_op *op, enum tensock_status status, const char *fmt, va_list args)
 {
@@ -39,6 +40,16 @@ struct onnx_value *mindir_broken(struct mindir_op *op, const char *fmt, ...)
 	return &op->graph->no_value;
 }
 
+/* A type is written as a tensor without data. */
+static bool has_data(const struct mindir_tensor *tensor)
+{
+	uint64_t n_bytes;
+
+	return tensor->dtype &&
+	       tsk_shape_bytes(tensor->dtype, tensor->dims, tensor->rank, &n_bytes) == 0 &&
+	       n_bytes == tensor->n_bytes;
+}
+
 struct onnx_value *mindir_tensor_of(struct mindir_op *op, const struct mindir_value *value,
 				    uint32_t dtype)
 {
@@ -46,7 +57,7 @@ struct onnx_value *mindir_tensor_of(struct mindir_op *op, const struct mindir_va
 	case MINDIR_VALUE:
 		return value->value;
 	case MINDIR_TENSOR:
-		if (!value->tensor->dtype)
+		if (!has_data(value->tensor))
 			return NULL;
 		return onnx_constant(op->graph, value->tensor->dtype, value->tensor->dims,
 				     value->tensor->rank, value->tensor->bytes,
@@ -171,12 +182,27 @@ bool mindir_text(struct mindir_op *op, size_t i, const char *name, const char *w
 	       !strncasecmp(value->text.bytes, word, n);
 }
 
+bool mindir_is_nhwc(struct mindir_op *op, size_t i)
+{
+	const struct mindir_value *format = mindir_setting(op, i, "format");
+
+	if (!format)
+		format = mindir_setting(op, ONLY_NAMED, "data_format");
+	if (!format)
+		return false;
+	return format->kind == MINDIR_INT
+		       ? format->i == 1
+		       : format->kind == MINDIR_TEXT && mindir_text_is(format->text, "NHWC");
+}
+
 /* Appends what value holds, tuples of tuples flattened (they are not deep: the reader saw to it). */
 static bool append_ints(struct mindir_op *op, const struct mindir_value *value, int64_t *ret,
 			size_t max, size_t *n)
 {
 	int r;
 
+	if (value->weight > 2 * max + 16)
+		return false; /* too much to look through, though there may be no number in it */
 	if (value->kind != MINDIR_TUPLE) {
 		r = *n < max ? read_ints(op, value, ret + *n, max - *n) : -E2BIG;
 		if (r >= 0)

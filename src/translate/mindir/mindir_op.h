@@ -73,6 +73,8 @@ const struct mindir_value *mindir_setting(struct mindir_op *op, size_t i, const 
 int64_t mindir_int(struct mindir_op *op, size_t i, const char *name, int64_t fallback);
 bool mindir_bool(struct mindir_op *op, size_t i, const char *name, bool fallback);
 double mindir_float(struct mindir_op *op, size_t i, const char *name, double fallback);
+/* Whether its data format, input i or an attribute, is NHWC: as a word, or MindSpore's number. */
+bool mindir_is_nhwc(struct mindir_op *op, size_t i);
 /* A text attribute, compared without regard to case; false where there is none. */
 bool mindir_text(struct mindir_op *op, size_t i, const char *name, const char *word);
 /* A number, a tuple of such, or a constant tensor: how many, at most max; 0 for None or nothing. */

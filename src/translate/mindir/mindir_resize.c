@@ -95,31 +95,49 @@ static struct onnx_value *upsample(struct mindir_op *op)
 	return resize(op, x, &how, scales, sizes);
 }
 
+/* A setting that is one of these words, or its place among them; n: neither. */
+static size_t choice(struct mindir_op *op, size_t i, const char *name, const char *const *words,
+		     size_t n)
+{
+	const struct mindir_value *value = mindir_setting(op, i, name);
+
+	if (!value)
+		return 0;
+	if (value->kind == MINDIR_INT)
+		return value->i >= 0 && value->i < (int64_t)n ? (size_t)value->i : n;
+	for (size_t k = 0; k < n; k++) {
+		if (mindir_text(op, i, name, words[k]))
+			return k;
+	}
+	return n;
+}
+
 /* ResizeLinear1D(x, size, mode of coordinates) */
 static struct onnx_value *resize_linear1d(struct mindir_op *op)
 {
+	static const char *const modes[] = { "asymmetric", "align_corners", "half_pixel" };
 	struct onnx_value *x = mindir_in_ranked(op, 0, 3, 3);
-	int64_t mode = mindir_int(op, 2, NULL, 1);
+	size_t mode = choice(op, 2, "coordinate_transformation_mode", modes, ARRAY_SIZE(modes));
 	struct resize how = { .mode = "linear" };
 
-	how.coordinates = coordinates(mode == 1 || mindir_text(op, ONLY_NAMED,
-							       "coordinate_transformation_mode",
-							       "align_corners"),
-				      mode == 2);
+	if (mode == ARRAY_SIZE(modes))
+		return mindir_refuse(op, "its coordinate_transformation_mode is not translated");
+	how.coordinates = modes[mode];
 	return op->error ? NULL : resize(op, x, &how, NULL, mindir_int_vector(op, 1, "size"));
 }
 
 /* GridSampler2D(x, grid, interpolation, padding, align_corners) */
 static struct onnx_value *grid_sample(struct mindir_op *op)
 {
+	static const char *const names[] = { "bilinear", "nearest" };
 	static const char *const modes[] = { "linear", "nearest" };
 	static const char *const paddings[] = { "zeros", "border", "reflection" };
 	struct onnx_value *x = mindir_in(op, 0);
-	uint64_t mode = (uint64_t)mindir_int(op, 2, NULL, 0),
-		 padding = (uint64_t)mindir_int(op, 3, NULL, 0);
+	size_t mode = choice(op, 2, "interpolation_mode", names, ARRAY_SIZE(names));
+	size_t padding = choice(op, 3, "padding_mode", paddings, ARRAY_SIZE(paddings));
 	struct onnx_node *node = ONNX_NODE(op->graph, "GridSample", x, mindir_in(op, 1));
 
-	if (mode >= ARRAY_SIZE(modes) || padding >= ARRAY_SIZE(paddings))
+	if (mode == ARRAY_SIZE(modes) || padding == ARRAY_SIZE(paddings))
 		return mindir_refuse(op, "its interpolation or padding is not translated");
 	onnx_attr_text(op->graph, node, "mode", modes[mode]);
 	onnx_attr_text(op->graph, node, "padding_mode", paddings[padding]);
@@ -144,7 +162,7 @@ static struct onnx_value *blocks(struct mindir_op *op)
 	struct onnx_value *x = mindir_in_ranked(op, 0, 4, 4);
 	struct onnx_node *node = ONNX_NODE(op->graph, op->row->onnx, x);
 
-	if (mindir_text(op, ONLY_NAMED, "format", "NHWC"))
+	if (mindir_is_nhwc(op, ONLY_NAMED))
 		return mindir_refuse(op, "format NHWC is not translated: export the net in NCHW");
 	onnx_attr_int(op->graph, node, "blocksize", mindir_int(op, ONLY_NAMED, "block_size", 2));
 	return onnx_out(op->graph, node, x->dtype);

@@ -306,13 +306,6 @@ static struct onnx_value *conv_ext(struct mindir_op *op)
 	return emit_conv(op->graph, x, weight, bias, &w);
 }
 
-static bool is_nhwc(struct mindir_op *op, size_t i)
-{
-	const struct mindir_value *format = mindir_setting(op, i, "format");
-
-	return format && format->kind == MINDIR_INT && format->i == 1;
-}
-
 /* What pools have in common; name, place: of the kernel. */
 static struct window pool_window(struct mindir_op *op, const struct onnx_value *x, unsigned n,
 				 size_t i, const char *name)
@@ -425,7 +418,7 @@ static struct onnx_value *avg_pool(struct mindir_op *op)
 	struct onnx_value *x = mindir_in(op, 0);
 	struct window w = pool_window(op, x, 2, 1, "kernel_size");
 
-	if (is_nhwc(op, 4))
+	if (mindir_is_nhwc(op, 4))
 		mindir_refuse(op, "format NHWC is not translated: export the net in NCHW");
 	pool_padding(op, x, &w, 3);
 	return emit_pool(op->graph, "AveragePool", x, &w);

@@ -47,8 +47,9 @@ static uint32_t bits_at(const struct coding *coding, uint64_t at, unsigned n)
 	uint32_t v = 0;
 
 	for (unsigned i = 0; i < n; i++, at++) {
-		unsigned bit =
-			at < coding->n_bits ? (coding->bytes[at / 8] >> (7 - at % 8)) & 1U : 0;
+		unsigned bit = at < coding->n_bits
+				       ? ((uint32_t)coding->bytes[at / 8] >> (7 - at % 8)) & 1U
+				       : 0;
 
 		v = v << 1 | bit;
 	}
@@ -62,7 +63,7 @@ static uint32_t packed_at(const struct coding *coding, uint64_t at, unsigned n)
 
 	for (unsigned i = 0; i < n; i++, at++) {
 		if (at < coding->n_bits)
-			v |= (uint32_t)((coding->bytes[at / 8] >> (at % 8)) & 1U) << i;
+			v |= ((uint32_t)coding->bytes[at / 8] >> (at % 8) & 1U) << i;
 	}
 	return v;
 }

@@ -53,7 +53,9 @@ int ms_layer_rsqrt(struct ms_op *op);
 int ms_layer_mod(struct ms_op *op); /* as C's fmod */
 int ms_layer_floor_div(struct ms_op *op);
 int ms_layer_floor_mod(struct ms_op *op);
-/* Gives output 0, behind an activation. */
+/* A value behind an activation that is part of another operator: it has no numbers of its own. */
+struct onnx_value *ms_fused(struct ms_op *op, struct onnx_value *value, unsigned activation);
+/* Gives output 0, behind such a one. */
 int ms_layer_activated(struct ms_op *op, struct onnx_value *value, enum ms_layout layout,
 		       unsigned activation);
 
