@@ -34,6 +34,12 @@ static const struct mindir_table *const tables[] = {
 	&mindir_adaptive_table,   &mindir_unfold_table, &mindir_recurrent_table,
 };
 
+const struct mindir_table *const *mindir_tables(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(tables);
+	return tables;
+}
+
 static const struct mindir_operator *find_operator(struct onnx_text name)
 {
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {

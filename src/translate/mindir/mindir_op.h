@@ -143,4 +143,7 @@ extern const struct mindir_table mindir_graph_table, mindir_binary_table, mindir
 	mindir_index_table, mindir_pad_table, mindir_resize_table, mindir_fill_table,
 	mindir_adaptive_table, mindir_unfold_table, mindir_recurrent_table;
 
+/* All of them. */
+const struct mindir_table *const *mindir_tables(size_t *ret_n);
+
 #endif
