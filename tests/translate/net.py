@@ -107,9 +107,9 @@ class Net:
     def run(self, *outputs, tolerance=TOLERANCE):
         self.outputs = list(outputs)
         self.graph.outputs = [one.tensor for one in outputs]
-        ends = [one.tensor for one in [*self.inputs, *self.outputs]]
-        # What has no name is called by its number.
-        names = [one.index for one in ends] if self.graph.generation == ms_file.V1_0 else None
+        names = None
+        if self.graph.generation == ms_file.V1_0:  # an output is called by its tensor's number
+            names = [*range(len(self.inputs)), *(one.tensor.index for one in outputs)]
         return self.runner.run(*self.save(self.runner.folder / "case"), tolerance, names)
 
     def check(self, *outputs, tolerance=TOLERANCE):

@@ -166,7 +166,7 @@ def test_bias_add(old):
 
 
 UNARY = {"Abs": np.abs, "Neg": np.negative, "Floor": np.floor, "Ceil": np.ceil, "Square": np.square,
-         "Cos": np.cos, "Sin": np.sin, "Log": np.log, "Sqrt": np.sqrt, "Rsqrt": lambda x: 1 / np.sqrt(x)}
+         "Cos": np.cos, "Sin": np.sin, "Tan": np.tan, "Atan": np.arctan, "Log": np.log, "Sqrt": np.sqrt, "Rsqrt": lambda x: 1 / np.sqrt(x)}
 
 
 @pytest.mark.parametrize("operator", UNARY)
@@ -500,6 +500,7 @@ def test_reverse(old):
 def test_what_changes_nothing(old):
     x = old.input(2, 3)
     y = old.node("Dropout", [x], x.v, ratio=0.5)
+    y = old.node("Identity", [y], y.v)
     old.check(old.node("Neg", [y], -y.v))
 
 
