@@ -225,7 +225,7 @@ def test_models_by_name(host, model):
 
 def test_show(host, model):
     result = host("show", model)
-    assert "input    0 a  FP32 [batch, 3]\n" in result.out and "engine    onnxruntime" in result.out
+    assert "input    0 a  FP32 [batch, 3]\n" in result.out and "engine     onnxruntime" in result.out
     document = host("--json", "show", model).json
     assert document["inputs"][1] == {"name": "b", "dtype": "FP32", "shape": [-1, 3],
                                      "dim-names": ["batch", None]}
