@@ -20,6 +20,7 @@ struct translation_state {
 	struct mindir_value *values; /* by place: what a name stands for */
 	uint32_t *roots;  /* by place: whose value it is; another's after an in-place operator */
 	uint64_t *wanted; /* by place: the items of a tuple that somebody asks for */
+	uint32_t *uses;   /* by place: how often it is named, but for the order of effects */
 	uint32_t n_known; /* places that have their values */
 	struct mindir_op *op;
 	struct tensock_error *reterr;
@@ -44,8 +45,11 @@ static const struct mindir_operator *find_operator(struct onnx_text name)
 {
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
 		for (size_t i = 0; i < tables[t]->n; i++) {
-			if (mindir_text_is(name, tables[t]->rows[i].name))
-				return &tables[t]->rows[i];
+			const struct mindir_operator *row = &tables[t]->rows[i];
+
+			if (name.len && name.bytes[0] == row->name[0] &&
+			    mindir_text_is(name, row->name))
+				return row;
 		}
 	}
 	return NULL;
@@ -72,6 +76,7 @@ static int name_places(struct translation_state *state)
 	state->values = onnx_take(state->graph, n + 1, sizeof(*state->values));
 	state->roots = onnx_take(state->graph, n + 1, sizeof(*state->roots));
 	state->wanted = onnx_take(state->graph, n + 1, sizeof(*state->wanted));
+	state->uses = onnx_take(state->graph, n + 1, sizeof(*state->uses));
 	state->names.items = onnx_take(state->graph, n + 1, sizeof(*state->names.items));
 	if (state->graph->failed)
 		return tsk_fail(state->reterr, TENSOCK_OUT_OF_MEMORY,
@@ -115,6 +120,16 @@ static uint64_t items_wanted(const struct translation_state *state, const struct
 	return UINT64_C(1) << index->i;
 }
 
+static void mark_use(struct translation_state *state, struct onnx_text name, uint64_t wanted)
+{
+	int64_t place = mindir_names_find(&state->names, name);
+
+	if (place < 0)
+		return;
+	state->wanted[place] |= wanted;
+	state->uses[place]++;
+}
+
 static void mark_wanted(struct translation_state *state)
 {
 	for (size_t i = 0; i < state->file.n_nodes; i++) {
@@ -123,19 +138,11 @@ static void mark_wanted(struct translation_state *state)
 
 		if (mindir_text_is(node->op, "UpdateState"))
 			continue;
-		for (size_t k = 0; k < node->n_inputs; k++) {
-			int64_t place = mindir_names_find(&state->names, node->inputs[k]);
-
-			if (place >= 0)
-				state->wanted[place] |= wanted;
-		}
+		for (size_t k = 0; k < node->n_inputs; k++)
+			mark_use(state, node->inputs[k], wanted);
 	}
-	for (size_t i = 0; i < state->file.n_outputs; i++) {
-		int64_t place = mindir_names_find(&state->names, state->file.outputs[i].name);
-
-		if (place >= 0)
-			state->wanted[place] = UINT64_MAX;
-	}
+	for (size_t i = 0; i < state->file.n_outputs; i++)
+		mark_use(state, state->file.outputs[i].name, UINT64_MAX);
 }
 
 static int add_inputs(struct translation_state *state)
@@ -173,6 +180,13 @@ static void add_parameters(struct translation_state *state)
 	}
 }
 
+static const struct mindir_node *node_at(const struct translation_state *state, int64_t place)
+{
+	int64_t first = (int64_t)(state->file.n_parameters + state->file.n_inputs);
+
+	return place < first ? NULL : &state->file.nodes[place - first];
+}
+
 static int collect_inputs(struct translation_state *state, struct mindir_op *op)
 {
 	op->n_inputs = 0;
@@ -186,6 +200,10 @@ static int collect_inputs(struct translation_state *state, struct mindir_op *op)
 			return op->error;
 		}
 		value = &state->values[state->roots[place]];
+		if (i == 0 && state->uses[place] == 1)
+			op->only_for_this = node_at(state, place);
+		if (i == 0)
+			op->begins_with_monad = value->kind == MINDIR_MONAD;
 		if (value->kind != MINDIR_MONAD)
 			op->inputs[op->n_inputs++] = value;
 	}
@@ -263,7 +281,8 @@ static int translate_node(struct translation_state *state, const struct mindir_n
 		op->row = NULL;
 		op->wanted = state->wanted[place];
 		op->result = (struct mindir_value){ 0 };
-		op->overwrites = false;
+		op->begins_with_monad = op->overwrites = false;
+		op->only_for_this = NULL;
 		state->graph->label = node->label;
 		r = run_operator(state, op);
 		if (r < 0)
@@ -359,13 +378,6 @@ static int add_items(struct translation_state *state, struct onnx_text name,
 	for (uint32_t i = 0; r == 0 && i < value->n_items; i++)
 		r = add_items(state, numbered(state->graph, name, i), &value->items[i]);
 	return r;
-}
-
-static const struct mindir_node *node_at(const struct translation_state *state, int64_t place)
-{
-	int64_t first = (int64_t)(state->file.n_parameters + state->file.n_inputs);
-
-	return place < first ? NULL : &state->file.nodes[place - first];
 }
 
 /* Where the tuple at a place was made, past the nodes that only pass it on. */

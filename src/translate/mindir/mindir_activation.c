@@ -301,7 +301,6 @@ static struct onnx_value *hard_tanh(struct mindir_op *op)
 static const struct mindir_operator rows[] = {
 	{ "ReLU", relu, 1 },
 	{ "ReLUV3", relu, 1 },
-	{ "InplaceReLU", relu, 1 },
 	{ "ReLU6", relu6, 1 },
 	{ "Sigmoid", sigmoid, 1 },
 	{ "Tanh", tanh_of, 1 },

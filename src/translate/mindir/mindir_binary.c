@@ -76,14 +76,29 @@ static struct pair float_inputs(struct mindir_op *op)
 	return p;
 }
 
-/* Not of truth values, which ONNX does not count with. */
+/*
+ * Engines count with whole numbers of 32 and 64 bits; smaller ones, and truth values, become such, and
+ * the result is cut to the type that the file says, as it would have been.
+ */
 static struct pair number_inputs(struct mindir_op *op)
 {
-	uint32_t claimed = mindir_claim(op, 0).dtype;
 	struct pair p = inputs(op);
 
-	if (p.a->dtype == TENSOCK_BOOL)
-		as_type(op, &p, claimed && claimed != TENSOCK_BOOL ? claimed : TENSOCK_INT32);
+	switch (p.a->dtype) {
+	case TENSOCK_BOOL:
+	case TENSOCK_INT8:
+	case TENSOCK_UINT8:
+	case TENSOCK_INT16:
+	case TENSOCK_UINT16:
+		as_type(op, &p, TENSOCK_INT32);
+		break;
+	case TENSOCK_UINT32:
+	case TENSOCK_UINT64:
+		as_type(op, &p, TENSOCK_INT64);
+		break;
+	default:
+		break;
+	}
 	return p;
 }
 
@@ -96,16 +111,14 @@ static struct onnx_value *arithmetic(struct mindir_op *op)
 
 static struct onnx_value *comparison(struct mindir_op *op)
 {
-	struct pair p = inputs(op);
+	struct pair p = number_inputs(op);
 
-	if (p.a->dtype == TENSOCK_BOOL && strcmp(op->row->onnx, "Equal") != 0)
-		as_type(op, &p, TENSOCK_INT32);
 	return emit_binary(op->graph, op->row->onnx, p.a, p.b, TENSOCK_BOOL);
 }
 
 static struct onnx_value *not_equal(struct mindir_op *op)
 {
-	struct pair p = inputs(op);
+	struct pair p = number_inputs(op);
 
 	return emit_unary(op->graph, "Not",
 			  emit_binary(op->graph, "Equal", p.a, p.b, TENSOCK_BOOL));
@@ -260,6 +273,40 @@ static struct onnx_value *xlogy(struct mindir_op *op)
 				      p.a->dtype));
 }
 
+static struct onnx_value *mul_no_nan(struct mindir_op *op)
+{
+	struct pair p = number_inputs(op);
+
+	return zero_where(op, p.b, emit_binary(op->graph, "Mul", p.a, p.b, p.a->dtype));
+}
+
+/* log(exp(a) + exp(b)), without their becoming too large */
+static struct onnx_value *log_add_exp(struct mindir_op *op)
+{
+	struct onnx_graph *graph = op->graph;
+	struct pair p = float_inputs(op);
+	struct onnx_value *larger = emit_binary(graph, "Max", p.a, p.b, p.a->dtype);
+	struct onnx_value *gap = emit_binary(graph, "Sub", p.a, p.b, p.a->dtype);
+
+	gap = emit_unary(graph, "Neg", emit_unary(graph, "Abs", gap));
+	return emit_binary(graph, "Add", larger,
+			   emit_unary(graph, "Log",
+				      emit_scalar(graph, "Add", emit_unary(graph, "Exp", gap), 1)),
+			   larger->dtype);
+}
+
+/* Each of one vector with each of another. */
+static struct onnx_value *outer(struct mindir_op *op)
+{
+	static const int64_t last = 1;
+	struct pair p = number_inputs(op);
+
+	if (p.a->rank != 1)
+		return mindir_refuse(op, "its first input has %d dimensions", p.a->rank);
+	return emit_binary(op->graph, "Mul", emit_unsqueeze(op->graph, p.a, &last, 1), p.b,
+			   p.a->dtype);
+}
+
 static struct onnx_value *squared_difference(struct mindir_op *op)
 {
 	struct pair p = number_inputs(op);
@@ -304,7 +351,7 @@ static struct onnx_value *with_alpha(struct mindir_op *op)
 	return emit_binary(op->graph, op->row->onnx, p.a, p.b, p.a->dtype);
 }
 
-static struct onnx_value *overwrite(struct mindir_op *op, struct onnx_value *result)
+struct onnx_value *mindir_overwrite(struct mindir_op *op, struct onnx_value *result)
 {
 	if (op->inputs[0]->kind != MINDIR_VALUE || op->inputs[0]->value->constant)
 		return mindir_refuse(op,
@@ -316,22 +363,22 @@ static struct onnx_value *overwrite(struct mindir_op *op, struct onnx_value *res
 
 static struct onnx_value *inplace_with_alpha(struct mindir_op *op)
 {
-	return overwrite(op, with_alpha(op));
+	return mindir_overwrite(op, with_alpha(op));
 }
 
 static struct onnx_value *inplace_arithmetic(struct mindir_op *op)
 {
-	return overwrite(op, arithmetic(op));
+	return mindir_overwrite(op, arithmetic(op));
 }
 
 static struct onnx_value *inplace_quotient(struct mindir_op *op)
 {
-	return overwrite(op, quotient(op));
+	return mindir_overwrite(op, quotient(op));
 }
 
 static struct onnx_value *inplace_floor_div(struct mindir_op *op)
 {
-	return overwrite(op, floor_div(op));
+	return mindir_overwrite(op, floor_div(op));
 }
 
 static struct onnx_value *add_n(struct mindir_op *op)
@@ -473,6 +520,13 @@ static const struct mindir_operator rows[] = {
 	{ "Add", arithmetic, 2, "Add" },
 	{ "Sub", arithmetic, 2, "Sub" },
 	{ "Mul", arithmetic, 2, "Mul" },
+	{ "AddV2", arithmetic, 2, "Add" },
+	{ "Fmax", arithmetic, 2, "Max" },
+	{ "Fmin", arithmetic, 2, "Min" },
+	{ "MulNoNan", mul_no_nan, 2 },
+	{ "LogAddExp", log_add_exp, 2 },
+	{ "Outer", outer, 2 },
+	{ "Ger", outer, 2 },
 	{ "Adds", arithmetic, 2, "Add" },
 	{ "Subs", arithmetic, 2, "Sub" },
 	{ "Muls", arithmetic, 2, "Mul" },
@@ -529,6 +583,7 @@ static const struct mindir_operator rows[] = {
 	{ "AddcdivExt", add_scaled, 3, "Div" },
 	{ "Equal", comparison, 2, "Equal" },
 	{ "EqScalar", comparison, 2, "Equal" },
+	{ "EqualExt", comparison, 2, "Equal" },
 	{ "NotEqual", not_equal, 2 },
 	{ "NeScalar", not_equal, 2 },
 	{ "Less", comparison, 2, "Less" },

@@ -33,6 +33,15 @@ static struct onnx_value *fill(struct mindir_op *op)
 		      mindir_int_vector(op, 0, "shape"));
 }
 
+/* Fill(type, shape, value) of 1.x */
+static struct onnx_value *fill_typed(struct mindir_op *op)
+{
+	uint32_t dtype = claimed_dtype(op);
+
+	return filled(op, emit_cast(op->graph, mindir_in_as(op, 2, dtype), dtype),
+		      mindir_int_vector(op, 1, "shape"));
+}
+
 static struct onnx_value *like(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
@@ -176,6 +185,8 @@ static const struct mindir_operator rows[] = {
 	{ "Zeros", constant_of_shape, 1 },
 	{ "Ones", constant_of_shape, 1 },
 	{ "FillV2", fill, 2 },
+	{ "Fill", fill_typed, 3 },
+	{ "Fills", full_like, 2 },
 	{ "FillScalar", fill, 2 },
 	{ "FillTensor", fill, 2 },
 	{ "ZerosLike", like, 1 },

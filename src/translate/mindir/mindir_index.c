@@ -102,6 +102,29 @@ static struct onnx_value *one_hot(struct mindir_op *op)
 	return onnx_out(op->graph, node, on->dtype);
 }
 
+/* OneHotExt(indices, classes): whole numbers */
+static struct onnx_value *one_hot_ext(struct mindir_op *op)
+{
+	static const int64_t off_on[] = { 0, 1 };
+	struct onnx_value *ret;
+
+	if (mindir_int(op, 1, "num_classes", -1) < 1)
+		return mindir_refuse(op, "the number of its classes is not known");
+	ret = ONNX_CALL(op->graph, "OneHot", mindir_indices(op, 0), mindir_indices(op, 1),
+			onnx_int64s(op->graph, off_on, 2));
+	ret->dtype = TENSOCK_INT64;
+	return ret;
+}
+
+/* Take(x, index): of all elements in a row */
+static struct onnx_value *take(struct mindir_op *op)
+{
+	static const int64_t row = -1;
+
+	return gather_along(op, "Gather", emit_reshape(op->graph, mindir_in(op, 0), &row, 1),
+			    mindir_indices(op, 1), 0);
+}
+
 static struct onnx_value *scatter_nd_into(struct mindir_op *op, struct onnx_value *x,
 					  struct onnx_value *indices, struct onnx_value *updates,
 					  const char *reduction)
@@ -226,6 +249,8 @@ static const struct mindir_operator rows[] = {
 	{ "Embedding", embedding, 2 },
 	{ "EmbeddingLookup", embedding_lookup, 2 },
 	{ "OneHot", one_hot, 4 },
+	{ "OneHotExt", one_hot_ext, 2 },
+	{ "Take", take, 2 },
 	{ "TensorScatterUpdate", tensor_scatter, 3, NULL },
 	{ "TensorScatterAdd", tensor_scatter, 3, "add" },
 	{ "TensorScatterMul", tensor_scatter, 3, "mul" },

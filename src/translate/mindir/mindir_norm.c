@@ -135,6 +135,12 @@ static struct onnx_value *layer_norm_ext(struct mindir_op *op)
 
 	if (n < 1 || n > x->rank)
 		return mindir_broken(op, "normalized_shape has %lld dimensions", (long long)n);
+	if (!mindir_is_wanted(op, 1) && !mindir_is_wanted(op, 2) && mindir_setting(op, 2, NULL)) {
+		ret[0] = layer_normalization(op, x, mindir_in(op, 2),
+					     mindir_setting(op, 3, NULL) ? mindir_in(op, 3) : NULL,
+					     x->rank - n, eps);
+		return mindir_result_tuple(op, ret, 3);
+	}
 	m = normalised(op, x, axes, axes_from(x->rank - n, x->rank, axes), eps);
 	ret[0] = m.x;
 	if (mindir_setting(op, 2, NULL))

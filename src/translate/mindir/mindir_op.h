@@ -46,8 +46,11 @@ struct mindir_op {
 	const struct mindir_operator *row;
 	const struct mindir_value *inputs[MINDIR_NODE_INPUTS_MAX]; /* without monads */
 	size_t n_inputs;
+	const struct mindir_node
+		*only_for_this;     /* what made input 0, where nobody else names that */
 	uint64_t wanted;            /* of the items of its result, those that somebody asks for */
 	struct mindir_value result; /* that is no single tensor */
+	bool begins_with_monad;     /* which is not among the inputs */
 	bool overwrites;            /* its first input, in place: who names that gets the result */
 	int error;
 	struct tensock_error *reterr;
@@ -129,6 +132,9 @@ struct onnx_value *mindir_reshape_like(struct mindir_op *op, struct onnx_value *
 struct onnx_value *mindir_per_channel(struct mindir_op *op, struct onnx_value *vector, int rank);
 /* The shape of x, as a computed vector; numbers where they are known. */
 struct onnx_value *mindir_shape_of(struct mindir_op *op, struct onnx_value *x);
+
+/* The result takes the place of input 0, for all that name it later; refuses to change a weight. */
+struct onnx_value *mindir_overwrite(struct mindir_op *op, struct onnx_value *result);
 
 /* x[start:end:step] along one axis. */
 struct onnx_value *mindir_slice(struct mindir_op *op, struct onnx_value *x, int64_t axis,

@@ -143,6 +143,17 @@ static struct onnx_value *std(struct mindir_op *op)
 	return emit_unary(op->graph, "Sqrt", var(op));
 }
 
+/* StdMean(x, dim, correction, keepdim), VarMean */
+static struct onnx_value *with_mean(struct mindir_op *op)
+{
+	struct reduction r = reduction(op, 1, "dim", 3);
+	struct onnx_value *ret[2];
+
+	ret[0] = mindir_text_is(op->node->op, "StdMean") ? std(op) : var(op);
+	ret[1] = reduced(op, "ReduceMean", &r);
+	return mindir_result_tuple(op, ret, 2);
+}
+
 /* The p-th root of the sum of p-th powers. */
 static struct onnx_value *norm_of(struct mindir_op *op, const struct reduction *r, double p)
 {
@@ -279,6 +290,8 @@ static const struct mindir_operator rows[] = {
 	{ "ReduceStd", reduce_std, 1 },
 	{ "Var", var, 1 },
 	{ "Std", std, 1 },
+	{ "StdMean", with_mean, 1 },
+	{ "VarMean", with_mean, 1 },
 	{ "LpNorm", lp_norm, 1 },
 	{ "LpNormV2", norm, 1 },
 	{ "LinalgVectorNorm", norm, 1 },

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Images made larger and smaller, and sampled elsewhere. */
-#include "translate/mindir/mindir_op.h"
+#include "translate/mindir/mindir_resize.h"
 
 #include <string.h>
 
@@ -57,6 +57,19 @@ static struct onnx_value *resize_to(struct mindir_op *op)
 			      .exclude_outside = half_pixel };
 
 	return op->error ? NULL : resize(op, x, &how, NULL, mindir_int_vector(op, 1, "size"));
+}
+
+/* ResizeBicubic(x, size, align_corners, half_pixel_centers) */
+static struct onnx_value *resize_cubic(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in_ranked(op, 0, 4, 4), *ret = NULL;
+	int64_t size[2];
+
+	if (!op->error && mindir_bool(op, 3, "half_pixel_centers", false) &&
+	    !mindir_bool(op, 2, "align_corners", false) && mindir_is_known(op, 1, "size") &&
+	    mindir_ints(op, 1, "size", size, 2) == 2)
+		ret = mindir_resize_cubic(op, x, size);
+	return ret || op->error ? ret : resize_to(op);
 }
 
 /* The factors of a setting, as floats. */
@@ -157,6 +170,39 @@ static struct onnx_value *affine_grid(struct mindir_op *op)
 	return onnx_out(op->graph, node, theta->dtype);
 }
 
+/*
+ * ROIAlign(x, rois): each is [image, x1, y1, x2, y2], which ONNX wants apart; roi_end_mode is added to the
+ * ends.
+ */
+static struct onnx_value *roi_align(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in_ranked(op, 0, 4, 4), *rois = mindir_in_ranked(op, 1, 2, 2),
+			  *boxes;
+	float end = (float)mindir_int(op, ONLY_NAMED, "roi_end_mode", 1);
+	const float grown[] = { 0, 0, end, end };
+	static const int64_t last = 1;
+	struct onnx_value *images;
+	struct onnx_node *node;
+
+	images = emit_squeeze(op->graph, mindir_slice(op, rois, 1, 0, 1, 1), &last, 1);
+	boxes = mindir_slice(op, rois, 1, 1, 5, 1);
+	boxes = emit_binary(op->graph, "Add", boxes,
+			    emit_cast(op->graph, onnx_floats(op->graph, grown, 4), rois->dtype),
+			    rois->dtype);
+	node = ONNX_NODE(op->graph, "RoiAlign", x, boxes,
+			 emit_cast(op->graph, images, TENSOCK_INT64));
+	onnx_attr_text(op->graph, node, "coordinate_transformation_mode", "output_half_pixel");
+	onnx_attr_int(op->graph, node, "output_height",
+		      mindir_int(op, ONLY_NAMED, "pooled_height", 1));
+	onnx_attr_int(op->graph, node, "output_width",
+		      mindir_int(op, ONLY_NAMED, "pooled_width", 1));
+	onnx_attr_int(op->graph, node, "sampling_ratio",
+		      mindir_int(op, ONLY_NAMED, "sample_num", 2));
+	onnx_attr_float(op->graph, node, "spatial_scale",
+			(float)mindir_float(op, ONLY_NAMED, "spatial_scale", 1));
+	return onnx_out(op->graph, node, x->dtype);
+}
+
 static struct onnx_value *blocks(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in_ranked(op, 0, 4, 4);
@@ -168,12 +214,40 @@ static struct onnx_value *blocks(struct mindir_op *op)
 	return onnx_out(op->graph, node, x->dtype);
 }
 
+/* PixelShuffle(x, factor): channels first by their own number, then by the place in the block */
+static struct onnx_value *pixel_shuffle(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in_ranked(op, 0, 4, 4);
+	struct onnx_node *node = ONNX_NODE(op->graph, "DepthToSpace", x);
+
+	onnx_attr_int(op->graph, node, "blocksize", mindir_int(op, 1, "upscale_factor", 1));
+	onnx_attr_text(op->graph, node, "mode", "CRD");
+	return onnx_out(op->graph, node, x->dtype);
+}
+
+/* ReverseSequence(x, lengths) */
+static struct onnx_value *reverse_sequence(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0), *ret;
+	struct onnx_node *node = ONNX_NODE(op->graph, "ReverseSequence", x, mindir_indices(op, 1));
+	int64_t time = mindir_axis(op, 2, "seq_dim", x->rank, 0);
+	int64_t batch = mindir_axis(op, 3, "batch_dim", x->rank, 0);
+
+	if (time + batch != 1)
+		return mindir_refuse(op, "it is translated of the first two dimensions only");
+	ret = onnx_out(op->graph, node, x->dtype);
+	onnx_attr_int(op->graph, node, "time_axis", time);
+	onnx_attr_int(op->graph, node, "batch_axis", batch);
+	onnx_value_like(ret, x);
+	return ret;
+}
+
 static const struct mindir_operator rows[] = {
 	{ "ResizeNearestNeighbor", resize_to, 1, "nearest" },
 	{ "ResizeNearestNeighborV2", resize_to, 2, "nearest" },
 	{ "ResizeBilinear", resize_to, 1, "linear" },
 	{ "ResizeBilinearV2", resize_to, 2, "linear" },
-	{ "ResizeBicubic", resize_to, 2, "cubic" },
+	{ "ResizeBicubic", resize_cubic, 2, "cubic" },
 	{ "ResizeLinear1D", resize_linear1d, 2 },
 	{ "UpsampleNearest1D", upsample, 1, "nearest" },
 	{ "UpsampleNearest2D", upsample, 1, "nearest" },
@@ -185,6 +259,9 @@ static const struct mindir_operator rows[] = {
 	{ "GridSampler2D", grid_sample, 2 },
 	{ "GridSampler3D", grid_sample, 2 },
 	{ "AffineGrid", affine_grid, 2 },
+	{ "ROIAlign", roi_align, 2 },
+	{ "PixelShuffle", pixel_shuffle, 1 },
+	{ "ReverseSequence", reverse_sequence, 2 },
 	{ "DepthToSpace", blocks, 1, "DepthToSpace" },
 	{ "SpaceToDepth", blocks, 1, "SpaceToDepth" },
 };

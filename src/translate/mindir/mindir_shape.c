@@ -411,6 +411,35 @@ static struct onnx_value *cast(struct mindir_op *op)
 	return emit_cast(op->graph, x, claimed);
 }
 
+/* Channels in groups change places: [groups, n] to [n, groups]. */
+static struct onnx_value *channel_shuffle(struct mindir_op *op)
+{
+	static const int64_t perm[] = { 0, 2, 1, 3 };
+	struct onnx_value *x = mindir_in_ranked(op, 0, 3, TENSOCK_RANK_MAX), *ret;
+	int64_t groups = mindir_int(op, 1, "group", 1);
+
+	if (groups < 1 || x->rank < 2 || x->dims[1] < 1 || x->dims[1] % groups)
+		return mindir_refuse(op, "%lld groups of channels", (long long)groups);
+	ret = emit_reshape(op->graph, x, (const int64_t[]){ 0, groups, x->dims[1] / groups, -1 },
+			   4);
+	return mindir_reshape_like(op, emit_transpose(op->graph, ret, perm, 4), x);
+}
+
+/* To the type of the result, which the file says. */
+static struct onnx_value *cast_as_claimed(struct mindir_op *op)
+{
+	uint32_t claimed = mindir_claim(op, 0).dtype;
+
+	if (!claimed)
+		return mindir_refuse(op, "the type of its result is not known");
+	return emit_cast(op->graph, mindir_in(op, 0), claimed);
+}
+
+static struct onnx_value *view_as(struct mindir_op *op)
+{
+	return mindir_reshape_like(op, mindir_in(op, 0), mindir_in(op, 1));
+}
+
 /* The dimensions as numbers, where they are known; else computed ones. */
 static struct onnx_value *shape(struct mindir_op *op)
 {
@@ -494,6 +523,7 @@ static const struct mindir_operator rows[] = {
 	{ "TransposeExtView", transpose_ext, 3 },
 	{ "ExpandDims", expand_dims, 2 },
 	{ "ExpandDimsView", expand_dims, 2 },
+	{ "Unsqueeze", expand_dims, 2 },
 	{ "Squeeze", squeeze, 1 },
 	{ "SqueezeExt", squeeze_ext, 1 },
 	{ "Concat", concat, 1 },
@@ -515,7 +545,13 @@ static const struct mindir_operator rows[] = {
 	{ "DynamicBroadcastTo", broadcast_to, 2 },
 	{ "ExpandAs", expand_as, 2 },
 	{ "Tile", tile, 2 },
+	{ "Repeat", tile, 2 },
+	{ "ChannelShuffle", channel_shuffle, 1 },
 	{ "Cast", cast, 1 },
+	{ "TypeAs", cast_as_claimed, 1 },
+	{ "ToDtype", cast_as_claimed, 1 },
+	{ "ToOther", cast_as_claimed, 1 },
+	{ "ViewAs", view_as, 2 },
 	{ "Shape", shape, 1 },
 	{ "TensorShape", tensor_shape, 1 },
 	{ "DynamicShape", tensor_shape, 1 },

@@ -200,6 +200,35 @@ static void test_unknown_operator(void **state)
 	assert_refused(TENSOCK_UNSUPPORTED, "operator Digamma (node 'g:y')");
 }
 
+/* A bias goes into the product, unless that is read without it, before or after. */
+static void test_bias(void **state)
+{
+	static const int64_t square[] = { 3, 3 }, three[] = { 3 };
+	static const float w[9] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
+
+	for (int others = 0; others < 3; others++) {
+		(void)state;
+		begin();
+		build_parameter(&b, "g:w", square, 2, w, 9);
+		build_parameter(&b, "g:b", three, 1, w, 3);
+		build_int(&b, "g:0", 0);
+		build_int(&b, "g:1", 1);
+		build_node(&b, "MatMul", "g:m", "g:x", "g:w", "g:0", "g:1", NULL);
+		if (others == 1)
+			build_node(&b, "ReLU", "g:r", "g:m", NULL);
+		build_node(&b, "BiasAdd", "g:y", "g:m", "g:b", "g:0", NULL);
+		if (others == 2)
+			build_node(&b, "ReLU", "g:r", "g:m", NULL);
+		build_output(&b, "g:y");
+		if (others)
+			build_output(&b, "g:r");
+		assert_int_equal(translate_model(), TENSOCK_OK);
+		assert_string_equal(graph.nodes->op, "Gemm");
+		assert_int_equal(graph.nodes->n_inputs, others ? 2 : 3);
+		assert_int_equal(graph.n_nodes, others ? 3 : 1);
+	}
+}
+
 static void test_training_mode(void **state)
 {
 	static const int64_t three[] = { 3 };
@@ -382,6 +411,7 @@ int main(void)
 		TEST(test_in_place),
 		TEST(test_state_is_refused),
 		TEST(test_unknown_operator),
+		TEST(test_bias),
 		TEST(test_training_mode),
 		TEST(test_references),
 		TEST(test_too_few_inputs),

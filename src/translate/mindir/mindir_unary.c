@@ -15,6 +15,11 @@ static struct onnx_value *unary(struct mindir_op *op)
 	return emit_unary(op->graph, op->row->onnx, mindir_in(op, 0));
 }
 
+static struct onnx_value *inplace_unary(struct mindir_op *op)
+{
+	return mindir_overwrite(op, emit_unary(op->graph, op->row->onnx, mindir_in(op, 0)));
+}
+
 static struct onnx_value *float_unary(struct mindir_op *op)
 {
 	return emit_unary(op->graph, op->row->onnx, in_float(op));
@@ -46,6 +51,13 @@ static struct onnx_value *trunc_of(struct mindir_op *op)
 	if (!mindir_is_float(x->dtype))
 		return x;
 	return emit_binary(op->graph, "Mul", emit_unary(op->graph, "Sign", x), size, x->dtype);
+}
+
+static struct onnx_value *frac(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0);
+
+	return emit_binary(op->graph, "Sub", x, trunc_of(op), x->dtype);
 }
 
 /* log(scale x + shift) to a base; -1 is e */
@@ -244,6 +256,13 @@ static const struct mindir_operator rows[] = {
 	{ "Floor", rounding, 1, "Floor" },
 	{ "Rint", rounding, 1, "Round" },
 	{ "Round", rounding, 1, "Round" },
+	{ "Frac", frac, 1 },
+	{ "InplaceReLU", inplace_unary, 1, "Relu" },
+	{ "InplaceSigmoid", inplace_unary, 1, "Sigmoid" },
+	{ "InplaceTanh", inplace_unary, 1, "Tanh" },
+	{ "InplaceExp", inplace_unary, 1, "Exp" },
+	{ "InplaceLog", inplace_unary, 1, "Log" },
+	{ "InplaceFloor", inplace_unary, 1, "Floor" },
 	{ "Trunc", trunc_of, 1 },
 	{ "Log", log_of, 1 },
 	{ "Log2", log_to_base, 1 },

@@ -466,6 +466,11 @@ static struct onnx_value *avg_pool_ext(struct mindir_op *op, unsigned n)
 	return divisor ? divided_by(op, ret, &w, divisor) : ret;
 }
 
+static struct onnx_value *avg_pool1d_ext(struct mindir_op *op)
+{
+	return avg_pool_ext(op, 1);
+}
+
 static struct onnx_value *avg_pool2d_ext(struct mindir_op *op)
 {
 	return avg_pool_ext(op, 2);
@@ -499,6 +504,7 @@ static const struct mindir_operator rows[] = {
 	{ "MaxPoolWithMask", max_pool_ext, 2 },
 	{ "AvgPool", avg_pool, 1 },
 	{ "AvgPool3D", avg_pool3d, 1 },
+	{ "AvgPool1D", avg_pool1d_ext, 2 },
 	{ "AvgPool2D", avg_pool2d_ext, 1 },
 	{ "AvgPool3DExt", avg_pool3d_ext, 1 },
 };
