@@ -28,13 +28,12 @@ class Runner:
                               timeout=TIMEOUT_S, env={**os.environ, "TENSOCK_HOST": "unix:/nonexistent"},
                               encoding="utf-8", errors="replace")
 
-    def run(self, model, inputs, outputs, tolerance=TOLERANCE):
-        """Files: a model, and arrays in their order."""
+    def run(self, model, inputs, outputs, tolerance=TOLERANCE, names=None):
+        """Files: a model, and arrays in their order, or by names of inputs and outputs."""
         options = ["--tolerance", f"{tolerance:g}"]
-        for i, path in enumerate(inputs):
-            options += ["--input", f"{i}={path}"]
-        for i, path in enumerate(outputs):
-            options += ["--expect", f"{i}={path}"]
+        names = names or [*range(len(inputs)), *range(len(outputs))]
+        for i, path in enumerate([*inputs, *outputs]):
+            options += ["--input" if i < len(inputs) else "--expect", f"{names[i]}={path}"]
         return self.tensock("run", model, *options)
 
 
@@ -108,7 +107,10 @@ class Net:
     def run(self, *outputs, tolerance=TOLERANCE):
         self.outputs = list(outputs)
         self.graph.outputs = [one.tensor for one in outputs]
-        return self.runner.run(*self.save(self.runner.folder / "case"), tolerance)
+        names = None
+        if self.graph.generation == ms_file.V1_0:  # an output is called by its tensor's number
+            names = [*range(len(self.inputs)), *(one.tensor.index for one in outputs)]
+        return self.runner.run(*self.save(self.runner.folder / "case"), tolerance, names)
 
     def check(self, *outputs, tolerance=TOLERANCE):
         """Runs it: each output is as expected, in type, shape and values."""

@@ -218,6 +218,15 @@ def test_pad_by_reflection(net, image):
     net.check(conv(net, y, 2))
 
 
+@pytest.mark.parametrize("kind", ["max", "mean"])
+def test_pad_before_a_pool(net, image, kind):
+    """Zeros that are above all else: a pool that pads by itself would leave them out."""
+    x = net.node("SubFusion", [image, np.array([9], np.float32)], image.v - 9)
+    pads = [[0, 0], [1, 1], [1, 1], [0, 0]]
+    y = net.node("PadFusion", [x, np.array(pads, np.int32)], np.pad(x.v, pads))
+    net.check(pool(net, kind, y, kernel=(2, 2)))
+
+
 def test_gather_of_channels(net, image):
     y = net.node("Gather", [image, i32(3, 0), net.const(np.int32(3))], image.v[..., [3, 0]])
     net.check(conv(net, y, 2))

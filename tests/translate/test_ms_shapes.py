@@ -115,6 +115,21 @@ def test_embedding(net):
     net.check(net.node("Gather", [table, at, net.const(np.int32(0))], table.v[at.v]))
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_embedding_lookup(net, n):
+    """Of one table, or of several that stand one behind the other."""
+    tables = [net.const(net.weights(4 + i, 3)) for i in range(n)]
+    at = net.input(v=net.integers(2, 5, low=0, high=sum(one.shape[0] for one in tables)))
+    net.check(net.node("EmbeddingLookupFusion", [*tables, at], np.concatenate([one.v for one in tables])[at.v]))
+
+
+def test_non_max_suppression(net):
+    boxes = net.const(np.array([[[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 5, 1, 6], [3, 3, 4, 4]]], np.float32))
+    scores = net.input(v=np.array([[[0.9, 0.8, 0.7, 0.1]]], np.float32))
+    limits = [net.const(np.int32(3)), net.const(np.float32(0.5)), net.const(np.float32(0.2))]
+    net.check(net.node("NonMaxSuppression", [boxes, scores, *limits], i32([0, 0, 0], [0, 0, 2])))
+
+
 def test_gather_nd(net):
     x, at = net.input(3, 4, 5), net.const(np.array([[0, 1], [2, 3], [1, 0]], np.int32))
     net.check(net.node("GatherNd", [x, at], ref.gather_nd(x.v, at.v)))
@@ -298,6 +313,22 @@ def test_scatter(net, operator):
     else:
         np.add.at(out, tuple(at.v.T), values.v)
     net.check(net.node(operator, [x, at, values], out))
+
+
+@pytest.mark.parametrize("shape_is_first", [True, False], ids=["1.2", "2.7"])
+def test_scatter_nd(net, shape_is_first):
+    """The shape comes first in files of 1.2, and last in those of 2.7."""
+    at, values = net.const(np.array([[0, 1], [3, 2], [2, 0]], np.int32)), net.input(3)
+    inputs = [i32(4, 3), at, values] if shape_is_first else [at, values, i32(4, 3)]
+    net.check(net.node("ScatterNd", inputs, ref.scatter_nd(at.v, values.v, (4, 3))))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_scatter_elements(net, axis):
+    x, at, values = net.input(3, 3), net.const(np.array([[2, 0], [1, 2]], np.int32)), net.input(2, 2)
+    out = x.v.copy()
+    np.put_along_axis(out[:2] if axis else out[:, :2], at.v, values.v, axis)
+    net.check(net.node("ScatterElements", [x, at, values], out, axis=axis))
 
 
 def test_depend_is_its_first_input(net):

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A quantised tensor for tests, without a file around it. */
-#ifndef TRANSLATE_MS_MS_TESTING_H
-#define TRANSLATE_MS_MS_TESTING_H
+/* A quantised tensor without a file around it, for tests and fuzz targets. */
+#ifndef TRANSLATE_MS_MS_SAMPLE_H
+#define TRANSLATE_MS_MS_SAMPLE_H
 
 #include <string.h>
 
