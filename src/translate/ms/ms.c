@@ -181,7 +181,5 @@ int ms_translate(const void *bytes, size_t n_bytes, struct onnx_graph *graph,
 		r = translate_nodes(&file, graph, reterr);
 	if (r == 0 && !graph->failed)
 		r = give_outputs(&file, graph, reterr);
-	if (r == 0 && !graph->failed)
-		onnx_prune(graph);
 	return r;
 }
