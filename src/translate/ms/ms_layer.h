@@ -18,9 +18,11 @@ enum ms_pad_mode {
 	MS_PAD_VALID = 2,
 };
 
-/* ms_layer_conv.c.  Inputs: NHWC data, weight [out, h, w, in/group] (transposed: [in, h, w, out/group]),
- * and a bias where there is a third.  SAME: the window's pads hold where they are not all 0, else they
- * are computed; kernel sizes are the weight's: the window's are checked where they are not 0. */
+/*
+ * ms_layer_conv.c.  Inputs: NHWC data, weight [out, h, w, in/group] (transposed: [in, h, w, out/group]),
+ * and a bias where there is a third.  SAME: the pads are computed, whatever the window's are; kernel
+ * sizes are the weight's: the window's are checked where they are not 0.
+ */
 int ms_layer_conv(struct ms_op *op, struct window *window, unsigned pad_mode, unsigned activation);
 int ms_layer_conv_transpose(struct ms_op *op, struct window *window, unsigned pad_mode,
 			    unsigned activation);
