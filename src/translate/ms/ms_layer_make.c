@@ -44,7 +44,7 @@ int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v)
 	return give(op, expanded(op, onnx_scalar(op->graph, dtype, v), ms_in(op, shape)));
 }
 
-int ms_layer_filled_like(struct ms_op *op, double v)
+static int filled_like(struct ms_op *op, double v)
 {
 	enum ms_layout layout = ms_layout(op, 1);
 	struct onnx_value *x = ms_in_as(op, 0, layout), *shape, *ret;
@@ -59,6 +59,16 @@ int ms_layer_filled_like(struct ms_op *op, double v)
 	onnx_value_like(ret, x);
 	ms_out_as(op, 0, ret, layout);
 	return 0;
+}
+
+int ms_layer_zeros_like(struct ms_op *op)
+{
+	return filled_like(op, 0);
+}
+
+int ms_layer_ones_like(struct ms_op *op)
+{
+	return filled_like(op, 1);
 }
 
 int ms_layer_range(struct ms_op *op)

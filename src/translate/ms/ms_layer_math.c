@@ -63,11 +63,11 @@ static struct pair operands(struct ms_op *op, enum ms_layout layout)
 	return pair;
 }
 
-int ms_layer_unary(struct ms_op *op, const char *onnx_op)
+int ms_layer_unary(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 1);
 
-	return give(op, emit_unary(op->graph, onnx_op, ms_in_as(op, 0, layout)), layout);
+	return give(op, emit_unary(op->graph, op->onnx, ms_in_as(op, 0, layout)), layout);
 }
 
 int ms_layer_activation(struct ms_op *op, unsigned kind, const struct activation_settings *settings)
@@ -92,12 +92,17 @@ int ms_layer_binary(struct ms_op *op, const char *onnx_op, unsigned activation)
 				  layout, activation);
 }
 
-int ms_layer_compare(struct ms_op *op, const char *onnx_op)
+int ms_layer_arithmetic(struct ms_op *op)
+{
+	return ms_layer_binary(op, op->onnx, ACTIVATION_NONE);
+}
+
+int ms_layer_compare(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
 	struct pair in = operands(op, layout);
 
-	return give(op, emit_binary(op->graph, onnx_op, in.a, in.b, TENSOCK_BOOL), layout);
+	return give(op, emit_binary(op->graph, op->onnx, in.a, in.b, TENSOCK_BOOL), layout);
 }
 
 int ms_layer_not_equal(struct ms_op *op)
@@ -110,12 +115,12 @@ int ms_layer_not_equal(struct ms_op *op)
 }
 
 /* Of BOOL; operands of other types are true where they are not 0, and give such a type back. */
-int ms_layer_logic(struct ms_op *op, const char *onnx_op)
+int ms_layer_logic(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
 	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
 	struct onnx_value *ret =
-		emit_binary(op->graph, onnx_op, emit_cast(op->graph, a, TENSOCK_BOOL),
+		emit_binary(op->graph, op->onnx, emit_cast(op->graph, a, TENSOCK_BOOL),
 			    emit_cast(op->graph, b, TENSOCK_BOOL), TENSOCK_BOOL);
 
 	return give(op, emit_cast(op->graph, ret, a->dtype), layout);
@@ -142,6 +147,11 @@ int ms_layer_nary(struct ms_op *op, const char *onnx_op)
 	if (op->n_inputs == 1)
 		ms_rename(op, 0);
 	return give(op, sum, layout);
+}
+
+int ms_layer_add_n(struct ms_op *op)
+{
+	return ms_layer_nary(op, "Add");
 }
 
 /* scale · x + shift, which often is x */
