@@ -247,7 +247,7 @@ static struct onnx_value *zero_where(struct mindir_op *op, struct onnx_value *ze
 {
 	struct onnx_value *none = onnx_scalar(op->graph, v->dtype, 0);
 
-	return mindir_where(op, mindir_compare(op, "Equal", zero, 0), none, v);
+	return emit_where(op->graph, mindir_compare(op, "Equal", zero, 0), none, v);
 }
 
 static struct onnx_value *div_no_nan(struct mindir_op *op)
@@ -333,10 +333,10 @@ static struct onnx_value *atan2_of(struct mindir_op *op)
 
 	angle = emit_unary(graph, "Atan", emit_binary(graph, "Div", p.a, p.b, p.a->dtype));
 	half = onnx_scalar(graph, p.a->dtype, 3.14159265358979323846);
-	turn = mindir_where(op, mindir_compare(op, "Less", p.a, 0), emit_unary(graph, "Neg", half),
-			    half);
-	turn = mindir_where(op, mindir_compare(op, "Less", p.b, 0), turn,
-			    onnx_scalar(graph, p.a->dtype, 0));
+	turn = emit_where(op->graph, mindir_compare(op, "Less", p.a, 0),
+			  emit_unary(graph, "Neg", half), half);
+	turn = emit_where(op->graph, mindir_compare(op, "Less", p.b, 0), turn,
+			  onnx_scalar(graph, p.a->dtype, 0));
 	return emit_binary(graph, "Add", angle, turn, p.a->dtype);
 }
 
@@ -460,7 +460,7 @@ static struct onnx_value *select_of(struct mindir_op *op)
 		yes = mindir_in(op, 1);
 		no = mindir_in_as(op, 2, yes->dtype);
 	}
-	return mindir_where(op, condition, yes, emit_cast(op->graph, no, yes->dtype));
+	return emit_where(op->graph, condition, yes, emit_cast(op->graph, no, yes->dtype));
 }
 
 static struct onnx_value *masked_fill(struct mindir_op *op)
@@ -469,7 +469,7 @@ static struct onnx_value *masked_fill(struct mindir_op *op)
 	struct onnx_value *mask = emit_cast(op->graph, mindir_in(op, 1), TENSOCK_BOOL);
 	struct onnx_value *v = emit_cast(op->graph, mindir_in_as(op, 2, x->dtype), x->dtype);
 
-	return mindir_where(op, mask, v, x);
+	return emit_where(op->graph, mask, v, x);
 }
 
 /* Numbers that are computed (from shapes), or known: then so is the result. */

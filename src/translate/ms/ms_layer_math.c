@@ -193,22 +193,16 @@ int ms_layer_power(struct ms_op *op, const double *power, double scale, double s
 int ms_layer_clip(struct ms_op *op, double min, double max)
 {
 	enum ms_layout layout = ms_layout(op, 1);
-	struct onnx_value *x = ms_in_as(op, 0, layout), *ret;
 
 	if (!(min <= max))
 		return ms_invalid(op, "its minimum is above its maximum");
-	ret = ONNX_CALL(op->graph, "Clip", x, onnx_scalar(op->graph, x->dtype, min),
-			onnx_scalar(op->graph, x->dtype, max));
-	onnx_value_like(ret, x);
-	return give(op, ret, layout);
+	return give(op, emit_clip(op->graph, ms_in_as(op, 0, layout), min, max), layout);
 }
 
 /* ONNX has the bounds as scalars. */
 static struct onnx_value *bound(struct ms_op *op, unsigned i, uint32_t dtype)
 {
-	struct onnx_value *value = emit_cast(op->graph, ms_in(op, i), dtype);
-
-	return value->rank == 0 ? value : emit_reshape(op->graph, value, NULL, 0);
+	return emit_as_scalar(op->graph, emit_cast(op->graph, ms_in(op, i), dtype));
 }
 
 int ms_layer_clip_to(struct ms_op *op)
@@ -242,13 +236,8 @@ int ms_layer_select(struct ms_op *op)
 	struct onnx_value *a = ms_in_broadcast(op, 1, layout), *b = ms_in_broadcast(op, 2, layout);
 	struct onnx_value *condition =
 		emit_cast(op->graph, ms_in_broadcast(op, 0, layout), TENSOCK_BOOL);
-	struct onnx_value *ret = ONNX_CALL(op->graph, "Where", condition, a, b);
 
-	ret->dtype = a->dtype;
-	onnx_value_like(ret, a->rank >= condition->rank ? a : condition);
-	if (b->rank > ret->rank)
-		onnx_value_like(ret, b);
-	return give(op, ret, layout);
+	return give(op, emit_where(op->graph, condition, a, b), layout);
 }
 
 /* Halves go away from 0; ONNX's Round gives the even neighbour. */

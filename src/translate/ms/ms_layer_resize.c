@@ -35,9 +35,7 @@ static struct onnx_value *all_sizes(struct ms_op *op, struct onnx_value *x,
 
 	if (x->dims[0] >= 0 && x->dims[1] >= 0 && target->dims[0] >= 0 && target->dims[1] >= 0)
 		return onnx_int64s(graph, known, 4);
-	shape = ONNX_CALL(graph, "Shape", x);
-	shape->dtype = TENSOCK_INT64;
-	shape = ONNX_CALL(graph, "Slice", shape, onnx_int64s(graph, first, 1),
+	shape = ONNX_CALL(graph, "Slice", emit_shape_of(graph, x), onnx_int64s(graph, first, 1),
 			  onnx_int64s(graph, second, 1));
 	return emit_concat(graph, (struct onnx_value *const[]){ shape, target->sizes }, 2, 0);
 }

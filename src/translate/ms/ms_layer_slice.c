@@ -286,7 +286,6 @@ int ms_layer_slice_sized(struct ms_op *op, const int64_t *axes, size_t n)
 		return r;
 	to_end = emit_binary(graph, "Equal", size, onnx_int64(graph, -1), TENSOCK_BOOL);
 	end = emit_binary(graph, "Add", begin, size, TENSOCK_INT64);
-	end = ONNX_CALL(graph, "Where", to_end, onnx_int64(graph, INT64_MAX), end);
-	end->dtype = TENSOCK_INT64;
+	end = emit_where(graph, to_end, onnx_int64(graph, INT64_MAX), end);
 	return ms_layer_slice_computed(op, begin, end, onnx_int64s(graph, places, n), NULL);
 }
