@@ -182,7 +182,7 @@ int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
 
 /* ms_layer_pick.c */
 int ms_layer_embedding(struct ms_op *op);        /* table[, its other parts], places */
-int ms_layer_scatter_to_zeros(struct ms_op *op); /* shape, places, updates */
+int ms_layer_scatter_to_zeros(struct ms_op *op); /* shape, places, updates; or the shape last */
 int ms_layer_scatter_elements(struct ms_op *op, int64_t axis); /* x, places, updates */
 int ms_layer_non_max_suppression(struct ms_op *op, bool center_point_box);
 int ms_layer_non_zero(struct ms_op *op, bool in_rows);
