@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/checked.h"
+
 struct pair {
 	struct onnx_value *a, *b;
 };
@@ -351,16 +353,6 @@ static struct onnx_value *with_alpha(struct mindir_op *op)
 	return emit_binary(op->graph, op->row->onnx, p.a, p.b, p.a->dtype);
 }
 
-struct onnx_value *mindir_overwrite(struct mindir_op *op, struct onnx_value *result)
-{
-	if (op->inputs[0]->kind != MINDIR_VALUE || op->inputs[0]->value->constant)
-		return mindir_refuse(op,
-				     "it changes a weight of the net: nets with a state are not "
-				     "translated");
-	op->overwrites = true;
-	return emit_cast(op->graph, result, op->inputs[0]->value->dtype);
-}
-
 static struct onnx_value *inplace_with_alpha(struct mindir_op *op)
 {
 	return mindir_overwrite(op, with_alpha(op));
@@ -482,11 +474,11 @@ static struct onnx_value *scalar_arithmetic(struct mindir_op *op)
 	if (a->kind != MINDIR_INT || b->kind != MINDIR_INT)
 		return arithmetic(op);
 	if (!strcmp(op->row->onnx, "Add"))
-		fits = !__builtin_add_overflow(a->i, b->i, &v);
+		fits = tsk_add(a->i, b->i, &v);
 	else if (!strcmp(op->row->onnx, "Sub"))
-		fits = !__builtin_sub_overflow(a->i, b->i, &v);
+		fits = tsk_sub(a->i, b->i, &v);
 	else
-		fits = !__builtin_mul_overflow(a->i, b->i, &v);
+		fits = tsk_mul(a->i, b->i, &v);
 	if (!fits)
 		return mindir_broken(op, "the numbers are too large");
 	op->result = (struct mindir_value){ .kind = MINDIR_INT, .i = v };

@@ -69,7 +69,7 @@ static int target_of_scales(struct ms_op *op, struct target *target, const struc
 /* Of four numbers the two that count, by the order that their tensor says. */
 static unsigned first_of_four(struct ms_op *op)
 {
-	return ms_in_tensor(op, 1)->format == 1 ? 1 : 2;
+	return ms_in_tensor(op, 1)->format == MS_FORMAT_NHWC ? 1 : 2;
 }
 
 /* Channels keep their number: where only one order says so, it is that one. */

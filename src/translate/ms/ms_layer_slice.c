@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/checked.h"
+
 /* How many elements from begin to end by steps of stride, of length; -1 where that is not known. */
 static int64_t slice_length(int64_t begin, int64_t end, int64_t stride, int64_t length)
 {
@@ -70,7 +72,7 @@ int ms_layer_slice(struct ms_op *op, const int64_t *axes, const int64_t *begin, 
 		if (size[i] < -1 || begin[i] < 0)
 			return ms_invalid(op, "it takes %lld elements from element %lld on",
 					  (long long)size[i], (long long)begin[i]);
-		if (size[i] == -1 || __builtin_add_overflow(begin[i], size[i], &end[i]))
+		if (size[i] == -1 || !tsk_add(begin[i], size[i], &end[i]))
 			end[i] = INT64_MAX;
 		places[i] = ms_axis(layout, places[i]);
 		strides[i] = 1;

@@ -45,11 +45,6 @@ enum {
 	PRELU_SLOPE = 1,
 };
 
-/* Tensor.format */
-enum {
-	FORMAT_NCHW = 0,
-};
-
 #define EPSILON 1e-5F
 
 int old_softmax(struct ms_op *op)
@@ -75,7 +70,7 @@ static bool is_nchw(struct ms_op *op)
 {
 	const struct onnx_value *x, *scale;
 
-	if (ms_in_tensor(op, 0)->format != FORMAT_NCHW || ms_in_rank(op, 0) != 4)
+	if (ms_in_tensor(op, 0)->format != MS_FORMAT_NCHW || ms_in_rank(op, 0) != 4)
 		return false;
 	x = ms_in(op, 0);
 	scale = ms_in(op, 1);
