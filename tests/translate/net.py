@@ -43,6 +43,10 @@ def rounded(value):
     return value.astype({"float64": np.float32, "int64": np.int32}.get(str(value.dtype), value.dtype))
 
 
+def i32(*values):
+    return np.array(values, np.int32)
+
+
 class Value:
     """A tensor of the file, and what it holds: v."""
 

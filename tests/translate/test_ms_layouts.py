@@ -5,11 +5,8 @@ that know nothing of images."""
 import numpy as np
 import pytest
 import reference as ref
+from net import i32
 from test_ms_windows import conv, pool
-
-
-def i32(*values):
-    return np.array(values, np.int32)
 
 
 @pytest.fixture

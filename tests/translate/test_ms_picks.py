@@ -4,10 +4,7 @@
 import numpy as np
 import pytest
 import reference as ref
-
-
-def i32(*values):
-    return np.array(values, np.int32)
+from net import i32
 
 
 @pytest.mark.parametrize("parts", [1, 2])

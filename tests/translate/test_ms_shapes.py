@@ -4,11 +4,7 @@
 import numpy as np
 import pytest
 import reference as ref
-from net import FAILED
-
-
-def i32(*values):
-    return np.array(values, np.int32)
+from net import FAILED, i32
 
 
 @pytest.mark.parametrize("axis", [0, 1, -1])
