@@ -29,11 +29,17 @@ int ms_layer_embedding(struct ms_op *op)
 	return give(op, ret);
 }
 
-/* Zeros of the shape that input 0 holds; places and updates are inputs 1 and 2. */
+/*
+ * Zeros, with updates at places.  Files of 1.2 have shape, places, updates; those of 2.7 places, updates,
+ * shape.  A shape has one dimension, places have two at least.
+ */
 int ms_layer_scatter_to_zeros(struct ms_op *op)
 {
+	int rank = ms_in_rank(op, 0);
+	unsigned first = rank == 1 ? 1 : 0; /* of the places */
 	struct onnx_graph *graph = op->graph;
-	struct onnx_value *shape = ms_in(op, 0), *updates = ms_in(op, 2), *zeros, *ret;
+	struct onnx_value *shape = ms_in(op, rank == 1 ? 0 : 2), *updates = ms_in(op, first + 1);
+	struct onnx_value *zeros, *ret;
 	int64_t dims[TENSOCK_RANK_MAX];
 	struct onnx_node *node;
 	int n = onnx_constant_read_ints(shape, dims, TENSOCK_RANK_MAX);
@@ -42,8 +48,8 @@ int ms_layer_scatter_to_zeros(struct ms_op *op)
 		return op->error;
 	zeros = ONNX_CALL(graph, "Expand", onnx_scalar(graph, updates->dtype, 0),
 			  emit_cast(graph, shape, TENSOCK_INT64));
-	node = ONNX_NODE(graph, "ScatterND", zeros, emit_cast(graph, ms_in(op, 1), TENSOCK_INT64),
-			 updates);
+	node = ONNX_NODE(graph, "ScatterND", zeros,
+			 emit_cast(graph, ms_in(op, first), TENSOCK_INT64), updates);
 	ret = onnx_out(graph, node, updates->dtype);
 	onnx_attr_text(graph, node, "reduction", "add");
 	if (n >= 0)
