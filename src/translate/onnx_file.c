@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/status.h"
+#include "tensor/model_info.h"
 #include "translate/constant.h"
 
 #define IR_VERSION 9    /* the one of opset 20 */
@@ -282,6 +283,15 @@ static bool same_name(const struct onnx_value *a, const struct onnx_value *b)
 static int check_names(const struct onnx_graph *graph, const struct onnx_port *first,
 		       struct tensock_error *reterr)
 {
+	/* Before any is compared: those of a .ms file may share their bytes. */
+	for (const struct onnx_port *p = first; p; p = p->next) {
+		if (p->value->name.len > TSK_TENSOR_NAME_MAX)
+			return tsk_fail(reterr, TENSOCK_TOO_LARGE,
+					"the name of an input or output, '%.64s', has %zu bytes, "
+					"above %u",
+					p->value->name.bytes, p->value->name.len,
+					TSK_TENSOR_NAME_MAX);
+	}
 	for (const struct onnx_port *p = first; p; p = p->next) {
 		const struct onnx_port *q = first == graph->inputs ? graph->outputs : NULL;
 
