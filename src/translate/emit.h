@@ -45,8 +45,10 @@ struct activation_settings {
 	bool approximate;
 };
 
-/* NULL for a number that is no activation; x itself for NONE.  settings may be NULL where the kind
- * needs none. */
+/*
+ * NULL for a number that is no activation; x itself for NONE.  settings may be NULL where the kind
+ * needs none.
+ */
 struct onnx_value *emit_activation(struct onnx_graph *graph, struct onnx_value *x, unsigned kind,
 				   const struct activation_settings *settings);
 

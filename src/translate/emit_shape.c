@@ -71,7 +71,7 @@ struct onnx_value *emit_transpose(struct onnx_graph *graph, struct onnx_value *x
 	return ret;
 }
 
-/* The product of the dimensions from first on, without the one at `but`; -1 where it is not known. */
+/* The product of the dimensions, without the one at `but`; -1 where it is not known. */
 static int64_t product(const int64_t *dims, int rank, int but)
 {
 	int64_t n = 1;

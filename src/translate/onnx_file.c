@@ -110,11 +110,13 @@ static void put_name(struct sink *sink, unsigned field, const struct onnx_value 
 	}
 }
 
-/* TensorProto, but for its name. */
-static void tensor_body(struct sink *sink, const void *what)
+/* TensorProto */
+static void initializer_body(struct sink *sink, const void *what)
 {
-	const struct onnx_constant *constant = what;
+	const struct onnx_value *value = what;
+	const struct onnx_constant *constant = value->constant;
 
+	put_name(sink, 8, value);
 	for (uint32_t i = 0; i < constant->rank; i++)
 		put_number(sink, 1, (uint64_t)constant->dims[i]);
 	put_number(sink, 2, onnx_data_type(constant->dtype));
@@ -123,14 +125,6 @@ static void tensor_body(struct sink *sink, const void *what)
 	if (sink->p)
 		constant->write(constant, sink->p + sink->n);
 	sink->n += constant->n_bytes;
-}
-
-static void initializer_body(struct sink *sink, const void *what)
-{
-	const struct onnx_value *value = what;
-
-	put_name(sink, 8, value);
-	tensor_body(sink, value->constant);
 }
 
 /* AttributeProto */
@@ -150,20 +144,9 @@ static void attribute_body(struct sink *sink, const void *what)
 	case ONNX_STRING:
 		put_text(sink, 4, a->s);
 		break;
-	case ONNX_TENSOR:
-		put_message(sink, 5, tensor_body, a->tensor);
-		break;
-	case ONNX_FLOATS:
-		for (size_t i = 0; i < a->n; i++)
-			put_float(sink, 7, a->floats[i]);
-		break;
 	case ONNX_INTS:
 		for (size_t i = 0; i < a->n; i++)
 			put_number(sink, 8, (uint64_t)a->ints[i]);
-		break;
-	case ONNX_STRINGS:
-		for (size_t i = 0; i < a->n; i++)
-			put_text(sink, 9, a->strings[i]);
 		break;
 	}
 }

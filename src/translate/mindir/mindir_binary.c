@@ -241,7 +241,7 @@ static struct onnx_value *div_mod(struct mindir_op *op)
 	return mode == 1 ? trunc_quotient(op, &p) : floor_quotient(op, &p);
 }
 
-/* a op b, and 0 where `zero` is 0 */
+/* v, and 0 where `zero` is 0 */
 static struct onnx_value *zero_where(struct mindir_op *op, struct onnx_value *zero,
 				     struct onnx_value *v)
 {

@@ -191,7 +191,7 @@ static struct onnx_value *is_finite(struct mindir_op *op)
 	return ret;
 }
 
-/* By Giles' rational approximation, in float32: good to some 1e-6. */
+/* By Horner's scheme: the coefficient of the highest power comes first. */
 static struct onnx_value *polynomial(struct mindir_op *op, struct onnx_value *w, const double *c,
 				     size_t n)
 {
@@ -203,6 +203,7 @@ static struct onnx_value *polynomial(struct mindir_op *op, struct onnx_value *w,
 	return sum;
 }
 
+/* By Giles' approximation, in float32: good to some 1e-6. */
 static struct onnx_value *erfinv(struct mindir_op *op)
 {
 	static const double near[] = { 2.81022636e-08,  3.43273939e-07, -3.5233877e-06,

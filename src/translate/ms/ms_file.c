@@ -31,7 +31,6 @@ enum {
 	NODE_PRIMITIVE = 2,
 	NODE_INPUTS = 3,
 	NODE_OUTPUTS = 4,
-	NODE_QUANT_TYPE = 5,
 };
 
 enum {
@@ -216,7 +215,6 @@ static void read_node(const struct fb_table *table, struct ms_node *node)
 	node->name = text_of(table, NODE_NAME);
 	node->inputs = fb_vector(table, NODE_INPUTS, 4);
 	node->outputs = fb_vector(table, NODE_OUTPUTS, 4);
-	node->quant_type = fb_i32(table, NODE_QUANT_TYPE, MS_QUANT_NONE);
 	node->type = fb_u8(&primitive, PRIMITIVE_TYPE, 0);
 	node->fields = fb_child(&primitive, PRIMITIVE_TABLE);
 }

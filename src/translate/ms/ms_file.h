@@ -36,17 +36,6 @@ enum ms_coding {
 	MS_CODING_FSE_INFER,
 };
 
-/* CNode.quantType */
-enum ms_quant_type {
-	MS_QUANT_NONE,
-	MS_QUANT_AWARE_TRAINING,
-	MS_QUANT_WEIGHT_OLD, /* the old name of MS_QUANT_WEIGHT */
-	MS_QUANT_POST_TRAINING,
-	MS_QUANT_WEIGHT,
-	MS_QUANT_ALL,
-	MS_QUANT_DYNAMIC,
-};
-
 struct ms_tensor {
 	uint32_t number;
 	int32_t data_type; /* the file's number */
@@ -70,7 +59,6 @@ struct ms_node {
 	struct onnx_text name;
 	uint8_t type;           /* the union's: the operator */
 	struct fb_table fields; /* the operator's table */
-	int32_t quant_type;
 	struct fb_vector inputs, outputs; /* numbers of tensors: in range */
 };
 

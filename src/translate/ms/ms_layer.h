@@ -18,9 +18,11 @@ enum ms_pad_mode {
 	MS_PAD_VALID = 2,
 };
 
-/* ms_layer_conv.c.  Inputs: NHWC data, weight [out, h, w, in/group] (transposed: [in, h, w, out/group]),
- * and a bias where there is a third.  SAME: the window's pads hold where they are not all 0, else they
- * are computed; kernel sizes are the weight's: the window's are checked where they are not 0. */
+/*
+ * ms_layer_conv.c.  Inputs: NHWC data, weight [out, h, w, in/group] (transposed: [in, h, w, out/group]),
+ * and a bias where there is a third.  SAME: the pads are computed, whatever the window's are; kernel
+ * sizes are the weight's: the window's are checked where they are not 0.
+ */
 int ms_layer_conv(struct ms_op *op, struct window *window, unsigned pad_mode, unsigned activation);
 int ms_layer_conv_transpose(struct ms_op *op, struct window *window, unsigned pad_mode,
 			    unsigned activation);
@@ -186,10 +188,8 @@ int ms_layer_non_zero(struct ms_op *op, bool in_rows);
 int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int64_t pads[4]);
 int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int64_t crops[4]);
 
-/* ms_layer_gru.c: x, weights, recurrent weights, biases, state[, lengths] */
-int ms_layer_gru(struct ms_op *op, bool is_bidirectional);
-
-/* ms_layer_lstm.c: x, weight of input, weight of state, bias, state, cell */
-int ms_layer_lstm(struct ms_op *op, bool is_bidirectional);
+/* ms_layer_recurrent.c: x, weight of input, weight of state, bias, state, and ... */
+int ms_layer_lstm(struct ms_op *op, bool is_bidirectional); /* ... cell */
+int ms_layer_gru(struct ms_op *op, bool is_bidirectional);  /* ... perhaps lengths */
 
 #endif

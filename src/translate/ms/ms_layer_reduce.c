@@ -65,7 +65,6 @@ int ms_layer_reduce(struct ms_op *op, unsigned mode, const int64_t *axes, size_t
 					    : ms_layout_without(op, places, n_places);
 	for (size_t i = 0; i < n_places; i++)
 		places[i] = ms_axis(layout, places[i]);
-	/* What has no dimensions is reduced already, but for the operation itself. */
 	ret = reduce(op, mode, ms_in_as(op, 0, layout), places, n_places, keep_dims);
 	if (reduce_to_end && fabs(coeff) > 1e-5 && coeff != 1)
 		ret = emit_scalar(op->graph, "Mul", ret, coeff);

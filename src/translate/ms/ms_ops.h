@@ -5,6 +5,10 @@
 
 struct ms_op;
 
+/* ms_ops_block.c */
+int ms_op_space_to_batch(struct ms_op *op);
+int ms_op_batch_to_space(struct ms_op *op);
+
 /* ms_ops_conv.c */
 int ms_op_conv(struct ms_op *op);
 int ms_op_conv_transpose(struct ms_op *op);
@@ -90,12 +94,6 @@ int ms_op_logical_or(struct ms_op *op);
 int ms_op_log1p(struct ms_op *op);
 int ms_op_is_finite(struct ms_op *op);
 
-/* ms_ops_misc.c */
-int ms_op_lstm(struct ms_op *op);
-int ms_op_gru(struct ms_op *op);
-int ms_op_space_to_batch(struct ms_op *op);
-int ms_op_batch_to_space(struct ms_op *op);
-
 /* ms_ops_norm.c */
 int ms_op_batch_norm(struct ms_op *op);
 int ms_op_fused_batch_norm(struct ms_op *op);
@@ -107,6 +105,10 @@ int ms_op_lrn(struct ms_op *op);
 int ms_op_scale(struct ms_op *op);
 int ms_op_softmax(struct ms_op *op);
 int ms_op_log_softmax(struct ms_op *op);
+
+/* ms_ops_recurrent.c */
+int ms_op_lstm(struct ms_op *op);
+int ms_op_gru(struct ms_op *op);
 
 /* ms_ops_shape.c */
 int ms_op_reshape(struct ms_op *op);

@@ -23,7 +23,7 @@ int ms_op_activation(struct ms_op *op)
 	return ms_layer_activation(op, fb_u8(&op->fields, ACTIVATION_TYPE, 0), &settings);
 }
 
-/* Fields 0: alpha, and no other. */
+/* Field 0: alpha, and no other. */
 static int with_alpha(struct ms_op *op, unsigned kind)
 {
 	const struct activation_settings settings = { .alpha = (double)fb_f32(&op->fields, 0, 0) };

@@ -114,6 +114,8 @@ int old_zeros_like(struct ms_op *op);
 int old_ones_like(struct ms_op *op);
 int old_constant_of_shape(struct ms_op *op);
 int old_range(struct ms_op *op);
+
+/* old_recurrent.c */
 int old_lstm(struct ms_op *op);
 
 #endif
