@@ -324,14 +324,15 @@ static struct onnx_value *hypot_of(struct mindir_op *op)
 	return emit_unary(op->graph, "Sqrt", emit_binary(op->graph, "Add", aa, bb, aa->dtype));
 }
 
-/* atan(y / x), half a turn further where x is negative */
+/* atan(y / x), half a turn further where x is negative; 0 of 0 and 0 */
 static struct onnx_value *atan2_of(struct mindir_op *op)
 {
 	struct onnx_graph *graph = op->graph;
 	struct pair p = float_inputs(op);
 	struct onnx_value *angle, *turn, *half;
 
-	angle = emit_unary(graph, "Atan", emit_binary(graph, "Div", p.a, p.b, p.a->dtype));
+	angle = zero_where(op, p.a, emit_binary(graph, "Div", p.a, p.b, p.a->dtype));
+	angle = emit_unary(graph, "Atan", angle);
 	half = onnx_scalar(graph, p.a->dtype, 3.14159265358979323846);
 	turn = mindir_where(op, mindir_compare(op, "Less", p.a, 0), emit_unary(graph, "Neg", half),
 			    half);
