@@ -127,6 +127,25 @@ struct onnx_value *emit_reshape(struct onnx_graph *graph, struct onnx_value *x, 
 	return ret;
 }
 
+struct onnx_value *emit_as_scalar(struct onnx_graph *graph, struct onnx_value *x)
+{
+	return x->rank == 0 ? x : emit_reshape(graph, x, NULL, 0);
+}
+
+struct onnx_value *emit_shape_of(struct onnx_graph *graph, struct onnx_value *x)
+{
+	int64_t rank = x->rank;
+	struct onnx_value *ret;
+
+	if (onnx_value_is_fixed(x))
+		return onnx_int64s(graph, x->dims, (size_t)rank);
+	ret = ONNX_CALL(graph, "Shape", x);
+	ret->dtype = TENSOCK_INT64;
+	if (rank >= 0)
+		onnx_value_set_shape(ret, &rank, 1);
+	return ret;
+}
+
 struct onnx_value *emit_reshape_to(struct onnx_graph *graph, struct onnx_value *x,
 				   struct onnx_value *shape)
 {

@@ -203,8 +203,8 @@ static size_t split_evenly(struct mindir_op *op, struct onnx_value *x, int64_t a
 	int64_t sizes[JOINED_MAX];
 
 	if (n < 1 || n > JOINED_MAX || x->dims[axis] < 0 || x->dims[axis] % n) {
-		mindir_refuse(op, "%lld elements into %lld equal parts",
-			      (long long)x->dims[axis], (long long)n);
+		mindir_refuse(op, "%lld elements into %lld equal parts", (long long)x->dims[axis],
+			      (long long)n);
 		return 0;
 	}
 	for (int64_t i = 0; i < n; i++)
@@ -261,7 +261,8 @@ static struct onnx_value *chunk(struct mindir_op *op)
 		return NULL;
 	dim = x->dims[axis];
 	if (n < 1 || dim < 1)
-		return mindir_refuse(op, "%lld elements into %lld parts", (long long)dim, (long long)n);
+		return mindir_refuse(op, "%lld elements into %lld parts", (long long)dim,
+				     (long long)n);
 	return mindir_result_tuple(op, parts, split_by(op, x, axis, (dim - 1) / n + 1, parts));
 }
 
@@ -334,7 +335,7 @@ static struct onnx_value *broadcast_to(struct mindir_op *op)
 
 static struct onnx_value *expand_as(struct mindir_op *op)
 {
-	return expanded(op, mindir_in(op, 0), mindir_shape_of(op, mindir_in(op, 1)));
+	return expanded(op, mindir_in(op, 0), emit_shape_of(op->graph, mindir_in(op, 1)));
 }
 
 /* As often as is computed; for all dimensions, or more in front. */
@@ -454,7 +455,7 @@ static struct onnx_value *shape(struct mindir_op *op)
 			items[i] = (struct mindir_value){ .kind = MINDIR_INT, .i = x->dims[i] };
 			continue;
 		}
-		all = all ? all : mindir_shape_of(op, x);
+		all = all ? all : emit_shape_of(op->graph, x);
 		items[i].kind = MINDIR_VALUE;
 		items[i].value = ONNX_CALL(op->graph, "Gather", all, onnx_int64(op->graph, i));
 		onnx_value_set_shape(items[i].value, NULL, 0);
@@ -465,7 +466,7 @@ static struct onnx_value *shape(struct mindir_op *op)
 
 static struct onnx_value *tensor_shape(struct mindir_op *op)
 {
-	return mindir_shape_of(op, mindir_in(op, 0));
+	return emit_shape_of(op->graph, mindir_in(op, 0));
 }
 
 static struct onnx_value *rank_of(struct mindir_op *op)
@@ -507,7 +508,7 @@ static struct onnx_value *to_number(struct mindir_op *op)
 		op->result = (struct mindir_value){ .kind = MINDIR_INT, .i = v };
 		return NULL;
 	}
-	return x->rank == 0 ? x : emit_reshape(op->graph, x, NULL, 0);
+	return emit_as_scalar(op->graph, x);
 }
 
 static const struct mindir_operator rows[] = {

@@ -25,6 +25,12 @@ enum ms_generation {
 	MS_L2,  /* "MSL2" */
 };
 
+/* Tensor.format, and FormatTranspose's */
+enum ms_format {
+	MS_FORMAT_NCHW = 0,
+	MS_FORMAT_NHWC = 1,
+};
+
 /* Tensor.weightQuantCompressType */
 enum ms_coding {
 	MS_CODING_NONE,

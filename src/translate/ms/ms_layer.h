@@ -31,13 +31,15 @@ int ms_layer_pool(struct ms_op *op, const char *onnx_op, struct window *window, 
 		  bool is_global, unsigned activation);
 
 /* ms_layer_math.c */
-int ms_layer_unary(struct ms_op *op, const char *onnx_op);
+int ms_layer_unary(struct ms_op *op); /* by the node of its row, as all here that are given none */
 int ms_layer_activation(struct ms_op *op, unsigned kind,
 			const struct activation_settings *settings);
 /* Of two inputs that broadcast: "Add", "Mul", "Max" ... */
 int ms_layer_binary(struct ms_op *op, const char *onnx_op, unsigned activation);
-int ms_layer_compare(struct ms_op *op, const char *onnx_op); /* gives BOOL: "Equal", "Less" ... */
-int ms_layer_nary(struct ms_op *op, const char *onnx_op);    /* of all inputs: "Sum" */
+int ms_layer_arithmetic(struct ms_op *op);                /* likewise, without an activation */
+int ms_layer_compare(struct ms_op *op);                   /* gives BOOL */
+int ms_layer_nary(struct ms_op *op, const char *onnx_op); /* of all inputs, one after the other */
+int ms_layer_add_n(struct ms_op *op);
 int ms_layer_exp(struct ms_op *op, double base, double scale, double shift); /* base -1: e */
 /* (scale · x + shift) ^ power, the power being input 1 where power is NULL */
 int ms_layer_power(struct ms_op *op, const double *power, double scale, double shift);
@@ -45,7 +47,7 @@ int ms_layer_clip(struct ms_op *op, double min, double max);
 int ms_layer_cast(struct ms_op *op, uint32_t dtype);
 int ms_layer_select(struct ms_op *op); /* condition, a, b */
 int ms_layer_not_equal(struct ms_op *op);
-int ms_layer_logic(struct ms_op *op, const char *onnx_op); /* "And", "Or", "Xor" */
+int ms_layer_logic(struct ms_op *op);
 int ms_layer_not(struct ms_op *op);
 int ms_layer_clip_to(struct ms_op *op); /* x, minimum[, maximum] */
 int ms_layer_round(struct ms_op *op);
@@ -134,8 +136,9 @@ int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t
 /* ms_layer_make.c; `value`, `shape`, `indices`: which inputs they are */
 int ms_layer_fill(struct ms_op *op, unsigned value, unsigned shape);
 int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v);
-int ms_layer_filled_like(struct ms_op *op, double v); /* x gives shape and type */
-int ms_layer_range(struct ms_op *op);                 /* start, limit, delta */
+int ms_layer_zeros_like(struct ms_op *op); /* x gives shape and type */
+int ms_layer_ones_like(struct ms_op *op);
+int ms_layer_range(struct ms_op *op); /* start, limit, delta */
 int ms_layer_range_of(struct ms_op *op, int64_t start, int64_t limit, int64_t delta);
 int ms_layer_one_hot(struct ms_op *op, int64_t axis); /* indices, depth, [off, on] or on and off */
 int ms_layer_gather_nd(struct ms_op *op);
@@ -179,7 +182,7 @@ int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
 
 /* ms_layer_pick.c */
 int ms_layer_embedding(struct ms_op *op);        /* table[, its other parts], places */
-int ms_layer_scatter_to_zeros(struct ms_op *op); /* shape, places, updates */
+int ms_layer_scatter_to_zeros(struct ms_op *op); /* shape, places, updates; or the shape last */
 int ms_layer_scatter_elements(struct ms_op *op, int64_t axis); /* x, places, updates */
 int ms_layer_non_max_suppression(struct ms_op *op, bool center_point_box);
 int ms_layer_non_zero(struct ms_op *op, bool in_rows);

@@ -42,16 +42,6 @@ int old_fill(struct ms_op *op)
 	return 0;
 }
 
-int old_zeros_like(struct ms_op *op)
-{
-	return ms_layer_filled_like(op, 0);
-}
-
-int old_ones_like(struct ms_op *op)
-{
-	return ms_layer_filled_like(op, 1);
-}
-
 int old_constant_of_shape(struct ms_op *op)
 {
 	struct fb_vector value;
