@@ -104,6 +104,27 @@ static int64_t nearest_int64(double v)
 	return v < 9.2e18 ? (int64_t)v : INT64_MAX;
 }
 
+static bool is_unsigned(uint32_t dtype)
+{
+	return dtype == TENSOCK_UINT8 || dtype == TENSOCK_UINT16 || dtype == TENSOCK_UINT32 ||
+	       dtype == TENSOCK_UINT64;
+}
+
+/* The low bytes are those of the nearest that a type of integers has: a bound of Clip is often beyond. */
+static int64_t nearest_integer(uint32_t dtype, double v)
+{
+	size_t bits = tsk_dtype_bits(dtype);
+	int64_t i = nearest_int64(v), lowest, highest;
+
+	if (dtype == TENSOCK_BOOL)
+		return v != 0;
+	if (dtype == TENSOCK_UINT64 && v >= 9.2e18)
+		return (int64_t)(v < 1.8e19 ? (uint64_t)v : UINT64_MAX);
+	highest = bits >= 64 ? INT64_MAX : (INT64_C(1) << (bits - !is_unsigned(dtype))) - 1;
+	lowest = is_unsigned(dtype) ? 0 : -highest - 1;
+	return i < lowest ? lowest : i > highest ? highest : i;
+}
+
 struct onnx_value *onnx_scalar(struct onnx_graph *graph, uint32_t dtype, double v)
 {
 	unsigned char bytes[8] = { 0 };
@@ -111,12 +132,13 @@ struct onnx_value *onnx_scalar(struct onnx_graph *graph, uint32_t dtype, double 
 	const float f = (float)v;
 	const uint16_t half =
 		dtype == TENSOCK_BFLOAT16 ? bfloat16_from_float(f) : half_from_float(f);
-	const int64_t i = nearest_int64(v);
+	int64_t i;
 
 	if (n == 0 || n > sizeof(bytes)) {
 		onnx_fail(graph, -EINVAL);
 		return onnx_value_new(graph, dtype);
 	}
+	i = nearest_integer(dtype, v);
 	if (dtype == TENSOCK_FLOAT64)
 		memcpy(bytes, &v, sizeof(v));
 	else if (dtype == TENSOCK_FLOAT32)

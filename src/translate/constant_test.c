@@ -112,6 +112,38 @@ static void test_scalars(void **state)
 	assert_int_equal(graph.failed, -EINVAL);
 }
 
+/* What a type has not becomes the nearest that it has: as a bound that changes nothing. */
+static void test_scalars_beyond_their_type(void **state)
+{
+	static const struct {
+		uint32_t dtype;
+		double v;
+		int64_t nearest;
+	} rows[] = {
+		{ TENSOCK_INT32, -3.4e38, INT32_MIN },
+		{ TENSOCK_INT32, 3.4e38, INT32_MAX },
+		{ TENSOCK_INT32, 3e9, INT32_MAX },
+		{ TENSOCK_INT8, -129, INT8_MIN },
+		{ TENSOCK_UINT8, -1, 0 },
+		{ TENSOCK_UINT8, 255, 255 },
+		{ TENSOCK_UINT32, 5e9, UINT32_MAX },
+		{ TENSOCK_UINT64, -3, 0 },
+		{ TENSOCK_INT64, -1e30, INT64_MIN },
+		{ TENSOCK_BOOL, 2, 1 },
+		{ TENSOCK_INT16, 32767, 32767 },
+	};
+	int64_t i;
+
+	(void)state;
+	for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+		assert_int_equal(onnx_constant_read_ints(onnx_scalar(&graph, rows[k].dtype,
+								     rows[k].v),
+							 &i, 1),
+				 1);
+		assert_true(i == rows[k].nearest);
+	}
+}
+
 /* Reading what is no constant, and what is not of the kind. */
 static void test_reads_that_are_refused(void **state)
 {
@@ -138,6 +170,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_transposed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reshaped, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_scalars, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_scalars_beyond_their_type, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_reads_that_are_refused, setup, teardown),
 	};
 

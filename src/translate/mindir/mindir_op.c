@@ -63,7 +63,10 @@ struct onnx_value *mindir_tensor_of(struct mindir_op *op, const struct mindir_va
 				     value->tensor->rank, value->tensor->bytes,
 				     value->tensor->n_bytes);
 	case MINDIR_INT:
-		return onnx_scalar(op->graph, dtype ? dtype : TENSOCK_INT64, (double)value->i);
+		/* Not every one is a double. */
+		if (!dtype || dtype == TENSOCK_INT64)
+			return onnx_int64(op->graph, value->i);
+		return onnx_scalar(op->graph, dtype, (double)value->i);
 	case MINDIR_BOOL:
 		return onnx_scalar(op->graph, dtype ? dtype : TENSOCK_BOOL, (double)value->i);
 	case MINDIR_FLOAT:

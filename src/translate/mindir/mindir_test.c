@@ -380,6 +380,25 @@ static void test_many_outputs_of_one_name(void **state)
 	assert_true(n_cut > 0);
 }
 
+/* Beyond 2^53 no double has every number. */
+static void test_a_large_number(void **state)
+{
+	const struct onnx_value *last = NULL;
+	int64_t v;
+
+	(void)state;
+	begin();
+	build_int(&b, "g:n", INT64_C(9007199254740993));
+	build_node(&b, "ScalarToTensor", "g:t", "g:n", NULL);
+	build_output(&b, "g:t");
+	assert_int_equal(translate_model(), TENSOCK_OK);
+	for (const struct onnx_value *p = graph.values; p; p = p->next)
+		last = p->constant ? p : last;
+	assert_non_null(last);
+	assert_int_equal(onnx_constant_read_ints(last, &v, 1), 1);
+	assert_int_equal(v, INT64_C(9007199254740993));
+}
+
 static void test_a_long_name(void **state)
 {
 	char name[1100] = "g:";
@@ -483,6 +502,7 @@ int main(void)
 		TEST(test_tuple_bombs),
 		TEST(test_endless_outputs),
 		TEST(test_many_outputs_of_one_name),
+		TEST(test_a_large_number),
 		TEST(test_a_long_name),
 		TEST(test_shapes),
 		TEST(test_truncated_and_tampered),
