@@ -2,7 +2,7 @@
 #include "translate/mindir/mindir_file.h"
 
 #include "base/testing.h"
-#include "translate/mindir/mindir_build.h"
+#include "translate/mindir/mindir_testing.h"
 
 static struct build b;
 static struct tsk_arena arena;

@@ -3,7 +3,7 @@
 
 #include "base/testing.h"
 #include "translate/constant.h"
-#include "translate/mindir/mindir_build.h"
+#include "translate/mindir/mindir_testing.h"
 #include "translate/onnx_file.h"
 
 static struct build b;

@@ -12,7 +12,7 @@
 #include <string.h>
 
 struct build {
-	unsigned char bytes[8192];
+	unsigned char bytes[16384];
 	size_t n;
 };
 

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "translate/ms/ms_sample.h"
+#include "translate/ms/ms_quant_testing.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 #include "translate/ms/ms_coding.h"
 
 #include "base/testing.h"
-#include "translate/ms/ms_sample.h"
+#include "translate/ms/ms_quant_testing.h"
 
 static struct onnx_graph graph;
 static struct testing_tensor t;

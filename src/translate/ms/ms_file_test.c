@@ -212,6 +212,26 @@ static void test_numbers_of_tensors(void **state)
 	refused(TENSOCK_INVALID_MODEL, "tensor 7");
 }
 
+/* Nodes that are one and the same in the file: what a few bytes say many times over is counted. */
+static void test_edges_of_all_nodes(void **state)
+{
+	static const int32_t inputs[1000] = { 0 };
+	const uint32_t n_nodes = 1100;
+	size_t table;
+
+	(void)state;
+	begin(n_nodes, 1);
+	table = build_table(&build, 6);
+	build_ints(&build, table, 3, inputs, 1000);
+	for (uint32_t i = 0; i < n_nodes; i++) {
+		size_t at = nodes + 4 * (size_t)i;
+
+		build_put(&build, at, table - at, 4);
+	}
+	add_tensor(0, "x", NULL, 0);
+	refused(TENSOCK_TOO_LARGE, "or of all");
+}
+
 static void test_what_nobody_makes(void **state)
 {
 	(void)state;
@@ -317,6 +337,7 @@ int main(void)
 		TSK_TEST(test_two_makers),
 		TSK_TEST(test_an_output_that_is_an_input),
 		TSK_TEST(test_numbers_of_tensors),
+		TSK_TEST(test_edges_of_all_nodes),
 		TSK_TEST(test_what_nobody_makes),
 		TSK_TEST(test_operators_by_name),
 		TSK_TEST(test_other_kinds_of_files),

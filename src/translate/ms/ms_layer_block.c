@@ -78,8 +78,7 @@ int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int6
 		return ms_invalid(op, "blocks of %lld by %lld do not fill %lld by %lld",
 				  (long long)block[0], (long long)block[1],
 				  (long long)x->dims[HEIGHT], (long long)x->dims[WIDTH]);
-	ms_out_nchw(op, 0, blocks_apart(op, x, block));
-	return 0;
+	return ms_out_nchw(op, 0, blocks_apart(op, x, block));
 }
 
 static struct onnx_value *cropped(struct ms_op *op, struct onnx_value *x, const int64_t crops[4])
@@ -120,6 +119,5 @@ int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int6
 	if (x->dims[HEIGHT] * block[0] <= crops[0] + crops[1] ||
 	    x->dims[WIDTH] * block[1] <= crops[2] + crops[3])
 		return ms_invalid(op, "it cuts off all of the picture");
-	ms_out_nchw(op, 0, cropped(op, blocks_joined(op, x, block), crops));
-	return 0;
+	return ms_out_nchw(op, 0, cropped(op, blocks_joined(op, x, block), crops));
 }

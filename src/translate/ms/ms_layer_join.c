@@ -4,12 +4,6 @@
 
 #include "base/checked.h"
 
-static int give(struct ms_op *op, struct onnx_value *value, enum ms_layout layout)
-{
-	ms_out_as(op, 0, value, layout);
-	return 0;
-}
-
 int ms_layer_concat(struct ms_op *op, int64_t axis)
 {
 	enum ms_layout layout = ms_layout(op, op->n_inputs);
@@ -24,7 +18,8 @@ int ms_layer_concat(struct ms_op *op, int64_t axis)
 	}
 	if (op->n_inputs == 1)
 		return ms_layer_identity(op);
-	return give(op, emit_concat(op->graph, all, op->n_inputs, ms_axis(layout, axis)), layout);
+	return ms_out_as(op, 0, emit_concat(op->graph, all, op->n_inputs, ms_axis(layout, axis)),
+			 layout);
 }
 
 int ms_layer_stack(struct ms_op *op, int64_t axis)
@@ -45,8 +40,8 @@ int ms_layer_stack(struct ms_op *op, int64_t axis)
 		all[i] = emit_unsqueeze(op->graph, ms_in(op, i), &axis, 1);
 	}
 	if (op->n_inputs == 1)
-		return give(op, all[0], MS_PLAIN);
-	return give(op, emit_concat(op->graph, all, op->n_inputs, axis), MS_PLAIN);
+		return ms_out(op, 0, all[0]);
+	return ms_out(op, 0, emit_concat(op->graph, all, op->n_inputs, axis));
 }
 
 /* One node with all of the outputs: of these sizes along the axis, or, n 0, of equal ones. */
@@ -163,7 +158,7 @@ int ms_layer_gather(struct ms_op *op, int64_t axis)
 	}
 	if (indices->rank >= 0)
 		onnx_value_set_shape(ret, dims, rank);
-	return give(op, ret, MS_PLAIN);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_tile(struct ms_op *op, const int64_t *multiples, size_t n)
@@ -189,7 +184,7 @@ int ms_layer_tile(struct ms_op *op, const int64_t *multiples, size_t n)
 	}
 	ret = ONNX_CALL(op->graph, "Tile", x, onnx_int64s(op->graph, repeats, n));
 	onnx_value_set_shape(ret, dims, rank);
-	return give(op, ret, layout);
+	return ms_out_as(op, 0, ret, layout);
 }
 
 int ms_layer_tile_by(struct ms_op *op, unsigned i)
@@ -206,7 +201,7 @@ int ms_layer_tile_by(struct ms_op *op, unsigned i)
 				      rank);
 	ret = ONNX_CALL(op->graph, "Tile", x, emit_cast(op->graph, multiples, TENSOCK_INT64));
 	onnx_value_set_shape(ret, NULL, rank);
-	return give(op, ret, MS_PLAIN);
+	return ms_out(op, 0, ret);
 }
 
 enum {
@@ -253,7 +248,7 @@ static int pad_symmetric(struct ms_op *op, struct onnx_value *x, const int64_t *
 	}
 	if (x == ms_in_as(op, 0, layout))
 		return ms_layer_identity(op);
-	return give(op, x, layout);
+	return ms_out_as(op, 0, x, layout);
 }
 
 int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned mode, double value)
@@ -287,7 +282,7 @@ int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned m
 	ret = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_text(op->graph, node, "mode", mode == PAD_CONSTANT ? "constant" : "reflect");
 	onnx_value_set_shape(ret, dims, rank);
-	return give(op, ret, layout);
+	return ms_out_as(op, 0, ret, layout);
 }
 
 /* "DepthToSpace", "SpaceToDepth": channels are moved, so it is in NCHW. */
@@ -316,7 +311,7 @@ static int move_depth(struct ms_op *op, const char *onnx_op, int64_t block, cons
 			dims[i] = -1;
 	}
 	onnx_value_set_shape(ret, dims, 4);
-	return give(op, ret, MS_NCHW);
+	return ms_out_nchw(op, 0, ret);
 }
 
 int ms_layer_depth_to_space(struct ms_op *op, int64_t block, bool column_first)

@@ -2,12 +2,6 @@
 /* Tensors that are made of shapes and numbers, and what selects from tensors by numbers. */
 #include "translate/ms/ms_layer.h"
 
-static int give(struct ms_op *op, struct onnx_value *value)
-{
-	ms_out(op, 0, value);
-	return 0;
-}
-
 /* To the shape that `shape` holds. */
 static struct onnx_value *expanded(struct ms_op *op, struct onnx_value *value,
 				   struct onnx_value *shape)
@@ -28,15 +22,15 @@ static struct onnx_value *expanded(struct ms_op *op, struct onnx_value *value,
 
 int ms_layer_fill(struct ms_op *op, unsigned value, unsigned shape)
 {
-	return give(op,
-		    expanded(op, emit_as_scalar(op->graph, ms_in(op, value)), ms_in(op, shape)));
+	return ms_out(op, 0,
+		      expanded(op, emit_as_scalar(op->graph, ms_in(op, value)), ms_in(op, shape)));
 }
 
 int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v)
 {
 	if (dtype == TENSOCK_DTYPE_INVALID)
 		return ms_unsupported(op, "gives a type that is none of numbers");
-	return give(op, expanded(op, onnx_scalar(op->graph, dtype, v), ms_in(op, shape)));
+	return ms_out(op, 0, expanded(op, onnx_scalar(op->graph, dtype, v), ms_in(op, shape)));
 }
 
 static int filled_like(struct ms_op *op, double v)
@@ -47,8 +41,7 @@ static int filled_like(struct ms_op *op, double v)
 					   emit_shape_of(op->graph, x));
 
 	onnx_value_like(ret, x);
-	ms_out_as(op, 0, ret, layout);
-	return 0;
+	return ms_out_as(op, 0, ret, layout);
 }
 
 int ms_layer_zeros_like(struct ms_op *op)
@@ -69,7 +62,7 @@ int ms_layer_range(struct ms_op *op)
 			  emit_as_scalar(op->graph, ms_in(op, 2)));
 
 	onnx_value_set_shape(ret, NULL, 1);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_range_of(struct ms_op *op, int64_t start, int64_t limit, int64_t delta)
@@ -85,7 +78,7 @@ int ms_layer_range_of(struct ms_op *op, int64_t start, int64_t limit, int64_t de
 			onnx_scalar(graph, TENSOCK_INT32, (double)limit),
 			onnx_scalar(graph, TENSOCK_INT32, (double)delta));
 	onnx_value_set_shape(ret, NULL, 1);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 /* The values that ONNX wants: [off, on]. */
@@ -136,7 +129,7 @@ int ms_layer_one_hot(struct ms_op *op, int64_t axis)
 	for (int i = 0; i <= rank; i++)
 		dims[i] = i == axis ? depth : indices->dims[i < axis ? i : i - 1];
 	onnx_value_set_shape(ret, dims, rank + 1);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_gather_nd(struct ms_op *op)
@@ -147,7 +140,7 @@ int ms_layer_gather_nd(struct ms_op *op)
 	ret = ONNX_CALL(op->graph, "GatherND", x, emit_cast(op->graph, indices, TENSOCK_INT64));
 	if (n >= 0 && x->rank >= n && indices->rank - 1 + x->rank - n <= (int)TENSOCK_RANK_MAX)
 		onnx_value_set_shape(ret, NULL, indices->rank - 1 + x->rank - (int)n);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_gather_elements(struct ms_op *op, unsigned indices, int64_t axis)
@@ -161,7 +154,7 @@ int ms_layer_gather_elements(struct ms_op *op, unsigned indices, int64_t axis)
 	ret = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_int(op->graph, node, "axis", axis);
 	onnx_value_like(ret, at);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_scatter_nd(struct ms_op *op, const char *reduction)
@@ -175,7 +168,7 @@ int ms_layer_scatter_nd(struct ms_op *op, const char *reduction)
 	if (reduction)
 		onnx_attr_text(op->graph, node, "reduction", reduction);
 	onnx_value_like(ret, x);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 /* The k that is at one end, in order; places are MindSpore's INT32. */
@@ -205,7 +198,7 @@ int ms_layer_cum_sum(struct ms_op *op, bool exclusive, bool reverse)
 	onnx_attr_int(op->graph, node, "exclusive", exclusive);
 	onnx_attr_int(op->graph, node, "reverse", reverse);
 	onnx_value_like(ret, x);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_triangle(struct ms_op *op, bool upper)
@@ -220,5 +213,5 @@ int ms_layer_triangle(struct ms_op *op, bool upper)
 	ret = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_int(op->graph, node, "upper", upper);
 	onnx_value_like(ret, x);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }

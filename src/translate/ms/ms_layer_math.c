@@ -5,12 +5,6 @@
 #include <float.h>
 #include <math.h>
 
-static int give(struct ms_op *op, struct onnx_value *value, enum ms_layout layout)
-{
-	ms_out_as(op, 0, value, layout);
-	return 0;
-}
-
 struct onnx_value *ms_fused(struct ms_op *op, struct onnx_value *value, unsigned activation)
 {
 	struct onnx_value *ret;
@@ -36,7 +30,7 @@ int ms_layer_activated(struct ms_op *op, struct onnx_value *value, enum ms_layou
 		       unsigned activation)
 {
 	value = ms_fused(op, value, activation);
-	return op->error ? op->error : give(op, value, layout);
+	return op->error ? op->error : ms_out_as(op, 0, value, layout);
 }
 
 /* Two operands that broadcast, of one type: ONNX has no others. */
@@ -67,7 +61,7 @@ int ms_layer_unary(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 1);
 
-	return give(op, emit_unary(op->graph, op->onnx, ms_in_as(op, 0, layout)), layout);
+	return ms_out_as(op, 0, emit_unary(op->graph, op->onnx, ms_in_as(op, 0, layout)), layout);
 }
 
 int ms_layer_activation(struct ms_op *op, unsigned kind, const struct activation_settings *settings)
@@ -80,7 +74,7 @@ int ms_layer_activation(struct ms_op *op, unsigned kind, const struct activation
 		return ms_unsupported(op, "its kind, number %u, is not known", kind);
 	if (value == ms_in_as(op, 0, layout))
 		ms_rename(op, 0);
-	return give(op, value, layout);
+	return ms_out_as(op, 0, value, layout);
 }
 
 int ms_layer_binary(struct ms_op *op, const char *onnx_op, unsigned activation)
@@ -102,7 +96,7 @@ int ms_layer_compare(struct ms_op *op)
 	enum ms_layout layout = ms_layout(op, 2);
 	struct pair in = operands(op, layout);
 
-	return give(op, emit_binary(op->graph, op->onnx, in.a, in.b, TENSOCK_BOOL), layout);
+	return ms_out_as(op, 0, emit_binary(op->graph, op->onnx, in.a, in.b, TENSOCK_BOOL), layout);
 }
 
 int ms_layer_not_equal(struct ms_op *op)
@@ -111,7 +105,7 @@ int ms_layer_not_equal(struct ms_op *op)
 	struct pair in = operands(op, layout);
 	struct onnx_value *equal = emit_binary(op->graph, "Equal", in.a, in.b, TENSOCK_BOOL);
 
-	return give(op, emit_unary(op->graph, "Not", equal), layout);
+	return ms_out_as(op, 0, emit_unary(op->graph, "Not", equal), layout);
 }
 
 /* Of BOOL; operands of other types are true where they are not 0, and give such a type back. */
@@ -123,7 +117,7 @@ int ms_layer_logic(struct ms_op *op)
 		emit_binary(op->graph, op->onnx, emit_cast(op->graph, a, TENSOCK_BOOL),
 			    emit_cast(op->graph, b, TENSOCK_BOOL), TENSOCK_BOOL);
 
-	return give(op, emit_cast(op->graph, ret, a->dtype), layout);
+	return ms_out_as(op, 0, emit_cast(op->graph, ret, a->dtype), layout);
 }
 
 int ms_layer_not(struct ms_op *op)
@@ -133,7 +127,7 @@ int ms_layer_not(struct ms_op *op)
 	struct onnx_value *ret =
 		emit_unary(op->graph, "Not", emit_cast(op->graph, x, TENSOCK_BOOL));
 
-	return give(op, emit_cast(op->graph, ret, x->dtype), layout);
+	return ms_out_as(op, 0, emit_cast(op->graph, ret, x->dtype), layout);
 }
 
 int ms_layer_nary(struct ms_op *op, const char *onnx_op)
@@ -146,7 +140,7 @@ int ms_layer_nary(struct ms_op *op, const char *onnx_op)
 				  sum->dtype);
 	if (op->n_inputs == 1)
 		ms_rename(op, 0);
-	return give(op, sum, layout);
+	return ms_out_as(op, 0, sum, layout);
 }
 
 int ms_layer_add_n(struct ms_op *op)
@@ -173,7 +167,7 @@ int ms_layer_exp(struct ms_op *op, double base, double scale, double shift)
 	if (base != -1 && !(base > 0 && base <= FLT_MAX))
 		return ms_invalid(op, "its base is not above 0");
 	x = scaled(op, x, scale * by, shift * by);
-	return give(op, emit_unary(op->graph, "Exp", x), layout);
+	return ms_out_as(op, 0, emit_unary(op->graph, "Exp", x), layout);
 }
 
 int ms_layer_power(struct ms_op *op, const double *power, double scale, double shift)
@@ -184,10 +178,10 @@ int ms_layer_power(struct ms_op *op, const double *power, double scale, double s
 	if (power && *power == 1) {
 		if (x == ms_in_as(op, 0, layout))
 			ms_rename(op, 0);
-		return give(op, x, layout);
+		return ms_out_as(op, 0, x, layout);
 	}
 	y = power ? onnx_scalar(op->graph, x->dtype, *power) : ms_in_broadcast(op, 1, layout);
-	return give(op, emit_binary(op->graph, "Pow", x, y, x->dtype), layout);
+	return ms_out_as(op, 0, emit_binary(op->graph, "Pow", x, y, x->dtype), layout);
 }
 
 int ms_layer_clip(struct ms_op *op, double min, double max)
@@ -196,7 +190,7 @@ int ms_layer_clip(struct ms_op *op, double min, double max)
 
 	if (!(min <= max))
 		return ms_invalid(op, "its minimum is above its maximum");
-	return give(op, emit_clip(op->graph, ms_in_as(op, 0, layout), min, max), layout);
+	return ms_out_as(op, 0, emit_clip(op->graph, ms_in_as(op, 0, layout), min, max), layout);
 }
 
 /* ONNX has the bounds as scalars. */
@@ -213,7 +207,7 @@ int ms_layer_clip_to(struct ms_op *op)
 	ret = ONNX_CALL(op->graph, "Clip", x, bound(op, 1, x->dtype),
 			op->n_inputs > 2 ? bound(op, 2, x->dtype) : NULL);
 	onnx_value_like(ret, x);
-	return give(op, ret, layout);
+	return ms_out_as(op, 0, ret, layout);
 }
 
 int ms_layer_cast(struct ms_op *op, uint32_t dtype)
@@ -227,7 +221,7 @@ int ms_layer_cast(struct ms_op *op, uint32_t dtype)
 		ms_rename(op, 0);
 		return 0;
 	}
-	return give(op, emit_cast(op->graph, x, dtype), layout);
+	return ms_out_as(op, 0, emit_cast(op->graph, x, dtype), layout);
 }
 
 int ms_layer_select(struct ms_op *op)
@@ -237,7 +231,7 @@ int ms_layer_select(struct ms_op *op)
 	struct onnx_value *condition =
 		emit_cast(op->graph, ms_in_broadcast(op, 0, layout), TENSOCK_BOOL);
 
-	return give(op, emit_where(op->graph, condition, a, b), layout);
+	return ms_out_as(op, 0, emit_where(op->graph, condition, a, b), layout);
 }
 
 /* Halves go away from 0; ONNX's Round gives the even neighbour. */
@@ -250,8 +244,9 @@ int ms_layer_round(struct ms_op *op)
 		emit_unary(graph, "Floor",
 			   emit_scalar(graph, "Add", emit_unary(graph, "Abs", x), 0.5));
 
-	return give(op, emit_binary(graph, "Mul", size, emit_unary(graph, "Sign", x), x->dtype),
-		    layout);
+	return ms_out_as(op, 0,
+			 emit_binary(graph, "Mul", size, emit_unary(graph, "Sign", x), x->dtype),
+			 layout);
 }
 
 int ms_layer_square(struct ms_op *op)
@@ -259,7 +254,7 @@ int ms_layer_square(struct ms_op *op)
 	enum ms_layout layout = ms_layout(op, 1);
 	struct onnx_value *x = ms_in_as(op, 0, layout);
 
-	return give(op, emit_binary(op->graph, "Mul", x, x, x->dtype), layout);
+	return ms_out_as(op, 0, emit_binary(op->graph, "Mul", x, x, x->dtype), layout);
 }
 
 int ms_layer_squared_difference(struct ms_op *op)
@@ -268,7 +263,7 @@ int ms_layer_squared_difference(struct ms_op *op)
 	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
 	struct onnx_value *d = emit_binary(op->graph, "Sub", a, b, a->dtype);
 
-	return give(op, emit_binary(op->graph, "Mul", d, d, d->dtype), layout);
+	return ms_out_as(op, 0, emit_binary(op->graph, "Mul", d, d, d->dtype), layout);
 }
 
 int ms_layer_rsqrt(struct ms_op *op)
@@ -276,7 +271,7 @@ int ms_layer_rsqrt(struct ms_op *op)
 	enum ms_layout layout = ms_layout(op, 1);
 	struct onnx_value *root = emit_unary(op->graph, "Sqrt", ms_in_as(op, 0, layout));
 
-	return give(op, emit_unary(op->graph, "Reciprocal", root), layout);
+	return ms_out_as(op, 0, emit_unary(op->graph, "Reciprocal", root), layout);
 }
 
 static struct onnx_value *mod(struct ms_op *op, struct onnx_value *a, struct onnx_value *b,
@@ -294,9 +289,10 @@ int ms_layer_mod(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
 
-	return give(op,
-		    mod(op, ms_in_broadcast(op, 0, layout), ms_in_broadcast(op, 1, layout), true),
-		    layout);
+	return ms_out_as(op, 0,
+			 mod(op, ms_in_broadcast(op, 0, layout), ms_in_broadcast(op, 1, layout),
+			     true),
+			 layout);
 }
 
 static struct onnx_value *floor_div(struct ms_op *op, struct onnx_value *a, struct onnx_value *b)
@@ -312,9 +308,10 @@ int ms_layer_floor_div(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
 
-	return give(op,
-		    floor_div(op, ms_in_broadcast(op, 0, layout), ms_in_broadcast(op, 1, layout)),
-		    layout);
+	return ms_out_as(op, 0,
+			 floor_div(op, ms_in_broadcast(op, 0, layout),
+				   ms_in_broadcast(op, 1, layout)),
+			 layout);
 }
 
 /* The sign is the divisor's. */
@@ -325,7 +322,7 @@ int ms_layer_floor_mod(struct ms_op *op)
 	struct onnx_value *whole;
 
 	if (!is_float(a->dtype))
-		return give(op, mod(op, a, b, false), layout);
+		return ms_out_as(op, 0, mod(op, a, b, false), layout);
 	whole = emit_binary(op->graph, "Mul", floor_div(op, a, b), b, a->dtype);
-	return give(op, emit_binary(op->graph, "Sub", a, whole, a->dtype), layout);
+	return ms_out_as(op, 0, emit_binary(op->graph, "Sub", a, whole, a->dtype), layout);
 }

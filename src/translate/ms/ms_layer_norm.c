@@ -2,12 +2,6 @@
 /* Normalisations, and what else goes along the channels. */
 #include "translate/ms/ms_layer.h"
 
-static int give(struct ms_op *op, struct onnx_value *value, enum ms_layout layout)
-{
-	ms_out_as(op, 0, value, layout);
-	return 0;
-}
-
 int ms_layer_bias_add(struct ms_op *op)
 {
 	return ms_layer_binary(op, "Add", ACTIVATION_NONE);
@@ -101,14 +95,14 @@ static int batch_norm(struct ms_op *op, unsigned mean, double epsilon)
 	if (n < 0)
 		return ms_invalid(op, "its mean is no list of known length");
 	if (rank != 2 && rank != 4)
-		return give(op, batch_norm_by_hand(op, mean, epsilon), MS_PLAIN);
+		return ms_out(op, 0, batch_norm_by_hand(op, mean, epsilon));
 	x = ms_in_as(op, 0, layout);
 	scale = mean > 1 ? ms_in(op, 1) : filled(op, x->dtype, n, 1);
 	offset = mean > 1 ? ms_in(op, 2) : filled(op, x->dtype, n, 0);
-	return give(op,
-		    emit_batch_norm(op->graph, x, scale, offset, ms_in(op, mean),
-				    ms_in(op, mean + 1), epsilon),
-		    layout);
+	return ms_out_as(op, 0,
+			 emit_batch_norm(op->graph, x, scale, offset, ms_in(op, mean),
+					 ms_in(op, mean + 1), epsilon),
+			 layout);
 }
 
 int ms_layer_batch_norm(struct ms_op *op, double epsilon)
@@ -144,7 +138,7 @@ int ms_layer_instance_norm(struct ms_op *op, double epsilon)
 				      scale->rank);
 	layout = layout_of_channels(op, scale->dims[0]);
 	x = ms_in_as(op, 0, layout);
-	return give(op, emit_instance_norm(op->graph, x, scale, offset, epsilon), layout);
+	return ms_out_as(op, 0, emit_instance_norm(op->graph, x, scale, offset, epsilon), layout);
 }
 
 /* Channels are second, where the converter puts them; unless the scale says that they are last. */
@@ -187,7 +181,7 @@ int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
 			  emit_unsqueeze(graph, scale, ones, (size_t)x->rank - 2), x->dtype);
 	ret = emit_binary(graph, "Add", ret,
 			  emit_unsqueeze(graph, ms_in(op, 2), ones, (size_t)x->rank - 2), x->dtype);
-	return give(op, ret, layout);
+	return ms_out_as(op, 0, ret, layout);
 }
 
 /* (x - mean) / sqrt(variance + epsilon) over the axes from begin on. */
@@ -218,16 +212,16 @@ int ms_layer_layer_norm(struct ms_op *op, int64_t begin_axis, double epsilon)
 		return op->error;
 	if (op->n_inputs >= 3 && ms_in(op, 1)->rank == x->rank - begin_axis &&
 	    ms_in(op, 2)->rank == ms_in(op, 1)->rank)
-		return give(op,
-			    emit_layer_norm(op->graph, x, ms_in(op, 1), ms_in(op, 2), begin_axis,
-					    epsilon),
-			    MS_PLAIN);
+		return ms_out_as(op, 0,
+				 emit_layer_norm(op->graph, x, ms_in(op, 1), ms_in(op, 2),
+						 begin_axis, epsilon),
+				 MS_PLAIN);
 	ret = standardized(op, x, begin_axis, epsilon);
 	if (op->n_inputs > 1)
 		ret = emit_binary(op->graph, "Mul", ret, ms_in(op, 1), x->dtype);
 	if (op->n_inputs > 2)
 		ret = emit_binary(op->graph, "Add", ret, ms_in(op, 2), x->dtype);
-	return give(op, ret, MS_PLAIN);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_l2_normalize(struct ms_op *op, const int64_t *axes, size_t n, double epsilon,
@@ -257,7 +251,7 @@ int ms_layer_lrn(struct ms_op *op, int64_t radius, double bias, double alpha, do
 
 	if (radius < 0 || radius > INT32_MAX)
 		return ms_invalid(op, "its radius is %lld", (long long)radius);
-	return give(op, emit_lrn(op->graph, x, radius, alpha, beta, bias), MS_NCHW);
+	return ms_out_nchw(op, 0, emit_lrn(op->graph, x, radius, alpha, beta, bias));
 }
 
 int ms_layer_softmax(struct ms_op *op, const char *onnx_op, int64_t axis)
@@ -267,7 +261,7 @@ int ms_layer_softmax(struct ms_op *op, const char *onnx_op, int64_t axis)
 
 	if (ms_in_axis(op, 0, axis, &axis) < 0)
 		return op->error;
-	return give(op, emit_along(op->graph, onnx_op, x, ms_axis(layout, axis)), layout);
+	return ms_out_as(op, 0, emit_along(op->graph, onnx_op, x, ms_axis(layout, axis)), layout);
 }
 
 int ms_layer_prelu(struct ms_op *op)
@@ -277,5 +271,5 @@ int ms_layer_prelu(struct ms_op *op)
 	struct onnx_value *ret = ONNX_CALL(op->graph, "PRelu", x, slope);
 
 	onnx_value_like(ret, x);
-	return give(op, ret, layout);
+	return ms_out_as(op, 0, ret, layout);
 }

@@ -2,12 +2,6 @@
 /* What picks elements by values that only the run knows, and puts them elsewhere. */
 #include "translate/ms/ms_layer.h"
 
-static int give(struct ms_op *op, struct onnx_value *value)
-{
-	ms_out(op, 0, value);
-	return 0;
-}
-
 /* Rows of one table, which may come in parts; the places are the last input. */
 int ms_layer_embedding(struct ms_op *op)
 {
@@ -26,7 +20,7 @@ int ms_layer_embedding(struct ms_op *op)
 	ret = ONNX_CALL(op->graph, "Gather", table, emit_cast(op->graph, ids, TENSOCK_INT64));
 	if (ids->rank >= 0)
 		onnx_value_set_shape(ret, NULL, ids->rank + table->rank - 1);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 /*
@@ -64,7 +58,7 @@ int ms_layer_scatter_to_zeros(struct ms_op *op)
 	onnx_attr_text(graph, node, "reduction", "add");
 	if (n >= 0)
 		onnx_value_set_shape(ret, dims, n);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_scatter_elements(struct ms_op *op, int64_t axis)
@@ -79,7 +73,7 @@ int ms_layer_scatter_elements(struct ms_op *op, int64_t axis)
 	ret = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_int(op->graph, node, "axis", axis);
 	onnx_value_like(ret, x);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 /* Boxes and scores; perhaps how many at most, and two thresholds.  Places as MindSpore's INT32. */
@@ -102,7 +96,7 @@ int ms_layer_non_max_suppression(struct ms_op *op, bool center_point_box)
 	onnx_attr_int(graph, node, "center_point_box", center_point_box);
 	ret = onnx_out(graph, node, TENSOCK_INT64);
 	onnx_value_set_shape(ret, dims, 2);
-	return give(op, emit_cast(graph, ret, TENSOCK_INT32));
+	return ms_out(op, 0, emit_cast(graph, ret, TENSOCK_INT32));
 }
 
 /* The places of what is not 0: a column each, or a row each. */
@@ -117,5 +111,5 @@ int ms_layer_non_zero(struct ms_op *op, bool in_rows)
 	onnx_value_set_shape(ret, dims, 2);
 	if (in_rows)
 		ret = emit_transpose(op->graph, ret, turned, 2);
-	return give(op, emit_cast(op->graph, ret, TENSOCK_INT32));
+	return ms_out(op, 0, emit_cast(op->graph, ret, TENSOCK_INT32));
 }

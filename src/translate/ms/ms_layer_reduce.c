@@ -68,8 +68,7 @@ int ms_layer_reduce(struct ms_op *op, unsigned mode, const int64_t *axes, size_t
 	ret = reduce(op, mode, ms_in_as(op, 0, layout), places, n_places, keep_dims);
 	if (reduce_to_end && fabs(coeff) > 1e-5 && coeff != 1)
 		ret = emit_scalar(op->graph, "Mul", ret, coeff);
-	ms_out_as(op, 0, ret, keep_dims ? layout : MS_PLAIN);
-	return 0;
+	return ms_out_as(op, 0, ret, keep_dims ? layout : MS_PLAIN);
 }
 
 /* One place along an axis, as MindSpore's INT32. */
@@ -101,10 +100,10 @@ static int arg_top(struct ms_op *op, int64_t axis, int64_t top_k, bool is_max, b
 
 	if (op->n_outputs > 1)
 		ms_out(op, 1, top.values);
-	ms_out(op, 0,
-	       out_value && op->n_outputs == 1 ? top.values
-					       : emit_cast(op->graph, top.places, TENSOCK_INT32));
-	return 0;
+	return ms_out(op, 0,
+		      out_value && op->n_outputs == 1
+			      ? top.values
+			      : emit_cast(op->graph, top.places, TENSOCK_INT32));
 }
 
 int ms_layer_arg(struct ms_op *op, const char *onnx_op, int64_t axis, int64_t top_k, bool keep_dims,

@@ -6,12 +6,6 @@
 
 #include "base/checked.h"
 
-static int give(struct ms_op *op, struct onnx_value *value)
-{
-	ms_out(op, 0, value);
-	return 0;
-}
-
 int ms_layer_identity(struct ms_op *op)
 {
 	ms_rename(op, 0);
@@ -101,7 +95,7 @@ int ms_layer_reshape(struct ms_op *op, const int64_t *dims, size_t n)
 		return r;
 	/* A dimension that is copied is the plain view's. */
 	x = copies ? ms_in(op, 0) : in_order(op);
-	return give(op, emit_reshape(op->graph, x, dims, (int)n));
+	return ms_out(op, 0, emit_reshape(op->graph, x, dims, (int)n));
 }
 
 int ms_layer_reshape_to(struct ms_op *op, unsigned i)
@@ -114,7 +108,7 @@ int ms_layer_reshape_to(struct ms_op *op, unsigned i)
 
 		return n < 0 ? n : ms_layer_reshape(op, dims, (size_t)n);
 	}
-	return give(op, emit_reshape_to(op->graph, ms_in(op, 0), shape));
+	return ms_out(op, 0, emit_reshape_to(op->graph, ms_in(op, 0), shape));
 }
 
 int ms_layer_flatten(struct ms_op *op, int64_t axis)
@@ -140,22 +134,21 @@ int ms_layer_flatten(struct ms_op *op, int64_t axis)
 			*side = -1;
 	}
 	onnx_value_set_shape(ret, dims, 2);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_nhwc_to_nchw(struct ms_op *op)
 {
 	if (op->n_inputs > 0 && !ms_in_tensor(op, 0)->nchw && ms_in(op, 0)->rank != 4)
 		return ms_layer_identity(op);
-	return give(op, ms_in_nchw(op, 0));
+	return ms_out(op, 0, ms_in_nchw(op, 0));
 }
 
 int ms_layer_nchw_to_nhwc(struct ms_op *op)
 {
 	if (op->n_inputs > 0 && ms_in(op, 0)->rank != 4)
 		return ms_layer_identity(op);
-	ms_out_nchw(op, 0, ms_in(op, 0));
-	return 0;
+	return ms_out_nchw(op, 0, ms_in(op, 0));
 }
 
 static bool is_order(const int64_t *perm, size_t n, int64_t a, int64_t b, int64_t c, int64_t d)
@@ -177,8 +170,9 @@ static int transpose(struct ms_op *op, const int64_t *perm, size_t n)
 		seen[perm[i]] = true;
 		inside[i] = ms_axis(layout, perm[i]);
 	}
-	return give(op, emit_transpose(op->graph, layout == MS_NCHW ? tensor->nchw : ms_in(op, 0),
-				       inside, (int)n));
+	return ms_out(op, 0,
+		      emit_transpose(op->graph, layout == MS_NCHW ? tensor->nchw : ms_in(op, 0),
+				     inside, (int)n));
 }
 
 int ms_layer_transpose(struct ms_op *op, const int64_t *perm, size_t n)
@@ -245,7 +239,7 @@ int ms_layer_squeeze(struct ms_op *op, const int64_t *axes, size_t n)
 	}
 	if (n == 0 && x->rank < 0)
 		return ms_in_rank(op, 0);
-	return give(op, emit_squeeze(op->graph, x, places, n));
+	return ms_out(op, 0, emit_squeeze(op->graph, x, places, n));
 }
 
 int ms_layer_unsqueeze(struct ms_op *op, const int64_t *axes, size_t n)
@@ -269,7 +263,7 @@ int ms_layer_unsqueeze(struct ms_op *op, const int64_t *axes, size_t n)
 	}
 	if (n == 0)
 		return ms_layer_identity(op);
-	return give(op, emit_unsqueeze(op->graph, ms_in(op, 0), places, n));
+	return ms_out(op, 0, emit_unsqueeze(op->graph, ms_in(op, 0), places, n));
 }
 
 /* A constant of INT32, the type of MindSpore's shapes. */
@@ -319,7 +313,7 @@ struct onnx_value *ms_shape_of(struct ms_op *op, unsigned i)
 
 int ms_layer_shape(struct ms_op *op)
 {
-	return give(op, ms_shape_of(op, 0));
+	return ms_out(op, 0, ms_shape_of(op, 0));
 }
 
 int ms_layer_rank(struct ms_op *op)
@@ -327,7 +321,7 @@ int ms_layer_rank(struct ms_op *op)
 	int rank = ms_in_rank(op, 0);
 	int64_t v = rank;
 
-	return rank < 0 ? rank : give(op, int32s(op, &v, 0, 1));
+	return rank < 0 ? rank : ms_out(op, 0, int32s(op, &v, 0, 1));
 }
 
 int ms_layer_size(struct ms_op *op)
@@ -337,7 +331,7 @@ int ms_layer_size(struct ms_op *op)
 
 	ret->dtype = TENSOCK_INT64;
 	onnx_value_set_shape(ret, NULL, 0);
-	return give(op, emit_cast(op->graph, ret, TENSOCK_INT32));
+	return ms_out(op, 0, emit_cast(op->graph, ret, TENSOCK_INT32));
 }
 
 int ms_layer_broadcast_to(struct ms_op *op, const int64_t *dims, size_t n)
@@ -360,7 +354,7 @@ int ms_layer_broadcast_to(struct ms_op *op, const int64_t *dims, size_t n)
 	ret = ONNX_CALL(op->graph, "Expand", x, onnx_int64s(op->graph, wanted, n));
 	if (x->rank >= 0 && x->rank <= (int)n)
 		onnx_value_set_shape(ret, known, (int)n);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_broadcast_as(struct ms_op *op, unsigned i)
@@ -377,5 +371,5 @@ int ms_layer_broadcast_as(struct ms_op *op, unsigned i)
 			emit_cast(op->graph, shape, TENSOCK_INT64));
 	if (shape->rank == 1 && shape->dims[0] >= 0 && shape->dims[0] <= (int)TENSOCK_RANK_MAX)
 		onnx_value_set_shape(ret, NULL, (int)shape->dims[0]);
-	return give(op, ret);
+	return ms_out(op, 0, ret);
 }

@@ -77,8 +77,7 @@ int ms_layer_slice(struct ms_op *op, const int64_t *axes, const int64_t *begin, 
 		places[i] = ms_axis(layout, places[i]);
 		strides[i] = 1;
 	}
-	ms_out_as(op, 0, slice(op, x, places, begin, end, strides, n), layout);
-	return 0;
+	return ms_out_as(op, 0, slice(op, x, places, begin, end, strides, n), layout);
 }
 
 int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n)
@@ -99,8 +98,7 @@ int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n)
 		end[i] = INT64_MIN;
 		strides[i] = -1;
 	}
-	ms_out_as(op, 0, slice(op, x, places, begin, end, strides, n), layout);
-	return 0;
+	return ms_out_as(op, 0, slice(op, x, places, begin, end, strides, n), layout);
 }
 
 int ms_layer_reverse_sequence(struct ms_op *op, int64_t time_axis, int64_t batch_axis)
@@ -120,8 +118,7 @@ int ms_layer_reverse_sequence(struct ms_op *op, int64_t time_axis, int64_t batch
 	onnx_attr_int(op->graph, node, "time_axis", time_axis);
 	onnx_attr_int(op->graph, node, "batch_axis", batch_axis);
 	onnx_value_like(ret, x);
-	ms_out(op, 0, ret);
-	return 0;
+	return ms_out(op, 0, ret);
 }
 
 /* Input 0 from offsets on, as much as input 1 has, along the axes from `axis` on. */
@@ -257,8 +254,7 @@ int ms_layer_strided_slice(struct ms_op *op, const struct ms_strided_slice *by)
 		x = emit_unsqueeze(op->graph, x, terms.added, terms.n_added);
 	if (x == ms_in_as(op, 0, layout))
 		return ms_layer_identity(op);
-	ms_out_as(op, 0, x, layout);
-	return 0;
+	return ms_out_as(op, 0, x, layout);
 }
 
 /* By tensors that are computed; ONNX's Slice then does it as it is. */
@@ -272,8 +268,7 @@ int ms_layer_slice_computed(struct ms_op *op, struct onnx_value *begin, struct o
 			axes ? emit_cast(op->graph, axes, TENSOCK_INT64) : NULL,
 			strides ? emit_cast(op->graph, strides, TENSOCK_INT64) : NULL);
 	onnx_value_set_shape(ret, NULL, x->rank);
-	ms_out(op, 0, ret);
-	return 0;
+	return ms_out(op, 0, ret);
 }
 
 int ms_layer_slice_sized(struct ms_op *op, const int64_t *axes, size_t n)

@@ -71,20 +71,22 @@ static struct onnx_value *with_recorded_rank(struct ms_op *op, const struct ms_t
 	return emit_reshape(op->graph, value, kept, (int)n);
 }
 
-void ms_out(struct ms_op *op, unsigned i, struct onnx_value *value)
+int ms_out(struct ms_op *op, unsigned i, struct onnx_value *value)
 {
 	struct ms_tensor *tensor;
 
 	if (i >= op->n_outputs)
-		return;
+		return 0;
 	tensor = ms_out_tensor(op, i);
 	tensor->plain = value->rank < 0 ? with_recorded_rank(op, tensor, value) : value;
+	return 0;
 }
 
-void ms_out_nchw(struct ms_op *op, unsigned i, struct onnx_value *value)
+int ms_out_nchw(struct ms_op *op, unsigned i, struct onnx_value *value)
 {
 	if (i < op->n_outputs)
 		ms_out_tensor(op, i)->nchw = value;
+	return 0;
 }
 
 enum ms_layout ms_layout(struct ms_op *op, unsigned n)
@@ -107,12 +109,9 @@ struct onnx_value *ms_in_as(struct ms_op *op, unsigned i, enum ms_layout layout)
 	return layout == MS_NCHW ? ms_in_nchw(op, i) : ms_in(op, i);
 }
 
-void ms_out_as(struct ms_op *op, unsigned i, struct onnx_value *value, enum ms_layout layout)
+int ms_out_as(struct ms_op *op, unsigned i, struct onnx_value *value, enum ms_layout layout)
 {
-	if (layout == MS_NCHW)
-		ms_out_nchw(op, i, value);
-	else
-		ms_out(op, i, value);
+	return layout == MS_NCHW ? ms_out_nchw(op, i, value) : ms_out(op, i, value);
 }
 
 struct onnx_value *ms_in_broadcast(struct ms_op *op, unsigned i, enum ms_layout layout)

@@ -28,9 +28,9 @@ enum ms_layout {
 struct onnx_value *ms_in(struct ms_op *op, unsigned i);
 struct onnx_value *ms_in_nchw(struct ms_op *op, unsigned i);
 
-/* The result, in either view: output i. */
-void ms_out(struct ms_op *op, unsigned i, struct onnx_value *value);
-void ms_out_nchw(struct ms_op *op, unsigned i, struct onnx_value *value);
+/* The result, in either view: output i.  0, so that an operator's function can end with it. */
+int ms_out(struct ms_op *op, unsigned i, struct onnx_value *value);
+int ms_out_nchw(struct ms_op *op, unsigned i, struct onnx_value *value);
 
 /*
  * For operators that run in either: the layout in which fewer Transposes are needed: NCHW where one of
@@ -38,7 +38,7 @@ void ms_out_nchw(struct ms_op *op, unsigned i, struct onnx_value *value);
  */
 enum ms_layout ms_layout(struct ms_op *op, unsigned n);
 struct onnx_value *ms_in_as(struct ms_op *op, unsigned i, enum ms_layout layout);
-void ms_out_as(struct ms_op *op, unsigned i, struct onnx_value *value, enum ms_layout layout);
+int ms_out_as(struct ms_op *op, unsigned i, struct onnx_value *value, enum ms_layout layout);
 
 /*
  * Input i to be broadcast against one of rank 4 in that layout: in NCHW what has fewer dimensions is

@@ -335,8 +335,7 @@ int ms_op_glu(struct ms_op *op)
 		onnx_value_like(half[i], x);
 		half[i]->dims[axis] = x->dims[axis] < 0 ? -1 : x->dims[axis] / 2;
 	}
-	ms_out(op, 0,
-	       emit_binary(op->graph, "Mul", half[0], emit_unary(op->graph, "Sigmoid", half[1]),
-			   x->dtype));
-	return 0;
+	return ms_out(op, 0,
+		      emit_binary(op->graph, "Mul", half[0],
+				  emit_unary(op->graph, "Sigmoid", half[1]), x->dtype));
 }

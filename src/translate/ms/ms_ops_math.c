@@ -113,8 +113,7 @@ int ms_op_log1p(struct ms_op *op)
 	enum ms_layout layout = ms_layout(op, 1);
 	struct onnx_value *x = emit_scalar(op->graph, "Add", ms_in_as(op, 0, layout), 1);
 
-	ms_out_as(op, 0, emit_unary(op->graph, "Log", x), layout);
-	return 0;
+	return ms_out_as(op, 0, emit_unary(op->graph, "Log", x), layout);
 }
 
 int ms_op_is_finite(struct ms_op *op)
@@ -125,9 +124,8 @@ int ms_op_is_finite(struct ms_op *op)
 	struct onnx_value *inf = emit_unary(op->graph, "IsInf", x);
 
 	nan->dtype = inf->dtype = TENSOCK_BOOL;
-	ms_out_as(op, 0,
-		  emit_unary(op->graph, "Not",
-			     emit_binary(op->graph, "Or", nan, inf, TENSOCK_BOOL)),
-		  layout);
-	return 0;
+	return ms_out_as(op, 0,
+			 emit_unary(op->graph, "Not",
+				    emit_binary(op->graph, "Or", nan, inf, TENSOCK_BOOL)),
+			 layout);
 }

@@ -38,8 +38,7 @@ int old_fill(struct ms_op *op)
 	x = emit_reshape(op->graph, ms_in(op, 0), NULL, 0);
 	ret = ONNX_CALL(op->graph, "Expand", x, onnx_int64s(op->graph, dims, (size_t)n));
 	onnx_value_set_shape(ret, dims, n);
-	ms_out(op, 0, ret);
-	return 0;
+	return ms_out(op, 0, ret);
 }
 
 int old_constant_of_shape(struct ms_op *op)

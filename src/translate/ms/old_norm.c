@@ -83,9 +83,9 @@ int old_instance_norm(struct ms_op *op)
 
 	if (!is_nchw(op))
 		return op->error ? op->error : ms_layer_instance_norm(op, epsilon);
-	ms_out(op, 0,
-	       emit_instance_norm(op->graph, ms_in(op, 0), ms_in(op, 1), ms_in(op, 2), epsilon));
-	return 0;
+	return ms_out(op, 0,
+		      emit_instance_norm(op->graph, ms_in(op, 0), ms_in(op, 1), ms_in(op, 2),
+					 epsilon));
 }
 
 int old_layer_norm(struct ms_op *op)
@@ -189,6 +189,5 @@ int old_prelu(struct ms_op *op)
 		return r;
 	ret = ONNX_CALL(op->graph, "PRelu", x, slope);
 	onnx_value_like(ret, x);
-	ms_out_as(op, 0, ret, layout);
-	return 0;
+	return ms_out_as(op, 0, ret, layout);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* For tests: builds .mindir files, good ones and bad ones. */
-#ifndef TRANSLATE_MINDIR_MINDIR_BUILD_H
-#define TRANSLATE_MINDIR_MINDIR_BUILD_H
+#ifndef TRANSLATE_MINDIR_MINDIR_TESTING_H
+#define TRANSLATE_MINDIR_MINDIR_TESTING_H
 
 #include <stdarg.h>
 #include <stdbool.h>
