@@ -57,10 +57,17 @@ def operators(text):
 
 
 UNIFIED, OLD = operators(ms_tables.UNIFIED), operators(ms_tables.OLD)
+# Where 1.0 differs from MSL1.
+OLDEST = {**OLD, **operators("""\
+2 SoftMax axis:int
+39 Range dType:int start:int limit:int delta:int
+107 ConstantOfShape value:float
+""")}
+SETS = {MSL2: UNIFIED, MSL1: OLD, V1_0: OLDEST}
 
 
 def set_of(generation):
-    return UNIFIED if generation == MSL2 else OLD
+    return SETS[generation]
 
 
 def put(table, field, kind, default, value):

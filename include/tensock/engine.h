@@ -4,7 +4,8 @@
  *
  * A plug-in is a shared object that exports one symbol, tensock_engine_entry(), and links to nothing
  * of Tensock: all that it needs of its host comes in struct tensock_host.  One worker process opens
- * one engine and loads one model; a crash of the plug-in ends that process and nothing else.
+ * each of the operator's engines once and loads one model, into one of them; a crash of the plug-in
+ * ends that process and nothing else.
  *
  * Growth.  Structures that say "append only" begin with their size as their maker was built; members
  * are only ever appended, each under a line that names the version of the ABI that brought it, and
@@ -56,7 +57,8 @@ struct tensock_host {
 	/*
 	 * Mandatory; in open() only.  The operator's setting of that name, or NULL.  Names that every
 	 * engine is asked to know: "threads", how many threads one run may use; "library", the file
-	 * of the engine proper.  The text lives as long as the host.
+	 * of the engine proper; "fp16", "yes" or "no", whether it may compute in half precision.  The
+	 * text lives as long as the host.
 	 */
 	const char *(*option)(void *context, const char *name);
 	/* end of 1.0 */

@@ -12,7 +12,6 @@ static const struct cli_command *const commands[] = {
 
 static const char head[] =
 	"usage: tensock [--host ADDRESS] [--json] COMMAND ...\n"
-	"\n"
 	"Runs neural networks on a host's tensockd, from its guests and the host itself.\n"
 	"\n";
 

@@ -119,6 +119,10 @@ int launcher_find_programs(struct launcher *launcher, const struct engines *engi
 	launcher->n_engines = 0;
 	for (unsigned i = 0; i < engines->n && r == 0; i++)
 		r = find_engine(launcher, &engines->list[i], folder, reterr);
+	if (r == 0 && !launcher->n_engines)
+		r = tsk_fail(reterr, TENSOCK_UNAVAILABLE,
+			     "no engine is left: the plug-in of %s is missing",
+			     engines->list[0].name);
 	return r;
 }
 

@@ -78,8 +78,10 @@ int quantity_ms(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 
 int quantity_bool(const char *text, bool *ret)
 {
-	if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+	bool yes = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0;
+
+	if (!yes && strcmp(text, "no") != 0 && strcmp(text, "false") != 0)
 		return -EINVAL;
-	*ret = text[0] == 'y';
+	*ret = yes;
 	return 0;
 }

@@ -83,7 +83,13 @@ static void test_bool(void **state)
 	(void)state;
 	assert_int_equal(quantity_bool("yes", &v), 0);
 	assert_true(v);
-	assert_int_equal(quantity_bool("true", &v), -EINVAL);
+	assert_int_equal(quantity_bool("True", &v), -EINVAL);
+	assert_int_equal(quantity_bool("1", &v), -EINVAL);
+	assert_int_equal(quantity_bool("", &v), -EINVAL);
+	assert_true(v);
+	assert_int_equal(quantity_bool("false", &v), 0);
+	assert_false(v);
+	assert_int_equal(quantity_bool("true", &v), 0);
 	assert_true(v);
 	assert_int_equal(quantity_bool("no", &v), 0);
 	assert_false(v);

@@ -169,6 +169,27 @@ static void test_activations(void **state)
 	assert_null(emit_activation(&graph, x, UINT32_MAX, NULL));
 }
 
+/* The runtime would merge the two otherwise: emit_window.c. */
+static void test_a_pad_before_a_pool_names_its_axes(void **state)
+{
+	static const int64_t dims[] = { 1, 3, 8, 6 }, none[8] = { 0 };
+	struct onnx_value *x = onnx_input(&graph, ONNX_TEXT("x"), TENSOCK_FLOAT32, dims, 4);
+	struct onnx_value *padded = ONNX_CALL(&graph, "Pad", x, onnx_int64s(&graph, none, 8));
+	struct window pool = window(2, 2, 0), conv = window(3, 1, 1);
+	int64_t axes[4];
+
+	(void)state;
+	onnx_value_like(padded, x);
+	emit_conv(&graph, padded, onnx_input(&graph, ONNX_TEXT("w"), TENSOCK_FLOAT32, NULL, 4),
+		  NULL, &conv);
+	assert_int_equal(padded->maker->n_inputs, 2);
+	emit_pool(&graph, "MaxPool", padded, &pool);
+	emit_pool(&graph, "MaxPool", padded, &pool);
+	assert_int_equal(padded->maker->n_inputs, 4);
+	assert_int_equal(onnx_constant_read_ints(padded->maker->last_input->value, axes, 4), 4);
+	assert_int_equal(axes[3], 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +201,8 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_matmul, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_windows, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_a_pad_before_a_pool_names_its_axes, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_activations, setup, teardown),
 	};
 

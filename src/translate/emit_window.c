@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Convolution and pooling. */
+#include <string.h>
+
 #include "base/checked.h"
 #include "translate/emit.h"
 
@@ -118,12 +120,31 @@ struct onnx_value *emit_conv_transpose(struct onnx_graph *graph, struct onnx_val
 	return ret;
 }
 
+/*
+ * ONNX Runtime (1.21) merges a Pad into the pool behind it, and pads with what a pool pads with, not with
+ * the Pad's value.  One whose axes are named is left alone.
+ */
+static void keep_pad_apart(struct onnx_graph *graph, struct onnx_value *x)
+{
+	struct onnx_node *pad = x->maker;
+	int64_t axes[TENSOCK_RANK_MAX];
+
+	if (!pad || strcmp(pad->op, "Pad") != 0 || pad->n_inputs > 3 || x->rank < 0)
+		return;
+	for (int i = 0; i < x->rank; i++)
+		axes[i] = i;
+	while (pad->n_inputs < 3)
+		onnx_in(graph, pad, NULL);
+	onnx_in(graph, pad, onnx_int64s(graph, axes, (size_t)x->rank));
+}
+
 struct onnx_value *emit_pool(struct onnx_graph *graph, const char *op, struct onnx_value *x,
 			     const struct window *window)
 {
 	struct onnx_node *node = ONNX_NODE(graph, op, x);
 	struct onnx_value *ret = onnx_out(graph, node, x->dtype);
 
+	keep_pad_apart(graph, x);
 	window_attributes(graph, node, window);
 	if (window->ceil_mode)
 		onnx_attr_int(graph, node, "ceil_mode", 1);

@@ -161,6 +161,9 @@ void onnx_value_like(struct onnx_value *value,
 /* All of its dimensions are known. */
 bool onnx_value_is_fixed(const struct onnx_value *value);
 
+/* Takes away the nodes whose results nobody reads: the runtime would compute them.  After the outputs. */
+void onnx_prune(struct onnx_graph *graph);
+
 /* Marks the graph as failed, if it has not been. */
 void onnx_fail(struct onnx_graph *graph, int error);
 

@@ -99,12 +99,33 @@ static void test_bounds(void **state)
 	assert_int_equal(graph.failed, -E2BIG);
 }
 
+static void test_prune(void **state)
+{
+	struct onnx_value *x = onnx_input(&graph, ONNX_TEXT("x"), TENSOCK_FLOAT32, NULL, 1);
+	struct onnx_value *kept = ONNX_CALL(&graph, "Relu", x), *scale;
+
+	(void)state;
+	scale = onnx_scalar(&graph, TENSOCK_FLOAT32, 2);
+	/* A chain that ends nowhere, with a constant of its own. */
+	(void)ONNX_CALL(&graph, "Abs", ONNX_CALL(&graph, "Mul", kept, scale));
+	onnx_output(&graph, ONNX_CALL(&graph, "Neg", kept), ONNX_TEXT("y"));
+	assert_int_equal(graph.n_nodes, 4);
+	onnx_prune(&graph);
+	assert_int_equal(graph.n_nodes, 2);
+	assert_string_equal(graph.nodes->op, "Relu");
+	assert_string_equal(graph.last_node->op, "Neg");
+	assert_null(graph.last_node->next);
+	assert_true(kept->is_used);
+	assert_false(scale->is_used);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nodes_stand_in_their_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_outputs_that_have_a_name_already, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_failure_is_sticky_and_harmless, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),

@@ -48,6 +48,8 @@ int translate(const void *bytes, size_t n_bytes, struct translation *ret,
 	/* A graph that has failed knows better why than those who went on building. */
 	if (r < 0 && !graph.failed)
 		return r;
+	if (!graph.failed)
+		onnx_prune(&graph);
 	return onnx_file_write(&graph, memory, &ret->onnx, &ret->n_bytes, reterr);
 }
 

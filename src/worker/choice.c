@@ -24,6 +24,8 @@ static const struct {
 	{ MODEL_FORMAT_MS, "ms", "MindSpore's .ms", "\x10\0\0\0MSL2", 8, NULL },
 };
 
+#define ONNX_ROW 0
+
 /* An engine that takes some bytes. */
 struct candidate {
 	const struct plugin *plugin;
@@ -197,10 +199,11 @@ static bool takes_any_known(const struct plugin *plugin)
 /* "ONNX, MindSpore's .mindir, MindSpore's .ms" */
 static void list_formats(const struct engines *engines, char *ret, size_t size)
 {
+	bool translates = is_taken(engines, ONNX_ROW);
 	size_t len = 0;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(formats) && len < size; i++) {
-		if (is_taken(engines, i))
+		if (translates || is_taken(engines, i))
 			len += (size_t)snprintf(ret + len, size - len, "%s%s", len ? ", " : "",
 						formats[i].text);
 	}
@@ -228,8 +231,14 @@ static int load_translated(const struct engines *engines, const void *bytes, siz
 {
 	struct translation onnx = { 0 };
 	struct tensock_error error = { 0 };
-	int r = translate(bytes, n_bytes, &onnx, &error);
+	int r;
 
+	if (is_taken(engines, ONNX_ROW))
+		r = translate(bytes, n_bytes, &onnx, &error);
+	else
+		r = tsk_fail(&error, TENSOCK_UNSUPPORTED,
+			     "no engine of this host takes ONNX, which a .%s model becomes",
+			     model_format_name(format));
 	if (r < 0) {
 		refuse(refusals, "translation", &error);
 		return r;

@@ -79,12 +79,13 @@ static const struct tensock_engine second = { .name = "second",
 					      .load = load_1,
 					      .unload = rig_unload,
 					      .describe = rig_describe };
-static const struct engines engines = { .plugins = { { .engine = &first }, { .engine = &second } },
-					.n = 2 };
+static struct engines engines = { .plugins = { { .engine = &first }, { .engine = &second } },
+				  .n = 2 };
 
 static int setup(void **state)
 {
 	(void)state;
+	engines.n = 2;
 	tsk_log_init("choice_test", NULL, TSK_LOG_ERROR, 0);
 	for (unsigned i = 0; i < ARRAY_SIZE(rigs); i++)
 		rigs[i] = (struct rig){ .score = 50, .format = "text", .message = "no" };
@@ -231,6 +232,50 @@ static void test_own_check(void **state)
 	assert_int_equal(rigs[0].n_loads, 0);
 }
 
+/* A file of MindSpore's that is none but for its mark: what was tried is told, the translation last. */
+static int load_ms(struct tensock_error *error)
+{
+	static const char ms[64] = "\x20\0\0\0MSL2";
+	struct model model;
+
+	*error = (struct tensock_error){ 0 };
+	return choice_load(&engines, ms, sizeof(ms), &model, error);
+}
+
+static void test_refused_and_translated(void **state)
+{
+	struct tensock_error error;
+
+	(void)state;
+	rigs[0].format = "ms";
+	rigs[0].status = TENSOCK_UNSUPPORTED;
+	rigs[1].format = "onnx";
+	assert_true(load_ms(&error) < 0);
+	assert_int_equal(error.status, TENSOCK_INVALID_MODEL);
+	assert_memory_equal(error.message, "first: no; translation: ", 24);
+	assert_int_equal(rigs[0].n_loads, 1);
+	assert_int_equal(rigs[1].n_loads, 0);
+
+	/* It is not ONNX, whoever says so: our eyes are better. */
+	engines.n = 1;
+	rigs[0].format = "onnx";
+	rigs[0].status = 0;
+	assert_true(load_ms(&error) < 0);
+	assert_int_equal(rigs[0].n_loads, 1);
+	assert_null(strstr(error.message, "translation"));
+}
+
+static void test_nobody_for_the_translation(void **state)
+{
+	struct tensock_error error;
+
+	(void)state;
+	rigs[0].score = rigs[1].score = 0;
+	assert_true(load_ms(&error) < 0);
+	assert_int_equal(error.status, TENSOCK_UNSUPPORTED);
+	assert_non_null(strstr(error.message, "no engine of this host takes ONNX"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -242,6 +287,8 @@ int main(void)
 		cmocka_unit_test_setup(test_bad_description, setup),
 		cmocka_unit_test_setup(test_unknown, setup),
 		cmocka_unit_test_setup(test_own_check, setup),
+		cmocka_unit_test_setup(test_refused_and_translated, setup),
+		cmocka_unit_test_setup(test_nobody_for_the_translation, setup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

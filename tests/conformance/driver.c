@@ -36,17 +36,20 @@ static void limit_memory(void)
 #endif
 }
 
-static void run_child(int control_fd, const char *worker, const char *engine, const char *option)
+#define ARGUMENTS_MAX 64
+
+static void run_child(int control_fd, const char *worker, const char *const *arguments)
 {
+	char *argv[ARGUMENTS_MAX + 2] = { (char *)(uintptr_t)worker };
+
+	for (unsigned i = 0; arguments[i] && i < ARGUMENTS_MAX; i++)
+		argv[1 + i] = (char *)(uintptr_t)arguments[i];
 	if (control_fd == WORKER_CONTROL_FD)
 		fcntl(control_fd, F_SETFD, 0);
 	else
 		dup2(control_fd, WORKER_CONTROL_FD);
 	limit_memory();
-	if (option)
-		execl(worker, worker, "--engine", engine, "--option", option, (char *)NULL);
-	else
-		execl(worker, worker, "--engine", engine, (char *)NULL);
+	execv(worker, argv);
 	_exit(127);
 }
 
@@ -83,6 +86,14 @@ static void give_buffer(struct driver *d)
 
 void driver_start(struct driver *d, const char *worker, const char *engine, const char *option)
 {
+	const char *const arguments[] = { "--engine", engine, option ? "--option" : NULL, option,
+					  NULL };
+
+	driver_start_with(d, worker, arguments);
+}
+
+void driver_start_with(struct driver *d, const char *worker, const char *const *arguments)
+{
 	int fds[2];
 
 	memset(d, 0, sizeof(*d));
@@ -90,7 +101,7 @@ void driver_start(struct driver *d, const char *worker, const char *engine, cons
 	d->pid = fork();
 	must(d->pid >= 0, "fork");
 	if (d->pid == 0)
-		run_child(fds[1], worker, engine, option);
+		run_child(fds[1], worker, arguments);
 	tsk_close(fds[1]);
 	d->control_fd = fds[0];
 	attach(d);

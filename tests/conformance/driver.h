@@ -48,6 +48,9 @@ struct driver_tensor {
 /* Starts `worker --engine engine` plus up to one option (NULL: none).  Does not wait. */
 void driver_start(struct driver *d, const char *worker, const char *engine, const char *option);
 
+/* The same with any arguments, up to a NULL. */
+void driver_start_with(struct driver *d, const char *worker, const char *const *arguments);
+
 enum driver_result driver_wait_ready(struct driver *d, int timeout_ms);
 enum driver_result driver_load(struct driver *d, const void *model, size_t bytes, int timeout_ms);
 

@@ -320,6 +320,23 @@ static uint32_t read_model(struct model *model, const void *data, size_t size)
 	return f.bad || !model->n_inputs || !model->n_outputs ? ERROR(200) : 0;
 }
 
+/* Where an input leaves a dimension open, nobody knows yet what comes out. */
+static void forget_shapes(struct model *model)
+{
+	bool is_open = false;
+
+	for (size_t i = 0; i < model->n_inputs; i++) {
+		const struct tensor *t = model->inputs[i];
+
+		for (size_t d = 0; d < t->rank; d++)
+			is_open = is_open || t->dims[d] < 0;
+	}
+	for (size_t i = 0; is_open && i < model->n_outputs; i++) {
+		model->ordered[i]->rank = 1;
+		model->ordered[i]->dims[0] = -1;
+	}
+}
+
 static void break_tensors(struct model *model)
 {
 	struct tensor *last = model->ordered[model->n_outputs - 1];
@@ -353,6 +370,7 @@ API(uint32_t, ModelBuild)(void *model, const void *data, size_t size, uint32_t t
 	for (size_t i = 0; i < m->n_outputs; i++)
 		m->ordered[i] = &m->tensors[m->n_inputs + i];
 	hash_outputs(m);
+	forget_shapes(m);
 	break_tensors(m);
 	if (has_word(m, "crash-build"))
 		misused("asked to crash in build");

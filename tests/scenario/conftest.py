@@ -153,10 +153,20 @@ def echo(start):
     return start(engine_config("echo"))
 
 
+def model_file(name):
+    path = Path(os.environ.get("TENSOCK_MODELS", "")) / name
+    if not path.is_file():
+        pytest.skip(f"no model at {path}: set TENSOCK_MODELS (tools/deps demo brings it)")
+    return path.read_bytes()
+
+
 @pytest.fixture(scope="session")
 def real_model():
     """The PP-OCR direction classifier: input x [-1, 3, ?, ?], output [N, 2]."""
-    path = Path(os.environ.get("TENSOCK_MODELS", "")) / "ch_ppocr_mobile_v2.0_cls_infer.onnx"
-    if not path.is_file():
-        pytest.skip(f"no model at {path}: set TENSOCK_MODELS (tools/deps fetches it)")
-    return path.read_bytes()
+    return model_file("ch_ppocr_mobile_v2.0_cls_infer.onnx")
+
+
+@pytest.fixture(scope="session")
+def mindspore_model():
+    """MobileNetV2 of tools/seeded_nets.py: input [1, 224, 224, 3], output [1, 1000]."""
+    return model_file("mobilenetv2.ms")

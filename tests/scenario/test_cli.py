@@ -225,7 +225,7 @@ def test_models_by_name(host, model):
 
 def test_show(host, model):
     result = host("show", model)
-    assert "input   0 a  FP32 [batch, 3]\n" in result.out and "engine    onnxruntime" in result.out
+    assert "input    0 a  FP32 [batch, 3]\n" in result.out and "engine     onnxruntime" in result.out
     document = host("--json", "show", model).json
     assert document["inputs"][1] == {"name": "b", "dtype": "FP32", "shape": [-1, 3],
                                      "dim-names": ["batch", None]}
@@ -368,7 +368,7 @@ def test_what_is_told_of_options():
     texts = [(root / name).read_text() for name in (
         "man/tensock.1.scd", "dist/completion/tensock.bash", "dist/completion/_tensock")]
     names = re.findall(r"^  ([a-z]+) ", tensock(None, "--help").out, re.MULTILINE)
-    assert len(names) == 11
+    assert len(names) == 12
     for name in names:
         options = re.findall(r"--[a-z-]+", tensock(None, name, "--help").out)
         assert "--json" in options

@@ -6,12 +6,15 @@ import re
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import onnx_writer
 import pytest
 import seed
+import seed_print
 from conftest import engine_config, eventually
 
+EXPECTED = Path(__file__).resolve().parents[2] / "tools/mobilenetv2.expected"
 ECHO = b"TSKECHO1 shape=1,4"
 ECHO_LINE = seed.output_line(seed.random_floats(4))
 
@@ -31,6 +34,14 @@ def test_real_model(onnx, real_model):
                                                    onnx.output[0]).groups()]
     assert abs(sum(values) - 1) < 1e-4  # a softmax over two classes
     assert values == pytest.approx([0.112986, 0.887014], rel=1e-3)
+
+
+def test_model_of_mindspore(onnx, mindspore_model):
+    assert seed.ask(onnx.local, mindspore_model) == b"OK"
+    assert eventually(lambda: onnx.output)
+    expected = seed_print.read_values(EXPECTED)
+    assert seed_print.difference(onnx.output[0], expected) <= seed_print.TOLERANCE
+    assert len(onnx.output) == 1
 
 
 def test_many_frames_on_one_connection(echo):

@@ -129,7 +129,7 @@ def check_includes(path, text):
         kind, name = match.groups()
         if kind == '"' and not name.startswith(tuple(LAYERS[folder])):
             yield number, 'includes "%s", which is not below %s' % (name, folder)
-        elif name.endswith("testing.h") and not path.endswith(("_test.c", "testing.h")):
+        elif name.endswith("testing.h") and not path.endswith(("_test.c", "_fuzz.c", "testing.h")):
             yield number, "only tests include %s" % name
 
 

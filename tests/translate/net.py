@@ -28,13 +28,12 @@ class Runner:
                               timeout=TIMEOUT_S, env={**os.environ, "TENSOCK_HOST": "unix:/nonexistent"},
                               encoding="utf-8", errors="replace")
 
-    def run(self, model, inputs, outputs, tolerance=TOLERANCE):
-        """Files: a model, and arrays in their order."""
+    def run(self, model, inputs, outputs, tolerance=TOLERANCE, names=None):
+        """Files: a model, and arrays in their order, or by names of inputs and outputs."""
         options = ["--tolerance", f"{tolerance:g}"]
-        for i, path in enumerate(inputs):
-            options += ["--input", f"{i}={path}"]
-        for i, path in enumerate(outputs):
-            options += ["--expect", f"{i}={path}"]
+        names = names or [*range(len(inputs)), *range(len(outputs))]
+        for i, path in enumerate([*inputs, *outputs]):
+            options += ["--input" if i < len(inputs) else "--expect", f"{names[i]}={path}"]
         return self.tensock("run", model, *options)
 
 
@@ -108,7 +107,10 @@ class Net:
     def run(self, *outputs, tolerance=TOLERANCE):
         self.outputs = list(outputs)
         self.graph.outputs = [one.tensor for one in outputs]
-        return self.runner.run(*self.save(self.runner.folder / "case"), tolerance)
+        names = None
+        if self.graph.generation == ms_file.V1_0:  # an output is called by its tensor's number
+            names = [*range(len(self.inputs)), *(one.tensor.index for one in outputs)]
+        return self.runner.run(*self.save(self.runner.folder / "case"), tolerance, names)
 
     def check(self, *outputs, tolerance=TOLERANCE):
         """Runs it: each output is as expected, in type, shape and values."""
@@ -121,7 +123,22 @@ class Net:
         """The translator refuses it, by a sentence with these words."""
         result = self.run(*outputs)
         assert result.returncode == FAILED, result.stdout + result.stderr
-        assert "onnxruntime" not in result.stderr, result.stderr
+        assert "onnxruntime" not in result.stderr and "worker" not in result.stderr, result.stderr
         for word in words:
             assert word in result.stderr, result.stderr
         return result.stderr
+
+    def right_or_refused(self, *outputs, words=()):
+        """What need not be covered, but must not be wrong."""
+        result = self.run(*outputs)
+        if result.returncode != OK:
+            self.refused(*outputs, words=words)
+
+    def converted(self, *outputs):
+        """The ONNX file that is made of it."""
+        self.outputs = list(outputs)
+        self.graph.outputs = [one.tensor for one in outputs]
+        path, _, _ = self.save(self.runner.folder / "case")
+        result = self.runner.tensock("convert", path, path.with_suffix(".onnx"))
+        assert result.returncode == OK, result.stderr
+        return path.with_suffix(".onnx").read_bytes()

@@ -32,6 +32,19 @@ def test_matmul_of_three_dimensions_with_two(net):
     net.check(net.node("MatMulFusion", [x, w, b], x.v @ w.v.T + b.v, transpose_b=True))
 
 
+def test_matmul_of_one_pixel(net):
+    """[n, c, 1, 1] is multiplied as [n, c]."""
+    x, w = net.input(3, 7, 1, 1), net.const(net.weights(5, 7))
+    net.check(net.node("MatMulFusion", [x, w], x.v[:, :, 0, 0] @ w.v.T, transpose_b=True))
+
+
+@pytest.mark.parametrize("first", [False, True], ids=["", "vector-first"])
+def test_matmul_with_a_vector(net, first):
+    x, v = net.input(4, 5), net.const(net.weights(4 if first else 5))
+    inputs = [v, x] if first else [x, v]
+    net.check(net.node("MatMulFusion", inputs, inputs[0].v @ inputs[1].v))
+
+
 FULL_CONNECTIONS = {
     "flattened": ((2, 3, 4), 12, {"use_axis": True, "axis": 1}),
     "last-axis": ((2, 3, 4), 4, {"use_axis": True, "axis": 2}),
@@ -84,6 +97,13 @@ def test_reduce_to_a_number(net):
 def test_reduce_integers(net):
     x, axes = net.input(v=net.integers(3, 4)), net.const(np.array([1], np.int32))
     net.check(net.node("ReduceFusion", [x, axes], x.v.sum(1), mode=ref.REDUCE_SUM))
+
+
+def test_reduce_to_the_end(net):
+    x = net.input(2, 3, 4, 5)
+    value = ref.reduce(x.v, ref.REDUCE_SUM, [1, 2, 3]) * 0.5
+    net.right_or_refused(net.node("ReduceFusion", [x, np.array([1], np.int32)], value, mode=ref.REDUCE_SUM,
+                                  reduce_to_end=True, coeff=0.5, name="the/culprit"), words=["the/culprit"])
 
 
 @pytest.mark.parametrize("axis", [-1, 0, 1])
@@ -195,6 +215,13 @@ def test_layer_norm_with_the_default_epsilon(net):
     gamma, beta = net.const(net.weights(6)), net.const(net.weights(6))
     net.check(net.node("LayerNormFusion", [x, gamma, beta], ref.layer_norm(x.v, gamma.v, beta.v, -1, 1e-5),
                        begin_norm_axis=-1, begin_params_axis=-1))
+
+
+def test_layer_norm_without_scale(net):
+    x = net.input(3, 6)
+    net.right_or_refused(net.node("LayerNormFusion", [x], ref.layer_norm(x.v, 1.0, 0.0, -1, 1e-3),
+                                  begin_norm_axis=-1, begin_params_axis=-1, epsilon=1e-3, name="the/culprit"),
+                         words=["the/culprit"])
 
 
 def test_instance_norm(net):

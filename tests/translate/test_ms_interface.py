@@ -37,15 +37,18 @@ def test_dimensions_that_are_open(net):
     assert shown["inputs"][0]["shape"] == [-1, 4, 4, 3]
 
 
-def test_without_names(old):
-    """1.0 has no names for tensors: they get some, and never the same one twice."""
-    a, b = old.input(2, 3), old.input(2, 3)
-    y = old.node("Add", [a, b], a.v + b.v)
-    shown = described(old, y, old.node("Neg", [y], -y.v))
+@pytest.mark.parametrize("generation", [ms_file.MSL1, ms_file.V1_0])
+def test_without_names(net, generation):
+    """1.0 has no names for tensors: the runtime calls inputs after the node that reads them and their place
+    there, and outputs by their numbers."""
+    net.graph.generation = generation
+    a, b = net.input(2, 3), net.input(2, 3)
+    y = net.node("Add", [a, b], a.v + b.v)
+    shown = described(net, y, net.node("Neg", [y], -y.v))
     names = [one["name"] for one in shown["inputs"] + shown["outputs"]]
     assert len(set(names)) == 4 and all(names)
-    if old.graph.generation == ms_file.MSL1:
-        assert names[:2] == ["input0", "input1"]
+    assert names == (["input0", "input1", "Add-0:0", "Neg-1:0"] if generation == ms_file.MSL1 else
+                     ["Add-00", "Add-01", "2", "3"])
 
 
 def test_names_that_are_the_same(net):
@@ -71,3 +74,30 @@ def test_many_nodes(net, n):
     for _ in range(n):
         y = net.node("Neg", [y], -y.v)
     net.check(y)
+
+
+def test_input_that_nobody_reads(net):
+    x, y = net.input(2, 3), net.input(4)
+    net.check(net.node("Abs", [x], np.abs(x.v)))
+    assert len(described(net, net.outputs[0])["inputs"]) == 2 and y.shape == (4,)
+
+
+def test_output_that_is_given_twice(net):
+    x = net.input(2, 3)
+    y = net.node("Abs", [x], np.abs(x.v))
+    net.right_or_refused(y, y)
+
+
+def test_tensors_without_names(net):
+    x = net.input(2, 3)
+    y = net.node("Abs", [x], np.abs(x.v))
+    x.tensor.name = y.tensor.name = None
+    net.check(y)
+
+
+def test_nodes_that_are_not_in_order(net):
+    x = net.input(2, 3)
+    y = net.node("Abs", [x], np.abs(x.v))
+    z = net.node("Neg", [y], -y.v)
+    net.graph.nodes.reverse()
+    net.right_or_refused(z)

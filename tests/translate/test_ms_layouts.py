@@ -218,6 +218,15 @@ def test_pad_by_reflection(net, image):
     net.check(conv(net, y, 2))
 
 
+@pytest.mark.parametrize("kind", ["max", "mean"])
+def test_pad_before_a_pool(net, image, kind):
+    """Zeros that are above all else: a pool that pads by itself would leave them out."""
+    x = net.node("SubFusion", [image, np.array([9], np.float32)], image.v - 9)
+    pads = [[0, 0], [1, 1], [1, 1], [0, 0]]
+    y = net.node("PadFusion", [x, np.array(pads, np.int32)], np.pad(x.v, pads))
+    net.check(pool(net, kind, y, kernel=(2, 2)))
+
+
 def test_gather_of_channels(net, image):
     y = net.node("Gather", [image, i32(3, 0), net.const(np.int32(3))], image.v[..., [3, 0]])
     net.check(conv(net, y, 2))
@@ -279,6 +288,21 @@ def test_instance_norm_of_nchw(net, image):
     for one in (x, y):
         one.tensor.fields["format"] = 0
     net.check(conv(net, transpose(net, y, 0, 2, 3, 1), 2))
+
+
+def test_format_transpose(net, image):
+    """A transposition that says it is one of layout."""
+    y = net.node("FormatTranspose", [image], image.v.transpose(0, 3, 1, 2), src_format=1, dst_format=0)
+    y = net.node("Softmax", [y], ref.softmax(y.v, 1), axis=[1])
+    z = net.node("FormatTranspose", [y], y.v.transpose(0, 2, 3, 1), src_format=0, dst_format=1)
+    net.check(y, conv(net, z, 2))
+
+
+def test_group_norm(net):
+    """Of NCHW: the converter leaves it there."""
+    x, gamma, beta = net.input(2, 4, 5, 6, format=0), net.const(net.weights(4)), net.const(net.weights(4))
+    net.check(net.node("GroupNormFusion", [x, gamma, beta], ref.group_norm(x.v, 2, gamma.v, beta.v, 1e-3),
+                       num_groups=2, epsilon=1e-3))
 
 
 def test_tile_and_stack(net, image):
@@ -366,3 +390,55 @@ def test_output_that_is_an_input(net):
 
 def test_output_that_is_read_again(net, image):
     net.check(image, conv(net, image, 2))
+
+
+def test_weights_used_twice(net):
+    """The same constant as weights and as a term."""
+    x, w = net.input(3, 5, 5, 3), net.const(net.weights(3, 1, 1, 3))
+    y = net.node("Conv2DFusion", [x, w], ref.conv2d(x.v, w.v), kernel_size=[1, 1], stride=[1, 1],
+                 dilation=[1, 1], pad_list=[0, 0, 0, 0], group=1, format=1)
+    net.check(add(net, y, w))
+
+
+def test_weights_that_are_computed(net):
+    """An input as the kernel of a convolution."""
+    x, w = net.input(1, 6, 6, 3), net.input(2, 3, 3, 3)
+    net.right_or_refused(net.node("Conv2DFusion", [x, w], ref.conv2d(x.v, w.v), kernel_size=[3, 3], stride=[1, 1],
+                                  dilation=[1, 1], pad_list=[0, 0, 0, 0], group=1, format=1, name="the/culprit"),
+                         words=["the/culprit"])
+
+
+def transposes(onnx):
+    return onnx.count(b"\x22\x09Transpose")
+
+
+def test_hardly_a_transposition_is_left(net):
+    """In a mobile net, one at its beginning."""
+    y = conv(net, net.input(1, 12, 12, 3), 4, mode=1, stride=(2, 2), act=ref.RELU6)
+    for _ in range(3):
+        z = conv(net, y, 4, mode=1, group=4, act=ref.RELU6)
+        z = conv(net, z, 4, kernel=(1, 1))
+        z = add(net, z, net.const(net.weights(4)))
+        y = add(net, y, z)
+        y = net.node("Activation", [y], ref.activation(y.v, ref.HSWISH), activation_type=ref.HSWISH)
+    y = net.node("Concat", [y, y], np.concatenate([y.v, y.v], 3), axis=3)
+    y = net.node("PadFusion", [y, np.array([[0, 0], [1, 1], [1, 1], [0, 0]], np.int32)],
+                 np.pad(y.v, [[0, 0], [1, 1], [1, 1], [0, 0]]))
+    y = pool(net, "max", y, kernel=(2, 2))
+    y = net.node("ReduceFusion", [y, i32(1, 2)], ref.reduce(y.v, 0, (1, 2)))
+    w = net.const(net.weights(5, 8))
+    y = net.node("MatMulFusion", [y, w], y.v @ w.v.T, transpose_b=True)
+    assert transposes(net.converted(y)) <= 1
+    net.check(y)
+
+
+def test_a_net_of_nchw_needs_no_transposition(net):
+    """Between transpositions to NHWC and back there is none at all."""
+    y = net.input(1, 3, 6, 7, format=0)
+    for _ in range(2):
+        y = transpose(net, y, 0, 2, 3, 1)
+        y = conv(net, y, 4, mode=1, act=ref.RELU)
+        y = transpose(net, y, 0, 3, 1, 2)
+        y = net.node("Activation", [y], ref.activation(y.v, ref.TANH), activation_type=ref.TANH)
+    assert transposes(net.converted(y)) == 0
+    net.check(y)

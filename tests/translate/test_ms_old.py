@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The old operator set of .ms files: MSL1, and those without an identifier."""
 
+import ms_file
 import numpy as np
 import pytest
 import reference as ref
@@ -165,7 +166,7 @@ def test_bias_add(old):
 
 
 UNARY = {"Abs": np.abs, "Neg": np.negative, "Floor": np.floor, "Ceil": np.ceil, "Square": np.square,
-         "Cos": np.cos, "Sin": np.sin, "Log": np.log, "Sqrt": np.sqrt, "Rsqrt": lambda x: 1 / np.sqrt(x)}
+         "Cos": np.cos, "Sin": np.sin, "Tan": np.tan, "Atan": np.arctan, "Log": np.log, "Sqrt": np.sqrt, "Rsqrt": lambda x: 1 / np.sqrt(x)}
 
 
 @pytest.mark.parametrize("operator", UNARY)
@@ -267,10 +268,12 @@ def test_concat(old, axis):
     old.check(old.node("Concat", [a, b], np.concatenate([a.v, b.v], axis), axis=axis, n=2))
 
 
-@pytest.mark.parametrize("axis", [None, 1])
+@pytest.mark.parametrize("axis", [None, 0, 1, -1])
 def test_softmax(old, axis):
+    """What is absent is the first axis in 1.0, and the last in MSL1."""
     x = old.input(2, 3, 4)
-    old.check(old.node("SoftMax", [x], ref.softmax(x.v, -1 if axis is None else axis), axis=axis))
+    absent = -1 if old.graph.generation == ms_file.MSL1 else 0
+    old.check(old.node("SoftMax", [x], ref.softmax(x.v, absent if axis is None else axis), axis=axis))
 
 
 def test_matmul(old):
@@ -394,8 +397,9 @@ def test_broadcast_to(old):
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("operator", ["ArgMax", "ArgMin"])
 def test_arg(old, operator, keep):
+    """1.0 and 1.1 give places as numbers of the input's type."""
     x = old.input(3, 4, 5)
-    value, _ = ref.arg_top(x.v, 1, 1, operator == "ArgMax")
+    value = ref.arg_top(x.v, 1, 1, operator == "ArgMax")[0].astype(np.float32)
     old.check(old.node(operator, [x], value if keep else value.squeeze(1), axis=1, keepDims=keep))
 
 
@@ -438,6 +442,68 @@ def test_shape_and_fill(old):
     old.check(shape, old.node("ZerosLike", [x], np.zeros((2, 3))))
 
 
+def test_logic(old):
+    a, b = old.input(v=old.integers(3, 4) > 0), old.input(v=old.integers(3, 4) > 0)
+    y = old.node("LogicalAnd", [a, b], a.v & b.v)
+    y = old.node("LogicalOr", [old.node("LogicalNot", [y], ~y.v), b], ~y.v | b.v)
+    c, d = old.input(3, 4), old.input(3, 4)
+    old.check(y, old.node("Where", [y, c, d], np.where(y.v, c.v, d.v)))
+
+
+def test_add_n(old):
+    inputs = [old.input(2, 3) for _ in range(3)]
+    old.check(old.node("AddN", inputs, sum(one.v for one in inputs), N=3))
+
+
+def test_one_hot(old):
+    x = old.input(v=old.integers(2, 3, low=0, high=4))
+    value = np.where(np.eye(4)[x.v] > 0, 1.0, 0.0)
+    old.check(old.node("OneHot", [x, old.const(np.int32(4)), np.float32(1), np.float32(0)], value, axis=-1))
+
+
+def test_crop(old):
+    x, like = old.input(1, 6, 7, 3), old.input(1, 4, 5, 3)
+    old.check(old.node("Crop", [x, like], x.v[:, 1:5, 2:7], axis=1, offsets=[1, 2, 0]))
+
+
+def test_gather_nd(old):
+    x, at = old.input(3, 4), old.const(np.array([[0, 1], [2, 3]], np.int32))
+    old.check(old.node("GatherNd", [x, at], ref.gather_nd(x.v, at.v)))
+
+
+def test_fill(old):
+    x = old.input(2, 3)
+    y = old.node("Fill", [old.const(np.float32(0.5))], np.full((2, 3), 0.5), dims=[2, 3])
+    old.check(old.node("Add", [x, y], x.v + y.v))
+
+
+def test_constant_of_shape(old):
+    x = old.input(2, 3)
+    value = {"dataType": 43, "value": [0.5]} if old.graph.generation == ms_file.MSL1 else {"value": 0.5}
+    y = old.node("ConstantOfShape", [np.array([2, 3], np.int32)], np.full((2, 3), 0.5), **value)
+    old.check(old.node("Mul", [x, y], x.v * y.v))
+
+
+@pytest.mark.parametrize("delta", [1, 2])
+def test_range(old, delta):
+    x = old.input(v=old.integers(2))
+    y = old.node("Range", [x], np.arange(3, 3 + 2 * delta, delta), dType=34, start=3, limit=3 + 2 * delta,
+                 delta=delta)
+    old.check(old.node("Add", [x, y], x.v + y.v))
+
+
+def test_reverse(old):
+    x = old.input(2, 3, 4)
+    old.check(old.node("Reverse", [x], np.flip(x.v, (1, 2)), axis=[1, 2]))
+
+
+def test_what_changes_nothing(old):
+    x = old.input(2, 3)
+    y = old.node("Dropout", [x], x.v, ratio=0.5)
+    y = old.node("Identity", [y], y.v)
+    old.check(old.node("Neg", [y], -y.v))
+
+
 @pytest.mark.parametrize("both", [False, True])
 def test_lstm(old, both):
     d, n = 2 if both else 1, 3
@@ -452,7 +518,7 @@ def test_quantised_weights(old):
     x = old.input(1, 5, 5, 3)
     params = [{"scale": 0.02 + i / 100, "zeroPoint": i - 1, "inited": True} for i in range(4)]
     q = old.integers(4, 3, 3, 3, low=-128, high=128)
-    w = old.graph.tensor("w", dims=[4, 3, 3, 3], data=q.astype(np.int8).tobytes(), dtype=32, quant=params)
+    w = old.graph.tensor("w", dims=[4, 3, 3, 3], data=q.astype(np.int8).tobytes(), dtype="int8", quant=params)
     old.check(old.node("Conv2D", [x, w], ref.conv2d(x.v, ref.dequantize(q, params)), group=1, quant_type=2,
                        **window("kernel", (3, 3), (1, 1), (0, 0, 0, 0), NOTSET, (1, 1))))
 

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import reference as ref
 
-QUANT_WEIGHT = 4
-INT8, INT16, INT32 = 32, 33, 34
+QUANT_WEIGHT, QUANT_ALL = 4, 5
 
 
 def parameters(net, n, bits=8, corrected=False):
@@ -28,7 +27,7 @@ def stored(net, dims, params, bits=8, axis=0):
     else:
         data = ref.pack_bits(q, bits)
     tensor = net.graph.tensor(f"w{len(net.graph.tensors)}", dims=list(dims), data=data,
-                              dtype=INT8 if bits <= 8 else INT16, quant=params)
+                              dtype="int8" if bits <= 8 else "int16", quant=params)
     return tensor, w
 
 
@@ -102,6 +101,23 @@ def test_float16_weights(net):
     net.check(net.node("MatMulFusion", [x, y], x.v @ y.v.T, transpose_b=True))
 
 
+def test_float16_weights_of_nodes(net):
+    """The converter's fp16 = on: weights are halved in the file, and nothing says so but their type."""
+    x, w, b = net.input(1, 6, 6, 3), net.weights(4, 3, 3, 3).astype(np.float16), net.weights(4).astype(np.float16)
+    y = net.node("Conv2DFusion", [x, net.const(w), net.const(b)],
+                 ref.conv2d(x.v, w.astype(float), b.astype(float)), kernel_size=[3, 3], stride=[1, 1],
+                 dilation=[1, 1], pad_list=[0, 0, 0, 0], group=1, format=1)
+    c = net.weights(4).astype(np.float16)
+    net.check(net.node("AddFusion", [y, net.const(c)], y.v + c.astype(np.float32)))
+
+
+def test_weights_that_are_cast_before_a_convolution(net):
+    x, w = net.input(1, 6, 6, 3), net.const(net.weights(4, 3, 3, 3).astype(np.float16))
+    y = net.node("Cast", [w, net.const(np.int32(43))], w.v.astype(np.float32))
+    net.check(net.node("Conv2DFusion", [x, y], ref.conv2d(x.v, y.v), kernel_size=[3, 3], stride=[1, 1],
+                       dilation=[1, 1], pad_list=[0, 0, 0, 0], group=1, format=1))
+
+
 def test_quantised_and_shared(net):
     """The same weights for two nodes."""
     x = net.input(4, 4)
@@ -109,3 +125,40 @@ def test_quantised_and_shared(net):
     y = net.node("MatMulFusion", [x, w], x.v @ value.T, transpose_b=True, quant_type=QUANT_WEIGHT)
     y.v = y.v.astype(np.float32)
     net.check(net.node("MatMulFusion", [y, w], y.v @ value.T, transpose_b=True, quant_type=QUANT_WEIGHT))
+
+
+def test_clusters(net):
+    """Weights that are numbers of clusters, from -128 on: multiplied out, or refused by name, but never
+    taken for numbers."""
+    x, clusters = net.input(3, 6), net.weights(256)
+    q = net.integers(5, 6, low=0, high=256)
+    w = net.graph.tensor("the/weights", dims=[5, 6], data=(q - 128).astype(np.int8).tobytes(), dtype="int8",
+                         clusters=clusters.tolist())
+    y = net.node("MatMulFusion", [x, w], x.v @ clusters[q].T, transpose_b=True, quant_type=QUANT_WEIGHT)
+    result = net.run(y)
+    assert result.returncode == 0 or result.returncode == 1 and "the/weights" in result.stderr, \
+        result.stdout + result.stderr
+
+
+def quantised(values, scale, zero_point):
+    return np.clip(np.round(values / scale) + zero_point, -128, 127).astype(np.int8)
+
+
+def test_net_that_is_quantised_as_a_whole(net):
+    """int8 goes in and comes out: right to within a step, or refused by name."""
+    x = net.input(v=net.integers(1, 6, 6, 3, low=-128, high=128, dtype=np.int8),
+                  quant=[{"scale": 0.02, "zeroPoint": 5, "inited": True}])
+    params = parameters(net, 4)
+    for one in params:
+        one["zeroPoint"] = 0
+    w, value = stored(net, (4, 3, 3, 3), params)
+    b = net.integers(4, low=-999, high=999)
+    bias = net.const(b, quant=[{"scale": 0.02 * one["scale"], "numBits": 32, "inited": True} for one in params])
+    plain = ref.conv2d((x.v.astype(float) - 5) * 0.02, value, b * [0.02 * one["scale"] for one in params])
+    y = net.node("Conv2DFusion", [x, w, bias], quantised(plain, 0.05, -3), kernel_size=[3, 3], stride=[1, 1],
+                 dilation=[1, 1], pad_list=[0, 0, 0, 0], group=1, format=1, quant_type=QUANT_ALL,
+                 name="the/culprit")
+    y.tensor.fields["quant"] = [{"scale": 0.05, "zeroPoint": -3, "inited": True}]
+    result = net.run(y, tolerance=1.01 / np.abs(y.v.astype(int)).max())
+    assert result.returncode == 0 or result.returncode == 1 and "the/culprit" in result.stderr, \
+        result.stdout + result.stderr

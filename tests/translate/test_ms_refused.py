@@ -97,12 +97,6 @@ def test_batch_norm_of_training(net):
                 words=["BatchNorm", "the/culprit"])
 
 
-def test_quantised_input(net):
-    """A net that is quantised as a whole has int8 between its nodes."""
-    x = net.input(v=net.integers(2, 3).astype(np.int8), quant=[{"scale": 0.1, "inited": True}])
-    net.refused(net.node("Softmax", [x], x.v, axis=[1], quant_type=5))
-
-
 # Sound as FlatBuffers, and no model.
 
 def plain(net):
@@ -181,7 +175,7 @@ def test_attributes_that_are_missing(net):
 
 
 @pytest.mark.parametrize("settings", [{"stride": [0, 1]}, {"stride": [-1, 1]}, {"dilation": [0, 1]},
-                                      {"kernel_size": [3]}, {"pad_list": [-1 << 62, 0, 0, 0]}, {"group": 7},
+                                      {"pad_list": [-1 << 62, 0, 0, 0]}, {"group": 7},
                                       {"group": -1}, {"stride": [1 << 62, 1 << 62]}])
 def test_attributes_that_are_wrong(net, settings):
     x, w = net.input(1, 4, 4, 3), net.const(net.weights(2, 3, 3, 3))
@@ -190,7 +184,7 @@ def test_attributes_that_are_wrong(net, settings):
     net.refused(net.node("Conv2DFusion", [x, w], x.v, name="the/culprit", **all_settings))
 
 
-@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.99])
+@pytest.mark.parametrize("part", [0.01, 0.1, 0.5, 0.9])
 def test_a_file_that_was_cut(net, part):
     data = plain(net).bytes()
     path = net.runner.folder / "cut.ms"

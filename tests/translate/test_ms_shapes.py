@@ -115,6 +115,21 @@ def test_embedding(net):
     net.check(net.node("Gather", [table, at, net.const(np.int32(0))], table.v[at.v]))
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_embedding_lookup(net, n):
+    """Of one table, or of several that stand one behind the other."""
+    tables = [net.const(net.weights(4 + i, 3)) for i in range(n)]
+    at = net.input(v=net.integers(2, 5, low=0, high=sum(one.shape[0] for one in tables)))
+    net.check(net.node("EmbeddingLookupFusion", [*tables, at], np.concatenate([one.v for one in tables])[at.v]))
+
+
+def test_non_max_suppression(net):
+    boxes = net.const(np.array([[[0, 0, 1, 1], [0, 0.1, 1, 1.1], [0, 5, 1, 6], [3, 3, 4, 4]]], np.float32))
+    scores = net.input(v=np.array([[[0.9, 0.8, 0.7, 0.1]]], np.float32))
+    limits = [net.const(np.int32(3)), net.const(np.float32(0.5)), net.const(np.float32(0.2))]
+    net.check(net.node("NonMaxSuppression", [boxes, scores, *limits], i32([0, 0, 0], [0, 0, 2])))
+
+
 def test_gather_nd(net):
     x, at = net.input(3, 4, 5), net.const(np.array([[0, 1], [2, 3], [1, 0]], np.int32))
     net.check(net.node("GatherNd", [x, at], ref.gather_nd(x.v, at.v)))
@@ -203,6 +218,11 @@ def test_tile_of_some_dimensions(net):
     net.check(net.node("TileFusion", [x, i32(2)], np.tile(x.v, (1, 2, 1)), dims=[1]))
 
 
+def test_tile_without_dimensions(net):
+    x = net.input(2, 3)
+    net.check(net.node("TileFusion", [x, i32(3, 2)], np.tile(x.v, (3, 2))))
+
+
 @pytest.mark.parametrize("given", ["input", "attribute"])
 def test_broadcast_to(net, given):
     x = net.input(3, 1)
@@ -230,6 +250,14 @@ def test_one_hot(net, axis):
     x = net.input(v=net.integers(2, 3, low=0, high=5))
     value = np.moveaxis(np.where(np.eye(5)[x.v] > 0, 2.0, -1.0), -1, axis)
     net.check(net.node("OneHot", [x, net.const(np.int32(5)), np.float32(2), np.float32(-1)], value, axis=axis))
+
+
+def test_one_hot_of_a_pair(net):
+    """Off and on in one tensor."""
+    x = net.input(v=net.integers(4, low=0, high=3))
+    value = np.where(np.eye(3)[x.v] > 0, 2.0, -1.0)
+    net.right_or_refused(net.node("OneHot", [x, net.const(np.int32(3)), np.array([-1, 2], np.float32)], value,
+                                  axis=-1, name="the/culprit"), words=["the/culprit"])
 
 
 @pytest.mark.parametrize("offsets", [[1], [1, 2]], ids=["one", "each"])
@@ -266,6 +294,64 @@ def test_range(net):
 def test_of_the_shape(net, operator):
     x = net.input(2, 3, 4)
     net.check(net.node(operator, [x], {"Shape": i32(2, 3, 4), "Rank": np.int32(3), "Size": np.int32(24)}[operator]))
+
+
+@pytest.mark.parametrize("operator, function", [("Triu", np.triu), ("Tril", np.tril)])
+@pytest.mark.parametrize("k", [None, 0, 1, -1])
+def test_triangle(net, operator, function, k):
+    x = net.input(2, 3, 4)
+    inputs = [x] if k is None else [x, net.const(np.int64(k), dtype="int64")]
+    net.check(net.node(operator, inputs, function(x.v, k or 0)))
+
+
+@pytest.mark.parametrize("operator", ["ScatterNdUpdate", "TensorScatterAdd"])
+def test_scatter(net, operator):
+    x, at, values = net.input(4, 5), net.const(np.array([[0, 1], [3, 4], [2, 2]], np.int32)), net.input(3)
+    out = x.v.copy()
+    if operator == "ScatterNdUpdate":
+        out[tuple(at.v.T)] = values.v
+    else:
+        np.add.at(out, tuple(at.v.T), values.v)
+    net.check(net.node(operator, [x, at, values], out))
+
+
+@pytest.mark.parametrize("shape_is_first", [True, False], ids=["1.2", "2.7"])
+def test_scatter_nd(net, shape_is_first):
+    """The shape comes first in files of 1.2, and last in those of 2.7."""
+    at, values = net.const(np.array([[0, 1], [3, 2], [2, 0]], np.int32)), net.input(3)
+    inputs = [i32(4, 3), at, values] if shape_is_first else [at, values, i32(4, 3)]
+    net.check(net.node("ScatterNd", inputs, ref.scatter_nd(at.v, values.v, (4, 3))))
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_scatter_elements(net, axis):
+    x, at, values = net.input(3, 3), net.const(np.array([[2, 0], [1, 2]], np.int32)), net.input(2, 2)
+    out = x.v.copy()
+    np.put_along_axis(out[:2] if axis else out[:, :2], at.v, values.v, axis)
+    net.check(net.node("ScatterElements", [x, at, values], out, axis=axis))
+
+
+def test_depend_is_its_first_input(net):
+    x, y = net.input(2, 3), net.input(2)
+    net.check(net.node("Neg", [net.node("Depend", [x, net.node("Abs", [y], np.abs(y.v))], x.v)], -x.v))
+
+
+def test_fill_of_a_shape(net):
+    x = net.input(2, 3)
+    y = net.node("FillV2", [i32(2, 3), net.const(np.float32(1.5))], np.full((2, 3), 1.5))
+    net.check(net.node("AddFusion", [x, y], x.v + y.v))
+
+
+def test_range_of_attributes(net):
+    x = net.input(v=net.integers(4))
+    y = net.node("Range", [x], np.arange(1, 9, 2), d_type=34, start=1, limit=9, delta=2, name="the/culprit")
+    net.right_or_refused(net.node("AddFusion", [x, y], x.v + y.v), words=["the/culprit"])
+
+
+def test_strided_slice_with_an_ellipsis(net):
+    x = net.input(3, 4, 5)
+    net.right_or_refused(net.node("StridedSlice", [x, i32(1, 0, 2), i32(3, 0, 4), i32(1, 1, 1)], x.v[1:3, :, 2:4],
+                                  ellipsis_mask=2, name="the/culprit"), words=["the/culprit"])
 
 
 def test_glu(net):
@@ -307,3 +393,45 @@ def test_computed_sizes(net):
     part = net.node("StridedSlice", [shape, i32(1), i32(3), i32(1)], i32(3, 4))
     size = net.node("MulFusion", [part, i32(2, 2)], i32(6, 8))
     net.check(net.node("Resize", [x, size], ref.resize(x.v, 6, 8, "nearest", 0), method=1))
+
+
+def test_shape_by_numbers_and_expand_dims(net):
+    """Each dimension by itself, as PyTorch's exporter computes it."""
+    x = net.input(v=net.weights(2, 3, 4), declared=[-1, 3, -1])
+    shape = net.node("Shape", [x], i32(2, 3, 4))
+    parts = []
+    for i, n in ((0, 2), (2, 4)):
+        part = net.node("Gather", [shape, net.const(np.int32(i)), net.const(np.int32(0))], np.int32(n))
+        parts.append(net.node("ExpandDims", [part, net.const(np.int32(0))], i32(n)))
+    to = net.node("Concat", [parts[0], i32(-1), parts[1]], i32(2, -1, 4), axis=0)
+    net.check(net.node("Reshape", [x, to], x.v.reshape(2, -1, 4)))
+
+
+@pytest.mark.parametrize("operator", ["ConstantOfShape", "Fill", "BroadcastTo", "TileFusion"])
+def test_of_a_computed_shape(net, operator):
+    x, one = net.input(v=net.weights(2, 3), declared=[-1, 3]), net.const(np.array([[0.5]], np.float32))
+    shape = net.node("Shape", [x], i32(2, 3))
+    value = np.full((2, 3), 0.5)
+    if operator == "ConstantOfShape":
+        y = net.node(operator, [shape], value, data_type=43, value=[0.5])
+    elif operator == "Fill":
+        y = net.node(operator, [net.const(np.float32(0.5)), shape], value)
+    else:
+        y = net.node(operator, [one, shape], value)
+    net.check(net.node("AddFusion", [x, y], x.v + y.v))
+
+
+def test_slice_to_a_computed_size(net):
+    """As much of one as the other has."""
+    x, like = net.input(5, 6), net.input(v=net.weights(3, 4), declared=[-1, -1])
+    size = net.node("Shape", [like], i32(3, 4))
+    net.check(net.node("SliceFusion", [x, i32(0, 0), size], x.v[:3, :4], axes=[0, 1]))
+
+
+def test_constants_that_are_computed_with(net):
+    """A graph whose shape is computed from constants alone."""
+    c = net.const(net.weights(2, 6))
+    shape = net.node("Shape", [c], i32(2, 6))
+    to = net.node("MulFusion", [shape, i32(2, 1)], i32(4, 6))
+    x = net.input(2, 3, 4)
+    net.check(net.node("Reshape", [x, to], x.v.reshape(4, 6)))

@@ -194,6 +194,14 @@ def test_space_to_batch_and_back(net):
                           block_shape=[2, 3], crops=[[1, 0], [0, 2]]))
 
 
+def test_space_to_batch_of_two_dimensions(net):
+    x = net.input(1, 4, 6, 2)
+    y = net.node("SpaceToBatch", [x], ref.space_to_batch(x.v, (2, 2), [(0, 0), (1, 1)]), block_size=[2, 2],
+                 paddings=[[0, 0], [1, 1]])
+    net.check(y, net.node("BatchToSpace", [y], ref.batch_to_space(y.v, (2, 2), [(0, 0), (1, 1)]),
+                          block_size=[2, 2], crops=[[0, 0], [1, 1]]))
+
+
 @pytest.mark.parametrize("kernel", [(3, 3), (1, 1)])
 def test_full_connection_after_convolution(net, kernel):
     x = conv(net, net.input(1, 6, 6, 3), 4, kernel=kernel)

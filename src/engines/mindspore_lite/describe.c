@@ -177,6 +177,16 @@ static uint32_t place_outputs(struct mslite_model *model, struct mslite_tensors 
 					    "the library gave an output without a name");
 }
 
+/*
+ * With inputs of open dimensions the library cannot tell what comes out, and calls that [-1], of whatever
+ * rank it will be.
+ */
+static void open_shape(struct tensock_tensor_info *output)
+{
+	if (output->rank == 1 && output->dims[0] < 0)
+		output->rank = 0;
+}
+
 static uint32_t describe_outputs(struct mslite_model *model, const void *bytes, uint64_t n_bytes,
 				 struct tensock_error *reterr)
 {
@@ -192,9 +202,11 @@ static uint32_t describe_outputs(struct mslite_model *model, const void *bytes, 
 	if (!model->outputs)
 		return out_of_memory(reterr);
 	model->description.n_outputs = (uint32_t)tensors.n;
-	for (size_t i = 0; s == TENSOCK_OK && i < tensors.n; i++)
+	for (size_t i = 0; s == TENSOCK_OK && i < tensors.n; i++) {
 		s = describe_tensor(api, tensors.list[model->places[i]], &model->outputs[i],
 				    reterr);
+		open_shape(&model->outputs[i]);
+	}
 	return s;
 }
 

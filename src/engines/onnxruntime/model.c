@@ -2,6 +2,7 @@
 #include "engines/onnxruntime/ort.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <onnxruntime_session_options_config_keys.h>
 
@@ -49,6 +50,24 @@ static uint32_t set_options(const struct ort *ort, OrtSessionOptions *options,
 	return s;
 }
 
+/*
+ * ONNX Runtime (1.28 at least) folds a Pad into the MaxPool that reads it: zeros that were padded become
+ * minus infinity, and negative values at the edge win.  Before a convolution the same is right, and saves
+ * a copy: so it is only left out where a model has such a pool, or looks like it.
+ */
+static uint32_t keep_pads(const struct ort *ort, OrtSessionOptions *options, const void *bytes,
+			  uint64_t n_bytes, struct tensock_error *reterr)
+{
+	static const char pool[] = "MaxPool";
+
+	if (!memmem(bytes, n_bytes, pool, sizeof(pool) - 1))
+		return TENSOCK_OK;
+	return ort_check(ort,
+			 ort->api->AddSessionConfigEntry(
+				 options, kOrtSessionOptionsDisableSpecifiedOptimizers, "Pad_Fusion"),
+			 reterr);
+}
+
 static uint32_t new_session(struct ort_model *model, const void *bytes, uint64_t n_bytes,
 			    struct tensock_error *reterr)
 {
@@ -59,6 +78,8 @@ static uint32_t new_session(struct ort_model *model, const void *bytes, uint64_t
 	if (s != TENSOCK_OK)
 		return s;
 	s = set_options(ort, options, reterr);
+	if (s == TENSOCK_OK)
+		s = keep_pads(ort, options, bytes, n_bytes, reterr);
 	if (s == TENSOCK_OK)
 		s = ort_check(ort,
 			      ort->api->CreateSessionFromArray(ort->env, bytes, n_bytes, options,

@@ -20,24 +20,36 @@ struct translation_state {
 	struct mindir_value *values; /* by place: what a name stands for */
 	uint32_t *roots;  /* by place: whose value it is; another's after an in-place operator */
 	uint64_t *wanted; /* by place: the items of a tuple that somebody asks for */
+	uint32_t *uses;   /* by place: how often it is named, but for the order of effects */
 	uint32_t n_known; /* places that have their values */
 	struct mindir_op *op;
 	struct tensock_error *reterr;
 };
 
 static const struct mindir_table *const tables[] = {
-	&mindir_graph_table,  &mindir_window_table, &mindir_norm_table,	  &mindir_matmul_table,
-	&mindir_binary_table, &mindir_unary_table,  &mindir_activation_table, &mindir_reduce_table,
-	&mindir_order_table,  &mindir_shape_table,  &mindir_slice_table,  &mindir_index_table,
-	&mindir_pad_table,    &mindir_resize_table, &mindir_fill_table,
+	&mindir_graph_table,      &mindir_window_table, &mindir_norm_table,
+	&mindir_matmul_table,     &mindir_binary_table, &mindir_unary_table,
+	&mindir_activation_table, &mindir_reduce_table, &mindir_order_table,
+	&mindir_shape_table,      &mindir_slice_table,  &mindir_index_table,
+	&mindir_pad_table,        &mindir_resize_table, &mindir_fill_table,
+	&mindir_adaptive_table,   &mindir_unfold_table, &mindir_recurrent_table,
 };
+
+const struct mindir_table *const *mindir_tables(size_t *ret_n)
+{
+	*ret_n = ARRAY_SIZE(tables);
+	return tables;
+}
 
 static const struct mindir_operator *find_operator(struct onnx_text name)
 {
 	for (size_t t = 0; t < ARRAY_SIZE(tables); t++) {
 		for (size_t i = 0; i < tables[t]->n; i++) {
-			if (mindir_text_is(name, tables[t]->rows[i].name))
-				return &tables[t]->rows[i];
+			const struct mindir_operator *row = &tables[t]->rows[i];
+
+			if (name.len && name.bytes[0] == row->name[0] &&
+			    mindir_text_is(name, row->name))
+				return row;
 		}
 	}
 	return NULL;
@@ -51,8 +63,7 @@ static size_t n_places(const struct mindir_file *file)
 static void add_name(struct translation_state *state, struct onnx_text name)
 {
 	state->roots[state->names.n] = (uint32_t)state->names.n;
-	state->names.items[state->names.n] =
-		(struct mindir_name){ name, (uint32_t)state->names.n };
+	state->names.items[state->names.n] = (struct mindir_name){ name, (uint32_t)state->names.n };
 	state->names.n++;
 }
 
@@ -65,9 +76,11 @@ static int name_places(struct translation_state *state)
 	state->values = onnx_take(state->graph, n + 1, sizeof(*state->values));
 	state->roots = onnx_take(state->graph, n + 1, sizeof(*state->roots));
 	state->wanted = onnx_take(state->graph, n + 1, sizeof(*state->wanted));
+	state->uses = onnx_take(state->graph, n + 1, sizeof(*state->uses));
 	state->names.items = onnx_take(state->graph, n + 1, sizeof(*state->names.items));
 	if (state->graph->failed)
-		return tsk_fail(state->reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the model's names");
+		return tsk_fail(state->reterr, TENSOCK_OUT_OF_MEMORY,
+				"no memory for the model's names");
 	for (size_t i = 0; i < file->n_parameters; i++)
 		add_name(state, file->parameters[i].name);
 	for (size_t i = 0; i < file->n_inputs; i++)
@@ -77,7 +90,8 @@ static int name_places(struct translation_state *state)
 	twice = mindir_names_sort(&state->names);
 	if (twice)
 		return tsk_fail(state->reterr, TENSOCK_INVALID_MODEL,
-				"two things of the model have the name '%.*s'", MINDIR_TEXT(twice->text));
+				"two things of the model have the name '%.*s'",
+				MINDIR_TEXT(twice->text));
 	return 0;
 }
 
@@ -106,6 +120,16 @@ static uint64_t items_wanted(const struct translation_state *state, const struct
 	return UINT64_C(1) << index->i;
 }
 
+static void mark_use(struct translation_state *state, struct onnx_text name, uint64_t wanted)
+{
+	int64_t place = mindir_names_find(&state->names, name);
+
+	if (place < 0)
+		return;
+	state->wanted[place] |= wanted;
+	state->uses[place]++;
+}
+
 static void mark_wanted(struct translation_state *state)
 {
 	for (size_t i = 0; i < state->file.n_nodes; i++) {
@@ -114,19 +138,11 @@ static void mark_wanted(struct translation_state *state)
 
 		if (mindir_text_is(node->op, "UpdateState"))
 			continue;
-		for (size_t k = 0; k < node->n_inputs; k++) {
-			int64_t place = mindir_names_find(&state->names, node->inputs[k]);
-
-			if (place >= 0)
-				state->wanted[place] |= wanted;
-		}
+		for (size_t k = 0; k < node->n_inputs; k++)
+			mark_use(state, node->inputs[k], wanted);
 	}
-	for (size_t i = 0; i < state->file.n_outputs; i++) {
-		int64_t place = mindir_names_find(&state->names, state->file.outputs[i].name);
-
-		if (place >= 0)
-			state->wanted[place] = UINT64_MAX;
-	}
+	for (size_t i = 0; i < state->file.n_outputs; i++)
+		mark_use(state, state->file.outputs[i].name, UINT64_MAX);
 }
 
 static int add_inputs(struct translation_state *state)
@@ -138,9 +154,10 @@ static int add_inputs(struct translation_state *state)
 		struct onnx_value *value;
 
 		if (!port->tensor.dtype)
-			return tsk_fail(state->reterr, TENSOCK_UNSUPPORTED,
-					"the input '%.*s' is no tensor of a type that is translated",
-					MINDIR_TEXT(name));
+			return tsk_fail(
+				state->reterr, TENSOCK_UNSUPPORTED,
+				"the input '%.*s' is no tensor of a type that is translated",
+				MINDIR_TEXT(name));
 		for (uint32_t k = 0; k < port->tensor.rank; k++)
 			rank = port->tensor.dims[k] < -1 ? -1 : rank;
 		value = onnx_input(state->graph, name, port->tensor.dtype, port->tensor.dims, rank);
@@ -163,6 +180,13 @@ static void add_parameters(struct translation_state *state)
 	}
 }
 
+static const struct mindir_node *node_at(const struct translation_state *state, int64_t place)
+{
+	int64_t first = (int64_t)(state->file.n_parameters + state->file.n_inputs);
+
+	return place < first ? NULL : &state->file.nodes[place - first];
+}
+
 static int collect_inputs(struct translation_state *state, struct mindir_op *op)
 {
 	op->n_inputs = 0;
@@ -176,6 +200,10 @@ static int collect_inputs(struct translation_state *state, struct mindir_op *op)
 			return op->error;
 		}
 		value = &state->values[state->roots[place]];
+		if (i == 0 && state->uses[place] == 1)
+			op->only_for_this = node_at(state, place);
+		if (i == 0)
+			op->begins_with_monad = value->kind == MINDIR_MONAD;
 		if (value->kind != MINDIR_MONAD)
 			op->inputs[op->n_inputs++] = value;
 	}
@@ -209,10 +237,11 @@ static int run_operator(struct translation_state *state, struct mindir_op *op)
 
 	op->row = find_operator(op->node->op);
 	if (!op->row)
-		return tsk_fail(state->reterr, TENSOCK_UNSUPPORTED,
-				"operator %.*s (node '%.*s') is not translated: export the net without "
-				"it, run it with MindSpore Lite, or ask for it",
-				MINDIR_TEXT(op->node->op), MINDIR_TEXT(op->node->label));
+		return tsk_fail(
+			state->reterr, TENSOCK_UNSUPPORTED,
+			"operator %.*s (node '%.*s') is not translated: export the net without "
+			"it, run it with MindSpore Lite, or ask for it",
+			MINDIR_TEXT(op->node->op), MINDIR_TEXT(op->node->label));
 	r = collect_inputs(state, op);
 	if (r < 0)
 		return r;
@@ -225,6 +254,20 @@ static int run_operator(struct translation_state *state, struct mindir_op *op)
 	return op->error;
 }
 
+/* A tensor becomes a constant of the graph once, however many nodes read it. */
+static struct mindir_value constant_value(struct translation_state *state,
+					  const struct mindir_value *constant)
+{
+	const struct mindir_tensor *tensor = constant->tensor;
+
+	if (constant->kind != MINDIR_TENSOR || !tensor->dtype || !tensor->bytes)
+		return *constant;
+	return (struct mindir_value){ .kind = MINDIR_VALUE,
+				      .value = onnx_constant(state->graph, tensor->dtype,
+							     tensor->dims, tensor->rank,
+							     tensor->bytes, tensor->n_bytes) };
+}
+
 static int translate_node(struct translation_state *state, const struct mindir_node *node,
 			  struct mindir_op *op)
 {
@@ -232,21 +275,21 @@ static int translate_node(struct translation_state *state, const struct mindir_n
 	int r;
 
 	if (node->constant) {
-		state->values[place] = *node->constant;
+		state->values[place] = constant_value(state, node->constant);
 	} else {
 		op->node = node;
 		op->row = NULL;
 		op->wanted = state->wanted[place];
 		op->result = (struct mindir_value){ 0 };
-		op->overwrites = false;
+		op->begins_with_monad = op->overwrites = false;
+		op->only_for_this = NULL;
 		state->graph->label = node->label;
 		r = run_operator(state, op);
 		if (r < 0)
 			return r;
 		state->values[place] = op->result;
 		if (op->overwrites) {
-			state->roots[place] =
-				state->roots[known_place(state, node->inputs[0])];
+			state->roots[place] = state->roots[known_place(state, node->inputs[0])];
 			state->values[state->roots[place]] = op->result;
 		}
 	}
@@ -316,8 +359,8 @@ static int add_output(struct translation_state *state, struct onnx_text name,
 				"the output '%.*s' is no tensor: have the net give tensors only",
 				MINDIR_TEXT(name));
 	if (state->graph->n_outputs == ONNX_NODE_INPUTS_MAX)
-		return tsk_fail(state->reterr, TENSOCK_TOO_LARGE, "the model has more than %u outputs",
-				ONNX_NODE_INPUTS_MAX);
+		return tsk_fail(state->reterr, TENSOCK_TOO_LARGE,
+				"the model has more than %u outputs", ONNX_NODE_INPUTS_MAX);
 	for (uint32_t i = state->graph->n_outputs; is_taken(state->graph, name); i++)
 		name = numbered(state->graph, first, i);
 	onnx_output(state->graph, tensor, name);
@@ -335,13 +378,6 @@ static int add_items(struct translation_state *state, struct onnx_text name,
 	for (uint32_t i = 0; r == 0 && i < value->n_items; i++)
 		r = add_items(state, numbered(state->graph, name, i), &value->items[i]);
 	return r;
-}
-
-static const struct mindir_node *node_at(const struct translation_state *state, int64_t place)
-{
-	int64_t first = (int64_t)(state->file.n_parameters + state->file.n_inputs);
-
-	return place < first ? NULL : &state->file.nodes[place - first];
 }
 
 /* Where the tuple at a place was made, past the nodes that only pass it on. */
@@ -373,7 +409,8 @@ static int add_named(struct translation_state *state, struct onnx_text name)
 	if (value->kind != MINDIR_TUPLE)
 		return add_output(state, mindir_short_name(&state->file, name), value);
 	node = node_at(state, tuple_origin(state, place));
-	if (!node || !(mindir_text_is(node->op, "MakeTuple") || mindir_text_is(node->op, "make_list")))
+	if (!node ||
+	    !(mindir_text_is(node->op, "MakeTuple") || mindir_text_is(node->op, "make_list")))
 		return add_items(state, mindir_short_name(&state->file, name), value);
 	for (size_t i = 0; r == 0 && i < node->n_inputs; i++)
 		r = add_named(state, node->inputs[i]);
@@ -411,7 +448,7 @@ int mindir_translate(const void *bytes, size_t n_bytes, struct onnx_graph *graph
 	return r;
 }
 
-#define PROBED_FIELDS_MAX 64   /* the graph is the seventh field of any file seen */
+#define PROBED_FIELDS_MAX 64 /* the graph is the seventh field of any file seen */
 #define IR_VERSION_BYTES_MAX 32
 
 bool mindir_probe(const void *bytes, size_t n_bytes)

@@ -108,7 +108,8 @@ static struct onnx_value *fast_gelu(struct mindir_op *op)
 	struct onnx_value *x = mindir_in(op, 0);
 
 	return emit_binary(op->graph, "Mul", x,
-			   emit_unary(op->graph, "Sigmoid", emit_scalar(op->graph, "Mul", x, 1.702)),
+			   emit_unary(op->graph, "Sigmoid",
+				      emit_scalar(op->graph, "Mul", x, 1.702)),
 			   x->dtype);
 }
 
@@ -129,7 +130,8 @@ static struct onnx_value *softplus(struct mindir_op *op)
 /* log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold */
 static struct onnx_value *softplus_ext(struct mindir_op *op)
 {
-	double beta = mindir_float(op, 1, "beta", 1), threshold = mindir_float(op, 2, "threshold", 20);
+	double beta = mindir_float(op, 1, "beta", 1),
+	       threshold = mindir_float(op, 2, "threshold", 20);
 	struct onnx_value *x = mindir_in(op, 0), *steep = x, *ret;
 
 	if (beta != 1)
@@ -143,9 +145,9 @@ static struct onnx_value *softplus_ext(struct mindir_op *op)
 static struct onnx_value *log_sigmoid(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
-	struct onnx_value *ret = emit_unary(op->graph, "Neg",
-					    emit_unary(op->graph, "Softplus",
-						       emit_unary(op->graph, "Neg", x)));
+	struct onnx_value *ret =
+		emit_unary(op->graph, "Neg",
+			   emit_unary(op->graph, "Softplus", emit_unary(op->graph, "Neg", x)));
 
 	if (op->node->shape && op->node->shape->kind == MINDIR_TUPLE)
 		return mindir_result_tuple(op, (struct onnx_value *[]){ ret, NULL }, 2);
@@ -181,8 +183,8 @@ static struct onnx_value *threshold(struct mindir_op *op)
 	struct onnx_value *x = mindir_in(op, 0);
 
 	return mindir_where(op,
-			    mindir_compare(op, "Greater", x, mindir_float(op, 1, "threshold", 0)), x,
-			    onnx_scalar(op->graph, x->dtype, mindir_float(op, 2, "value", 0)));
+			    mindir_compare(op, "Greater", x, mindir_float(op, 1, "threshold", 0)),
+			    x, onnx_scalar(op->graph, x->dtype, mindir_float(op, 2, "value", 0)));
 }
 
 /* The slope is one number, or one for each channel: of the second dimension. */
@@ -211,8 +213,8 @@ static struct onnx_value *over_axis(struct mindir_op *op, const char *onnx, stru
 	return ret;
 }
 
-static struct onnx_value *softmax_over(struct mindir_op *op, struct onnx_value *x, const int64_t *axes,
-				       size_t n)
+static struct onnx_value *softmax_over(struct mindir_op *op, struct onnx_value *x,
+				       const int64_t *axes, size_t n)
 {
 	struct onnx_value *top = emit_reduce(op->graph, "ReduceMax", x, axes, n, true), *sum;
 
@@ -229,7 +231,7 @@ static struct onnx_value *softmax(struct mindir_op *op)
 
 	if (n > 1)
 		return softmax_over(op, x, axes, n);
-	return over_axis(op, op->row->onnx, x, n ? axes[0] : x->rank - 1);
+	return over_axis(op, op->row->onnx, x, n ? axes[0] : -1);
 }
 
 static struct onnx_value *log_softmax(struct mindir_op *op)
@@ -239,18 +241,35 @@ static struct onnx_value *log_softmax(struct mindir_op *op)
 	return over_axis(op, "LogSoftmax", x, mindir_axis(op, 1, "axis", x->rank, -1));
 }
 
-/* Half of the channels, times the sigmoid of the others. */
-static struct onnx_value *glu(struct mindir_op *op)
+static void halves(struct mindir_op *op, struct onnx_value **ret_a, struct onnx_value **ret_b)
 {
-	struct onnx_value *x = mindir_in(op, 0), *a, *b;
+	struct onnx_value *x = mindir_in(op, 0);
 	int64_t axis = mindir_axis(op, 1, "axis", x->rank, -1);
 	struct onnx_node *node = ONNX_NODE(op->graph, "Split", x);
 
-	a = onnx_out(op->graph, node, x->dtype);
-	b = onnx_out(op->graph, node, x->dtype);
+	*ret_a = onnx_out(op->graph, node, x->dtype);
+	*ret_b = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_int(op->graph, node, "axis", axis);
 	onnx_attr_int(op->graph, node, "num_outputs", 2);
-	return emit_binary(op->graph, "Mul", a, emit_unary(op->graph, "Sigmoid", b), x->dtype);
+}
+
+/* Half of the channels, times the sigmoid of the others. */
+static struct onnx_value *glu(struct mindir_op *op)
+{
+	struct onnx_value *a, *b;
+
+	halves(op, &a, &b);
+	return emit_binary(op->graph, "Mul", a, emit_unary(op->graph, "Sigmoid", b), a->dtype);
+}
+
+/* a sigmoid(a) b, of the halves a and b */
+static struct onnx_value *swiglu(struct mindir_op *op)
+{
+	struct onnx_value *a, *b;
+
+	halves(op, &a, &b);
+	a = emit_activation(op->graph, a, ACTIVATION_SWISH, NULL);
+	return emit_binary(op->graph, "Mul", a, b, a->dtype);
 }
 
 /* A bound is None, a number, or a tensor. */
@@ -282,7 +301,6 @@ static struct onnx_value *hard_tanh(struct mindir_op *op)
 static const struct mindir_operator rows[] = {
 	{ "ReLU", relu, 1 },
 	{ "ReLUV3", relu, 1 },
-	{ "InplaceReLU", relu, 1 },
 	{ "ReLU6", relu6, 1 },
 	{ "Sigmoid", sigmoid, 1 },
 	{ "Tanh", tanh_of, 1 },
@@ -316,6 +334,7 @@ static const struct mindir_operator rows[] = {
 	{ "LogSoftmax", log_softmax, 1 },
 	{ "LogSoftmaxExt", log_softmax, 1 },
 	{ "GLU", glu, 1 },
+	{ "Swiglu", swiglu, 1 },
 	{ "ClampScalar", clamp, 1 },
 	{ "ClampTensor", clamp, 1 },
 	{ "Hardtanh", hard_tanh, 1 },

@@ -80,14 +80,16 @@ static struct mindir_value tensor_value(struct mindir_reading *reading, struct w
 }
 
 static struct mindir_value element_value(struct mindir_reading *reading, struct wire *wire,
-					 const struct wire_field *field, unsigned depth, bool is_bool)
+					 const struct wire_field *field, unsigned depth,
+					 bool is_bool)
 {
 	struct mindir_attribute inner = { 0 };
 
 	switch (field->number) {
 	case F:
 	case FLOATS:
-		return (struct mindir_value){ .kind = MINDIR_FLOAT, .f = (double)wire_float(wire, field) };
+		return (struct mindir_value){ .kind = MINDIR_FLOAT,
+					      .f = (double)wire_float(wire, field) };
 	case D:
 	case DOUBLES:
 		return (struct mindir_value){ .kind = MINDIR_FLOAT, .f = wire_double(wire, field) };
@@ -196,12 +198,12 @@ void mindir_read_attributes(struct mindir_reading *reading, struct wire wire, ui
 	struct wire_field field;
 
 	if (n > MINDIR_VALUES_MAX - reading->n_values) {
-		mindir_reading_fail(reading, TENSOCK_TOO_LARGE, "the model has more than %u attributes",
-				    MINDIR_VALUES_MAX);
+		mindir_reading_fail(reading, TENSOCK_TOO_LARGE,
+				    "the model has more than %u attributes", MINDIR_VALUES_MAX);
 		return;
 	}
 	reading->n_values += n;
-	ret->items = mindir_reading_take(reading, n, MINDIR_VALUES_MAX, sizeof(*ret->items),
+	ret->items = mindir_reading_take(reading, n, MINDIR_ATTRIBUTES_MAX, sizeof(*ret->items),
 					 "attributes");
 	while (!reading->error && ret->n < n && wire_next(&wire, &field)) {
 		if (field.number == number)

@@ -11,9 +11,10 @@ struct pair {
 /* How much a type holds: of two, the larger is what both become. */
 static unsigned width(uint32_t dtype)
 {
-	static const uint32_t order[] = { TENSOCK_BOOL,	  TENSOCK_UINT8,   TENSOCK_INT8,    TENSOCK_UINT16,
-					  TENSOCK_INT16,  TENSOCK_UINT32,  TENSOCK_INT32,   TENSOCK_UINT64,
-					  TENSOCK_INT64,  TENSOCK_BFLOAT16, TENSOCK_FLOAT16, TENSOCK_FLOAT32,
+	static const uint32_t order[] = { TENSOCK_BOOL,     TENSOCK_UINT8,   TENSOCK_INT8,
+					  TENSOCK_UINT16,   TENSOCK_INT16,   TENSOCK_UINT32,
+					  TENSOCK_INT32,    TENSOCK_UINT64,  TENSOCK_INT64,
+					  TENSOCK_BFLOAT16, TENSOCK_FLOAT16, TENSOCK_FLOAT32,
 					  TENSOCK_FLOAT64 };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
@@ -25,7 +26,8 @@ static unsigned width(uint32_t dtype)
 
 static bool is_number(const struct mindir_value *value)
 {
-	return value->kind == MINDIR_INT || value->kind == MINDIR_FLOAT || value->kind == MINDIR_BOOL;
+	return value->kind == MINDIR_INT || value->kind == MINDIR_FLOAT ||
+	       value->kind == MINDIR_BOOL;
 }
 
 /* A number beside a tensor takes its type, unless it would be cut. */
@@ -74,14 +76,29 @@ static struct pair float_inputs(struct mindir_op *op)
 	return p;
 }
 
-/* Not of truth values, which ONNX does not count with. */
+/*
+ * Engines count with whole numbers of 32 and 64 bits; smaller ones, and truth values, become such, and
+ * the result is cut to the type that the file says, as it would have been.
+ */
 static struct pair number_inputs(struct mindir_op *op)
 {
-	uint32_t claimed = mindir_claim(op, 0).dtype;
 	struct pair p = inputs(op);
 
-	if (p.a->dtype == TENSOCK_BOOL)
-		as_type(op, &p, claimed && claimed != TENSOCK_BOOL ? claimed : TENSOCK_INT32);
+	switch (p.a->dtype) {
+	case TENSOCK_BOOL:
+	case TENSOCK_INT8:
+	case TENSOCK_UINT8:
+	case TENSOCK_INT16:
+	case TENSOCK_UINT16:
+		as_type(op, &p, TENSOCK_INT32);
+		break;
+	case TENSOCK_UINT32:
+	case TENSOCK_UINT64:
+		as_type(op, &p, TENSOCK_INT64);
+		break;
+	default:
+		break;
+	}
 	return p;
 }
 
@@ -94,18 +111,17 @@ static struct onnx_value *arithmetic(struct mindir_op *op)
 
 static struct onnx_value *comparison(struct mindir_op *op)
 {
-	struct pair p = inputs(op);
+	struct pair p = number_inputs(op);
 
-	if (p.a->dtype == TENSOCK_BOOL && strcmp(op->row->onnx, "Equal") != 0)
-		as_type(op, &p, TENSOCK_INT32);
 	return emit_binary(op->graph, op->row->onnx, p.a, p.b, TENSOCK_BOOL);
 }
 
 static struct onnx_value *not_equal(struct mindir_op *op)
 {
-	struct pair p = inputs(op);
+	struct pair p = number_inputs(op);
 
-	return emit_unary(op->graph, "Not", emit_binary(op->graph, "Equal", p.a, p.b, TENSOCK_BOOL));
+	return emit_unary(op->graph, "Not",
+			  emit_binary(op->graph, "Equal", p.a, p.b, TENSOCK_BOOL));
 }
 
 static struct onnx_value *logical(struct mindir_op *op)
@@ -166,7 +182,8 @@ static struct onnx_value *floor_quotient(struct mindir_op *op, const struct pair
 	struct onnx_value *whole;
 
 	if (mindir_is_float(p->a->dtype))
-		return emit_unary(graph, "Floor", emit_binary(graph, "Div", p->a, p->b, p->a->dtype));
+		return emit_unary(graph, "Floor",
+				  emit_binary(graph, "Div", p->a, p->b, p->a->dtype));
 	whole = emit_binary(graph, "Sub", p->a, remainder_of(op, p, true), p->a->dtype);
 	return emit_binary(graph, "Div", whole, p->b, p->a->dtype);
 }
@@ -225,7 +242,8 @@ static struct onnx_value *div_mod(struct mindir_op *op)
 }
 
 /* a op b, and 0 where `zero` is 0 */
-static struct onnx_value *zero_where(struct mindir_op *op, struct onnx_value *zero, struct onnx_value *v)
+static struct onnx_value *zero_where(struct mindir_op *op, struct onnx_value *zero,
+				     struct onnx_value *v)
 {
 	struct onnx_value *none = onnx_scalar(op->graph, v->dtype, 0);
 
@@ -255,6 +273,40 @@ static struct onnx_value *xlogy(struct mindir_op *op)
 				      p.a->dtype));
 }
 
+static struct onnx_value *mul_no_nan(struct mindir_op *op)
+{
+	struct pair p = number_inputs(op);
+
+	return zero_where(op, p.b, emit_binary(op->graph, "Mul", p.a, p.b, p.a->dtype));
+}
+
+/* log(exp(a) + exp(b)), without their becoming too large */
+static struct onnx_value *log_add_exp(struct mindir_op *op)
+{
+	struct onnx_graph *graph = op->graph;
+	struct pair p = float_inputs(op);
+	struct onnx_value *larger = emit_binary(graph, "Max", p.a, p.b, p.a->dtype);
+	struct onnx_value *gap = emit_binary(graph, "Sub", p.a, p.b, p.a->dtype);
+
+	gap = emit_unary(graph, "Neg", emit_unary(graph, "Abs", gap));
+	return emit_binary(graph, "Add", larger,
+			   emit_unary(graph, "Log",
+				      emit_scalar(graph, "Add", emit_unary(graph, "Exp", gap), 1)),
+			   larger->dtype);
+}
+
+/* Each of one vector with each of another. */
+static struct onnx_value *outer(struct mindir_op *op)
+{
+	static const int64_t last = 1;
+	struct pair p = number_inputs(op);
+
+	if (p.a->rank != 1)
+		return mindir_refuse(op, "its first input has %d dimensions", p.a->rank);
+	return emit_binary(op->graph, "Mul", emit_unsqueeze(op->graph, p.a, &last, 1), p.b,
+			   p.a->dtype);
+}
+
 static struct onnx_value *squared_difference(struct mindir_op *op)
 {
 	struct pair p = number_inputs(op);
@@ -281,7 +333,8 @@ static struct onnx_value *atan2_of(struct mindir_op *op)
 
 	angle = emit_unary(graph, "Atan", emit_binary(graph, "Div", p.a, p.b, p.a->dtype));
 	half = onnx_scalar(graph, p.a->dtype, 3.14159265358979323846);
-	turn = mindir_where(op, mindir_compare(op, "Less", p.a, 0), emit_unary(graph, "Neg", half), half);
+	turn = mindir_where(op, mindir_compare(op, "Less", p.a, 0), emit_unary(graph, "Neg", half),
+			    half);
 	turn = mindir_where(op, mindir_compare(op, "Less", p.b, 0), turn,
 			    onnx_scalar(graph, p.a->dtype, 0));
 	return emit_binary(graph, "Add", angle, turn, p.a->dtype);
@@ -298,33 +351,34 @@ static struct onnx_value *with_alpha(struct mindir_op *op)
 	return emit_binary(op->graph, op->row->onnx, p.a, p.b, p.a->dtype);
 }
 
-static struct onnx_value *overwrite(struct mindir_op *op, struct onnx_value *result)
+struct onnx_value *mindir_overwrite(struct mindir_op *op, struct onnx_value *result)
 {
 	if (op->inputs[0]->kind != MINDIR_VALUE || op->inputs[0]->value->constant)
-		return mindir_refuse(op, "it changes a weight of the net: nets with a state are not "
-					 "translated");
+		return mindir_refuse(op,
+				     "it changes a weight of the net: nets with a state are not "
+				     "translated");
 	op->overwrites = true;
 	return emit_cast(op->graph, result, op->inputs[0]->value->dtype);
 }
 
 static struct onnx_value *inplace_with_alpha(struct mindir_op *op)
 {
-	return overwrite(op, with_alpha(op));
+	return mindir_overwrite(op, with_alpha(op));
 }
 
 static struct onnx_value *inplace_arithmetic(struct mindir_op *op)
 {
-	return overwrite(op, arithmetic(op));
+	return mindir_overwrite(op, arithmetic(op));
 }
 
 static struct onnx_value *inplace_quotient(struct mindir_op *op)
 {
-	return overwrite(op, quotient(op));
+	return mindir_overwrite(op, quotient(op));
 }
 
 static struct onnx_value *inplace_floor_div(struct mindir_op *op)
 {
-	return overwrite(op, floor_div(op));
+	return mindir_overwrite(op, floor_div(op));
 }
 
 static struct onnx_value *add_n(struct mindir_op *op)
@@ -348,7 +402,8 @@ static struct onnx_value *lerp(struct mindir_op *op)
 {
 	struct pair p = float_inputs(op);
 	struct onnx_value *way = emit_binary(op->graph, "Sub", p.b, p.a, p.a->dtype);
-	struct onnx_value *weight = emit_cast(op->graph, mindir_in_as(op, 2, way->dtype), way->dtype);
+	struct onnx_value *weight =
+		emit_cast(op->graph, mindir_in_as(op, 2, way->dtype), way->dtype);
 
 	way = emit_binary(op->graph, "Mul", way, weight, way->dtype);
 	return emit_binary(op->graph, "Add", p.a, way, way->dtype);
@@ -376,8 +431,7 @@ static struct onnx_value *approximate_equal(struct mindir_op *op)
 {
 	struct pair p = number_inputs(op);
 
-	return mindir_compare(op, "Less", distance(op, &p),
-			      mindir_float(op, 2, "tolerance", 1e-5));
+	return mindir_compare(op, "Less", distance(op, &p), mindir_float(op, 2, "tolerance", 1e-5));
 }
 
 static struct onnx_value *is_close(struct mindir_op *op)
@@ -447,8 +501,18 @@ static struct onnx_value *scalar_floor_div(struct mindir_op *op)
 		return floor_div(op);
 	if (b->i <= 0)
 		return mindir_refuse(op, "division by %lld", (long long)b->i);
-	op->result = (struct mindir_value){ .kind = MINDIR_INT,
-					    .i = a->i / b->i - (a->i % b->i < 0) };
+	op->result =
+		(struct mindir_value){ .kind = MINDIR_INT, .i = a->i / b->i - (a->i % b->i < 0) };
+	return NULL;
+}
+
+static struct onnx_value *scalar_negated(struct mindir_op *op)
+{
+	const struct mindir_value *v = op->inputs[0];
+
+	if (v->kind != MINDIR_INT || v->i == INT64_MIN)
+		return emit_unary(op->graph, "Neg", mindir_in(op, 0));
+	op->result = (struct mindir_value){ .kind = MINDIR_INT, .i = -v->i };
 	return NULL;
 }
 
@@ -456,6 +520,13 @@ static const struct mindir_operator rows[] = {
 	{ "Add", arithmetic, 2, "Add" },
 	{ "Sub", arithmetic, 2, "Sub" },
 	{ "Mul", arithmetic, 2, "Mul" },
+	{ "AddV2", arithmetic, 2, "Add" },
+	{ "Fmax", arithmetic, 2, "Max" },
+	{ "Fmin", arithmetic, 2, "Min" },
+	{ "MulNoNan", mul_no_nan, 2 },
+	{ "LogAddExp", log_add_exp, 2 },
+	{ "Outer", outer, 2 },
+	{ "Ger", outer, 2 },
 	{ "Adds", arithmetic, 2, "Add" },
 	{ "Subs", arithmetic, 2, "Sub" },
 	{ "Muls", arithmetic, 2, "Mul" },
@@ -512,9 +583,11 @@ static const struct mindir_operator rows[] = {
 	{ "AddcdivExt", add_scaled, 3, "Div" },
 	{ "Equal", comparison, 2, "Equal" },
 	{ "EqScalar", comparison, 2, "Equal" },
+	{ "EqualExt", comparison, 2, "Equal" },
 	{ "NotEqual", not_equal, 2 },
 	{ "NeScalar", not_equal, 2 },
 	{ "Less", comparison, 2, "Less" },
+	{ "LessScalar", comparison, 2, "Less" },
 	{ "LessEqual", comparison, 2, "LessOrEqual" },
 	{ "LessEqualScalar", comparison, 2, "LessOrEqual" },
 	{ "Greater", comparison, 2, "Greater" },
@@ -542,6 +615,12 @@ static const struct mindir_operator rows[] = {
 	{ "ScalarSub", scalar_arithmetic, 2, "Sub" },
 	{ "ScalarMul", scalar_arithmetic, 2, "Mul" },
 	{ "ScalarFloorDiv", scalar_floor_div, 2 },
+	{ "ScalarFloordiv", scalar_floor_div, 2 },
+	{ "ScalarDiv", quotient, 2 },
+	{ "ScalarMod", floor_mod, 2 },
+	{ "ScalarUsub", scalar_negated, 1 },
+	{ "ScalarMax", arithmetic, 2, "Max" },
+	{ "ScalarMin", arithmetic, 2, "Min" },
 };
 
 const struct mindir_table mindir_binary_table = { rows, ARRAY_SIZE(rows) };

@@ -53,8 +53,8 @@ struct primitives {
 	struct mindir_names names;
 };
 
-void mindir_reading_fail(struct mindir_reading *reading, enum tensock_status status, const char *fmt,
-			 ...)
+void mindir_reading_fail(struct mindir_reading *reading, enum tensock_status status,
+			 const char *fmt, ...)
 {
 	char text[sizeof(reading->reterr->message)];
 	va_list args;
@@ -75,13 +75,14 @@ void *mindir_reading_take(struct mindir_reading *reading, size_t n, size_t n_max
 	if (reading->error)
 		return NULL;
 	if (n > n_max) {
-		mindir_reading_fail(reading, TENSOCK_TOO_LARGE, "the model has %zu %s, more than %zu", n,
-				    what, n_max);
+		mindir_reading_fail(reading, TENSOCK_TOO_LARGE,
+				    "the model has %zu %s, more than %zu", n, what, n_max);
 		return NULL;
 	}
 	p = tsk_arena_array(reading->arena, n ? n : 1, bytes);
 	if (!p)
-		mindir_reading_fail(reading, TENSOCK_OUT_OF_MEMORY, "no memory for the model's %s", what);
+		mindir_reading_fail(reading, TENSOCK_OUT_OF_MEMORY, "no memory for the model's %s",
+				    what);
 	return p;
 }
 
@@ -183,14 +184,16 @@ static void read_primitives(struct mindir_reading *reading, struct wire model,
 static void resolve_operator(struct mindir_reading *reading, const struct primitives *primitives,
 			     struct onnx_text op_type, struct mindir_node *node)
 {
-	struct onnx_text name = { op_type.bytes + strlen(REFERENCE), 0 };
+	struct onnx_text name;
 	int64_t place;
 
 	node->op = op_type;
 	node->settings = &node->attributes;
-	if (op_type.len < strlen(REFERENCE) || memcmp(op_type.bytes, REFERENCE, strlen(REFERENCE)) != 0)
+	if (op_type.len < strlen(REFERENCE) ||
+	    memcmp(op_type.bytes, REFERENCE, strlen(REFERENCE)) != 0)
 		return;
-	name.len = op_type.len - strlen(REFERENCE);
+	name = (struct onnx_text){ op_type.bytes + strlen(REFERENCE),
+				   op_type.len - strlen(REFERENCE) };
 	place = mindir_names_find(&primitives->names, name);
 	if (place < 0) {
 		mindir_reading_fail(reading, TENSOCK_UNSUPPORTED,
@@ -204,15 +207,17 @@ static void resolve_operator(struct mindir_reading *reading, const struct primit
 	node->settings = &primitives->items[place].attributes;
 }
 
-static void read_node_inputs(struct mindir_reading *reading, struct wire wire, struct mindir_node *node)
+static void read_node_inputs(struct mindir_reading *reading, struct wire wire,
+			     struct mindir_node *node)
 {
 	size_t n = wire_count(wire, NODE_INPUT);
-	struct onnx_text *inputs =
-		mindir_reading_take(reading, n, MINDIR_NODE_INPUTS_MAX, sizeof(*inputs), "inputs of a node");
+	struct onnx_text *inputs = mindir_reading_take(reading, n, MINDIR_NODE_INPUTS_MAX,
+						       sizeof(*inputs), "inputs of a node");
 	struct wire_field field;
 
 	if (n > MINDIR_VALUES_MAX - reading->n_values)
-		mindir_reading_fail(reading, TENSOCK_TOO_LARGE, "the model's nodes have too many inputs");
+		mindir_reading_fail(reading, TENSOCK_TOO_LARGE,
+				    "the model's nodes have too many inputs");
 	else
 		reading->n_values += n;
 	while (!reading->error && node->n_inputs < n && wire_next(&wire, &field)) {
@@ -243,8 +248,8 @@ static void read_node(struct mindir_reading *reading, struct wire wire,
 	}
 	end_message(reading, &wire, "a node");
 	if (n_outputs != 1)
-		mindir_reading_fail(reading, TENSOCK_INVALID_MODEL, "a node has %u outputs, not one",
-				    n_outputs);
+		mindir_reading_fail(reading, TENSOCK_INVALID_MODEL,
+				    "a node has %u outputs, not one", n_outputs);
 	if (!node->label.len)
 		node->label = name.len ? name : node->output;
 	read_node_inputs(reading, whole, node);
@@ -266,7 +271,8 @@ static void read_port(struct mindir_reading *reading, struct wire wire, struct m
 		if (field.number == PORT_NAME) {
 			ret->name = mindir_read_text(&wire, &field);
 		} else if (field.number == PORT_TENSOR && !has_tensor) {
-			mindir_read_tensor(reading, wire_message(&wire, &field), false, &ret->tensor);
+			mindir_read_tensor(reading, wire_message(&wire, &field), false,
+					   &ret->tensor);
 			has_tensor = true;
 		}
 	}
@@ -277,8 +283,8 @@ static struct mindir_port *read_ports(struct mindir_reading *reading, struct wir
 				      uint32_t number, size_t *ret_n)
 {
 	size_t n = wire_count(graph, number);
-	struct mindir_port *ports =
-		mindir_reading_take(reading, n, ONNX_NODE_INPUTS_MAX, sizeof(*ports), "inputs or outputs");
+	struct mindir_port *ports = mindir_reading_take(reading, n, ONNX_NODE_INPUTS_MAX,
+							sizeof(*ports), "inputs or outputs");
 	struct wire_field field;
 	size_t i = 0;
 
@@ -290,7 +296,8 @@ static struct mindir_port *read_ports(struct mindir_reading *reading, struct wir
 	return ports;
 }
 
-static void read_parameters(struct mindir_reading *reading, struct wire graph, struct mindir_file *file)
+static void read_parameters(struct mindir_reading *reading, struct wire graph,
+			    struct mindir_file *file)
 {
 	size_t n = wire_count(graph, GRAPH_PARAMETER);
 	struct wire_field field;
@@ -310,7 +317,8 @@ static void read_nodes(struct mindir_reading *reading, struct wire graph,
 	size_t n = wire_count(graph, GRAPH_NODE);
 	struct wire_field field;
 
-	file->nodes = mindir_reading_take(reading, n, MINDIR_NODES_MAX, sizeof(*file->nodes), "nodes");
+	file->nodes =
+		mindir_reading_take(reading, n, MINDIR_NODES_MAX, sizeof(*file->nodes), "nodes");
 	while (!reading->error && file->n_nodes < n && wire_next(&graph, &field)) {
 		if (field.number == GRAPH_NODE)
 			read_node(reading, wire_message(&graph, &field), primitives,
@@ -328,8 +336,9 @@ static void read_graph(struct mindir_reading *reading, struct wire graph,
 		if (field.number == GRAPH_NAME)
 			file->graph_name = mindir_read_text(&graph, &field);
 		else if (field.number == GRAPH_MAP_PARAMETER)
-			mindir_reading_fail(reading, TENSOCK_UNSUPPORTED,
-					    "the model has map parameters, which are not translated");
+			mindir_reading_fail(
+				reading, TENSOCK_UNSUPPORTED,
+				"the model has map parameters, which are not translated");
 	}
 	end_message(reading, &graph, "the graph");
 	file->inputs = read_ports(reading, whole, GRAPH_INPUT, &file->n_inputs);
@@ -357,11 +366,12 @@ static struct wire read_model(struct mindir_reading *reading, struct wire model)
 	}
 	end_message(reading, &model, "the model");
 	if (n_functions)
-		mindir_reading_fail(reading, TENSOCK_UNSUPPORTED,
-				    "the model has %u functions: control flow is not translated; export "
-				    "the net without conditions and loops on tensors, or run it with "
-				    "MindSpore Lite",
-				    n_functions);
+		mindir_reading_fail(
+			reading, TENSOCK_UNSUPPORTED,
+			"the model has %u functions: control flow is not translated; export "
+			"the net without conditions and loops on tensors, or run it with "
+			"MindSpore Lite",
+			n_functions);
 	if (!graph.p)
 		mindir_reading_fail(reading, TENSOCK_INVALID_MODEL, "the model has no graph");
 	return graph;

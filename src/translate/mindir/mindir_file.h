@@ -19,9 +19,10 @@
 
 #define MINDIR_NODES_MAX 65536u
 #define MINDIR_NODE_INPUTS_MAX 4096u
+#define MINDIR_ATTRIBUTES_MAX 256u   /* of a node or primitive: they are looked through often */
 #define MINDIR_VALUES_MAX (1u << 18) /* attributes, and what tuples hold, of a whole file */
 #define MINDIR_NESTING_MAX 8u        /* of tuples, in the file or made of each other */
-#define MINDIR_WEIGHT_MAX 65536u     /* of a tuple that nodes make: all that is in it, however deep */
+#define MINDIR_WEIGHT_MAX 65536u /* of a tuple that nodes make: all that is in it, however deep */
 
 /* For "%.*s": as much of a text as a sentence has room for. */
 #define MINDIR_TEXT(text) (int)((text).len < 80 ? (text).len : 80), (text).len ? (text).bytes : ""
@@ -30,7 +31,7 @@ struct mindir_tensor {
 	struct onnx_text name;
 	uint32_t dtype; /* TENSOCK_DTYPE_INVALID: one that we have no name for */
 	uint32_t rank;
-	const int64_t *dims; /* -1: not known; -2: nor is the rank */
+	const int64_t *dims;        /* -1: not known; -2: nor is the rank */
 	const unsigned char *bytes; /* of a constant or parameter: exactly those of its shape */
 	size_t n_bytes;
 };
@@ -84,10 +85,10 @@ struct mindir_node {
 	struct onnx_text output; /* the name of what it gives */
 	const struct onnx_text *inputs;
 	size_t n_inputs;
-	const struct mindir_attributes *settings;       /* the operator's */
-	const struct mindir_value *constant;            /* what a Constant holds; else NULL */
-	const struct mindir_value *shape;               /* type and shape of the output, as tensors; or NULL */
-	struct mindir_attributes attributes;            /* its own */
+	const struct mindir_attributes *settings; /* the operator's */
+	const struct mindir_value *constant;      /* what a Constant holds; else NULL */
+	const struct mindir_value *shape;    /* type and shape of the output, as tensors; or NULL */
+	struct mindir_attributes attributes; /* its own */
 };
 
 struct mindir_port {

@@ -5,7 +5,12 @@
 /* Load, Depend and their like are their first input; what else they have is an order. */
 static struct onnx_value *pass(struct mindir_op *op)
 {
-	op->result = *op->inputs[0];
+	if (op->begins_with_monad)
+		op->result.kind = MINDIR_MONAD;
+	else if (op->n_inputs)
+		op->result = *op->inputs[0];
+	else
+		mindir_broken(op, "it has no input");
 	return NULL;
 }
 
@@ -49,8 +54,9 @@ static struct onnx_value *tuple_get_item(struct mindir_op *op)
 
 static const struct mindir_operator rows[] = {
 	{ "Load", pass, 1 },
-	{ "Depend", pass, 1 },
+	{ "Depend", pass, 0 },
 	{ "UpdateState", update_state, 0 },
+	{ "Print", update_state, 0 }, /* what it shows is nothing that a net gives */
 	{ "MakeTuple", make_tuple, 0 },
 	{ "make_list", make_tuple, 0 },
 	{ "MakeList", make_tuple, 0 },
@@ -60,6 +66,9 @@ static const struct mindir_operator rows[] = {
 	{ "Identity", pass, 1 },
 	{ "TensorMove", pass, 1 },
 	{ "Contiguous", pass, 1 },
+	{ "Copy", pass, 1 },
+	{ "Clone", pass, 1 },
+	{ "Detach", pass, 1 },
 };
 
 const struct mindir_table mindir_graph_table = { rows, ARRAY_SIZE(rows) };

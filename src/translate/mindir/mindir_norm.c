@@ -24,7 +24,7 @@ static struct onnx_value *batch_norm(struct mindir_op *op)
 	if (mindir_bool(op, 5, "is_training", false))
 		return mindir_refuse(op, "it is in training mode: call net.set_train(False), then "
 					 "export again");
-	if (mindir_text(op, ONLY_NAMED, "format", "NHWC") || mindir_int(op, 8, "data_format", 0) == 1)
+	if (mindir_is_nhwc(op, 8))
 		return mindir_refuse(op, "format NHWC is not translated: export the net in NCHW");
 	node = ONNX_NODE(op->graph, "BatchNormalization", x, mindir_in(op, 1), mindir_in(op, 2),
 			 mindir_in(op, 3), mindir_in(op, 4));
@@ -46,8 +46,10 @@ static struct onnx_value *batch_norm_ext(struct mindir_op *op)
 					 "export again");
 	if (mean->rank != 1 || mean->dims[0] < 0)
 		return mindir_refuse(op, "the number of its channels is not known");
-	scale = mindir_setting(op, 1, NULL) ? mindir_in(op, 1) : mindir_filled(op, mean->dtype, 1, mean->dims[0]);
-	bias = mindir_setting(op, 2, NULL) ? mindir_in(op, 2) : mindir_filled(op, mean->dtype, 0, mean->dims[0]);
+	scale = mindir_setting(op, 1, NULL) ? mindir_in(op, 1)
+					    : mindir_filled(op, mean->dtype, 1, mean->dims[0]);
+	bias = mindir_setting(op, 2, NULL) ? mindir_in(op, 2)
+					   : mindir_filled(op, mean->dtype, 0, mean->dims[0]);
 	node = ONNX_NODE(op->graph, "BatchNormalization", x, scale, bias, mean, mindir_in(op, 4));
 	ret[0] = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_float(op->graph, node, "epsilon", (float)mindir_float(op, 7, "eps", 1e-5));
@@ -133,6 +135,12 @@ static struct onnx_value *layer_norm_ext(struct mindir_op *op)
 
 	if (n < 1 || n > x->rank)
 		return mindir_broken(op, "normalized_shape has %lld dimensions", (long long)n);
+	if (!mindir_is_wanted(op, 1) && !mindir_is_wanted(op, 2) && mindir_setting(op, 2, NULL)) {
+		ret[0] = layer_normalization(op, x, mindir_in(op, 2),
+					     mindir_setting(op, 3, NULL) ? mindir_in(op, 3) : NULL,
+					     x->rank - n, eps);
+		return mindir_result_tuple(op, ret, 3);
+	}
 	m = normalised(op, x, axes, axes_from(x->rank - n, x->rank, axes), eps);
 	ret[0] = m.x;
 	if (mindir_setting(op, 2, NULL))
@@ -152,7 +160,8 @@ static struct onnx_value *rms_norm(struct mindir_op *op)
 	struct onnx_value *mean;
 
 	if (x->rank < 1 || gamma->rank < 1 || gamma->rank > x->rank)
-		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank, gamma->rank);
+		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
+				     gamma->rank);
 	mean = emit_reduce(op->graph, "ReduceMean", mul(op, x, x), axes,
 			   axes_from(x->rank - gamma->rank, x->rank, axes), true);
 	mean = emit_scalar(op->graph, "Add", mean, mindir_float(op, 2, "epsilon", 1e-6));
@@ -170,7 +179,8 @@ static struct onnx_value *by_groups(struct mindir_op *op, struct onnx_value *x, 
 
 	grouped = emit_reshape(op->graph, x, (const int64_t[]){ 0, groups, -1 }, 3);
 	node = ONNX_NODE(op->graph, "InstanceNormalization", grouped,
-			 mindir_filled(op, x->dtype, 1, groups), mindir_filled(op, x->dtype, 0, groups));
+			 mindir_filled(op, x->dtype, 1, groups),
+			 mindir_filled(op, x->dtype, 0, groups));
 	ret = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_float(op->graph, node, "epsilon", (float)eps);
 	onnx_value_like(ret, grouped);
@@ -198,13 +208,14 @@ static struct onnx_value *group_norm(struct mindir_op *op)
 static struct onnx_value *instance_norm(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *ret[3] = { NULL };
-	struct onnx_node *node =
-		ONNX_NODE(op->graph, "InstanceNormalization", x, mindir_in(op, 1), mindir_in(op, 2));
+	struct onnx_node *node = ONNX_NODE(op->graph, "InstanceNormalization", x, mindir_in(op, 1),
+					   mindir_in(op, 2));
 
 	if (!mindir_bool(op, ONLY_NAMED, "is_training", true))
 		return mindir_refuse(op, "with kept statistics it is not translated");
 	ret[0] = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_float(op->graph, node, "epsilon", (float)mindir_float(op, ONLY_NAMED, "epsilon", 1e-5));
+	onnx_attr_float(op->graph, node, "epsilon",
+			(float)mindir_float(op, ONLY_NAMED, "epsilon", 1e-5));
 	onnx_value_like(ret[0], x);
 	return mindir_result_tuple(op, ret, 3);
 }
@@ -233,7 +244,8 @@ static struct onnx_value *lrn(struct mindir_op *op)
 	ret = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_int(op->graph, node, "size", 2 * radius + 1);
 	onnx_attr_float(op->graph, node, "alpha",
-			(float)(mindir_float(op, ONLY_NAMED, "alpha", 1) * (double)(2 * radius + 1)));
+			(float)(mindir_float(op, ONLY_NAMED, "alpha", 1) *
+				(double)(2 * radius + 1)));
 	onnx_attr_float(op->graph, node, "beta", (float)mindir_float(op, ONLY_NAMED, "beta", 0.5));
 	onnx_attr_float(op->graph, node, "bias", (float)mindir_float(op, ONLY_NAMED, "bias", 1));
 	onnx_value_like(ret, x);

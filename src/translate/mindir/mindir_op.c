@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/status.h"
+#include "tensor/shape.h"
 
 static void refuse(struct mindir_op *op, enum tensock_status status, const char *fmt, va_list args)
 {
@@ -15,8 +16,8 @@ static void refuse(struct mindir_op *op, enum tensock_status status, const char 
 	if (op->error)
 		return;
 	vsnprintf(text, sizeof(text), fmt, args);
-	op->error = tsk_fail(op->reterr, status, "%.*s (node '%.*s'): %s", MINDIR_TEXT(op->node->op),
-			     MINDIR_TEXT(op->node->label), text);
+	op->error = tsk_fail(op->reterr, status, "%.*s (node '%.*s'): %s",
+			     MINDIR_TEXT(op->node->op), MINDIR_TEXT(op->node->label), text);
 }
 
 struct onnx_value *mindir_refuse(struct mindir_op *op, const char *fmt, ...)
@@ -39,6 +40,16 @@ struct onnx_value *mindir_broken(struct mindir_op *op, const char *fmt, ...)
 	return &op->graph->no_value;
 }
 
+/* A type is written as a tensor without data. */
+static bool has_data(const struct mindir_tensor *tensor)
+{
+	uint64_t n_bytes;
+
+	return tensor->dtype &&
+	       tsk_shape_bytes(tensor->dtype, tensor->dims, tensor->rank, &n_bytes) == 0 &&
+	       n_bytes == tensor->n_bytes;
+}
+
 struct onnx_value *mindir_tensor_of(struct mindir_op *op, const struct mindir_value *value,
 				    uint32_t dtype)
 {
@@ -46,7 +57,7 @@ struct onnx_value *mindir_tensor_of(struct mindir_op *op, const struct mindir_va
 	case MINDIR_VALUE:
 		return value->value;
 	case MINDIR_TENSOR:
-		if (!value->tensor->dtype)
+		if (!has_data(value->tensor))
 			return NULL;
 		return onnx_constant(op->graph, value->tensor->dtype, value->tensor->dims,
 				     value->tensor->rank, value->tensor->bytes,
@@ -80,8 +91,9 @@ struct onnx_value *mindir_in_ranked(struct mindir_op *op, size_t i, int min, int
 	struct onnx_value *x = mindir_in(op, i);
 
 	if (x->rank < 0)
-		mindir_refuse(op, "the rank of input %zu is not known: export the net with a fixed rank",
-			      i);
+		mindir_refuse(
+			op, "the rank of input %zu is not known: export the net with a fixed rank",
+			i);
 	else if (x->rank < min || x->rank > max)
 		mindir_refuse(op, "input %zu has %d dimensions", i, x->rank);
 	return x;
@@ -99,7 +111,8 @@ const struct mindir_value *mindir_setting(struct mindir_op *op, size_t i, const 
 }
 
 /* The elements of a constant, which may be in the file or made of such. */
-static int read_ints(struct mindir_op *op, const struct mindir_value *value, int64_t *ret, size_t max)
+static int read_ints(struct mindir_op *op, const struct mindir_value *value, int64_t *ret,
+		     size_t max)
 {
 	struct onnx_value *tensor;
 
@@ -169,12 +182,27 @@ bool mindir_text(struct mindir_op *op, size_t i, const char *name, const char *w
 	       !strncasecmp(value->text.bytes, word, n);
 }
 
+bool mindir_is_nhwc(struct mindir_op *op, size_t i)
+{
+	const struct mindir_value *format = mindir_setting(op, i, "format");
+
+	if (!format)
+		format = mindir_setting(op, ONLY_NAMED, "data_format");
+	if (!format)
+		return false;
+	return format->kind == MINDIR_INT
+		       ? format->i == 1
+		       : format->kind == MINDIR_TEXT && mindir_text_is(format->text, "NHWC");
+}
+
 /* Appends what value holds, tuples of tuples flattened (they are not deep: the reader saw to it). */
 static bool append_ints(struct mindir_op *op, const struct mindir_value *value, int64_t *ret,
 			size_t max, size_t *n)
 {
 	int r;
 
+	if (value->weight > 2 * max + 16)
+		return false; /* too much to look through, though there may be no number in it */
 	if (value->kind != MINDIR_TUPLE) {
 		r = *n < max ? read_ints(op, value, ret + *n, max - *n) : -E2BIG;
 		if (r >= 0)
@@ -196,7 +224,8 @@ size_t mindir_ints(struct mindir_op *op, size_t i, const char *name, int64_t *re
 	if (!value)
 		return 0;
 	if (!append_ints(op, value, ret, max, &n)) {
-		mindir_refuse(op, "%s is not of at most %zu known whole numbers", called(name), max);
+		mindir_refuse(op, "%s is not of at most %zu known whole numbers", called(name),
+			      max);
 		return 0;
 	}
 	return n;
@@ -237,7 +266,8 @@ struct onnx_value *mindir_int_vector(struct mindir_op *op, size_t i, const char 
 	if (value && (value->kind == MINDIR_VALUE || value->kind == MINDIR_TENSOR)) {
 		struct onnx_value *v = mindir_in(op, i);
 
-		return v->rank == 0 ? element_vector(op, value) : emit_cast(op->graph, v, TENSOCK_INT64);
+		return v->rank == 0 ? element_vector(op, value)
+				    : emit_cast(op->graph, v, TENSOCK_INT64);
 	}
 	if (!value || value->kind != MINDIR_TUPLE || !value->n_items ||
 	    value->n_items > ARRAY_SIZE(parts))
@@ -250,7 +280,8 @@ struct onnx_value *mindir_int_vector(struct mindir_op *op, size_t i, const char 
 static int64_t checked_axis(struct mindir_op *op, const char *name, int64_t axis, int rank)
 {
 	if (rank < 0) {
-		mindir_refuse(op, "the rank of its input is not known: export the net with a fixed rank");
+		mindir_refuse(
+			op, "the rank of its input is not known: export the net with a fixed rank");
 		return 0;
 	}
 	if (axis < -rank || axis >= rank) {

@@ -31,7 +31,7 @@ struct mindir_operator {
 	const char *name;
 	struct onnx_value *(*emit)(struct mindir_op *op); /* NULL: the result is op->result */
 	unsigned n_inputs_min;                            /* tensors and settings; without monads */
-	const char *onnx;                                 /* for functions that serve several rows */
+	const char *onnx; /* for functions that serve several rows */
 };
 
 struct mindir_table {
@@ -46,8 +46,11 @@ struct mindir_op {
 	const struct mindir_operator *row;
 	const struct mindir_value *inputs[MINDIR_NODE_INPUTS_MAX]; /* without monads */
 	size_t n_inputs;
+	const struct mindir_node
+		*only_for_this;     /* what made input 0, where nobody else names that */
 	uint64_t wanted;            /* of the items of its result, those that somebody asks for */
 	struct mindir_value result; /* that is no single tensor */
+	bool begins_with_monad;     /* which is not among the inputs */
 	bool overwrites;            /* its first input, in place: who names that gets the result */
 	int error;
 	struct tensock_error *reterr;
@@ -73,6 +76,8 @@ const struct mindir_value *mindir_setting(struct mindir_op *op, size_t i, const 
 int64_t mindir_int(struct mindir_op *op, size_t i, const char *name, int64_t fallback);
 bool mindir_bool(struct mindir_op *op, size_t i, const char *name, bool fallback);
 double mindir_float(struct mindir_op *op, size_t i, const char *name, double fallback);
+/* Whether its data format, input i or an attribute, is NHWC: as a word, or MindSpore's number. */
+bool mindir_is_nhwc(struct mindir_op *op, size_t i);
 /* A text attribute, compared without regard to case; false where there is none. */
 bool mindir_text(struct mindir_op *op, size_t i, const char *name, const char *word);
 /* A number, a tuple of such, or a constant tensor: how many, at most max; 0 for None or nothing. */
@@ -112,7 +117,8 @@ struct onnx_value *mindir_in_float(struct mindir_op *op, size_t i);
 struct onnx_value *mindir_where(struct mindir_op *op, struct onnx_value *condition,
 				struct onnx_value *yes, struct onnx_value *no);
 /* x compared with a number: BOOL. */
-struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct onnx_value *x, double v);
+struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct onnx_value *x,
+				  double v);
 /* Kept between two numbers; one that is infinite is no bound. */
 struct onnx_value *mindir_clip(struct mindir_op *op, struct onnx_value *x, double min, double max);
 
@@ -127,9 +133,23 @@ struct onnx_value *mindir_per_channel(struct mindir_op *op, struct onnx_value *v
 /* The shape of x, as a computed vector; numbers where they are known. */
 struct onnx_value *mindir_shape_of(struct mindir_op *op, struct onnx_value *x);
 
+/* The result takes the place of input 0, for all that name it later; refuses to change a weight. */
+struct onnx_value *mindir_overwrite(struct mindir_op *op, struct onnx_value *result);
+
+/* x[start:end:step] along one axis. */
+struct onnx_value *mindir_slice(struct mindir_op *op, struct onnx_value *x, int64_t axis,
+				int64_t start, int64_t end, int64_t step);
+
+/* Input i as indices: INT64. */
+struct onnx_value *mindir_indices(struct mindir_op *op, size_t i);
+
 extern const struct mindir_table mindir_graph_table, mindir_binary_table, mindir_unary_table,
 	mindir_activation_table, mindir_window_table, mindir_norm_table, mindir_matmul_table,
-	mindir_reduce_table, mindir_order_table, mindir_shape_table, mindir_slice_table, mindir_index_table,
-	mindir_pad_table, mindir_resize_table, mindir_fill_table;
+	mindir_reduce_table, mindir_order_table, mindir_shape_table, mindir_slice_table,
+	mindir_index_table, mindir_pad_table, mindir_resize_table, mindir_fill_table,
+	mindir_adaptive_table, mindir_unfold_table, mindir_recurrent_table;
+
+/* All of them. */
+const struct mindir_table *const *mindir_tables(size_t *ret_n);
 
 #endif

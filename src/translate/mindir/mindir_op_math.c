@@ -55,7 +55,8 @@ struct onnx_value *mindir_where(struct mindir_op *op, struct onnx_value *conditi
 	return ret;
 }
 
-struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct onnx_value *x, double v)
+struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct onnx_value *x,
+				  double v)
 {
 	return emit_binary(op->graph, onnx, x, onnx_scalar(op->graph, x->dtype, v), TENSOCK_BOOL);
 }

@@ -9,8 +9,8 @@ struct sorted {
 	struct onnx_value *values, *places;
 };
 
-static struct sorted top(struct mindir_op *op, struct onnx_value *x, struct onnx_value *k, int64_t axis,
-			 bool largest)
+static struct sorted top(struct mindir_op *op, struct onnx_value *x, struct onnx_value *k,
+			 int64_t axis, bool largest)
 {
 	struct onnx_node *node = ONNX_NODE(op->graph, "TopK", x, k);
 	struct sorted ret = { onnx_out(op->graph, node, x->dtype),
@@ -60,7 +60,8 @@ static struct onnx_value *topk(struct mindir_op *op)
 static struct sorted sorted(struct mindir_op *op, size_t axis_at, size_t descending_at)
 {
 	struct onnx_value *x = mindir_in(op, 0);
-	int64_t axis = mindir_axis(op, axis_at, axis_at == ONLY_NAMED ? "axis" : "dim", x->rank, -1);
+	int64_t axis =
+		mindir_axis(op, axis_at, axis_at == ONLY_NAMED ? "axis" : "dim", x->rank, -1);
 
 	return top(op, x, length(op, x, axis), axis,
 		   mindir_bool(op, descending_at, "descending", false));
@@ -130,12 +131,14 @@ static struct onnx_value *cum_sum(struct mindir_op *op)
 
 static struct onnx_value *cum_sum_ext(struct mindir_op *op)
 {
-	op->n_inputs = op->n_inputs > 2 ? 2 : op->n_inputs; /* its third is a type, which the claim says */
+	op->n_inputs =
+		op->n_inputs > 2 ? 2 : op->n_inputs; /* its third is a type, which the claim says */
 	return cum_sum(op);
 }
 
 /* The slices along an axis, one by one; how many. */
-static size_t slices(struct mindir_op *op, struct onnx_value *x, int64_t axis, struct onnx_value **ret)
+static size_t slices(struct mindir_op *op, struct onnx_value *x, int64_t axis,
+		     struct onnx_value **ret)
 {
 	struct onnx_node *node;
 	size_t n;
@@ -174,7 +177,8 @@ static struct onnx_value *cum_prod(struct mindir_op *op)
 /* The largest so far, and its place; of equal ones the last, as MindSpore has it. */
 static struct onnx_value *cum_extreme(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0), *values[UNROLLED_MAX], *places[UNROLLED_MAX], *ret[2];
+	struct onnx_value *x = mindir_in(op, 0), *values[UNROLLED_MAX], *places[UNROLLED_MAX],
+			  *ret[2];
 	int64_t axis = mindir_axis(op, 1, "axis", x->rank, 0);
 	size_t n = op->error ? 0 : slices(op, x, axis, values);
 
@@ -182,11 +186,13 @@ static struct onnx_value *cum_extreme(struct mindir_op *op)
 		struct onnx_value *here = onnx_int64(op->graph, (int64_t)i), *is_better;
 
 		if (i == 0) {
-			is_better = emit_binary(op->graph, "Equal", values[0], values[0], TENSOCK_BOOL);
+			is_better =
+				emit_binary(op->graph, "Equal", values[0], values[0], TENSOCK_BOOL);
 			places[0] = mindir_where(op, is_better, here, here);
 			continue;
 		}
-		is_better = emit_binary(op->graph, op->row->onnx, values[i], values[i - 1], TENSOCK_BOOL);
+		is_better = emit_binary(op->graph, op->row->onnx, values[i], values[i - 1],
+					TENSOCK_BOOL);
 		values[i] = mindir_where(op, is_better, values[i], values[i - 1]);
 		places[i] = mindir_where(op, is_better, here, places[i - 1]);
 	}

@@ -14,8 +14,8 @@ struct mindir_reading {
 };
 
 /* Fails the reading; only the first failure is told. */
-void mindir_reading_fail(struct mindir_reading *reading, enum tensock_status status, const char *fmt,
-			 ...) _printf_(3, 4);
+void mindir_reading_fail(struct mindir_reading *reading, enum tensock_status status,
+			 const char *fmt, ...) _printf_(3, 4);
 
 /* Room for n things, zeroed; NULL, and failed, where they are too many or memory is. */
 void *mindir_reading_take(struct mindir_reading *reading, size_t n, size_t n_max, size_t bytes,

@@ -44,7 +44,8 @@ static void widen(struct mindir_op *op, struct reduction *r)
 			r->x = emit_cast(op->graph, r->x, claimed);
 		break;
 	default:
-		r->x = emit_cast(op->graph, r->x, mindir_is_float(claimed) ? claimed : TENSOCK_INT64);
+		r->x = emit_cast(op->graph, r->x,
+				 mindir_is_float(claimed) ? claimed : TENSOCK_INT64);
 	}
 }
 
@@ -99,7 +100,8 @@ static bool count(const struct reduction *r, double *ret)
 }
 
 /* The mean of the squared distances from the mean; for a sample: over n - correction. */
-static struct onnx_value *variance(struct mindir_op *op, const struct reduction *r, double correction)
+static struct onnx_value *variance(struct mindir_op *op, const struct reduction *r,
+				   double correction)
 {
 	struct onnx_value *mean = emit_reduce(op->graph, "ReduceMean", r->x, r->axes, r->n, true);
 	struct onnx_value *ret;
@@ -139,6 +141,17 @@ static struct onnx_value *var(struct mindir_op *op)
 static struct onnx_value *std(struct mindir_op *op)
 {
 	return emit_unary(op->graph, "Sqrt", var(op));
+}
+
+/* StdMean(x, dim, correction, keepdim), VarMean */
+static struct onnx_value *with_mean(struct mindir_op *op)
+{
+	struct reduction r = reduction(op, 1, "dim", 3);
+	struct onnx_value *ret[2];
+
+	ret[0] = mindir_text_is(op->node->op, "StdMean") ? std(op) : var(op);
+	ret[1] = reduced(op, "ReduceMean", &r);
+	return mindir_result_tuple(op, ret, 2);
 }
 
 /* The p-th root of the sum of p-th powers. */
@@ -207,7 +220,8 @@ static struct onnx_value *arg_ext(struct mindir_op *op)
 	bool keep_dims = mindir_bool(op, 2, "keepdim", false);
 
 	if (mindir_setting(op, 1, "dim"))
-		return place_of(op, x, mindir_axis(op, 1, "dim", x->rank, -1), keep_dims, op->row->onnx);
+		return place_of(op, x, mindir_axis(op, 1, "dim", x->rank, -1), keep_dims,
+				op->row->onnx);
 	x = emit_reshape(op->graph, x, (const int64_t[]){ -1 }, 1);
 	return place_of(op, x, 0, false, op->row->onnx);
 }
@@ -276,6 +290,8 @@ static const struct mindir_operator rows[] = {
 	{ "ReduceStd", reduce_std, 1 },
 	{ "Var", var, 1 },
 	{ "Std", std, 1 },
+	{ "StdMean", with_mean, 1 },
+	{ "VarMean", with_mean, 1 },
 	{ "LpNorm", lp_norm, 1 },
 	{ "LpNormV2", norm, 1 },
 	{ "LinalgVectorNorm", norm, 1 },

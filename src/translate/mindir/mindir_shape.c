@@ -89,7 +89,8 @@ static struct onnx_value *transpose_ext(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 
-	return swap(op, x, mindir_axis(op, 1, "dim0", x->rank, 0), mindir_axis(op, 2, "dim1", x->rank, 1));
+	return swap(op, x, mindir_axis(op, 1, "dim0", x->rank, 0),
+		    mindir_axis(op, 2, "dim1", x->rank, 1));
 }
 
 static struct onnx_value *expand_dims(struct mindir_op *op)
@@ -232,7 +233,8 @@ static size_t split_by(struct mindir_op *op, struct onnx_value *x, int64_t axis,
 static struct onnx_value *split_num(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *parts[JOINED_MAX];
-	int64_t axis = mindir_axis(op, 1, "axis", x->rank, 0), n = mindir_int(op, 2, "output_num", 1);
+	int64_t axis = mindir_axis(op, 1, "axis", x->rank, 0),
+		n = mindir_int(op, 2, "output_num", 1);
 
 	if (op->error)
 		return NULL;
@@ -242,7 +244,8 @@ static struct onnx_value *split_num(struct mindir_op *op)
 static struct onnx_value *split_tensor(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *parts[JOINED_MAX];
-	int64_t size = mindir_int(op, 1, "split_size", 1), axis = mindir_axis(op, 2, "axis", x->rank, 0);
+	int64_t size = mindir_int(op, 1, "split_size", 1),
+		axis = mindir_axis(op, 2, "axis", x->rank, 0);
 
 	if (op->error)
 		return NULL;
@@ -252,13 +255,15 @@ static struct onnx_value *split_tensor(struct mindir_op *op)
 static struct onnx_value *chunk(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *parts[JOINED_MAX];
-	int64_t n = mindir_int(op, 1, "chunks", 1), axis = mindir_axis(op, 2, "dim", x->rank, 0), dim;
+	int64_t n = mindir_int(op, 1, "chunks", 1), axis = mindir_axis(op, 2, "dim", x->rank, 0),
+		dim;
 
 	if (op->error)
 		return NULL;
 	dim = x->dims[axis];
 	if (n < 1 || dim < 1)
-		return mindir_refuse(op, "%lld dimensions into %lld parts", (long long)dim, (long long)n);
+		return mindir_refuse(op, "%lld dimensions into %lld parts", (long long)dim,
+				     (long long)n);
 	return mindir_result_tuple(op, parts, split_by(op, x, axis, (dim - 1) / n + 1, parts));
 }
 
@@ -308,7 +313,8 @@ static struct onnx_value *unstack(struct mindir_op *op)
 	return mindir_result_tuple(op, parts, n);
 }
 
-static struct onnx_value *expanded(struct mindir_op *op, struct onnx_value *x, struct onnx_value *shape)
+static struct onnx_value *expanded(struct mindir_op *op, struct onnx_value *x,
+				   struct onnx_value *shape)
 {
 	return ONNX_CALL(op->graph, "Expand", x, shape);
 }
@@ -333,13 +339,32 @@ static struct onnx_value *expand_as(struct mindir_op *op)
 	return expanded(op, mindir_in(op, 0), mindir_shape_of(op, mindir_in(op, 1)));
 }
 
+/* As often as is computed; for all dimensions, or more in front. */
+static struct onnx_value *tile_computed(struct mindir_op *op, struct onnx_value *x)
+{
+	struct onnx_value *times = mindir_int_vector(op, 1, "multiples");
+	int64_t front[TENSOCK_RANK_MAX];
+	int64_t n = times->rank == 1 ? times->dims[0] : -1;
+
+	if (n < x->rank || n > (int64_t)TENSOCK_RANK_MAX)
+		return mindir_refuse(op, "how many dimensions it repeats is not known");
+	for (int64_t i = 0; i < n; i++)
+		front[i] = i;
+	if (n > x->rank)
+		x = emit_unsqueeze(op->graph, x, front, (size_t)(n - x->rank));
+	return ONNX_CALL(op->graph, "Tile", x, times);
+}
+
 static struct onnx_value *tile(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in_ranked(op, 0, 0, TENSOCK_RANK_MAX);
 	int64_t dims[2 * TENSOCK_RANK_MAX];
 	int64_t times[TENSOCK_RANK_MAX], front[TENSOCK_RANK_MAX];
-	size_t n = mindir_ints(op, 1, "multiples", times, TENSOCK_RANK_MAX), rank;
+	size_t n, rank;
 
+	if (!op->error && !mindir_is_known(op, 1, "multiples"))
+		return tile_computed(op, x);
+	n = mindir_ints(op, 1, "multiples", times, TENSOCK_RANK_MAX);
 	if (op->error)
 		return NULL;
 	rank = (size_t)x->rank;
@@ -354,18 +379,29 @@ static struct onnx_value *tile(struct mindir_op *op)
 	return ONNX_CALL(op->graph, "Tile", x, onnx_int64s(op->graph, dims, rank));
 }
 
+/* Exports of 2.0 name the type by a tensor that has nothing else. */
+static bool is_type(const struct mindir_value *value)
+{
+	return value && value->kind == MINDIR_TENSOR && !value->tensor->bytes &&
+	       value->tensor->dtype != TENSOCK_DTYPE_INVALID;
+}
+
 static struct onnx_value *cast(struct mindir_op *op)
 {
 	/* By MindSpore's TypeId; from 30. */
-	static const uint32_t dtypes[] = {
-		TENSOCK_BOOL,	TENSOCK_INT32,	TENSOCK_INT8,	 TENSOCK_INT16,	  TENSOCK_INT32,   TENSOCK_INT64,
-		TENSOCK_UINT32, TENSOCK_UINT8,	TENSOCK_UINT16,	 TENSOCK_UINT32,  TENSOCK_UINT64,  TENSOCK_FLOAT32,
-		TENSOCK_FLOAT16, TENSOCK_FLOAT32, TENSOCK_FLOAT64, TENSOCK_BFLOAT16
-	};
+	static const uint32_t dtypes[] = { TENSOCK_BOOL,    TENSOCK_INT32,   TENSOCK_INT8,
+					   TENSOCK_INT16,   TENSOCK_INT32,   TENSOCK_INT64,
+					   TENSOCK_UINT32,  TENSOCK_UINT8,   TENSOCK_UINT16,
+					   TENSOCK_UINT32,  TENSOCK_UINT64,  TENSOCK_FLOAT32,
+					   TENSOCK_FLOAT16, TENSOCK_FLOAT32, TENSOCK_FLOAT64,
+					   TENSOCK_BFLOAT16 };
+	const struct mindir_value *type = mindir_setting(op, 1, NULL);
 	struct onnx_value *x = mindir_in(op, 0);
 	uint32_t claimed = mindir_claim(op, 0).dtype;
 	int64_t id = 0;
 
+	if (is_type(type))
+		return emit_cast(op->graph, x, type->tensor->dtype);
 	if (mindir_is_known(op, 1, NULL))
 		id = mindir_int(op, 1, NULL, 0);
 	if (id >= 30 && id - 30 < (int64_t)ARRAY_SIZE(dtypes))
@@ -373,6 +409,35 @@ static struct onnx_value *cast(struct mindir_op *op)
 	if (!claimed)
 		return mindir_refuse(op, "the type %lld is not translated", (long long)id);
 	return emit_cast(op->graph, x, claimed);
+}
+
+/* Channels in groups change places: [groups, n] to [n, groups]. */
+static struct onnx_value *channel_shuffle(struct mindir_op *op)
+{
+	static const int64_t perm[] = { 0, 2, 1, 3 };
+	struct onnx_value *x = mindir_in_ranked(op, 0, 3, TENSOCK_RANK_MAX), *ret;
+	int64_t groups = mindir_int(op, 1, "group", 1);
+
+	if (groups < 1 || x->rank < 2 || x->dims[1] < 1 || x->dims[1] % groups)
+		return mindir_refuse(op, "%lld groups of channels", (long long)groups);
+	ret = emit_reshape(op->graph, x, (const int64_t[]){ 0, groups, x->dims[1] / groups, -1 },
+			   4);
+	return mindir_reshape_like(op, emit_transpose(op->graph, ret, perm, 4), x);
+}
+
+/* To the type of the result, which the file says. */
+static struct onnx_value *cast_as_claimed(struct mindir_op *op)
+{
+	uint32_t claimed = mindir_claim(op, 0).dtype;
+
+	if (!claimed)
+		return mindir_refuse(op, "the type of its result is not known");
+	return emit_cast(op->graph, mindir_in(op, 0), claimed);
+}
+
+static struct onnx_value *view_as(struct mindir_op *op)
+{
+	return mindir_reshape_like(op, mindir_in(op, 0), mindir_in(op, 1));
 }
 
 /* The dimensions as numbers, where they are known; else computed ones. */
@@ -458,6 +523,7 @@ static const struct mindir_operator rows[] = {
 	{ "TransposeExtView", transpose_ext, 3 },
 	{ "ExpandDims", expand_dims, 2 },
 	{ "ExpandDimsView", expand_dims, 2 },
+	{ "Unsqueeze", expand_dims, 2 },
 	{ "Squeeze", squeeze, 1 },
 	{ "SqueezeExt", squeeze_ext, 1 },
 	{ "Concat", concat, 1 },
@@ -479,7 +545,13 @@ static const struct mindir_operator rows[] = {
 	{ "DynamicBroadcastTo", broadcast_to, 2 },
 	{ "ExpandAs", expand_as, 2 },
 	{ "Tile", tile, 2 },
+	{ "Repeat", tile, 2 },
+	{ "ChannelShuffle", channel_shuffle, 1 },
 	{ "Cast", cast, 1 },
+	{ "TypeAs", cast_as_claimed, 1 },
+	{ "ToDtype", cast_as_claimed, 1 },
+	{ "ToOther", cast_as_claimed, 1 },
+	{ "ViewAs", view_as, 2 },
 	{ "Shape", shape, 1 },
 	{ "TensorShape", tensor_shape, 1 },
 	{ "DynamicShape", tensor_shape, 1 },

@@ -22,14 +22,14 @@ enum { /* fields of TensorProto */
 
 /* By TensorProto.DataType. */
 static const uint32_t dtypes[] = {
-	[1] = TENSOCK_FLOAT32, [2] = TENSOCK_UINT8,	[3] = TENSOCK_INT8,
-	[4] = TENSOCK_UINT16,  [5] = TENSOCK_INT16,	[6] = TENSOCK_INT32,
-	[7] = TENSOCK_INT64,   [9] = TENSOCK_BOOL,	[10] = TENSOCK_FLOAT16,
-	[11] = TENSOCK_FLOAT64, [12] = TENSOCK_UINT32,	[13] = TENSOCK_UINT64,
+	[1] = TENSOCK_FLOAT32,   [2] = TENSOCK_UINT8,    [3] = TENSOCK_INT8,
+	[4] = TENSOCK_UINT16,    [5] = TENSOCK_INT16,    [6] = TENSOCK_INT32,
+	[7] = TENSOCK_INT64,     [9] = TENSOCK_BOOL,     [10] = TENSOCK_FLOAT16,
+	[11] = TENSOCK_FLOAT64,  [12] = TENSOCK_UINT32,  [13] = TENSOCK_UINT64,
 	[16] = TENSOCK_BFLOAT16, [17] = TENSOCK_FLOAT64,
 };
 
-static const char *const compressions[] = { "none",	   "INDEXING", "SPARSE",   "FSE",
+static const char *const compressions[] = { "none",        "INDEXING", "SPARSE",   "FSE",
 					    "BIT_PACKING", "FSE_INT",  "FSE_INFER" };
 
 static void add_dim(struct mindir_tensor *tensor, int64_t dims[static TENSOCK_RANK_MAX + 1],
@@ -75,15 +75,17 @@ static void check_bytes(struct mindir_reading *reading, const struct mindir_tens
 
 	if (!is_weight && !tensor->bytes)
 		return; /* says a type and a shape only */
-	if (!tensor->dtype || tsk_shape_bytes(tensor->dtype, tensor->dims, tensor->rank, &n_bytes) < 0)
-		mindir_reading_fail(reading, TENSOCK_INVALID_MODEL,
-				    "the tensor '%.*s' has data, but no type and shape that hold them",
-				    MINDIR_TEXT(tensor->name));
+	if (!tensor->dtype ||
+	    tsk_shape_bytes(tensor->dtype, tensor->dims, tensor->rank, &n_bytes) < 0)
+		mindir_reading_fail(
+			reading, TENSOCK_INVALID_MODEL,
+			"the tensor '%.*s' has data, but no type and shape that hold them",
+			MINDIR_TEXT(tensor->name));
 	else if (n_bytes != tensor->n_bytes)
-		mindir_reading_fail(reading, TENSOCK_INVALID_MODEL,
-				    "the tensor '%.*s' has %zu bytes, while its shape asks for %llu",
-				    MINDIR_TEXT(tensor->name),
-				    tensor->n_bytes, (unsigned long long)n_bytes);
+		mindir_reading_fail(
+			reading, TENSOCK_INVALID_MODEL,
+			"the tensor '%.*s' has %zu bytes, while its shape asks for %llu",
+			MINDIR_TEXT(tensor->name), tensor->n_bytes, (unsigned long long)n_bytes);
 }
 
 static void refuse_elsewhere(struct mindir_reading *reading, const struct mindir_tensor *tensor,
@@ -134,7 +136,8 @@ static void read_field(struct mindir_reading *reading, struct wire *wire,
 	case INT64_DATA:
 	case DOUBLE_DATA:
 	case UINT64_DATA:
-		refuse_elsewhere(reading, tensor, "has its values in a field that MindSpore does not use",
+		refuse_elsewhere(reading, tensor,
+				 "has its values in a field that MindSpore does not use",
 				 "export the net with MindSpore");
 		break;
 	}

@@ -15,6 +15,11 @@ static struct onnx_value *unary(struct mindir_op *op)
 	return emit_unary(op->graph, op->row->onnx, mindir_in(op, 0));
 }
 
+static struct onnx_value *inplace_unary(struct mindir_op *op)
+{
+	return mindir_overwrite(op, emit_unary(op->graph, op->row->onnx, mindir_in(op, 0)));
+}
+
 static struct onnx_value *float_unary(struct mindir_op *op)
 {
 	return emit_unary(op->graph, op->row->onnx, in_float(op));
@@ -46,6 +51,13 @@ static struct onnx_value *trunc_of(struct mindir_op *op)
 	if (!mindir_is_float(x->dtype))
 		return x;
 	return emit_binary(op->graph, "Mul", emit_unary(op->graph, "Sign", x), size, x->dtype);
+}
+
+static struct onnx_value *frac(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0);
+
+	return emit_binary(op->graph, "Sub", x, trunc_of(op), x->dtype);
 }
 
 /* log(scale x + shift) to a base; -1 is e */
@@ -165,7 +177,8 @@ static struct onnx_value *nan_to_num(struct mindir_op *op)
 			 onnx_scalar(op->graph, dtype, mindir_float(op, 2, "posinf", max)), x);
 	x = mindir_where(op, is_infinite(op, x, true),
 			 onnx_scalar(op->graph, dtype, mindir_float(op, 3, "neginf", -max)), x);
-	return mindir_where(op, nan, onnx_scalar(op->graph, dtype, mindir_float(op, 1, "nan", 0)), x);
+	return mindir_where(op, nan, onnx_scalar(op->graph, dtype, mindir_float(op, 1, "nan", 0)),
+			    x);
 }
 
 static struct onnx_value *is_finite(struct mindir_op *op)
@@ -192,22 +205,22 @@ static struct onnx_value *polynomial(struct mindir_op *op, struct onnx_value *w,
 
 static struct onnx_value *erfinv(struct mindir_op *op)
 {
-	static const double near[] = { 2.81022636e-08, 3.43273939e-07, -3.5233877e-06,
-				       -4.39150654e-06, 0.00021858087, -0.00125372503,
-				       -0.00417768164, 0.246640727, 1.50140941 };
+	static const double near[] = { 2.81022636e-08,  3.43273939e-07, -3.5233877e-06,
+				       -4.39150654e-06, 0.00021858087,  -0.00125372503,
+				       -0.00417768164,  0.246640727,    1.50140941 };
 	static const double far[] = { -0.000200214257, 0.000100950558, 0.00134934322,
-				      -0.00367342844, 0.00573950773, -0.0076224613,
-				      0.00943887047, 1.00167406, 2.83297682 };
+				      -0.00367342844,  0.00573950773,  -0.0076224613,
+				      0.00943887047,   1.00167406,     2.83297682 };
 	struct onnx_value *x = in_float(op), *w, *rest, *p;
 
 	rest = emit_binary(op->graph, "Sub", onnx_scalar(op->graph, x->dtype, 1),
 			   emit_binary(op->graph, "Mul", x, x, x->dtype), x->dtype);
 	w = emit_unary(op->graph, "Neg", emit_unary(op->graph, "Log", rest));
-	p = mindir_where(op, mindir_compare(op, "Less", w, 5),
-			 polynomial(op, emit_scalar(op->graph, "Sub", w, 2.5), near, ARRAY_SIZE(near)),
-			 polynomial(op,
-				    emit_scalar(op->graph, "Sub", emit_unary(op->graph, "Sqrt", w), 3),
-				    far, ARRAY_SIZE(far)));
+	p = mindir_where(
+		op, mindir_compare(op, "Less", w, 5),
+		polynomial(op, emit_scalar(op->graph, "Sub", w, 2.5), near, ARRAY_SIZE(near)),
+		polynomial(op, emit_scalar(op->graph, "Sub", emit_unary(op->graph, "Sqrt", w), 3),
+			   far, ARRAY_SIZE(far)));
 	return emit_binary(op->graph, "Mul", p, x, x->dtype);
 }
 
@@ -217,6 +230,7 @@ static const struct mindir_operator rows[] = {
 	{ "Sign", unary, 1, "Sign" },
 	{ "LogicalNot", unary, 1, "Not" },
 	{ "BitwiseNot", unary, 1, "BitwiseNot" },
+	{ "ACos", float_unary, 1, "Acos" },
 	{ "Acos", float_unary, 1, "Acos" },
 	{ "AcosExt", float_unary, 1, "Acos" },
 	{ "Acosh", float_unary, 1, "Acosh" },
@@ -242,6 +256,13 @@ static const struct mindir_operator rows[] = {
 	{ "Floor", rounding, 1, "Floor" },
 	{ "Rint", rounding, 1, "Round" },
 	{ "Round", rounding, 1, "Round" },
+	{ "Frac", frac, 1 },
+	{ "InplaceReLU", inplace_unary, 1, "Relu" },
+	{ "InplaceSigmoid", inplace_unary, 1, "Sigmoid" },
+	{ "InplaceTanh", inplace_unary, 1, "Tanh" },
+	{ "InplaceExp", inplace_unary, 1, "Exp" },
+	{ "InplaceLog", inplace_unary, 1, "Log" },
+	{ "InplaceFloor", inplace_unary, 1, "Floor" },
 	{ "Trunc", trunc_of, 1 },
 	{ "Log", log_of, 1 },
 	{ "Log2", log_to_base, 1 },

@@ -142,8 +142,9 @@ static void conv_padding(struct mindir_op *op, const struct onnx_value *x, struc
 	if (is_same(op, ONLY_NAMED) && !padding(op, ONLY_NAMED, "pad_list", w)) {
 		for (unsigned i = 0; i < w->n; i++) {
 			if (w->dilations[i] != 1)
-				mindir_refuse(op, "pad_mode same with strides and dilation, of an input "
-						  "whose size is not known: give it a fixed size");
+				mindir_refuse(
+					op, "pad_mode same with strides and dilation, of an input "
+					    "whose size is not known: give it a fixed size");
 		}
 		w->auto_pad = "SAME_UPPER";
 		return;
@@ -191,7 +192,8 @@ static void fit_output(struct mindir_op *op, const struct onnx_value *x, struct 
 		else if (size[i] < plain)
 			w->pads_end[i] += plain - size[i];
 		else
-			mindir_refuse(op, "its output of %lld is larger than its window reaches (%lld)",
+			mindir_refuse(op,
+				      "its output of %lld is larger than its window reaches (%lld)",
 				      (long long)size[i], (long long)plain);
 	}
 }
@@ -236,13 +238,15 @@ static struct onnx_value *bias_or_none(struct mindir_op *op, size_t i)
 /* Convolution(x, w, bias, stride, padding, dilation, transposed, output_padding, groups) */
 static struct onnx_value *convolution(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1), *bias = bias_or_none(op, 2);
+	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1),
+			  *bias = bias_or_none(op, 2);
 	bool transposed = mindir_bool(op, 6, NULL, false);
 	struct window w;
 
 	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
 	    (x->rank >= 0 && x->rank != weight->rank))
-		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank, weight->rank);
+		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
+				     weight->rank);
 	w = plain_window((unsigned)weight->rank - 2);
 	kernel_of(&w, weight);
 	spatial(op, 3, "stride", w.n, w.strides);
@@ -255,15 +259,39 @@ static struct onnx_value *convolution(struct mindir_op *op)
 			  : emit_conv(op->graph, x, weight, bias, &w);
 }
 
-/* Conv2DExt(x, w, bias, stride, padding, dilation, groups), and with words for the padding */
-static struct onnx_value *conv_ext(struct mindir_op *op)
+/* ConvTranspose2D(x, w, bias, stride, padding, output_padding, groups, dilation) */
+static struct onnx_value *conv_transpose_ext(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1), *bias = bias_or_none(op, 2);
+	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1),
+			  *bias = bias_or_none(op, 2);
 	struct window w;
 
 	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
 	    (x->rank >= 0 && x->rank != weight->rank))
-		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank, weight->rank);
+		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
+				     weight->rank);
+	w = plain_window((unsigned)weight->rank - 2);
+	kernel_of(&w, weight);
+	spatial(op, 3, "stride", w.n, w.strides);
+	spatial(op, 5, "output_padding", w.n, w.output_padding);
+	spatial(op, 7, "dilation", w.n, w.dilations);
+	w.group = mindir_int(op, 6, "groups", 1);
+	if (mindir_setting(op, 4, "padding") && !padding(op, 4, "padding", &w))
+		return mindir_refuse(op, "its padding is not known");
+	return emit_conv_transpose(op->graph, x, weight, bias, &w);
+}
+
+/* Conv2DExt(x, w, bias, stride, padding, dilation, groups), and with words for the padding */
+static struct onnx_value *conv_ext(struct mindir_op *op)
+{
+	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1),
+			  *bias = bias_or_none(op, 2);
+	struct window w;
+
+	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
+	    (x->rank >= 0 && x->rank != weight->rank))
+		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
+				     weight->rank);
 	w = plain_window((unsigned)weight->rank - 2);
 	kernel_of(&w, weight);
 	spatial(op, 3, "stride", w.n, w.strides);
@@ -278,16 +306,9 @@ static struct onnx_value *conv_ext(struct mindir_op *op)
 	return emit_conv(op->graph, x, weight, bias, &w);
 }
 
-static bool is_nhwc(struct mindir_op *op, size_t i)
-{
-	const struct mindir_value *format = mindir_setting(op, i, "format");
-
-	return format && format->kind == MINDIR_INT && format->i == 1;
-}
-
 /* What pools have in common; name, place: of the kernel. */
-static struct window pool_window(struct mindir_op *op, const struct onnx_value *x, unsigned n, size_t i,
-				 const char *name)
+static struct window pool_window(struct mindir_op *op, const struct onnx_value *x, unsigned n,
+				 size_t i, const char *name)
 {
 	struct window w = plain_window(n);
 
@@ -302,7 +323,8 @@ static struct window pool_window(struct mindir_op *op, const struct onnx_value *
 	return w;
 }
 
-static void pool_padding(struct mindir_op *op, const struct onnx_value *x, struct window *w, size_t mode)
+static void pool_padding(struct mindir_op *op, const struct onnx_value *x, struct window *w,
+			 size_t mode)
 {
 	if (is_same(op, mode)) {
 		if (x->rank >= 0 && same_padding(w, x))
@@ -344,29 +366,30 @@ static struct onnx_value *plane_indices(struct mindir_op *op, struct onnx_value 
 	int64_t plane = 1;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (x->rank != (int)n + 2 || x->dims[2 + i] < 1 || !tsk_mul(plane, x->dims[2 + i], &plane))
+		if (x->rank != (int)n + 2 || x->dims[2 + i] < 1 ||
+		    !tsk_mul(plane, x->dims[2 + i], &plane))
 			return mindir_refuse(op, "indices of an input whose size is not known");
 	}
 	return emit_binary(op->graph, "Mod", all, onnx_int64(op->graph, plane), TENSOCK_INT64);
 }
 
-static struct onnx_value *max_pool_with_indices(struct mindir_op *op, unsigned n)
+/* Settings at input 1 and behind, or by name: kernel, strides, pads, dilation, ceil_mode. */
+static struct onnx_value *max_pool_with_indices(struct mindir_op *op, unsigned n, size_t i)
 {
 	struct onnx_value *x = mindir_in(op, 0), *ret[2] = { NULL, NULL };
-	struct window w = pool_window(op, x, n, ONLY_NAMED, "kernel_size");
+	struct window w = pool_window(op, x, n, i, "kernel_size");
 	struct onnx_node *node;
 
-	w.ceil_mode = mindir_bool(op, ONLY_NAMED, "ceil_mode", false);
-	spatial(op, ONLY_NAMED, "dilation", n, w.dilations);
-	spatial(op, ONLY_NAMED, "pads", n, w.pads_begin);
+	spatial(op, i == ONLY_NAMED ? i : 3, "pads", n, w.pads_begin);
+	spatial(op, i == ONLY_NAMED ? i : 4, "dilation", n, w.dilations);
+	w.ceil_mode = mindir_bool(op, i == ONLY_NAMED ? i : 5, "ceil_mode", false);
 	memcpy(w.pads_end, w.pads_begin, sizeof(w.pads_end));
 	ret[0] = emit_pool(op->graph, "MaxPool", x, &w);
 	node = ret[0]->maker;
 	if (!node)
 		return NULL;
 	onnx_attr_ints(op->graph, node, "dilations", w.dilations, n);
-	onnx_value_set_shape(ret[0], NULL, (int)n + 2); /* emit_pool() knows of no dilation here */
-	if (mindir_is_wanted(op, 1)) {
+	if (mindir_is_wanted(op, 1) && !mindir_text_is(op->node->op, "MaxPoolWithMask")) {
 		ret[1] = onnx_out(op->graph, node, TENSOCK_INT64);
 		ret[1] = plane_indices(op, ret[1], x, n);
 	}
@@ -375,12 +398,18 @@ static struct onnx_value *max_pool_with_indices(struct mindir_op *op, unsigned n
 
 static struct onnx_value *max_pool2d_with_indices(struct mindir_op *op)
 {
-	return max_pool_with_indices(op, 2);
+	return max_pool_with_indices(op, 2, ONLY_NAMED);
 }
 
 static struct onnx_value *max_pool3d_with_indices(struct mindir_op *op)
 {
-	return max_pool_with_indices(op, 3);
+	return max_pool_with_indices(op, 3, ONLY_NAMED);
+}
+
+/* MaxPoolWithIndices(x, kernel_size, strides, pads, dilation, ceil_mode), or with a mask */
+static struct onnx_value *max_pool_ext(struct mindir_op *op)
+{
+	return max_pool_with_indices(op, 2, 1);
 }
 
 /* AvgPool(x, kernel_size, strides, pad_mode, format); in older files all but x are attributes */
@@ -389,7 +418,7 @@ static struct onnx_value *avg_pool(struct mindir_op *op)
 	struct onnx_value *x = mindir_in(op, 0);
 	struct window w = pool_window(op, x, 2, 1, "kernel_size");
 
-	if (is_nhwc(op, 4))
+	if (mindir_is_nhwc(op, 4))
 		mindir_refuse(op, "format NHWC is not translated: export the net in NCHW");
 	pool_padding(op, x, &w, 3);
 	return emit_pool(op->graph, "AveragePool", x, &w);
@@ -416,8 +445,8 @@ static struct onnx_value *avg_pool3d(struct mindir_op *op)
 	int64_t divisor = mindir_int(op, ONLY_NAMED, "divisor_override", 0);
 
 	w.ceil_mode = mindir_bool(op, ONLY_NAMED, "ceil_mode", false);
-	w.count_include_pad = mindir_bool(op, ONLY_NAMED, "count_include_pad", true) &&
-			      !is_same(op, ONLY_NAMED);
+	w.count_include_pad =
+		mindir_bool(op, ONLY_NAMED, "count_include_pad", true) && !is_same(op, ONLY_NAMED);
 	pool_padding(op, x, &w, ONLY_NAMED);
 	ret = emit_pool(op->graph, "AveragePool", x, &w);
 	return divisor ? divided_by(op, ret, &w, divisor) : ret;
@@ -435,6 +464,11 @@ static struct onnx_value *avg_pool_ext(struct mindir_op *op, unsigned n)
 	w.count_include_pad = mindir_bool(op, 5, "count_include_pad", true);
 	ret = emit_pool(op->graph, "AveragePool", x, &w);
 	return divisor ? divided_by(op, ret, &w, divisor) : ret;
+}
+
+static struct onnx_value *avg_pool1d_ext(struct mindir_op *op)
+{
+	return avg_pool_ext(op, 1);
 }
 
 static struct onnx_value *avg_pool2d_ext(struct mindir_op *op)
@@ -458,6 +492,7 @@ static const struct mindir_operator rows[] = {
 	{ "Conv1DExt", conv_ext, 2 },
 	{ "Conv2DExt", conv_ext, 2 },
 	{ "Conv3DExt", conv_ext, 2 },
+	{ "ConvTranspose2D", conv_transpose_ext, 2 },
 	{ "Conv1DPadding", conv_ext, 2 },
 	{ "Conv2DPadding", conv_ext, 2 },
 	{ "Conv3DPadding", conv_ext, 2 },
@@ -465,8 +500,11 @@ static const struct mindir_operator rows[] = {
 	{ "MaxPool3D", max_pool3d, 1 },
 	{ "MaxPoolWithArgmaxV2", max_pool2d_with_indices, 1 },
 	{ "MaxPool3DWithArgmax", max_pool3d_with_indices, 1 },
+	{ "MaxPoolWithIndices", max_pool_ext, 2 },
+	{ "MaxPoolWithMask", max_pool_ext, 2 },
 	{ "AvgPool", avg_pool, 1 },
 	{ "AvgPool3D", avg_pool3d, 1 },
+	{ "AvgPool1D", avg_pool1d_ext, 2 },
 	{ "AvgPool2D", avg_pool2d_ext, 1 },
 	{ "AvgPool3DExt", avg_pool3d_ext, 1 },
 };

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "translate/ms/ms_op.h"
+#include "translate/ms/ms_quant.h"
 
 static int give_input(struct ms_tensor *tensor, struct onnx_graph *graph,
 		      struct tensock_error *reterr)
@@ -23,6 +24,7 @@ static int give_input(struct ms_tensor *tensor, struct onnx_graph *graph,
 	for (uint32_t i = 0; i < tensor->dims.n; i++)
 		dims[i] = fb_int_at(&tensor->dims, i);
 	tensor->plain = onnx_input(graph, tensor->name, tensor->dtype, dims, (int)tensor->dims.n);
+	tensor->plain = ms_quant_from(graph, tensor, tensor->plain);
 	return 0;
 }
 
@@ -94,9 +96,13 @@ static int translate_node(struct ms_op *op, const struct ms_op_table *table)
 	if (op->n_inputs < row->n_inputs || op->n_outputs == 0)
 		return ms_invalid(op, "has %u inputs and %u outputs, needs %u and 1", op->n_inputs,
 				  op->n_outputs, row->n_inputs);
-	r = row->translate(op);
+	r = ms_quant_check_inputs(op);
+	if (r == 0)
+		r = row->translate(op);
 	if (r == 0 && op->file->flatbuffer.bad)
 		r = broken(op);
+	if (r == 0 && !op->error)
+		r = ms_quant_round_outputs(op);
 	return r < 0 ? r : op->error;
 }
 
@@ -156,7 +162,7 @@ static int give_outputs(struct ms_file *file, struct onnx_graph *graph,
 
 		if (op.error)
 			return op.error;
-		onnx_output(graph, value, output_name(graph, tensor));
+		onnx_output(graph, ms_quant_to(graph, tensor, value), output_name(graph, tensor));
 	}
 	return 0;
 }
@@ -167,6 +173,8 @@ int ms_translate(const void *bytes, size_t n_bytes, struct onnx_graph *graph,
 	struct ms_file file;
 	int r = ms_file_read(&file, bytes, n_bytes, &graph->arena, reterr);
 
+	if (r == 0)
+		r = ms_quant_check(&file, reterr);
 	if (r == 0)
 		r = give_inputs(&file, graph, reterr);
 	if (r == 0)

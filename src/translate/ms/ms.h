@@ -3,7 +3,10 @@
  * MindSpore Lite's files (.ms) to ONNX.  Source of the format: MindSpore Lite's model.fbs and ops.fbs, of
  * 1.0 (no identifier), 1.1 (MSL1) and 1.2 to 2.7 (MSL2).
  *
- * The interface stays the author's: NHWC where the file has it.
+ * The interface stays the author's: NHWC where the file has it.  Inputs and outputs are called as their
+ * tensors are; where those have no name, as in 1.0, by MindSpore Lite's rule: an output by its tensor's
+ * number ("354"), an input by the first node that reads it and the place there ("conv_10"), or, where
+ * that has no name either, by its number.  What is an input and an output: "NAME" and "NAME:output".
  */
 #ifndef TRANSLATE_MS_MS_H
 #define TRANSLATE_MS_MS_H

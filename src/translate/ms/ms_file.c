@@ -204,6 +204,7 @@ static int read_interface(struct ms_file *file, const struct fb_table *graph,
 					"the .ms file is broken: tensor %u is an input twice",
 					tensor->number);
 		tensor->is_input = true;
+		file->is_half = file->is_half || tensor->dtype == TENSOCK_FLOAT16;
 	}
 	return r;
 }

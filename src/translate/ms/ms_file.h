@@ -82,6 +82,7 @@ struct ms_file {
 	struct ms_node *nodes; /* each after those whose outputs it reads */
 	uint32_t n_tensors, n_nodes;
 	struct fb_vector inputs, outputs; /* numbers of tensors: in range */
+	bool is_half; /* it takes FLOAT16: then constants of that type stay so */
 };
 
 /*

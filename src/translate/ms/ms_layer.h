@@ -53,7 +53,9 @@ int ms_layer_rsqrt(struct ms_op *op);
 int ms_layer_mod(struct ms_op *op); /* as C's fmod */
 int ms_layer_floor_div(struct ms_op *op);
 int ms_layer_floor_mod(struct ms_op *op);
-/* Gives output 0, behind an activation. */
+/* A value behind an activation that is part of another operator: it has no numbers of its own. */
+struct onnx_value *ms_fused(struct ms_op *op, struct onnx_value *value, unsigned activation);
+/* Gives output 0, behind such a one. */
 int ms_layer_activated(struct ms_op *op, struct onnx_value *value, enum ms_layout layout,
 		       unsigned activation);
 
@@ -100,6 +102,7 @@ int ms_layer_unstack(struct ms_op *op, int64_t axis);
 int ms_layer_split(struct ms_op *op, int64_t axis, const int64_t *sizes, size_t n);
 int ms_layer_gather(struct ms_op *op, int64_t axis); /* x, indices */
 int ms_layer_tile(struct ms_op *op, const int64_t *multiples, size_t n);
+int ms_layer_tile_by(struct ms_op *op, unsigned i); /* by what input i holds, one an axis */
 /* paddings: before and after of each axis in turn: n of both; mode as MSL2's PaddingMode */
 int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned mode, double value);
 /* column_first: as ONNX's mode "CRD", else "DCR" */
@@ -119,6 +122,8 @@ int ms_layer_strided_slice(struct ms_op *op, const struct ms_strided_slice *slic
 /* By values in the graph; axes and strides may be NULL. */
 int ms_layer_slice_computed(struct ms_op *op, struct onnx_value *begin, struct onnx_value *end,
 			    struct onnx_value *axes, struct onnx_value *strides);
+/* From what input 1 holds on, as many as input 2 holds: one of each an axis. */
+int ms_layer_slice_sized(struct ms_op *op, const int64_t *axes, size_t n);
 int ms_layer_reverse_sequence(struct ms_op *op, int64_t time_axis, int64_t batch_axis);
 int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n);
 /* Caffe's: x, and what has the size; offsets 0: none, 1: for all */
@@ -169,5 +174,22 @@ struct ms_resize {
 	int nearest_mode;
 };
 int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
+
+/* ms_layer_pick.c */
+int ms_layer_embedding(struct ms_op *op);        /* table[, its other parts], places */
+int ms_layer_scatter_to_zeros(struct ms_op *op); /* shape, places, updates */
+int ms_layer_scatter_elements(struct ms_op *op, int64_t axis); /* x, places, updates */
+int ms_layer_non_max_suppression(struct ms_op *op, bool center_point_box);
+int ms_layer_non_zero(struct ms_op *op, bool in_rows);
+
+/* ms_layer_block.c: of height and width; pads and crops: top, bottom, left, right */
+int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int64_t pads[4]);
+int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int64_t crops[4]);
+
+/* ms_layer_gru.c: x, weights, recurrent weights, biases, state[, lengths] */
+int ms_layer_gru(struct ms_op *op, bool is_bidirectional);
+
+/* ms_layer_lstm.c: x, weight of input, weight of state, bias, state, cell */
+int ms_layer_lstm(struct ms_op *op, bool is_bidirectional);
 
 #endif

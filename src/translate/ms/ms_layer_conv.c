@@ -95,17 +95,25 @@ static struct onnx_value *bias_of(struct ms_op *op)
 /* Puts the fused activation behind, and gives the result. */
 static int finish(struct ms_op *op, struct onnx_value *value, unsigned activation)
 {
-	value = emit_activation(op->graph, value, activation, NULL);
-	if (!value)
-		return ms_unsupported(op, "its activation, number %u, is not known", activation);
-	ms_out_nchw(op, 0, value);
-	return 0;
+	ms_out_nchw(op, 0, ms_fused(op, value, activation));
+	return op->error;
+}
+
+/* A picture whose sizes no sum of ours overflows. */
+static int check_input(struct ms_op *op, const struct onnx_value *x)
+{
+	for (unsigned i = 1; i < 4 && !op->error; i++) {
+		if (x->dims[i] > INT32_MAX)
+			return ms_invalid(op, "its input has a dimension of %lld",
+					  (long long)x->dims[i]);
+	}
+	return op->error;
 }
 
 int ms_layer_conv(struct ms_op *op, struct window *window, unsigned pad_mode, unsigned activation)
 {
 	struct onnx_value *x = ms_in_nchw(op, 0), *weight = ms_in_nchw(op, 1), *bias = bias_of(op);
-	int r = op->error ? op->error : take_kernel(op, window, weight);
+	int r = check_input(op, x) < 0 ? op->error : take_kernel(op, window, weight);
 
 	if (r < 0)
 		return r;
@@ -148,7 +156,7 @@ int ms_layer_conv_transpose(struct ms_op *op, struct window *window, unsigned pa
 			    unsigned activation)
 {
 	struct onnx_value *x = ms_in_nchw(op, 0), *weight = ms_in_nchw(op, 1), *bias = bias_of(op);
-	int r = op->error ? op->error : take_kernel(op, window, weight);
+	int r = check_input(op, x) < 0 ? op->error : take_kernel(op, window, weight);
 
 	if (r < 0)
 		return r;
@@ -208,7 +216,7 @@ int ms_layer_pool(struct ms_op *op, const char *onnx_op, struct window *window, 
 	struct onnx_value *x = ms_in_nchw(op, 0);
 	int r;
 
-	if (op->error)
+	if (check_input(op, x) < 0)
 		return op->error;
 	if (is_global)
 		return finish(op, global_pool(op, onnx_op, x), activation);

@@ -190,6 +190,23 @@ int ms_layer_tile(struct ms_op *op, const int64_t *multiples, size_t n)
 	return give(op, ret, layout);
 }
 
+int ms_layer_tile_by(struct ms_op *op, unsigned i)
+{
+	struct onnx_value *x = ms_in(op, 0), *multiples = ms_in(op, i), *ret;
+	int rank = ms_in_rank(op, 0);
+
+	if (rank < 0)
+		return rank;
+	if (multiples->rank != 1 || multiples->dims[0] != rank)
+		return ms_unsupported(op,
+				      "its multiples are computed, and not one for each of %d "
+				      "dimensions",
+				      rank);
+	ret = ONNX_CALL(op->graph, "Tile", x, emit_cast(op->graph, multiples, TENSOCK_INT64));
+	onnx_value_set_shape(ret, NULL, rank);
+	return give(op, ret, MS_PLAIN);
+}
+
 enum {
 	PAD_CONSTANT,
 	PAD_REFLECT,

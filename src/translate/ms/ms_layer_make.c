@@ -100,9 +100,25 @@ static struct onnx_value *one_hot_values(struct ms_op *op)
 	return emit_concat(op->graph, (struct onnx_value *const[]){ off, on }, 2, first[0]);
 }
 
+/* ONNX counts negative places from the end; beside on and off MindSpore has them nowhere. */
+static struct onnx_value *one_hot_places(struct ms_op *op, struct onnx_value *depth)
+{
+	struct onnx_graph *graph = op->graph;
+	struct onnx_value *places = emit_cast(graph, ms_in(op, 0), TENSOCK_INT64), *ret;
+
+	if (op->n_inputs == 3)
+		return places;
+	ret = ONNX_CALL(graph, "Where",
+			emit_binary(graph, "Less", places, onnx_int64(graph, 0), TENSOCK_BOOL),
+			depth, places);
+	ret->dtype = TENSOCK_INT64;
+	onnx_value_like(ret, places);
+	return ret;
+}
+
 int ms_layer_one_hot(struct ms_op *op, int64_t axis)
 {
-	struct onnx_value *indices = ms_in(op, 0), *values = one_hot_values(op), *ret;
+	struct onnx_value *indices = ms_in(op, 0), *values = one_hot_values(op), *count, *ret;
 	int64_t dims[TENSOCK_RANK_MAX], depth = -1;
 	struct onnx_node *node;
 	int rank = ms_in_rank(op, 0);
@@ -115,8 +131,8 @@ int ms_layer_one_hot(struct ms_op *op, int64_t axis)
 	axis = axis < 0 ? axis + rank + 1 : axis;
 	if (onnx_constant_read_ints(ms_in(op, 1), &depth, 1) != 1)
 		depth = -1;
-	node = ONNX_NODE(op->graph, "OneHot", emit_cast(op->graph, indices, TENSOCK_INT64),
-			 scalar_of(op, emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64)), values);
+	count = scalar_of(op, emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64));
+	node = ONNX_NODE(op->graph, "OneHot", one_hot_places(op, count), count, values);
 	ret = onnx_out(op->graph, node, values->dtype);
 	onnx_attr_int(op->graph, node, "axis", axis);
 	for (int i = 0; i <= rank; i++)

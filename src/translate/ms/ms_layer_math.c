@@ -11,13 +11,56 @@ static int give(struct ms_op *op, struct onnx_value *value, enum ms_layout layou
 	return 0;
 }
 
+struct onnx_value *ms_fused(struct ms_op *op, struct onnx_value *value, unsigned activation)
+{
+	struct onnx_value *ret;
+
+	switch (activation) {
+	case ACTIVATION_ELU:
+	case ACTIVATION_LEAKY_RELU:
+	case ACTIVATION_THRESHOLDED_RELU:
+	case ACTIVATION_HARD_TANH:
+		ms_unsupported(op,
+			       "its activation, number %u, needs a number that it has no field for",
+			       activation);
+		return value;
+	default:
+		ret = emit_activation(op->graph, value, activation, NULL);
+		if (!ret)
+			ms_unsupported(op, "its activation, number %u, is not known", activation);
+		return ret ? ret : value;
+	}
+}
+
 int ms_layer_activated(struct ms_op *op, struct onnx_value *value, enum ms_layout layout,
 		       unsigned activation)
 {
-	value = emit_activation(op->graph, value, activation, NULL);
-	if (!value)
-		return ms_unsupported(op, "its activation, number %u, is not known", activation);
-	return give(op, value, layout);
+	value = ms_fused(op, value, activation);
+	return op->error ? op->error : give(op, value, layout);
+}
+
+/* Two operands that broadcast, of one type: ONNX has no others. */
+struct pair {
+	struct onnx_value *a, *b;
+};
+
+static bool is_float(uint32_t dtype)
+{
+	return dtype == TENSOCK_FLOAT32 || dtype == TENSOCK_FLOAT16 || dtype == TENSOCK_FLOAT64;
+}
+
+static struct pair operands(struct ms_op *op, enum ms_layout layout)
+{
+	struct pair pair = { ms_in_broadcast(op, 0, layout), ms_in_broadcast(op, 1, layout) };
+
+	if (op->error || pair.a->dtype == pair.b->dtype)
+		return pair;
+	if (is_float(pair.a->dtype) != is_float(pair.b->dtype))
+		ms_unsupported(op,
+			       "its inputs are of different types: cast one of them in the model");
+	else
+		pair.b = emit_cast(op->graph, pair.b, pair.a->dtype);
+	return pair;
 }
 
 int ms_layer_unary(struct ms_op *op, const char *onnx_op)
@@ -43,25 +86,25 @@ int ms_layer_activation(struct ms_op *op, unsigned kind, const struct activation
 int ms_layer_binary(struct ms_op *op, const char *onnx_op, unsigned activation)
 {
 	enum ms_layout layout = ms_layout(op, 2);
-	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
+	struct pair in = operands(op, layout);
 
-	return ms_layer_activated(op, emit_binary(op->graph, onnx_op, a, b, a->dtype), layout,
-				  activation);
+	return ms_layer_activated(op, emit_binary(op->graph, onnx_op, in.a, in.b, in.a->dtype),
+				  layout, activation);
 }
 
 int ms_layer_compare(struct ms_op *op, const char *onnx_op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
-	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
+	struct pair in = operands(op, layout);
 
-	return give(op, emit_binary(op->graph, onnx_op, a, b, TENSOCK_BOOL), layout);
+	return give(op, emit_binary(op->graph, onnx_op, in.a, in.b, TENSOCK_BOOL), layout);
 }
 
 int ms_layer_not_equal(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
-	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
-	struct onnx_value *equal = emit_binary(op->graph, "Equal", a, b, TENSOCK_BOOL);
+	struct pair in = operands(op, layout);
+	struct onnx_value *equal = emit_binary(op->graph, "Equal", in.a, in.b, TENSOCK_BOOL);
 
 	return give(op, emit_unary(op->graph, "Not", equal), layout);
 }
@@ -235,11 +278,6 @@ int ms_layer_rsqrt(struct ms_op *op)
 	struct onnx_value *root = emit_unary(op->graph, "Sqrt", ms_in_as(op, 0, layout));
 
 	return give(op, emit_unary(op->graph, "Reciprocal", root), layout);
-}
-
-static bool is_float(uint32_t dtype)
-{
-	return dtype == TENSOCK_FLOAT32 || dtype == TENSOCK_FLOAT16 || dtype == TENSOCK_FLOAT64;
 }
 
 static struct onnx_value *mod(struct ms_op *op, struct onnx_value *a, struct onnx_value *b,

@@ -27,7 +27,7 @@ static struct onnx_value *left_side(struct ms_op *op)
 	struct onnx_value *a = tensor->plain ? tensor->plain : tensor->nchw;
 	int h = tensor->plain ? 2 : 3, w = tensor->plain ? 3 : 1;
 
-	if (a && a->rank == 4 && a->dims[h] == 1 && a->dims[w] == 1)
+	if (a && a->rank == 4 && a->dims[h] == 1 && a->dims[w] == 1 && ms_in(op, 1)->rank == 2)
 		return emit_squeeze(op->graph, ms_in(op, 0), last, 2);
 	return ms_in(op, 0);
 }
@@ -54,12 +54,11 @@ int ms_layer_matmul(struct ms_op *op, bool transpose_a, bool transpose_b, unsign
 	return ms_layer_activated(op, ret, MS_PLAIN, activation);
 }
 
-/* The rows of [..., k] that the weight [n, k] multiplies; *ret_dims and the result: the output's shape. */
+/* The rows of x that the weight [n, k] multiplies. */
 static struct onnx_value *rows(struct ms_op *op, struct onnx_value *x, int64_t k)
 {
 	const int64_t dims[] = { -1, k };
 
-	/* Of what is [N, ...] with k elements in all but N, or has k last, no shape need be known. */
 	return x->rank == 2 && x->dims[1] == k ? x : emit_reshape(op->graph, x, dims, 2);
 }
 

@@ -162,16 +162,32 @@ int ms_layer_instance_norm(struct ms_op *op, double epsilon)
 	return give(op, instance_norm(op, x, scale, offset, epsilon), layout);
 }
 
+/* Channels are second, where the converter puts them; unless the scale says that they are last. */
+static enum ms_layout layout_of_groups(struct ms_op *op, int64_t n_channels)
+{
+	const struct onnx_value *nchw = ms_in_tensor(op, 0)->nchw,
+				*plain = ms_in_tensor(op, 0)->plain;
+
+	if (!plain)
+		return nchw->dims[2] == n_channels && nchw->dims[1] != n_channels ? MS_PLAIN
+										  : MS_NCHW;
+	return plain->rank == 4 && plain->dims[1] != n_channels && plain->dims[3] == n_channels
+		       ? MS_NCHW
+		       : MS_PLAIN;
+}
+
 int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
 {
 	struct onnx_graph *graph = op->graph;
 	const int64_t grouped[] = { 0, n_groups, -1 };
-	enum ms_layout layout = ms_in_rank(op, 0) == 4 ? MS_NCHW : MS_PLAIN;
-	struct onnx_value *x = ms_in_as(op, 0, layout), *ret, *shape;
+	struct onnx_value *scale = ms_in(op, 1), *x, *ret, *shape;
+	enum ms_layout layout;
 	int64_t ones[TENSOCK_RANK_MAX];
 
-	if (op->error)
+	if (ms_in_rank(op, 0) < 0 || op->error)
 		return op->error;
+	layout = layout_of_groups(op, scale->dims[0]);
+	x = ms_in_as(op, 0, layout);
 	if (x->rank < 3 || n_groups < 1 || n_groups > ONNX_SMALL_MAX)
 		return ms_unsupported(op, "an input of %d dimensions in %lld groups", x->rank,
 				      (long long)n_groups);
@@ -185,7 +201,7 @@ int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
 	ret = emit_reshape_to(graph, ret, shape);
 	onnx_value_like(ret, x);
 	ret = emit_binary(graph, "Mul", ret,
-			  emit_unsqueeze(graph, ms_in(op, 1), ones, (size_t)x->rank - 2), x->dtype);
+			  emit_unsqueeze(graph, scale, ones, (size_t)x->rank - 2), x->dtype);
 	ret = emit_binary(graph, "Add", ret,
 			  emit_unsqueeze(graph, ms_in(op, 2), ones, (size_t)x->rank - 2), x->dtype);
 	return give(op, ret, layout);

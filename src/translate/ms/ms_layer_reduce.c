@@ -130,11 +130,12 @@ int ms_layer_arg(struct ms_op *op, const char *onnx_op, int64_t axis, int64_t to
 	layout = keep_dims ? ms_layout(op, 1) : MS_PLAIN;
 	x = ms_in_as(op, 0, layout);
 	axis = ms_axis(layout, axis);
-	value = emit_reduce(op->graph, is_max ? "ReduceMax" : "ReduceMin", x, &axis, 1, keep_dims);
-	if (op->n_outputs > 1)
-		ms_out_as(op, 1, value, layout);
+	if (out_max_value || op->n_outputs > 1) {
+		value = emit_reduce(op->graph, is_max ? "ReduceMax" : "ReduceMin", x, &axis, 1,
+				    keep_dims);
+		ms_out_as(op, op->n_outputs > 1 ? 1 : 0, value, layout);
+	}
 	if (!out_max_value || op->n_outputs > 1)
-		value = index_of(op, onnx_op, x, axis, keep_dims);
-	ms_out_as(op, 0, value, layout);
+		ms_out_as(op, 0, index_of(op, onnx_op, x, axis, keep_dims), layout);
 	return 0;
 }

@@ -105,6 +105,8 @@ static int target_of_constant(struct ms_op *op, struct target *target, const str
 		return ms_unsupported(op, "%d numbers for its size", n);
 	if (is_float)
 		return target_of_scales(op, target, x, pair[0], pair[1]);
+	if (!(pair[0] >= 1 && pair[0] <= INT32_MAX && pair[1] >= 1 && pair[1] <= INT32_MAX))
+		return ms_invalid(op, "its size is out of bounds");
 	target_of_dims(op, target, (int64_t)pair[0], (int64_t)pair[1]);
 	return 0;
 }

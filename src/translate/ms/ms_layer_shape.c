@@ -45,13 +45,58 @@ static int check_dims(struct ms_op *op, const int64_t *dims, size_t n, bool *ret
 	return 0;
 }
 
+/* A dimension of a new shape is the one of a value, which is known. */
+static bool is_kept(int64_t dim, int64_t of_value)
+{
+	return of_value >= 0 && dim == of_value;
+}
+
+/*
+ * What shuffles channels takes them apart, [N, H, W, C] to [N, H, W, groups, C / groups], and joins them
+ * again.  Both are said of NCHW, so that the Transpose between is the only one.
+ */
+static bool split_channels(struct ms_op *op, const int64_t *dims, size_t n)
+{
+	static const int64_t to_plain[] = { 0, 3, 4, 1, 2 };
+	const struct ms_tensor *tensor = ms_in_tensor(op, 0);
+	struct onnx_value *x = tensor->nchw;
+	int64_t channels;
+
+	if (n != 5 || tensor->plain || !x || !is_kept(dims[1], x->dims[2]) ||
+	    !is_kept(dims[2], x->dims[3]) || dims[3] < 1 ||
+	    __builtin_mul_overflow(dims[3], dims[4], &channels) || !is_kept(channels, x->dims[1]))
+		return false;
+	x = emit_reshape(op->graph, x,
+			 (const int64_t[]){ dims[0], dims[3], dims[4], dims[1], dims[2] }, 5);
+	ms_out(op, 0, emit_transpose(op->graph, x, to_plain, 5));
+	return true;
+}
+
+static bool join_channels(struct ms_op *op, const int64_t *dims, size_t n)
+{
+	static const int64_t to_channels_first[] = { 0, 3, 4, 1, 2 };
+	struct onnx_value *x = ms_in_tensor(op, 0)->plain;
+	int64_t channels;
+
+	if (n != 4 || !x || x->rank != 5 || !x->maker || strcmp(x->maker->op, "Transpose") != 0 ||
+	    !is_kept(dims[1], x->dims[1]) || !is_kept(dims[2], x->dims[2]) || x->dims[3] < 1 ||
+	    __builtin_mul_overflow(x->dims[3], x->dims[4], &channels) ||
+	    !is_kept(dims[3], channels))
+		return false;
+	x = emit_transpose(op->graph, x, to_channels_first, 5);
+	ms_out_nchw(op, 0,
+		    emit_reshape(op->graph, x,
+				 (const int64_t[]){ dims[0], dims[3], dims[1], dims[2] }, 4));
+	return true;
+}
+
 int ms_layer_reshape(struct ms_op *op, const int64_t *dims, size_t n)
 {
 	bool copies;
 	int r = check_dims(op, dims, n, &copies);
 	struct onnx_value *x;
 
-	if (r < 0)
+	if (r < 0 || split_channels(op, dims, n) || join_channels(op, dims, n))
 		return r;
 	/* A dimension that is copied is the plain view's. */
 	x = copies ? ms_in(op, 0) : in_order(op);

@@ -273,3 +273,20 @@ int ms_layer_slice_computed(struct ms_op *op, struct onnx_value *begin, struct o
 	ms_out(op, 0, ret);
 	return 0;
 }
+
+int ms_layer_slice_sized(struct ms_op *op, const int64_t *axes, size_t n)
+{
+	struct onnx_graph *graph = op->graph;
+	struct onnx_value *begin = emit_cast(graph, ms_in(op, 1), TENSOCK_INT64);
+	struct onnx_value *size = emit_cast(graph, ms_in(op, 2), TENSOCK_INT64), *end, *to_end;
+	int64_t places[TENSOCK_RANK_MAX];
+	int r = check_axes(op, axes, n, places);
+
+	if (r < 0)
+		return r;
+	to_end = emit_binary(graph, "Equal", size, onnx_int64(graph, -1), TENSOCK_BOOL);
+	end = emit_binary(graph, "Add", begin, size, TENSOCK_INT64);
+	end = ONNX_CALL(graph, "Where", to_end, onnx_int64(graph, INT64_MAX), end);
+	end->dtype = TENSOCK_INT64;
+	return ms_layer_slice_computed(op, begin, end, onnx_int64s(graph, places, n), NULL);
+}

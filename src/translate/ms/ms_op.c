@@ -89,6 +89,24 @@ int ms_field_ints(struct ms_op *op, unsigned field, uint32_t width, int64_t *ret
 	return (int)vector.n;
 }
 
+int ms_field_rows(struct ms_op *op, unsigned field, int64_t *ret, size_t max)
+{
+	struct fb_table outer = fb_child(&op->fields, field);
+	struct fb_vector rows = fb_vector(&outer, 0, FB_OFFSET);
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < rows.n; i++) {
+		struct fb_table row = fb_table_at(&rows, i);
+		struct fb_vector numbers = fb_vector(&row, 0, 8);
+
+		if (numbers.n > max - n || rows.n > max)
+			return ms_invalid(op, "field %u has more than %zu elements", field, max);
+		for (uint32_t k = 0; k < numbers.n; k++)
+			ret[n++] = fb_int_at(&numbers, k);
+	}
+	return (int)n;
+}
+
 int ms_in_rank(struct ms_op *op, unsigned i)
 {
 	const struct onnx_value *nchw;

@@ -43,6 +43,9 @@ int ms_in_floats(struct ms_op *op, unsigned i, double *ret, size_t max) _nodisca
 int ms_field_ints(struct ms_op *op, unsigned field, uint32_t width, int64_t *ret, size_t max)
 	_nodiscard_;
 
+/* Of a field with a list of lists (Vec2D), one after the other, likewise. */
+int ms_field_rows(struct ms_op *op, unsigned field, int64_t *ret, size_t max) _nodiscard_;
+
 /* The rank of an input's plain view; fails the operator where it is not known. */
 int ms_in_rank(struct ms_op *op, unsigned i) _nodiscard_;
 /* An axis of input i from the file: negative ones counted from the end, all checked.  -errno or 0 */

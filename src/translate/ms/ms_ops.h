@@ -47,6 +47,11 @@ int ms_op_top_k(struct ms_op *op);
 int ms_op_cum_sum(struct ms_op *op);
 int ms_op_triu(struct ms_op *op);
 int ms_op_tril(struct ms_op *op);
+int ms_op_embedding(struct ms_op *op);
+int ms_op_scatter_elements(struct ms_op *op);
+int ms_op_non_max_suppression(struct ms_op *op);
+int ms_op_non_zero(struct ms_op *op);
+int ms_op_where(struct ms_op *op);
 
 /* ms_ops_math.c */
 int ms_op_activation(struct ms_op *op);
@@ -84,7 +89,12 @@ int ms_op_logical_and(struct ms_op *op);
 int ms_op_logical_or(struct ms_op *op);
 int ms_op_log1p(struct ms_op *op);
 int ms_op_is_finite(struct ms_op *op);
-int ms_op_where(struct ms_op *op);
+
+/* ms_ops_misc.c */
+int ms_op_lstm(struct ms_op *op);
+int ms_op_gru(struct ms_op *op);
+int ms_op_space_to_batch(struct ms_op *op);
+int ms_op_batch_to_space(struct ms_op *op);
 
 /* ms_ops_norm.c */
 int ms_op_batch_norm(struct ms_op *op);

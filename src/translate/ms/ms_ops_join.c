@@ -56,20 +56,38 @@ int ms_op_gather_d(struct ms_op *op)
 	return ms_layer_gather_elements(op, 2, n ? axis : 0);
 }
 
-/* Begin and size are inputs 1 and 2; the axes are a field, or the first ones. */
+/* The axes of a slice: a field, or the first ones; as many as input 1 has elements. */
+static int slice_axes(struct ms_op *op, int64_t *ret)
+{
+	const struct onnx_value *begin = ms_in(op, 1);
+	int n_axes = ms_field_ints(op, 0, 8, ret, TENSOCK_RANK_MAX);
+	int64_t n = begin->rank == 1 ? begin->dims[0] : -1;
+
+	if (n_axes < 0 || op->error)
+		return op->error;
+	if (n < 0 || n > TENSOCK_RANK_MAX || (n_axes != 0 && n_axes < n))
+		return ms_invalid(op, "%d axes and %lld beginnings", n_axes, (long long)n);
+	for (int i = n_axes; i < n; i++)
+		ret[i] = i;
+	return (int)n;
+}
+
+/* Begin and size are inputs 1 and 2. */
 int ms_op_slice(struct ms_op *op)
 {
 	int64_t axes[TENSOCK_RANK_MAX], begin[TENSOCK_RANK_MAX], size[TENSOCK_RANK_MAX];
-	int n_axes = ms_field_ints(op, 0, 8, axes, TENSOCK_RANK_MAX);
-	int n = ms_in_ints(op, 1, begin, TENSOCK_RANK_MAX);
-	int n_size = ms_in_ints(op, 2, size, TENSOCK_RANK_MAX);
+	int n = slice_axes(op, axes), n_size;
 
-	if (n_axes < 0 || n < 0 || n_size < 0)
+	if (n < 0)
+		return n;
+	if (!ms_in(op, 1)->constant || !ms_in(op, 2)->constant)
+		return ms_layer_slice_sized(op, axes, (size_t)n);
+	n = ms_in_ints(op, 1, begin, TENSOCK_RANK_MAX);
+	n_size = ms_in_ints(op, 2, size, TENSOCK_RANK_MAX);
+	if (n < 0 || n_size < 0)
 		return op->error;
-	if (n != n_size || (n_axes != 0 && n_axes < n))
-		return ms_invalid(op, "%d axes, %d beginnings and %d sizes", n_axes, n, n_size);
-	for (int i = n_axes; i < n; i++)
-		axes[i] = i;
+	if (n != n_size)
+		return ms_invalid(op, "%d beginnings and %d sizes", n, n_size);
 	return ms_layer_slice(op, axes, begin, size, (size_t)n);
 }
 
@@ -190,13 +208,24 @@ int ms_op_reverse_sequence(struct ms_op *op)
 					 fb_i64(&op->fields, SEQUENCE_BATCH_AXIS, 0));
 }
 
+static bool are_first_axes(const int64_t *axes, int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (axes[i] != i)
+			return false;
+	}
+	return true;
+}
+
 /* The multiples are input 1; the axes they are for, where not the first ones, a field. */
 int ms_op_tile(struct ms_op *op)
 {
 	int64_t axes[TENSOCK_RANK_MAX], given[TENSOCK_RANK_MAX], multiples[TENSOCK_RANK_MAX], axis;
-	int n_axes = ms_field_ints(op, 0, 8, axes, TENSOCK_RANK_MAX);
-	int n = ms_in_ints(op, 1, given, TENSOCK_RANK_MAX), rank = ms_in_rank(op, 0);
+	int n_axes = ms_field_ints(op, 0, 8, axes, TENSOCK_RANK_MAX), n, rank = ms_in_rank(op, 0);
 
+	if (are_first_axes(axes, n_axes) && !ms_in(op, 1)->constant)
+		return op->error ? op->error : ms_layer_tile_by(op, 1);
+	n = ms_in_ints(op, 1, given, TENSOCK_RANK_MAX);
 	if (n_axes < 0 || n < 0 || rank < 0)
 		return op->error;
 	if (n_axes != 0 && n_axes != n)
@@ -217,32 +246,13 @@ enum {
 	PAD_VALUE = 2,
 };
 
-/* A Vec2D: a table with a list of tables with a list. */
-static int read_vec2d(struct ms_op *op, unsigned field, int64_t *ret, size_t max)
-{
-	struct fb_table outer = fb_child(&op->fields, field);
-	struct fb_vector rows = fb_vector(&outer, 0, FB_OFFSET);
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < rows.n; i++) {
-		struct fb_table row = fb_table_at(&rows, i);
-		struct fb_vector numbers = fb_vector(&row, 0, 8);
-
-		if (numbers.n > max - n || rows.n > max)
-			return ms_invalid(op, "it has more than %zu paddings", max);
-		for (uint32_t k = 0; k < numbers.n; k++)
-			ret[n++] = fb_int_at(&numbers, k);
-	}
-	return (int)n;
-}
-
 /* The paddings are input 1, or, in older files, a field. */
 int ms_op_pad(struct ms_op *op)
 {
 	int64_t paddings[2 * TENSOCK_RANK_MAX];
 	double value = (double)fb_f32(&op->fields, PAD_VALUE, 0);
 	int n = op->n_inputs > 1 ? ms_in_ints(op, 1, paddings, ARRAY_SIZE(paddings))
-				 : read_vec2d(op, PAD_PADDINGS, paddings, ARRAY_SIZE(paddings));
+				 : ms_field_rows(op, PAD_PADDINGS, paddings, ARRAY_SIZE(paddings));
 
 	if (n < 0)
 		return n;

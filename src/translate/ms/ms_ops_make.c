@@ -104,3 +104,31 @@ int ms_op_tril(struct ms_op *op)
 {
 	return ms_layer_triangle(op, false);
 }
+
+int ms_op_embedding(struct ms_op *op)
+{
+	if (fb_f32(&op->fields, 0, 0) != 0)
+		return ms_unsupported(op, "shortens its rows to a norm (max_norm)");
+	return ms_layer_embedding(op);
+}
+
+int ms_op_scatter_elements(struct ms_op *op)
+{
+	return ms_layer_scatter_elements(op, fb_i64(&op->fields, 0, 0));
+}
+
+int ms_op_non_max_suppression(struct ms_op *op)
+{
+	return ms_layer_non_max_suppression(op, fb_i64(&op->fields, 0, 0) != 0);
+}
+
+int ms_op_non_zero(struct ms_op *op)
+{
+	return ms_layer_non_zero(op, false);
+}
+
+/* Of one input: where it is true; of three: a choice. */
+int ms_op_where(struct ms_op *op)
+{
+	return op->n_inputs < 3 ? ms_layer_non_zero(op, true) : ms_layer_select(op);
+}

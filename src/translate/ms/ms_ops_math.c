@@ -3,8 +3,6 @@
 #include "translate/ms/ms_layer.h"
 #include "translate/ms/ms_ops.h"
 
-#include <float.h>
-
 enum {
 	ACTIVATION_TYPE = 0,
 	ACTIVATION_ALPHA = 1,
@@ -128,12 +126,15 @@ enum {
 	CLIP_MIN = 1,
 };
 
+/* Bounds of 0 are not written down; but a file without any bound means none. */
 int ms_op_clip(struct ms_op *op)
 {
 	if (op->n_inputs > 1)
 		return ms_layer_clip_to(op);
-	return ms_layer_clip(op, (double)fb_f32(&op->fields, CLIP_MIN, -FLT_MAX),
-			     (double)fb_f32(&op->fields, CLIP_MAX, FLT_MAX));
+	if (!fb_has(&op->fields, CLIP_MIN) && !fb_has(&op->fields, CLIP_MAX))
+		return ms_invalid(op, "it has no bounds");
+	return ms_layer_clip(op, (double)fb_f32(&op->fields, CLIP_MIN, 0),
+			     (double)fb_f32(&op->fields, CLIP_MAX, 0));
 }
 
 /* The type is input 1's value: a number of a dataType. */
@@ -254,13 +255,4 @@ int ms_op_is_finite(struct ms_op *op)
 			     emit_binary(op->graph, "Or", nan, inf, TENSOCK_BOOL)),
 		  layout);
 	return 0;
-}
-
-/* Of one input it gives places, not values. */
-int ms_op_where(struct ms_op *op)
-{
-	if (op->n_inputs < 3)
-		return ms_unsupported(op, "gives the places of what is true: their number is not "
-					  "known before the model runs");
-	return ms_layer_select(op);
 }
