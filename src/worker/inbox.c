@@ -7,9 +7,8 @@
 
 #include "base/clock.h"
 
-/* From here on a run is worth a helper: what calling it takes is a tenth to a third of this. */
-#define LONG_RUN_NS UINT64_C(100000)
-/* One run that was held up by others on its core makes no short run long. */
+/* From here on a run is worth a helper: what calling it takes is a tenth to a quarter of this. */
+#define LONG_RUN_NS UINT64_C(150000)
 #define RUN_NS_MAX (4 * LONG_RUN_NS)
 
 static void cancel(struct inbox *inbox, uint64_t request_id)
@@ -284,7 +283,11 @@ struct job *inbox_wait(struct inbox *inbox)
 	return job;
 }
 
-/* A mean that follows; what lies far above is cut. */
+/*
+ * What runs take when nothing holds them up: it follows a shorter one at once, and a longer one slowly.  A core that all
+ * want makes a run of 50 µs last 200, and there a helper is no help (identity of 602,112 B, eight connections on two cores:
+ * 0.8 of the requests/s with helpers).
+ */
 static void measure(struct inbox *inbox, const struct job *job)
 {
 	uint64_t ns;
@@ -294,7 +297,10 @@ static void measure(struct inbox *inbox, const struct job *job)
 	ns = tsk_now_ns() - job->begun_ns;
 	if (ns > RUN_NS_MAX)
 		ns = RUN_NS_MAX;
-	inbox->run_ns = inbox->run_ns ? (7 * inbox->run_ns + ns) / 8 : ns;
+	if (!inbox->run_ns || ns < inbox->run_ns)
+		inbox->run_ns = (3 * inbox->run_ns + ns) / (inbox->run_ns ? 4 : 1);
+	else
+		inbox->run_ns += (ns - inbox->run_ns) / 16;
 }
 
 void inbox_finish(struct inbox *inbox, struct job *job, bool is_main)

@@ -65,6 +65,14 @@ static void free_data(struct tensock_tensor *tensor)
 	free(tensor->data);
 }
 
+/* The engine's mutex is held before and after. */
+static void wait_a_little(void)
+{
+	pthread_mutex_unlock(&engine.mutex);
+	pause_ms(2);
+	pthread_mutex_lock(&engine.mutex);
+}
+
 static uint32_t engine_run(void *model, uint64_t run_id, const struct tensock_tensor *inputs,
 			   uint32_t n_inputs, struct tensock_tensor *outputs, uint32_t n_outputs,
 			   struct tensock_error *reterr)
@@ -82,6 +90,8 @@ static uint32_t engine_run(void *model, uint64_t run_id, const struct tensock_te
 	if (++engine.n_inside > engine.most_inside)
 		engine.most_inside = engine.n_inside;
 	pthread_cond_broadcast(&engine.changed);
+	if (!engine.all_open)
+		wait_a_little(); /* helpers are called for what takes its time */
 	while (!engine.open[number] && !engine.all_open && !engine.cancelled[run_id])
 		pthread_cond_wait(&engine.changed, &engine.mutex);
 	cancelled = engine.cancelled[run_id];
