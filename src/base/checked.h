@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define tsk_add(a, b, ret) (!__builtin_add_overflow(a, b, ret))
+#define tsk_sub(a, b, ret) (!__builtin_sub_overflow(a, b, ret))
 #define tsk_mul(a, b, ret) (!__builtin_mul_overflow(a, b, ret))
 
 /* v rounded up to a multiple of step, a power of two. */

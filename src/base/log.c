@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/status.h"
 
 static const char *const level_names[] = {
 	[TSK_LOG_ERROR] = "error",
@@ -82,10 +83,8 @@ static bool write_line(char *text, size_t size)
 
 	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
 		return false;
-	for (size_t i = 0; i < len; i++) {
-		if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
-			text[i] = '?';
-	}
+	text[len] = '\0';
+	tsk_make_printable(text);
 	text[len++] = '\n';
 	do
 		written = write(STDERR_FILENO, text, len);

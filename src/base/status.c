@@ -4,6 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,14 +81,28 @@ static size_t character_bytes(const unsigned char *p)
 	return 0;
 }
 
-/* Names of guests' models and tensors stand in it, and may have been cut short. */
-static void make_printable(char *text)
+/* A character above ASCII that steers a terminal, or shows a line as another than it is. */
+static bool is_steering(const unsigned char *p, size_t n)
+{
+	uint32_t c = *p & (0x7fU >> n);
+
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | (p[i] & 0x3fU);
+	/* Controls, marks and overrides of direction, separators of lines. */
+	return (c >= 0x80 && c < 0xa0) || (c >= 0x200e && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x061c ||
+	       c == 0xfeff;
+}
+
+void tsk_make_printable(char *text)
 {
 	unsigned char *p = (unsigned char *)text;
 
 	while (*p) {
 		size_t n = character_bytes(p);
 
+		if (n > 1 && is_steering(p, n))
+			n = 0;
 		if (n == 0)
 			*p = '?';
 		p += n ? n : 1;
@@ -102,7 +118,7 @@ int tsk_fail(struct tensock_error *reterr, enum tensock_status status, const cha
 		va_start(args, fmt);
 		vsnprintf(reterr->message, sizeof(reterr->message), fmt, args);
 		va_end(args);
-		make_printable(reterr->message);
+		tsk_make_printable(reterr->message);
 	}
 	return -tsk_status(status)->errno_value;
 }
@@ -122,6 +138,6 @@ void tsk_error_prefix(struct tensock_error *reterr, const char *fmt, ...)
 		return;
 	if ((size_t)n < sizeof(prefixed))
 		snprintf(prefixed + n, sizeof(prefixed) - (size_t)n, ": %.200s", reterr->message);
-	make_printable(prefixed);
+	tsk_make_printable(prefixed);
 	memcpy(reterr->message, prefixed, sizeof(prefixed));
 }

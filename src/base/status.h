@@ -22,8 +22,14 @@ const struct tsk_status_row *tsk_status(uint32_t status);
 enum tensock_status tsk_status_from_errno(int errno_value);
 
 /*
- * Fills *reterr (may be NULL) and returns the status's -errno, to be returned in turn.  Control
- * characters, and bytes that are not UTF-8, are replaced by '?': the text goes to logs and peers.
+ * What would steer a terminal (control characters, changes of direction), and bytes that are not UTF-8,
+ * become '?': names of guests' models and tensors stand in what we say, and may have been cut short.
+ */
+void tsk_make_printable(char *text);
+
+/*
+ * Fills *reterr (may be NULL) and returns the status's -errno, to be returned in turn.  The text is made
+ * printable: it goes to logs and peers.
  */
 int tsk_fail(struct tensock_error *reterr, enum tensock_status status, const char *fmt, ...)
 	_printf_(3, 4);

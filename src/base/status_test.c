@@ -122,6 +122,12 @@ static void test_text_is_utf8(void **state)
 		{ "\xf4\x90\x80\x80", "????" }, /* beyond the last */
 		{ "\xff\xfe", "??" },
 		{ "\xe6z\xa8", "?z?" },
+		{ "\xc2\x9b"
+		  "2J",
+		  "??2J" },                               /* CSI, as ESC [ is */
+		{ "\xe2\x80\xaeslla", "???slla" },        /* from right to left */
+		{ "\xe2\x81\xa6\xe2\x80\xa8", "??????" }, /* an isolate, a line's end */
+		{ "\xc2\xa0\xe2\x80\x93", "\xc2\xa0\xe2\x80\x93" },
 	};
 	struct tensock_error error;
 

@@ -16,7 +16,7 @@ static const char *const hints[] = {
 	[TENSOCK_INVALID_ARGUMENT] =
 		"Correct what the message names; `tensock show` prints what a model takes.",
 	[TENSOCK_INVALID_MODEL] =
-		"Check that the file is a whole ONNX model, and that it is the one that was meant.",
+		"Check that the file is a whole model, and that it is the one that was meant.",
 	[TENSOCK_UNSUPPORTED] =
 		"Use what this host does, or ask its operator for a newer tensockd or engine.",
 	[TENSOCK_NOT_FOUND] =

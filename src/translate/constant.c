@@ -148,6 +148,15 @@ static struct onnx_constant flattened(struct onnx_graph *graph,
 	return flat;
 }
 
+static bool has_perm(const struct onnx_constant *constant, const int64_t *perm)
+{
+	for (uint32_t i = 0; i < constant->rank; i++) {
+		if (constant->perm[i] != perm[i])
+			return false;
+	}
+	return true;
+}
+
 struct onnx_value *onnx_constant_transposed(struct onnx_graph *graph, struct onnx_value *value,
 					    const int64_t *perm)
 {
@@ -158,6 +167,8 @@ struct onnx_value *onnx_constant_transposed(struct onnx_graph *graph, struct onn
 		onnx_fail(graph, -EINVAL);
 		return onnx_value_new(graph, value->dtype);
 	}
+	if (from->transposed && has_perm(from->transposed->constant, perm))
+		return from->transposed;
 	made = flattened(graph, from);
 	if (graph->failed)
 		return onnx_value_new(graph, value->dtype);
@@ -167,9 +178,6 @@ struct onnx_value *onnx_constant_transposed(struct onnx_graph *graph, struct onn
 		made.perm[i] = (uint8_t)perm[i];
 		made.dims[i] = from->dims[perm[i]];
 	}
-	if (from->transposed &&
-	    memcmp(from->transposed->constant->perm, made.perm, from->rank) == 0)
-		return from->transposed;
 	ret = onnx_constant_made(graph, &made);
 	if (ret->constant)
 		from->transposed = ret;

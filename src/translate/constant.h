@@ -33,8 +33,10 @@ struct onnx_constant {
 	struct onnx_value *transposed;         /* made of this, the last one; or NULL */
 };
 
-/* A dense tensor at bytes, which are referred to.  Marks the graph with -EINVAL where the bytes are not
- * those of the shape. */
+/*
+ * A dense tensor at bytes, which are referred to.  Marks the graph with -EINVAL where the bytes are not
+ * those of the shape.
+ */
 struct onnx_value *onnx_constant(struct onnx_graph *graph, uint32_t dtype, const int64_t *dims,
 				 uint32_t rank, const void *bytes, size_t n_bytes);
 

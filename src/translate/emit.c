@@ -22,14 +22,16 @@ static int64_t broadcast_dim(int64_t a, int64_t b)
 	return a < 0 ? b : b < 0 ? a : -1;
 }
 
-static void broadcast(struct onnx_value *ret, const struct onnx_value *a,
-		      const struct onnx_value *b)
+void emit_broadcast_shape(struct onnx_value *ret, const struct onnx_value *a,
+			  const struct onnx_value *b)
 {
 	int64_t dims[TENSOCK_RANK_MAX];
 	int rank = a->rank > b->rank ? a->rank : b->rank;
 
-	if (a->rank < 0 || b->rank < 0)
+	if (a->rank < 0 || b->rank < 0) {
+		onnx_value_set_shape(ret, NULL, -1);
 		return;
+	}
 	for (int i = 0; i < rank; i++) {
 		int in_a = i - (rank - a->rank), in_b = i - (rank - b->rank);
 
@@ -44,7 +46,18 @@ struct onnx_value *emit_binary(struct onnx_graph *graph, const char *op, struct 
 	struct onnx_value *ret = ONNX_CALL(graph, op, a, b);
 
 	ret->dtype = dtype;
-	broadcast(ret, a, b);
+	emit_broadcast_shape(ret, a, b);
+	return ret;
+}
+
+struct onnx_value *emit_along(struct onnx_graph *graph, const char *op, struct onnx_value *x,
+			      int64_t axis)
+{
+	struct onnx_node *node = ONNX_NODE(graph, op, x);
+	struct onnx_value *ret = onnx_out(graph, node, x->dtype);
+
+	onnx_attr_int(graph, node, "axis", axis);
+	onnx_value_like(ret, x);
 	return ret;
 }
 
@@ -74,7 +87,7 @@ struct onnx_value *emit_matmul(struct onnx_graph *graph, struct onnx_value *a, s
 	a = sides[0];
 	b = sides[1];
 	if (a->rank >= 2 && b->rank >= 2) {
-		broadcast(ret, a, b);
+		emit_broadcast_shape(ret, a, b);
 		if (ret->rank >= 2) {
 			ret->dims[ret->rank - 2] = a->dims[a->rank - 2];
 			ret->dims[ret->rank - 1] = b->dims[b->rank - 1];

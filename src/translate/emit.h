@@ -45,8 +45,10 @@ struct activation_settings {
 	bool approximate;
 };
 
-/* NULL for a number that is no activation; x itself for NONE.  settings may be NULL where the kind
- * needs none. */
+/*
+ * NULL for a number that is no activation; x itself for NONE.  settings may be NULL where the kind
+ * needs none.
+ */
 struct onnx_value *emit_activation(struct onnx_graph *graph, struct onnx_value *x, unsigned kind,
 				   const struct activation_settings *settings);
 
@@ -63,6 +65,10 @@ struct onnx_value *emit_scalar(struct onnx_graph *graph, const char *op, struct 
 
 struct onnx_value *emit_cast(struct onnx_graph *graph, struct onnx_value *x, uint32_t dtype);
 
+/* Sets the shape that comes of two which are broadcast; ret may be one of them. */
+void emit_broadcast_shape(struct onnx_value *ret, const struct onnx_value *a,
+			  const struct onnx_value *b);
+
 /*
  * Transposes, or less: nothing for an order that changes nothing, the value from before for one that
  * undoes the last, one node for two in a row, other constants for constants.
@@ -73,6 +79,10 @@ struct onnx_value *emit_transpose(struct onnx_graph *graph, struct onnx_value *x
 /* dims as ONNX's Reshape has them with allowzero = 0: -1 once, 0 copies. */
 struct onnx_value *emit_reshape(struct onnx_graph *graph, struct onnx_value *x, const int64_t *dims,
 				int rank);
+/* The shape of x, a vector of INT64: numbers where they are known, else computed. */
+struct onnx_value *emit_shape_of(struct onnx_graph *graph, struct onnx_value *x);
+/* The one element of x, without dimensions. */
+struct onnx_value *emit_as_scalar(struct onnx_graph *graph, struct onnx_value *x);
 /* To a shape that is computed; it is cast to INT64 where it is not. */
 struct onnx_value *emit_reshape_to(struct onnx_graph *graph, struct onnx_value *x,
 				   struct onnx_value *shape);
@@ -83,6 +93,10 @@ struct onnx_value *emit_unsqueeze(struct onnx_graph *graph, struct onnx_value *x
 struct onnx_value *emit_concat(struct onnx_graph *graph, struct onnx_value *const *x, size_t n,
 			       int64_t axis);
 
+/* By one node that runs along an axis (0 or more) and keeps the shape: "Softmax", "LogSoftmax". */
+struct onnx_value *emit_along(struct onnx_graph *graph, const char *op, struct onnx_value *x,
+			      int64_t axis);
+
 /* "ReduceMean", "ReduceSum" ...; n 0: over all axes. */
 struct onnx_value *emit_reduce(struct onnx_graph *graph, const char *op, struct onnx_value *x,
 			       const int64_t *axes, size_t n, bool keep_dims);
@@ -90,6 +104,36 @@ struct onnx_value *emit_reduce(struct onnx_graph *graph, const char *op, struct 
 /* Of any rank; the last two dimensions are multiplied. */
 struct onnx_value *emit_matmul(struct onnx_graph *graph, struct onnx_value *a, struct onnx_value *b,
 			       bool transpose_a, bool transpose_b);
+
+/* Kept between two numbers; one that is infinite is no bound. */
+struct onnx_value *emit_clip(struct onnx_graph *graph, struct onnx_value *x, double min,
+			     double max);
+/* condition: BOOL; the others are of one type */
+struct onnx_value *emit_where(struct onnx_graph *graph, struct onnx_value *condition,
+			      struct onnx_value *yes, struct onnx_value *no);
+
+/* The k elements that are the largest or smallest along an axis (0 or more); k: a vector of one. */
+struct top_k {
+	struct onnx_value *values, *places; /* places: INT64 */
+};
+struct top_k emit_top_k(struct onnx_graph *graph, struct onnx_value *x, struct onnx_value *k,
+			int64_t axis, bool largest, bool sorted);
+
+/* Channels are the second dimension; scale, offset, mean and variance have one number for each. */
+struct onnx_value *emit_batch_norm(struct onnx_graph *graph, struct onnx_value *x,
+				   struct onnx_value *scale, struct onnx_value *offset,
+				   struct onnx_value *mean, struct onnx_value *variance,
+				   double epsilon);
+struct onnx_value *emit_instance_norm(struct onnx_graph *graph, struct onnx_value *x,
+				      struct onnx_value *scale, struct onnx_value *offset,
+				      double epsilon);
+/* Over the dimensions from axis on, which are those of scale and offset; offset may be NULL. */
+struct onnx_value *emit_layer_norm(struct onnx_graph *graph, struct onnx_value *x,
+				   struct onnx_value *scale, struct onnx_value *offset,
+				   int64_t axis, double epsilon);
+/* x / (bias + alpha · the sum of squares of radius channels on either side) ^ beta */
+struct onnx_value *emit_lrn(struct onnx_graph *graph, struct onnx_value *x, int64_t radius,
+			    double alpha, double beta, double bias);
 
 /* Convolution and pooling over n spatial dimensions: 1 to 3. */
 #define EMIT_SPATIAL_MAX 3
@@ -103,6 +147,13 @@ struct window {
 	bool ceil_mode, count_include_pad; /* of pools */
 	const char *auto_pad;              /* NULL: the pads hold; "SAME_UPPER": pools only */
 };
+
+/*
+ * Sets the pads so that there are n / stride positions (rounded up): half of what is missing in front,
+ * the rest behind.  False where the size of x would have to be known, and is not, or a number is out of
+ * bounds.
+ */
+bool window_pad_same(struct window *window, const struct onnx_value *x);
 
 /* w: [out, in/group, ...]; b may be NULL. */
 struct onnx_value *emit_conv(struct onnx_graph *graph, struct onnx_value *x, struct onnx_value *w,

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "translate/emit.h"
 
-static struct onnx_value *clip(struct onnx_graph *graph, struct onnx_value *x, double min,
-			       double max)
-{
-	struct onnx_value *ret = ONNX_CALL(graph, "Clip", x, onnx_scalar(graph, x->dtype, min),
-					   onnx_scalar(graph, x->dtype, max));
-
-	onnx_value_like(ret, x);
-	return ret;
-}
-
 static struct onnx_value *with_alpha(struct onnx_graph *graph, const char *op, struct onnx_value *x,
 				     double alpha)
 {
@@ -59,7 +49,7 @@ struct onnx_value *emit_activation(struct onnx_graph *graph, struct onnx_value *
 	case ACTIVATION_SIGMOID:
 		return emit_unary(graph, "Sigmoid", x);
 	case ACTIVATION_RELU6:
-		return clip(graph, x, 0, 6);
+		return emit_clip(graph, x, 0, 6);
 	case ACTIVATION_ELU:
 		return with_alpha(graph, "Elu", x, s->alpha);
 	case ACTIVATION_LEAKY_RELU:
@@ -67,7 +57,7 @@ struct onnx_value *emit_activation(struct onnx_graph *graph, struct onnx_value *
 	case ACTIVATION_ABS:
 		return emit_unary(graph, "Abs", x);
 	case ACTIVATION_RELU1:
-		return clip(graph, x, -1, 1);
+		return emit_clip(graph, x, -1, 1);
 	case ACTIVATION_SOFTSIGN:
 		return emit_unary(graph, "Softsign", x);
 	case ACTIVATION_SOFTPLUS:
@@ -83,7 +73,7 @@ struct onnx_value *emit_activation(struct onnx_graph *graph, struct onnx_value *
 	case ACTIVATION_THRESHOLDED_RELU:
 		return with_alpha(graph, "ThresholdedRelu", x, s->alpha);
 	case ACTIVATION_HARD_TANH:
-		return clip(graph, x, s->min, s->max);
+		return emit_clip(graph, x, s->min, s->max);
 	case ACTIVATION_SIGN:
 		return emit_unary(graph, "Sign", x);
 	case ACTIVATION_SWISH:

@@ -71,7 +71,7 @@ struct onnx_value *emit_transpose(struct onnx_graph *graph, struct onnx_value *x
 	return ret;
 }
 
-/* The product of the dimensions from first on, without the one at `but`; -1 where it is not known. */
+/* The product of the dimensions, without the one at `but`; -1 where it is not known. */
 static int64_t product(const int64_t *dims, int rank, int but)
 {
 	int64_t n = 1;
@@ -124,6 +124,25 @@ struct onnx_value *emit_reshape(struct onnx_graph *graph, struct onnx_value *x, 
 		return onnx_constant_reshaped(graph, x, known, (uint32_t)rank);
 	ret = ONNX_CALL(graph, "Reshape", x, onnx_int64s(graph, dims, (size_t)rank));
 	onnx_value_set_shape(ret, known, rank);
+	return ret;
+}
+
+struct onnx_value *emit_as_scalar(struct onnx_graph *graph, struct onnx_value *x)
+{
+	return x->rank == 0 ? x : emit_reshape(graph, x, NULL, 0);
+}
+
+struct onnx_value *emit_shape_of(struct onnx_graph *graph, struct onnx_value *x)
+{
+	int64_t rank = x->rank;
+	struct onnx_value *ret;
+
+	if (onnx_value_is_fixed(x))
+		return onnx_int64s(graph, x->dims, (size_t)rank);
+	ret = ONNX_CALL(graph, "Shape", x);
+	ret->dtype = TENSOCK_INT64;
+	if (rank >= 0)
+		onnx_value_set_shape(ret, &rank, 1);
 	return ret;
 }
 

@@ -53,6 +53,28 @@ static int64_t positions(const struct window *w, unsigned i, int64_t n)
 	return room < extent || w->ceil_mode ? -1 : (room - extent) / w->strides[i] + 1;
 }
 
+bool window_pad_same(struct window *window, const struct onnx_value *x)
+{
+	for (unsigned i = 0; i < window->n; i++) {
+		int64_t stride = window->strides[i];
+		int64_t n = x->rank == (int)window->n + 2 ? x->dims[2 + i] : -1;
+		int64_t extent, missing;
+
+		if (!is_plain(window, i))
+			return false;
+		extent = (window->kernel[i] - 1) * window->dilations[i] + 1;
+		if (stride == 1)
+			missing = extent - 1;
+		else if (n < 0 || n > INT32_MAX)
+			return false;
+		else
+			missing = (n / stride + (n % stride != 0) - 1) * stride + extent - n;
+		window->pads_begin[i] = missing > 0 ? missing / 2 : 0;
+		window->pads_end[i] = missing > 0 ? missing - missing / 2 : 0;
+	}
+	return true;
+}
+
 /* [N, channels, ...] where x is of a rank that goes with the window. */
 static void window_shape(struct onnx_value *ret, const struct onnx_value *x, const struct window *w,
 			 int64_t channels)

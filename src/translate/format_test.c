@@ -38,6 +38,17 @@ static void test_ms(void **state)
 	assert_int_not_equal(model_format(file, 7), MODEL_FORMAT_MS);
 }
 
+/* ONNX's producer_name stands where .ms files have their identifier. */
+static void test_onnx_by_a_producer_of_such_a_name(void **state)
+{
+	static const unsigned char file[] = {
+		0x08, 8, 0x12, 4, 'M', 'S', 'L', '2', 0x3a, 2, 0x12, 0
+	};
+
+	(void)state;
+	assert_int_equal(model_format(file, sizeof(file)), MODEL_FORMAT_ONNX);
+}
+
 static void test_names(void **state)
 {
 	(void)state;
@@ -65,6 +76,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_by_content),
 		TSK_TEST(test_ms),
+		TSK_TEST(test_onnx_by_a_producer_of_such_a_name),
 		TSK_TEST(test_names),
 		TSK_TEST(test_what_is_not_translated),
 	};

@@ -256,18 +256,6 @@ void *onnx_copy(struct onnx_graph *graph, const void *from, size_t n, size_t byt
 	return to;
 }
 
-void onnx_attr_texts(struct onnx_graph *graph, struct onnx_node *node, const char *name,
-		     const char *const *v, size_t n)
-{
-	struct onnx_attribute *attribute = add_attribute(graph, node, name, ONNX_STRINGS);
-	const char *const *strings = onnx_copy(graph, v, n, sizeof(*v));
-
-	if (!attribute || !strings)
-		return;
-	attribute->strings = strings;
-	attribute->n = n;
-}
-
 void onnx_attr_ints(struct onnx_graph *graph, struct onnx_node *node, const char *name,
 		    const int64_t *v, size_t n)
 {
@@ -278,30 +266,4 @@ void onnx_attr_ints(struct onnx_graph *graph, struct onnx_node *node, const char
 		return;
 	attribute->ints = ints;
 	attribute->n = n;
-}
-
-void onnx_attr_floats(struct onnx_graph *graph, struct onnx_node *node, const char *name,
-		      const float *v, size_t n)
-{
-	struct onnx_attribute *attribute = add_attribute(graph, node, name, ONNX_FLOATS);
-	const float *floats = onnx_copy(graph, v, n, sizeof(*v));
-
-	if (!attribute || !floats)
-		return;
-	attribute->floats = floats;
-	attribute->n = n;
-}
-
-void onnx_attr_tensor(struct onnx_graph *graph, struct onnx_node *node, const char *name,
-		      const struct onnx_value *constant)
-{
-	struct onnx_attribute *attribute;
-
-	if (!constant->constant) {
-		onnx_fail(graph, -EINVAL);
-		return;
-	}
-	attribute = add_attribute(graph, node, name, ONNX_TENSOR);
-	if (attribute)
-		attribute->tensor = constant->constant;
 }

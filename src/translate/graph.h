@@ -54,10 +54,7 @@ enum onnx_attribute_kind {
 	ONNX_FLOAT = 1, /* the numbers are AttributeProto.AttributeType's */
 	ONNX_INT = 2,
 	ONNX_STRING = 3,
-	ONNX_TENSOR = 4,
-	ONNX_FLOATS = 6,
 	ONNX_INTS = 7,
-	ONNX_STRINGS = 8,
 };
 
 struct onnx_attribute {
@@ -67,11 +64,8 @@ struct onnx_attribute {
 	float f;
 	int64_t i;
 	const char *s; /* a literal */
-	const struct onnx_constant *tensor;
+	const int64_t *ints; /* n, copied */
 	size_t n;
-	const float *floats;        /* copied */
-	const int64_t *ints;        /* copied */
-	const char *const *strings; /* literals; the array is copied */
 };
 
 struct onnx_port {
@@ -145,14 +139,8 @@ void onnx_attr_int(struct onnx_graph *graph, struct onnx_node *node, const char 
 void onnx_attr_float(struct onnx_graph *graph, struct onnx_node *node, const char *name, float v);
 void onnx_attr_text(struct onnx_graph *graph, struct onnx_node *node, const char *name,
 		    const char *v);
-void onnx_attr_texts(struct onnx_graph *graph, struct onnx_node *node, const char *name,
-		     const char *const *v, size_t n);
 void onnx_attr_ints(struct onnx_graph *graph, struct onnx_node *node, const char *name,
 		    const int64_t *v, size_t n);
-void onnx_attr_floats(struct onnx_graph *graph, struct onnx_node *node, const char *name,
-		      const float *v, size_t n);
-void onnx_attr_tensor(struct onnx_graph *graph, struct onnx_node *node, const char *name,
-		      const struct onnx_value *constant);
 
 /* The books about a value: dims may be NULL. */
 void onnx_value_set_shape(struct onnx_value *value, const int64_t *dims, int rank);

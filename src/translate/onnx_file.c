@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/status.h"
+#include "tensor/model_info.h"
 #include "translate/constant.h"
 
 #define IR_VERSION 9    /* the one of opset 20 */
@@ -109,11 +110,13 @@ static void put_name(struct sink *sink, unsigned field, const struct onnx_value 
 	}
 }
 
-/* TensorProto, but for its name. */
-static void tensor_body(struct sink *sink, const void *what)
+/* TensorProto */
+static void initializer_body(struct sink *sink, const void *what)
 {
-	const struct onnx_constant *constant = what;
+	const struct onnx_value *value = what;
+	const struct onnx_constant *constant = value->constant;
 
+	put_name(sink, 8, value);
 	for (uint32_t i = 0; i < constant->rank; i++)
 		put_number(sink, 1, (uint64_t)constant->dims[i]);
 	put_number(sink, 2, onnx_data_type(constant->dtype));
@@ -122,14 +125,6 @@ static void tensor_body(struct sink *sink, const void *what)
 	if (sink->p)
 		constant->write(constant, sink->p + sink->n);
 	sink->n += constant->n_bytes;
-}
-
-static void initializer_body(struct sink *sink, const void *what)
-{
-	const struct onnx_value *value = what;
-
-	put_name(sink, 8, value);
-	tensor_body(sink, value->constant);
 }
 
 /* AttributeProto */
@@ -149,20 +144,9 @@ static void attribute_body(struct sink *sink, const void *what)
 	case ONNX_STRING:
 		put_text(sink, 4, a->s);
 		break;
-	case ONNX_TENSOR:
-		put_message(sink, 5, tensor_body, a->tensor);
-		break;
-	case ONNX_FLOATS:
-		for (size_t i = 0; i < a->n; i++)
-			put_float(sink, 7, a->floats[i]);
-		break;
 	case ONNX_INTS:
 		for (size_t i = 0; i < a->n; i++)
 			put_number(sink, 8, (uint64_t)a->ints[i]);
-		break;
-	case ONNX_STRINGS:
-		for (size_t i = 0; i < a->n; i++)
-			put_text(sink, 9, a->strings[i]);
 		break;
 	}
 }
@@ -282,6 +266,15 @@ static bool same_name(const struct onnx_value *a, const struct onnx_value *b)
 static int check_names(const struct onnx_graph *graph, const struct onnx_port *first,
 		       struct tensock_error *reterr)
 {
+	/* Before any is compared: those of a .ms file may share their bytes. */
+	for (const struct onnx_port *p = first; p; p = p->next) {
+		if (p->value->name.len > TSK_TENSOR_NAME_MAX)
+			return tsk_fail(reterr, TENSOCK_TOO_LARGE,
+					"the name of an input or output, '%.64s', has %zu bytes, "
+					"above %u",
+					p->value->name.bytes, p->value->name.len,
+					TSK_TENSOR_NAME_MAX);
+	}
 	for (const struct onnx_port *p = first; p; p = p->next) {
 		const struct onnx_port *q = first == graph->inputs ? graph->outputs : NULL;
 

@@ -91,6 +91,20 @@ static void test_names_that_are_taken(void **state)
 	refused(ROOM, TENSOCK_INVALID_MODEL);
 }
 
+/* Names that share their bytes in a file, and differ at the end alone, take long to be told apart. */
+static void test_long_names(void **state)
+{
+	static char text[1500];
+
+	(void)state;
+	memset(text, 'n', sizeof(text));
+	onnx_input(&graph, (struct onnx_text){ text, 1024 }, TENSOCK_FLOAT32, NULL, 0);
+	onnx_output(&graph, ONNX_CALL(&graph, "Relu", graph.inputs->value), ONNX_TEXT("y"));
+	onnx_output(&graph, ONNX_CALL(&graph, "Abs", graph.inputs->value),
+		    (struct onnx_text){ text, 1025 });
+	refused(ROOM, TENSOCK_TOO_LARGE);
+}
+
 /* An author who calls a tensor as we would call the next one. */
 static void test_names_like_ours(void **state)
 {
@@ -135,6 +149,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_a_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names_that_are_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_long_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names_like_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_the_graph_failed_with, setup, teardown),

@@ -34,6 +34,8 @@ struct tally {
 
 static void count(struct tally *tally, const char *name, size_t len)
 {
+	/* What is beyond is not told, so those that differ there alone are one. */
+	len = len < NAME_BYTES_MAX ? len : NAME_BYTES_MAX;
 	for (unsigned i = 0; i < tally->n; i++) {
 		struct kind *kind = &tally->kinds[i];
 
@@ -48,14 +50,16 @@ static void count(struct tally *tally, const char *name, size_t len)
 		tally->has_more = true;
 }
 
+/* Of several names the last one holds, as engines read it. */
 static void count_node(struct tally *tally, struct wire node)
 {
-	struct wire_field field;
+	struct wire_field field, name = { 0 };
 
 	while (wire_next(&node, &field)) {
 		if (field.number == NODE_OP_TYPE && field.type == WIRE_BYTES)
-			count(tally, (const char *)field.bytes, field.n_bytes);
+			name = field;
 	}
+	count(tally, (const char *)name.bytes, name.n_bytes);
 }
 
 static void count_onnx(struct tally *tally, struct wire model)
@@ -116,9 +120,8 @@ static void print(struct tally *tally, char *ret, size_t size)
 	qsort(tally->kinds, tally->n, sizeof(tally->kinds[0]), more_first);
 	for (unsigned i = 0; i < tally->n; i++) {
 		const struct kind *kind = &tally->kinds[i];
-		int len = kind->len < NAME_BYTES_MAX ? (int)kind->len : NAME_BYTES_MAX;
 		char row[NAME_BYTES_MAX + 16];
-		int n = snprintf(row, sizeof(row), "%.*s %u", len, kind->name, kind->n);
+		int n = snprintf(row, sizeof(row), "%.*s %u", (int)kind->len, kind->name, kind->n);
 
 		if (at + (size_t)n + sizeof(", ") + sizeof(more) > size) {
 			tally->has_more = true;

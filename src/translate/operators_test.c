@@ -68,6 +68,28 @@ static void test_lists_that_do_not_fit(void **state)
 	assert_string_equal(text + strlen(text) - 5, ", ...");
 }
 
+/* Protobuf's last word counts, and no node is two; of long names what is told tells them apart. */
+static void test_names_that_are_odd(void **state)
+{
+	static const char twice[] = "\x08\x08\x3a\x0e\x0a\x0c\x22\x03"
+				    "Abs\x22\x05"
+				    "Relu1";
+	static char names[2][100];
+	struct onnx_value *x = onnx_input(&graph, ONNX_TEXT("x"), TENSOCK_FLOAT32, NULL, 0);
+
+	(void)state;
+	assert_true(operators_of(twice, sizeof(twice) - 1, text));
+	assert_string_equal(text, "Relu1 1");
+	for (int i = 0; i < 2; i++) {
+		memset(names[i], 'n', sizeof(names[i]) - 2);
+		names[i][98] = (char)('0' + i);
+		x = ONNX_CALL(&graph, names[i], x);
+	}
+	onnx_output(&graph, x, ONNX_TEXT("y"));
+	assert_true(operators_of_graph(0));
+	assert_string_equal(text, "nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn 2");
+}
+
 static void test_what_has_none(void **state)
 {
 	struct onnx_value *x = onnx_input(&graph, ONNX_TEXT("x"), TENSOCK_FLOAT32, NULL, 0);
@@ -86,6 +108,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_the_most_frequent_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_lists_that_do_not_fit, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_names_that_are_odd, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_has_none, setup, teardown),
 	};
 

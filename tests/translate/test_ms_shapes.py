@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 import reference as ref
+from net import FAILED
 
 
 def i32(*values):
@@ -435,3 +436,26 @@ def test_constants_that_are_computed_with(net):
     to = net.node("MulFusion", [shape, i32(2, 1)], i32(4, 6))
     x = net.input(2, 3, 4)
     net.check(net.node("Reshape", [x, to], x.v.reshape(4, 6)))
+
+
+def normalised(net, dims):
+    """Along the last axis, of a tensor whose rank only the file says: by these dims."""
+    x, to = net.input(2, 3, 4), net.input(v=i32(4, 3, 2), declared=(-1,))
+    y = net.node("Reshape", [x, to], x.v.reshape(4, 3, 2))
+    y.tensor.dims = dims
+    return net.node("Softmax", [y], ref.softmax(y.v, -1), axis=[-1], name="the/culprit")
+
+
+def test_recorded_rank(net):
+    net.check(normalised(net, [4, 3, 2]))
+
+
+def test_recorded_rank_that_is_not_known(net):
+    """As the converter writes what it could not infer."""
+    net.refused(normalised(net, [-1]), words=["the/culprit", "number of dimensions"])
+
+
+def test_recorded_rank_that_is_wrong(net):
+    """The axis would be another one."""
+    result = net.run(normalised(net, [4, 3]))
+    assert result.returncode == FAILED and "Reshape" in result.stderr, result.stderr

@@ -5,9 +5,12 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "tensor/model_info.h"
 #include "translate/mindir/mindir_names.h"
 #include "translate/mindir/mindir_op.h"
 #include "translate/mindir/protowire.h"
+
+#define OUTPUT_VISITS_MAX (8 * ONNX_NODE_INPUTS_MAX)
 
 /*
  * The names of a graph have places: those of parameters, then inputs, then nodes, in the file's order.
@@ -18,10 +21,12 @@ struct translation_state {
 	struct mindir_file file;
 	struct mindir_names names;
 	struct mindir_value *values; /* by place: what a name stands for */
-	uint32_t *roots;  /* by place: whose value it is; another's after an in-place operator */
-	uint64_t *wanted; /* by place: the items of a tuple that somebody asks for */
-	uint32_t *uses;   /* by place: how often it is named, but for the order of effects */
-	uint32_t n_known; /* places that have their values */
+	uint32_t *roots;   /* by place: whose value it is; another's after an in-place operator */
+	uint64_t *wanted;  /* by place: the items of a tuple that somebody asks for */
+	uint32_t *uses;    /* by place: how often it is named, but for the order of effects */
+	uint32_t n_known;  /* places that have their values */
+	uint32_t n_visits; /* names that were looked at for the outputs */
+	uint32_t next_number; /* of an output whose name is taken: none is tried twice */
 	struct mindir_op *op;
 	struct tensock_error *reterr;
 };
@@ -361,8 +366,14 @@ static int add_output(struct translation_state *state, struct onnx_text name,
 	if (state->graph->n_outputs == ONNX_NODE_INPUTS_MAX)
 		return tsk_fail(state->reterr, TENSOCK_TOO_LARGE,
 				"the model has more than %u outputs", ONNX_NODE_INPUTS_MAX);
-	for (uint32_t i = state->graph->n_outputs; is_taken(state->graph, name); i++)
-		name = numbered(state->graph, first, i);
+	if (name.len > TSK_TENSOR_NAME_MAX)
+		return tsk_fail(state->reterr, TENSOCK_TOO_LARGE,
+				"the name of output '%.*s' has %zu bytes, above %u",
+				MINDIR_TEXT(name), name.len, TSK_TENSOR_NAME_MAX);
+	if (state->next_number < state->graph->n_outputs)
+		state->next_number = state->graph->n_outputs;
+	while (!state->graph->failed && is_taken(state->graph, name))
+		name = numbered(state->graph, first, state->next_number++);
 	onnx_output(state->graph, tensor, name);
 	return 0;
 }
@@ -381,11 +392,12 @@ static int add_items(struct translation_state *state, struct onnx_text name,
 }
 
 /* Where the tuple at a place was made, past the nodes that only pass it on. */
-static int64_t tuple_origin(const struct translation_state *state, int64_t place)
+static int64_t tuple_origin(struct translation_state *state, int64_t place)
 {
 	const struct mindir_node *node = node_at(state, place);
 
 	while (node && node->n_inputs && mindir_text_is(node->op, "Depend")) {
+		state->n_visits++;
 		place = known_place(state, node->inputs[0]);
 		node = node_at(state, place);
 	}
@@ -403,6 +415,11 @@ static int add_named(struct translation_state *state, struct onnx_text name)
 	if (place < 0)
 		return tsk_fail(state->reterr, TENSOCK_INVALID_MODEL,
 				"the output '%.*s' is not given by anything", MINDIR_TEXT(name));
+	/* Tuples that share tuples, of nothing that is an output, would be walked for ever. */
+	if (state->n_visits++ > OUTPUT_VISITS_MAX)
+		return tsk_fail(state->reterr, TENSOCK_TOO_LARGE,
+				"the model's outputs are tuples that hold too much: at '%.*s'",
+				MINDIR_TEXT(name));
 	value = &state->values[state->roots[place]];
 	if (value->kind == MINDIR_MONAD)
 		return 0;

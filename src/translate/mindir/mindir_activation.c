@@ -139,7 +139,7 @@ static struct onnx_value *softplus_ext(struct mindir_op *op)
 	ret = emit_unary(op->graph, "Softplus", steep);
 	if (beta != 1)
 		ret = emit_scalar(op->graph, "Div", ret, beta);
-	return mindir_where(op, mindir_compare(op, "Greater", steep, threshold), x, ret);
+	return emit_where(op->graph, mindir_compare(op, "Greater", steep, threshold), x, ret);
 }
 
 static struct onnx_value *log_sigmoid(struct mindir_op *op)
@@ -182,9 +182,9 @@ static struct onnx_value *threshold(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 
-	return mindir_where(op,
-			    mindir_compare(op, "Greater", x, mindir_float(op, 1, "threshold", 0)),
-			    x, onnx_scalar(op->graph, x->dtype, mindir_float(op, 2, "value", 0)));
+	return emit_where(op->graph,
+			  mindir_compare(op, "Greater", x, mindir_float(op, 1, "threshold", 0)), x,
+			  onnx_scalar(op->graph, x->dtype, mindir_float(op, 2, "value", 0)));
 }
 
 /* The slope is one number, or one for each channel: of the second dimension. */
@@ -197,18 +197,6 @@ static struct onnx_value *prelu(struct mindir_op *op)
 	if (w->rank == 1 && w->dims[0] != 1 && x->rank > 2)
 		w = mindir_per_channel(op, w, x->rank);
 	ret = ONNX_CALL(op->graph, "PRelu", x, w);
-	onnx_value_like(ret, x);
-	return ret;
-}
-
-/* Over one axis: ONNX's. */
-static struct onnx_value *over_axis(struct mindir_op *op, const char *onnx, struct onnx_value *x,
-				    int64_t axis)
-{
-	struct onnx_node *node = ONNX_NODE(op->graph, onnx, x);
-	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
-
-	onnx_attr_int(op->graph, node, "axis", axis);
 	onnx_value_like(ret, x);
 	return ret;
 }
@@ -231,14 +219,14 @@ static struct onnx_value *softmax(struct mindir_op *op)
 
 	if (n > 1)
 		return softmax_over(op, x, axes, n);
-	return over_axis(op, op->row->onnx, x, n ? axes[0] : -1);
+	return emit_along(op->graph, op->row->onnx, x, n ? axes[0] : -1);
 }
 
 static struct onnx_value *log_softmax(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in_float(op, 0);
 
-	return over_axis(op, "LogSoftmax", x, mindir_axis(op, 1, "axis", x->rank, -1));
+	return emit_along(op->graph, "LogSoftmax", x, mindir_axis(op, 1, "axis", x->rank, -1));
 }
 
 static void halves(struct mindir_op *op, struct onnx_value **ret_a, struct onnx_value **ret_b)
@@ -294,8 +282,8 @@ static struct onnx_value *clamp(struct mindir_op *op)
 
 static struct onnx_value *hard_tanh(struct mindir_op *op)
 {
-	return mindir_clip(op, mindir_in(op, 0), mindir_float(op, 1, "min_val", -1),
-			   mindir_float(op, 2, "max_val", 1));
+	return emit_clip(op->graph, mindir_in(op, 0), mindir_float(op, 1, "min_val", -1),
+			 mindir_float(op, 2, "max_val", 1));
 }
 
 static const struct mindir_operator rows[] = {

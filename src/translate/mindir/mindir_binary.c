@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/checked.h"
+
 struct pair {
 	struct onnx_value *a, *b;
 };
@@ -241,13 +243,13 @@ static struct onnx_value *div_mod(struct mindir_op *op)
 	return mode == 1 ? trunc_quotient(op, &p) : floor_quotient(op, &p);
 }
 
-/* a op b, and 0 where `zero` is 0 */
+/* v, and 0 where `zero` is 0 */
 static struct onnx_value *zero_where(struct mindir_op *op, struct onnx_value *zero,
 				     struct onnx_value *v)
 {
 	struct onnx_value *none = onnx_scalar(op->graph, v->dtype, 0);
 
-	return mindir_where(op, mindir_compare(op, "Equal", zero, 0), none, v);
+	return emit_where(op->graph, mindir_compare(op, "Equal", zero, 0), none, v);
 }
 
 static struct onnx_value *div_no_nan(struct mindir_op *op)
@@ -324,19 +326,20 @@ static struct onnx_value *hypot_of(struct mindir_op *op)
 	return emit_unary(op->graph, "Sqrt", emit_binary(op->graph, "Add", aa, bb, aa->dtype));
 }
 
-/* atan(y / x), half a turn further where x is negative */
+/* atan(y / x), half a turn further where x is negative; 0 of 0 and 0 */
 static struct onnx_value *atan2_of(struct mindir_op *op)
 {
 	struct onnx_graph *graph = op->graph;
 	struct pair p = float_inputs(op);
 	struct onnx_value *angle, *turn, *half;
 
-	angle = emit_unary(graph, "Atan", emit_binary(graph, "Div", p.a, p.b, p.a->dtype));
+	angle = zero_where(op, p.a, emit_binary(graph, "Div", p.a, p.b, p.a->dtype));
+	angle = emit_unary(graph, "Atan", angle);
 	half = onnx_scalar(graph, p.a->dtype, 3.14159265358979323846);
-	turn = mindir_where(op, mindir_compare(op, "Less", p.a, 0), emit_unary(graph, "Neg", half),
-			    half);
-	turn = mindir_where(op, mindir_compare(op, "Less", p.b, 0), turn,
-			    onnx_scalar(graph, p.a->dtype, 0));
+	turn = emit_where(op->graph, mindir_compare(op, "Less", p.a, 0),
+			  emit_unary(graph, "Neg", half), half);
+	turn = emit_where(op->graph, mindir_compare(op, "Less", p.b, 0), turn,
+			  onnx_scalar(graph, p.a->dtype, 0));
 	return emit_binary(graph, "Add", angle, turn, p.a->dtype);
 }
 
@@ -349,16 +352,6 @@ static struct onnx_value *with_alpha(struct mindir_op *op)
 	if (alpha != 1)
 		p.b = emit_scalar(op->graph, "Mul", p.b, alpha);
 	return emit_binary(op->graph, op->row->onnx, p.a, p.b, p.a->dtype);
-}
-
-struct onnx_value *mindir_overwrite(struct mindir_op *op, struct onnx_value *result)
-{
-	if (op->inputs[0]->kind != MINDIR_VALUE || op->inputs[0]->value->constant)
-		return mindir_refuse(op,
-				     "it changes a weight of the net: nets with a state are not "
-				     "translated");
-	op->overwrites = true;
-	return emit_cast(op->graph, result, op->inputs[0]->value->dtype);
 }
 
 static struct onnx_value *inplace_with_alpha(struct mindir_op *op)
@@ -460,7 +453,7 @@ static struct onnx_value *select_of(struct mindir_op *op)
 		yes = mindir_in(op, 1);
 		no = mindir_in_as(op, 2, yes->dtype);
 	}
-	return mindir_where(op, condition, yes, emit_cast(op->graph, no, yes->dtype));
+	return emit_where(op->graph, condition, yes, emit_cast(op->graph, no, yes->dtype));
 }
 
 static struct onnx_value *masked_fill(struct mindir_op *op)
@@ -469,7 +462,7 @@ static struct onnx_value *masked_fill(struct mindir_op *op)
 	struct onnx_value *mask = emit_cast(op->graph, mindir_in(op, 1), TENSOCK_BOOL);
 	struct onnx_value *v = emit_cast(op->graph, mindir_in_as(op, 2, x->dtype), x->dtype);
 
-	return mindir_where(op, mask, v, x);
+	return emit_where(op->graph, mask, v, x);
 }
 
 /* Numbers that are computed (from shapes), or known: then so is the result. */
@@ -482,11 +475,11 @@ static struct onnx_value *scalar_arithmetic(struct mindir_op *op)
 	if (a->kind != MINDIR_INT || b->kind != MINDIR_INT)
 		return arithmetic(op);
 	if (!strcmp(op->row->onnx, "Add"))
-		fits = !__builtin_add_overflow(a->i, b->i, &v);
+		fits = tsk_add(a->i, b->i, &v);
 	else if (!strcmp(op->row->onnx, "Sub"))
-		fits = !__builtin_sub_overflow(a->i, b->i, &v);
+		fits = tsk_sub(a->i, b->i, &v);
 	else
-		fits = !__builtin_mul_overflow(a->i, b->i, &v);
+		fits = tsk_mul(a->i, b->i, &v);
 	if (!fits)
 		return mindir_broken(op, "the numbers are too large");
 	op->result = (struct mindir_value){ .kind = MINDIR_INT, .i = v };

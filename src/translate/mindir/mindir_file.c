@@ -118,9 +118,14 @@ struct mindir_value mindir_tuple(const struct mindir_value *items, uint32_t n)
 const struct mindir_value *mindir_attribute(const struct mindir_attributes *attributes,
 					    const char *name)
 {
+	size_t n = strlen(name);
+
+	/* Names of other lengths are told apart at once: a primitive may be that of all nodes. */
 	for (size_t i = 0; i < attributes->n; i++) {
-		if (mindir_text_is(attributes->items[i].name, name))
-			return &attributes->items[i].value;
+		const struct mindir_attribute *attribute = &attributes->items[i];
+
+		if (attribute->name.len == n && !memcmp(attribute->name.bytes, name, n))
+			return &attribute->value;
 	}
 	return NULL;
 }

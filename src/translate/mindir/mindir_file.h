@@ -19,7 +19,8 @@
 
 #define MINDIR_NODES_MAX 65536u
 #define MINDIR_NODE_INPUTS_MAX 4096u
-#define MINDIR_ATTRIBUTES_MAX 256u   /* of a node or primitive: they are looked through often */
+#define MINDIR_ATTRIBUTES_MAX \
+	64u /* of a node or primitive (seen: 18): they are looked through often */
 #define MINDIR_VALUES_MAX (1u << 18) /* attributes, and what tuples hold, of a whole file */
 #define MINDIR_NESTING_MAX 8u        /* of tuples, in the file or made of each other */
 #define MINDIR_WEIGHT_MAX 65536u /* of a tuple that nodes make: all that is in it, however deep */

@@ -253,6 +253,25 @@ static void test_too_many_nodes(void **state)
 	free(bytes);
 }
 
+/* All nodes may share a primitive, and its attributes are looked through for each setting of each. */
+static void test_too_many_attributes(void **state)
+{
+	(void)state;
+	for (unsigned n = 64; n <= 65; n++) {
+		build_begin(&b);
+		b.inner.n = 0;
+		for (unsigned i = 0; i < n; i++) {
+			b.attribute.n = 0;
+			put_number(&b.attribute, 3, i);
+			put_message(&b.inner, 5, &b.attribute);
+		}
+		put_text(&b.inner, 2, "g:a");
+		put_text(&b.inner, 4, "ReLU");
+		put_message(&b.graph, 1, &b.inner);
+		assert_int_equal(read_model(), n == 64 ? TENSOCK_OK : TENSOCK_TOO_LARGE);
+	}
+}
+
 static void test_two_outputs(void **state)
 {
 	(void)state;
@@ -318,6 +337,7 @@ int main(void)
 		TEST(test_functions),
 		TEST(test_nesting),
 		TEST(test_too_many_nodes),
+		TEST(test_too_many_attributes),
 		TEST(test_two_outputs),
 		TEST(test_two_primitives_of_a_name),
 		TEST(test_old_attributes),

@@ -50,7 +50,7 @@ static struct onnx_value *like(struct mindir_op *op)
 		   mindir_text_is(op->node->op, "OnesLikeExt");
 
 	return filled(op, onnx_scalar(op->graph, dtype ? dtype : x->dtype, v),
-		      mindir_shape_of(op, x));
+		      emit_shape_of(op->graph, x));
 }
 
 /* FullLike(x, value, dtype) */
@@ -59,7 +59,7 @@ static struct onnx_value *full_like(struct mindir_op *op)
 	uint32_t dtype = claimed_dtype(op);
 
 	return filled(op, emit_cast(op->graph, mindir_in_as(op, 1, dtype), dtype),
-		      mindir_shape_of(op, mindir_in(op, 0)));
+		      emit_shape_of(op->graph, mindir_in(op, 0)));
 }
 
 static struct onnx_value *identity_matrix(struct mindir_op *op, uint32_t dtype, int64_t rows,
@@ -95,9 +95,7 @@ static struct onnx_value *diag(struct mindir_op *op)
 
 static struct onnx_value *scalar_in(struct mindir_op *op, size_t i, uint32_t dtype)
 {
-	struct onnx_value *v = emit_cast(op->graph, mindir_in_as(op, i, dtype), dtype);
-
-	return v->rank == 0 ? v : emit_reshape(op->graph, v, NULL, 0);
+	return emit_as_scalar(op->graph, emit_cast(op->graph, mindir_in_as(op, i, dtype), dtype));
 }
 
 /* Range(start, limit, delta) */
@@ -147,7 +145,7 @@ static struct onnx_value *meshgrid(struct mindir_op *op)
 		if (!parts[i])
 			return mindir_broken(op, "item %u of its input is no tensor", i);
 		parts[i] = emit_reshape(op->graph, parts[i], (const int64_t[]){ -1 }, 1);
-		lengths[axis] = mindir_shape_of(op, parts[i]);
+		lengths[axis] = emit_shape_of(op->graph, parts[i]);
 		parts[i] = emit_reshape(op->graph, parts[i], dims, (int)n);
 	}
 	for (uint32_t i = 0; i < n; i++)

@@ -211,7 +211,7 @@ static struct onnx_value *masked_select(struct mindir_op *op)
 
 	/* both as large as the two together */
 	yes = emit_binary(op->graph, "Equal", x, x, TENSOCK_BOOL);
-	shape = mindir_where(op, mask, yes, emit_unary(op->graph, "Not", yes));
+	shape = emit_where(op->graph, mask, yes, emit_unary(op->graph, "Not", yes));
 	shape = ONNX_CALL(op->graph, "Shape", shape);
 	shape->dtype = TENSOCK_INT64;
 	x = ONNX_CALL(op->graph, "Expand", x, shape);
@@ -236,8 +236,8 @@ static struct onnx_value *index_fill(struct mindir_op *op)
 	hits->dtype = TENSOCK_FLOAT32;
 	hits = emit_reduce(op->graph, "ReduceMax", hits, &zero, 1, false);
 	hits = emit_cast(op->graph, emit_reshape(op->graph, hits, dims, x->rank), TENSOCK_BOOL);
-	return mindir_where(op, hits, emit_cast(op->graph, mindir_in_as(op, 3, x->dtype), x->dtype),
-			    x);
+	return emit_where(op->graph, hits,
+			  emit_cast(op->graph, mindir_in_as(op, 3, x->dtype), x->dtype), x);
 }
 
 static const struct mindir_operator rows[] = {

@@ -19,18 +19,14 @@ static struct onnx_value *add(struct mindir_op *op, struct onnx_value *a, struct
 static struct onnx_value *batch_norm(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *ret[5] = { NULL };
-	struct onnx_node *node;
 
 	if (mindir_bool(op, 5, "is_training", false))
 		return mindir_refuse(op, "it is in training mode: call net.set_train(False), then "
 					 "export again");
 	if (mindir_is_nhwc(op, 8))
 		return mindir_refuse(op, "format NHWC is not translated: export the net in NCHW");
-	node = ONNX_NODE(op->graph, "BatchNormalization", x, mindir_in(op, 1), mindir_in(op, 2),
-			 mindir_in(op, 3), mindir_in(op, 4));
-	ret[0] = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_float(op->graph, node, "epsilon", (float)mindir_float(op, 6, "epsilon", 1e-5));
-	onnx_value_like(ret[0], x);
+	ret[0] = emit_batch_norm(op->graph, x, mindir_in(op, 1), mindir_in(op, 2), mindir_in(op, 3),
+				 mindir_in(op, 4), mindir_float(op, 6, "epsilon", 1e-5));
 	return mindir_result_tuple(op, ret, 5);
 }
 
@@ -39,7 +35,6 @@ static struct onnx_value *batch_norm_ext(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *mean = mindir_in(op, 3), *ret[3] = { NULL };
 	struct onnx_value *scale, *bias;
-	struct onnx_node *node;
 
 	if (mindir_bool(op, 5, "training", false))
 		return mindir_refuse(op, "it is in training mode: call net.set_train(False), then "
@@ -50,10 +45,8 @@ static struct onnx_value *batch_norm_ext(struct mindir_op *op)
 					    : mindir_filled(op, mean->dtype, 1, mean->dims[0]);
 	bias = mindir_setting(op, 2, NULL) ? mindir_in(op, 2)
 					   : mindir_filled(op, mean->dtype, 0, mean->dims[0]);
-	node = ONNX_NODE(op->graph, "BatchNormalization", x, scale, bias, mean, mindir_in(op, 4));
-	ret[0] = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_float(op->graph, node, "epsilon", (float)mindir_float(op, 7, "eps", 1e-5));
-	onnx_value_like(ret[0], x);
+	ret[0] = emit_batch_norm(op->graph, x, scale, bias, mean, mindir_in(op, 4),
+				 mindir_float(op, 7, "eps", 1e-5));
 	return mindir_result_tuple(op, ret, 3);
 }
 
@@ -86,21 +79,6 @@ static size_t axes_from(int64_t first, int rank, int64_t axes[static TENSOCK_RAN
 	return n;
 }
 
-/* ONNX's own operator: its scale has the shape of what is normalised. */
-static struct onnx_value *layer_normalization(struct mindir_op *op, struct onnx_value *x,
-					      struct onnx_value *scale, struct onnx_value *bias,
-					      int64_t axis, double eps)
-{
-	struct onnx_node *node = bias ? ONNX_NODE(op->graph, "LayerNormalization", x, scale, bias)
-				      : ONNX_NODE(op->graph, "LayerNormalization", x, scale);
-	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
-
-	onnx_attr_int(op->graph, node, "axis", axis);
-	onnx_attr_float(op->graph, node, "epsilon", (float)eps);
-	onnx_value_like(ret, x);
-	return ret;
-}
-
 /* LayerNorm(x, gamma, beta, begin_norm_axis, begin_params_axis, epsilon): result, mean, variance */
 static struct onnx_value *layer_norm(struct mindir_op *op)
 {
@@ -114,7 +92,7 @@ static struct onnx_value *layer_norm(struct mindir_op *op)
 	if (op->error)
 		return NULL;
 	if (gamma->rank == x->rank - axis && !mindir_is_wanted(op, 1) && !mindir_is_wanted(op, 2)) {
-		ret[0] = layer_normalization(op, x, gamma, beta, axis, eps);
+		ret[0] = emit_layer_norm(op->graph, x, gamma, beta, axis, eps);
 	} else {
 		m = normalised(op, x, axes, axes_from(axis, x->rank, axes), eps);
 		ret[0] = add(op, mul(op, m.x, gamma), beta);
@@ -136,9 +114,9 @@ static struct onnx_value *layer_norm_ext(struct mindir_op *op)
 	if (n < 1 || n > x->rank)
 		return mindir_broken(op, "normalized_shape has %lld dimensions", (long long)n);
 	if (!mindir_is_wanted(op, 1) && !mindir_is_wanted(op, 2) && mindir_setting(op, 2, NULL)) {
-		ret[0] = layer_normalization(op, x, mindir_in(op, 2),
-					     mindir_setting(op, 3, NULL) ? mindir_in(op, 3) : NULL,
-					     x->rank - n, eps);
+		ret[0] = emit_layer_norm(op->graph, x, mindir_in(op, 2),
+					 mindir_setting(op, 3, NULL) ? mindir_in(op, 3) : NULL,
+					 x->rank - n, eps);
 		return mindir_result_tuple(op, ret, 3);
 	}
 	m = normalised(op, x, axes, axes_from(x->rank - n, x->rank, axes), eps);
@@ -174,16 +152,10 @@ static struct onnx_value *rms_norm(struct mindir_op *op)
 static struct onnx_value *by_groups(struct mindir_op *op, struct onnx_value *x, int64_t groups,
 				    double eps)
 {
-	struct onnx_value *grouped, *ret;
-	struct onnx_node *node;
+	struct onnx_value *ret = emit_reshape(op->graph, x, (const int64_t[]){ 0, groups, -1 }, 3);
 
-	grouped = emit_reshape(op->graph, x, (const int64_t[]){ 0, groups, -1 }, 3);
-	node = ONNX_NODE(op->graph, "InstanceNormalization", grouped,
-			 mindir_filled(op, x->dtype, 1, groups),
-			 mindir_filled(op, x->dtype, 0, groups));
-	ret = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_float(op->graph, node, "epsilon", (float)eps);
-	onnx_value_like(ret, grouped);
+	ret = emit_instance_norm(op->graph, ret, mindir_filled(op, x->dtype, 1, groups),
+				 mindir_filled(op, x->dtype, 0, groups), eps);
 	return mindir_reshape_like(op, ret, x);
 }
 
@@ -207,16 +179,12 @@ static struct onnx_value *group_norm(struct mindir_op *op)
 /* InstanceNorm(x, gamma, beta, mean, variance): its statistics are x's own in any mode */
 static struct onnx_value *instance_norm(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0), *ret[3] = { NULL };
-	struct onnx_node *node = ONNX_NODE(op->graph, "InstanceNormalization", x, mindir_in(op, 1),
-					   mindir_in(op, 2));
+	struct onnx_value *ret[3] = { NULL };
 
 	if (!mindir_bool(op, ONLY_NAMED, "is_training", true))
 		return mindir_refuse(op, "with kept statistics it is not translated");
-	ret[0] = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_float(op->graph, node, "epsilon",
-			(float)mindir_float(op, ONLY_NAMED, "epsilon", 1e-5));
-	onnx_value_like(ret[0], x);
+	ret[0] = emit_instance_norm(op->graph, mindir_in(op, 0), mindir_in(op, 1), mindir_in(op, 2),
+				    mindir_float(op, ONLY_NAMED, "epsilon", 1e-5));
 	return mindir_result_tuple(op, ret, 3);
 }
 
@@ -232,24 +200,16 @@ static struct onnx_value *l2_normalize(struct mindir_op *op)
 	return emit_binary(op->graph, "Div", x, emit_unary(op->graph, "Sqrt", sum), x->dtype);
 }
 
-/* Local response; ONNX divides alpha by the size of the window. */
 static struct onnx_value *lrn(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0), *ret;
 	int64_t radius = mindir_int(op, ONLY_NAMED, "depth_radius", 5);
-	struct onnx_node *node = ONNX_NODE(op->graph, "LRN", x);
 
 	if (radius < 0 || radius > 1000)
 		return mindir_broken(op, "depth_radius is %lld", (long long)radius);
-	ret = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_int(op->graph, node, "size", 2 * radius + 1);
-	onnx_attr_float(op->graph, node, "alpha",
-			(float)(mindir_float(op, ONLY_NAMED, "alpha", 1) *
-				(double)(2 * radius + 1)));
-	onnx_attr_float(op->graph, node, "beta", (float)mindir_float(op, ONLY_NAMED, "beta", 0.5));
-	onnx_attr_float(op->graph, node, "bias", (float)mindir_float(op, ONLY_NAMED, "bias", 1));
-	onnx_value_like(ret, x);
-	return ret;
+	return emit_lrn(op->graph, mindir_in(op, 0), radius,
+			mindir_float(op, ONLY_NAMED, "alpha", 1),
+			mindir_float(op, ONLY_NAMED, "beta", 0.5),
+			mindir_float(op, ONLY_NAMED, "bias", 1));
 }
 
 static struct onnx_value *dropout(struct mindir_op *op)

@@ -362,6 +362,16 @@ struct onnx_value *mindir_result_tuple(struct mindir_op *op, struct onnx_value *
 	return NULL;
 }
 
+struct onnx_value *mindir_overwrite(struct mindir_op *op, struct onnx_value *result)
+{
+	if (op->inputs[0]->kind != MINDIR_VALUE || op->inputs[0]->value->constant)
+		return mindir_refuse(op,
+				     "it changes a weight of the net: nets with a state are not "
+				     "translated");
+	op->overwrites = true;
+	return emit_cast(op->graph, result, op->inputs[0]->value->dtype);
+}
+
 bool mindir_is_wanted(const struct mindir_op *op, unsigned item)
 {
 	return item < 64 ? op->wanted >> item & 1 : op->wanted == UINT64_MAX;

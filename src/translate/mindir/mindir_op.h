@@ -114,13 +114,9 @@ bool mindir_is_float(uint32_t dtype);
 /* Input i as floats: whole numbers become what the result is, or FLOAT32. */
 struct onnx_value *mindir_in_float(struct mindir_op *op, size_t i);
 
-struct onnx_value *mindir_where(struct mindir_op *op, struct onnx_value *condition,
-				struct onnx_value *yes, struct onnx_value *no);
 /* x compared with a number: BOOL. */
 struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct onnx_value *x,
 				  double v);
-/* Kept between two numbers; one that is infinite is no bound. */
-struct onnx_value *mindir_clip(struct mindir_op *op, struct onnx_value *x, double min, double max);
 
 /* A vector of n times v. */
 struct onnx_value *mindir_filled(struct mindir_op *op, uint32_t dtype, double v, int64_t n);
@@ -130,8 +126,6 @@ struct onnx_value *mindir_reshape_like(struct mindir_op *op, struct onnx_value *
 				       struct onnx_value *other);
 /* A vector as [1, n, 1, ...], to go with a tensor of that rank whose second dimension has n. */
 struct onnx_value *mindir_per_channel(struct mindir_op *op, struct onnx_value *vector, int rank);
-/* The shape of x, as a computed vector; numbers where they are known. */
-struct onnx_value *mindir_shape_of(struct mindir_op *op, struct onnx_value *x);
 
 /* The result takes the place of input 0, for all that name it later; refuses to change a weight. */
 struct onnx_value *mindir_overwrite(struct mindir_op *op, struct onnx_value *result);

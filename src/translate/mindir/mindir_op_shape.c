@@ -1,20 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shapes that operators have to say: known numbers where they can be, computed ones else. */
+/* Shapes that operators have to say. */
 #include "translate/mindir/mindir_op.h"
-
-struct onnx_value *mindir_shape_of(struct mindir_op *op, struct onnx_value *x)
-{
-	struct onnx_value *shape;
-	int64_t rank = x->rank;
-
-	if (onnx_value_is_fixed(x))
-		return onnx_int64s(op->graph, x->dims, (size_t)x->rank);
-	shape = ONNX_CALL(op->graph, "Shape", x);
-	shape->dtype = TENSOCK_INT64;
-	if (rank >= 0)
-		onnx_value_set_shape(shape, &rank, 1);
-	return shape;
-}
 
 struct onnx_value *mindir_reshape_like(struct mindir_op *op, struct onnx_value *x,
 				       struct onnx_value *other)
@@ -26,7 +12,7 @@ struct onnx_value *mindir_reshape_like(struct mindir_op *op, struct onnx_value *
 		unknown += other->dims[i] < 0;
 	if (other->rank >= 0 && unknown <= 1)
 		return emit_reshape(op->graph, x, other->dims, other->rank);
-	ret = emit_reshape_to(op->graph, x, mindir_shape_of(op, other));
+	ret = emit_reshape_to(op->graph, x, emit_shape_of(op->graph, other));
 	onnx_value_like(ret, other);
 	return ret;
 }

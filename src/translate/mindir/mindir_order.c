@@ -5,27 +5,6 @@
 /* Along an axis of n elements: what grows with it, node by node, stops here. */
 #define UNROLLED_MAX 64
 
-struct sorted {
-	struct onnx_value *values, *places;
-};
-
-static struct sorted top(struct mindir_op *op, struct onnx_value *x, struct onnx_value *k,
-			 int64_t axis, bool largest)
-{
-	struct onnx_node *node = ONNX_NODE(op->graph, "TopK", x, k);
-	struct sorted ret = { onnx_out(op->graph, node, x->dtype),
-			      onnx_out(op->graph, node, TENSOCK_INT64) };
-
-	onnx_attr_int(op->graph, node, "axis", axis);
-	onnx_attr_int(op->graph, node, "largest", largest);
-	onnx_attr_int(op->graph, node, "sorted", 1);
-	onnx_value_like(ret.values, x);
-	if (axis < x->rank)
-		ret.values->dims[axis] = -1;
-	onnx_value_like(ret.places, ret.values);
-	return ret;
-}
-
 /* How many elements there are along the axis, as a vector of one. */
 static struct onnx_value *length(struct mindir_op *op, struct onnx_value *x, int64_t axis)
 {
@@ -33,7 +12,7 @@ static struct onnx_value *length(struct mindir_op *op, struct onnx_value *x, int
 
 	if (axis < x->rank && x->dims[axis] >= 0)
 		return onnx_int64s(op->graph, &x->dims[axis], 1);
-	ret = ONNX_CALL(op->graph, "Gather", mindir_shape_of(op, x),
+	ret = ONNX_CALL(op->graph, "Gather", emit_shape_of(op->graph, x),
 			onnx_int64s(op->graph, &axis, 1));
 	return ret;
 }
@@ -49,34 +28,35 @@ static struct onnx_value *topk(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 	int64_t axis = mindir_axis(op, 2, "axis", x->rank, -1);
-	struct sorted s;
+	struct top_k s;
 
 	if (op->error)
 		return NULL;
-	s = top(op, x, one_number(op, 1, "k"), axis, mindir_bool(op, 3, "largest", true));
+	s = emit_top_k(op->graph, x, one_number(op, 1, "k"), axis,
+		       mindir_bool(op, 3, "largest", true), true);
 	return mindir_result_tuple(op, (struct onnx_value *[]){ s.values, s.places }, 2);
 }
 
-static struct sorted sorted(struct mindir_op *op, size_t axis_at, size_t descending_at)
+static struct top_k sorted(struct mindir_op *op, size_t axis_at, size_t descending_at)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 	int64_t axis =
 		mindir_axis(op, axis_at, axis_at == ONLY_NAMED ? "axis" : "dim", x->rank, -1);
 
-	return top(op, x, length(op, x, axis), axis,
-		   mindir_bool(op, descending_at, "descending", false));
+	return emit_top_k(op->graph, x, length(op, x, axis), axis,
+			  mindir_bool(op, descending_at, "descending", false), true);
 }
 
 static struct onnx_value *sort(struct mindir_op *op)
 {
-	struct sorted s = sorted(op, ONLY_NAMED, ONLY_NAMED);
+	struct top_k s = sorted(op, ONLY_NAMED, ONLY_NAMED);
 
 	return mindir_result_tuple(op, (struct onnx_value *[]){ s.values, s.places }, 2);
 }
 
 static struct onnx_value *sort_ext(struct mindir_op *op)
 {
-	struct sorted s = sorted(op, 1, 2);
+	struct top_k s = sorted(op, 1, 2);
 
 	return mindir_result_tuple(op, (struct onnx_value *[]){ s.values, s.places }, 2);
 }
@@ -92,11 +72,11 @@ static struct onnx_value *median(struct mindir_op *op)
 	struct onnx_value *x = mindir_in(op, 0), *middle, *ret[2];
 	int64_t axis = mindir_axis(op, 1, "axis", x->rank, 0);
 	bool keep_dims = mindir_bool(op, 2, "keep_dims", false);
-	struct sorted s;
+	struct top_k s;
 
 	if (op->error || mindir_bool(op, ONLY_NAMED, "global_median", false) || x->dims[axis] < 1)
 		return mindir_refuse(op, "it is translated along one axis of a known size only");
-	s = top(op, x, length(op, x, axis), axis, false);
+	s = emit_top_k(op->graph, x, length(op, x, axis), axis, false, true);
 	middle = onnx_int64s(op->graph, &(int64_t){ (x->dims[axis] - 1) / 2 }, 1);
 	for (int i = 0; i < 2; i++) {
 		struct onnx_node *node =
@@ -188,13 +168,13 @@ static struct onnx_value *cum_extreme(struct mindir_op *op)
 		if (i == 0) {
 			is_better =
 				emit_binary(op->graph, "Equal", values[0], values[0], TENSOCK_BOOL);
-			places[0] = mindir_where(op, is_better, here, here);
+			places[0] = emit_where(op->graph, is_better, here, here);
 			continue;
 		}
 		is_better = emit_binary(op->graph, op->row->onnx, values[i], values[i - 1],
 					TENSOCK_BOOL);
-		values[i] = mindir_where(op, is_better, values[i], values[i - 1]);
-		places[i] = mindir_where(op, is_better, here, places[i - 1]);
+		values[i] = emit_where(op->graph, is_better, values[i], values[i - 1]);
+		places[i] = emit_where(op->graph, is_better, here, places[i - 1]);
 	}
 	if (!n)
 		return NULL;

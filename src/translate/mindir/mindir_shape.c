@@ -101,7 +101,6 @@ static struct onnx_value *expand_dims(struct mindir_op *op)
 	return op->error ? NULL : emit_unsqueeze(op->graph, x, &axis, 1);
 }
 
-/* Of the axes that are named, those that are 1 for sure. */
 static struct onnx_value *squeeze(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
@@ -111,7 +110,7 @@ static struct onnx_value *squeeze(struct mindir_op *op)
 	return op->error ? NULL : emit_squeeze(op->graph, x, axes, n);
 }
 
-/* Squeeze of torch's kind: an axis that is not 1 stays. */
+/* An axis that is named, but is not 1 for sure, stays. */
 static struct onnx_value *squeeze_ext(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
@@ -204,7 +203,7 @@ static size_t split_evenly(struct mindir_op *op, struct onnx_value *x, int64_t a
 	int64_t sizes[JOINED_MAX];
 
 	if (n < 1 || n > JOINED_MAX || x->dims[axis] < 0 || x->dims[axis] % n) {
-		mindir_refuse(op, "%lld dimensions into %lld parts", (long long)x->dims[axis],
+		mindir_refuse(op, "%lld elements into %lld equal parts", (long long)x->dims[axis],
 			      (long long)n);
 		return 0;
 	}
@@ -221,7 +220,7 @@ static size_t split_by(struct mindir_op *op, struct onnx_value *x, int64_t axis,
 	size_t n = 0;
 
 	if (size < 1 || left < 1 || (left - 1) / size + 1 > JOINED_MAX) {
-		mindir_refuse(op, "%lld dimensions into parts of %lld", (long long)left,
+		mindir_refuse(op, "%lld elements into parts of %lld", (long long)left,
 			      (long long)size);
 		return 0;
 	}
@@ -262,7 +261,7 @@ static struct onnx_value *chunk(struct mindir_op *op)
 		return NULL;
 	dim = x->dims[axis];
 	if (n < 1 || dim < 1)
-		return mindir_refuse(op, "%lld dimensions into %lld parts", (long long)dim,
+		return mindir_refuse(op, "%lld elements into %lld parts", (long long)dim,
 				     (long long)n);
 	return mindir_result_tuple(op, parts, split_by(op, x, axis, (dim - 1) / n + 1, parts));
 }
@@ -336,7 +335,7 @@ static struct onnx_value *broadcast_to(struct mindir_op *op)
 
 static struct onnx_value *expand_as(struct mindir_op *op)
 {
-	return expanded(op, mindir_in(op, 0), mindir_shape_of(op, mindir_in(op, 1)));
+	return expanded(op, mindir_in(op, 0), emit_shape_of(op->graph, mindir_in(op, 1)));
 }
 
 /* As often as is computed; for all dimensions, or more in front. */
@@ -456,7 +455,7 @@ static struct onnx_value *shape(struct mindir_op *op)
 			items[i] = (struct mindir_value){ .kind = MINDIR_INT, .i = x->dims[i] };
 			continue;
 		}
-		all = all ? all : mindir_shape_of(op, x);
+		all = all ? all : emit_shape_of(op->graph, x);
 		items[i].kind = MINDIR_VALUE;
 		items[i].value = ONNX_CALL(op->graph, "Gather", all, onnx_int64(op->graph, i));
 		onnx_value_set_shape(items[i].value, NULL, 0);
@@ -467,7 +466,7 @@ static struct onnx_value *shape(struct mindir_op *op)
 
 static struct onnx_value *tensor_shape(struct mindir_op *op)
 {
-	return mindir_shape_of(op, mindir_in(op, 0));
+	return emit_shape_of(op->graph, mindir_in(op, 0));
 }
 
 static struct onnx_value *rank_of(struct mindir_op *op)
@@ -509,7 +508,7 @@ static struct onnx_value *to_number(struct mindir_op *op)
 		op->result = (struct mindir_value){ .kind = MINDIR_INT, .i = v };
 		return NULL;
 	}
-	return x->rank == 0 ? x : emit_reshape(op->graph, x, NULL, 0);
+	return emit_as_scalar(op->graph, x);
 }
 
 static const struct mindir_operator rows[] = {

@@ -92,8 +92,8 @@ static void end_of_one(struct mindir_op *op, struct bounds *b, size_t k)
 		return;
 	}
 	end = emit_scalar(op->graph, "Add", b->start_vectors[k], 1);
-	b->end_vectors[k] = mindir_where(op, mindir_compare(op, "Equal", end, 0),
-					 onnx_int64s(op->graph, &(int64_t){ INT64_MAX }, 1), end);
+	b->end_vectors[k] = emit_where(op->graph, mindir_compare(op, "Equal", end, 0),
+				       onnx_int64s(op->graph, &(int64_t){ INT64_MAX }, 1), end);
 }
 
 static void mask_bounds(struct bounds *b, size_t k, int64_t begin_mask, int64_t end_mask)

@@ -328,6 +328,70 @@ static void test_tuple_bombs(void **state)
 	assert_refused(TENSOCK_UNSUPPORTED, "hold too much");
 }
 
+/* A node that reads the same thing many times. */
+static void build_many(const char *output, const char *input, unsigned n)
+{
+	b.inner.n = 0;
+	for (unsigned i = 0; i < n; i++)
+		put_text(&b.inner, 1, input);
+	put_text(&b.inner, 2, output);
+	put_text(&b.inner, 4, "MakeTuple");
+	put_message(&b.graph, 1, &b.inner);
+}
+
+/* Tuples weigh nothing that hold nothing but an order of effects: as outputs they are walked all the same. */
+static void test_endless_outputs(void **state)
+{
+	(void)state;
+	begin();
+	build_node(&b, "UpdateState", "g:m", "g:x", NULL);
+	build_many("g:a", "g:m", 1000);
+	build_many("g:b", "g:a", 1000);
+	build_node(&b, "ReLU", "g:y", "g:x", NULL);
+	for (int i = 0; i < 3; i++)
+		build_output(&b, "g:b");
+	build_output(&b, "g:y");
+	assert_refused(TENSOCK_TOO_LARGE, "hold too much");
+}
+
+/* Names that are taken get numbers, until memory ends, wherever it does. */
+static void test_many_outputs_of_one_name(void **state)
+{
+	char name[960] = "g:";
+	unsigned n_cut = 0;
+
+	(void)state;
+	memset(name + 2, 'n', sizeof(name) - 3);
+	for (int n_others = 0; n_others < 160; n_others += 4) {
+		begin();
+		for (int i = 0; i < n_others; i++)
+			build_node(&b, "ReLU", (char[]){ 'a', (char)(i + 32), '\0' }, "g:x", NULL);
+		build_node(&b, "ReLU", name, "g:x", NULL);
+		build_many("g:a", name, 20);
+		build_output(&b, "g:a");
+		build_end(&b);
+		onnx_graph_done(&graph);
+		onnx_graph_init(&graph, 140000);
+		if (mindir_translate(b.model.bytes, b.model.n, &graph, &error) == 0 &&
+		    !graph.failed)
+			assert_int_equal(graph.n_outputs, 20);
+		n_cut += graph.failed && graph.n_outputs > 1;
+	}
+	assert_true(n_cut > 0);
+}
+
+static void test_a_long_name(void **state)
+{
+	char name[1100] = "g:";
+
+	(void)state;
+	memset(name + 2, 'n', sizeof(name) - 3);
+	begin();
+	build_node(&b, "ReLU", name, "g:x", NULL);
+	build_output(&b, name);
+	assert_refused(TENSOCK_TOO_LARGE, "bytes, above 1024");
+}
+
 /* A shape that is asked for is a number where it is known, and computed where it is not. */
 static void test_shapes(void **state)
 {
@@ -417,6 +481,9 @@ int main(void)
 		TEST(test_too_few_inputs),
 		TEST(test_axis_beyond),
 		TEST(test_tuple_bombs),
+		TEST(test_endless_outputs),
+		TEST(test_many_outputs_of_one_name),
+		TEST(test_a_long_name),
 		TEST(test_shapes),
 		TEST(test_truncated_and_tampered),
 		TEST(test_probe),

@@ -125,8 +125,8 @@ static struct onnx_value *sinc(struct mindir_op *op)
 
 	angle = emit_scalar(op->graph, "Mul", x, 3.14159265358979323846);
 	ratio = emit_binary(op->graph, "Div", emit_unary(op->graph, "Sin", angle), angle, x->dtype);
-	return mindir_where(op, mindir_compare(op, "Equal", x, 0),
-			    onnx_scalar(op->graph, x->dtype, 1), ratio);
+	return emit_where(op->graph, mindir_compare(op, "Equal", x, 0),
+			  onnx_scalar(op->graph, x->dtype, 1), ratio);
 }
 
 /* log(x / (1 - x)), of x kept eps away from 0 and 1 */
@@ -136,7 +136,7 @@ static struct onnx_value *logit(struct mindir_op *op)
 	double eps = mindir_float(op, 1, "eps", -1);
 
 	if (eps >= 0)
-		x = mindir_clip(op, x, eps, 1 - eps);
+		x = emit_clip(op->graph, x, eps, 1 - eps);
 	rest = emit_binary(op->graph, "Sub", onnx_scalar(op->graph, x->dtype, 1), x, x->dtype);
 	return emit_unary(op->graph, "Log", emit_binary(op->graph, "Div", x, rest, x->dtype));
 }
@@ -173,12 +173,12 @@ static struct onnx_value *nan_to_num(struct mindir_op *op)
 	uint32_t dtype = x->dtype;
 
 	nan->dtype = TENSOCK_BOOL;
-	x = mindir_where(op, is_infinite(op, x, false),
-			 onnx_scalar(op->graph, dtype, mindir_float(op, 2, "posinf", max)), x);
-	x = mindir_where(op, is_infinite(op, x, true),
-			 onnx_scalar(op->graph, dtype, mindir_float(op, 3, "neginf", -max)), x);
-	return mindir_where(op, nan, onnx_scalar(op->graph, dtype, mindir_float(op, 1, "nan", 0)),
-			    x);
+	x = emit_where(op->graph, is_infinite(op, x, false),
+		       onnx_scalar(op->graph, dtype, mindir_float(op, 2, "posinf", max)), x);
+	x = emit_where(op->graph, is_infinite(op, x, true),
+		       onnx_scalar(op->graph, dtype, mindir_float(op, 3, "neginf", -max)), x);
+	return emit_where(op->graph, nan,
+			  onnx_scalar(op->graph, dtype, mindir_float(op, 1, "nan", 0)), x);
 }
 
 static struct onnx_value *is_finite(struct mindir_op *op)
@@ -191,7 +191,7 @@ static struct onnx_value *is_finite(struct mindir_op *op)
 	return ret;
 }
 
-/* By Giles' rational approximation, in float32: good to some 1e-6. */
+/* By Horner's scheme: the coefficient of the highest power comes first. */
 static struct onnx_value *polynomial(struct mindir_op *op, struct onnx_value *w, const double *c,
 				     size_t n)
 {
@@ -203,6 +203,7 @@ static struct onnx_value *polynomial(struct mindir_op *op, struct onnx_value *w,
 	return sum;
 }
 
+/* By Giles' approximation, in float32: good to some 1e-6. */
 static struct onnx_value *erfinv(struct mindir_op *op)
 {
 	static const double near[] = { 2.81022636e-08,  3.43273939e-07, -3.5233877e-06,
@@ -216,8 +217,8 @@ static struct onnx_value *erfinv(struct mindir_op *op)
 	rest = emit_binary(op->graph, "Sub", onnx_scalar(op->graph, x->dtype, 1),
 			   emit_binary(op->graph, "Mul", x, x, x->dtype), x->dtype);
 	w = emit_unary(op->graph, "Neg", emit_unary(op->graph, "Log", rest));
-	p = mindir_where(
-		op, mindir_compare(op, "Less", w, 5),
+	p = emit_where(
+		op->graph, mindir_compare(op, "Less", w, 5),
 		polynomial(op, emit_scalar(op->graph, "Sub", w, 2.5), near, ARRAY_SIZE(near)),
 		polynomial(op, emit_scalar(op->graph, "Sub", emit_unary(op->graph, "Sqrt", w), 3),
 			   far, ARRAY_SIZE(far)));

@@ -74,27 +74,6 @@ static bool is_same(struct mindir_op *op, size_t i)
 	return pad_mode_is(op, i, "same", 1);
 }
 
-/* Half of what is missing in front, the rest behind.  False where the size has to be known, and is not. */
-static bool same_padding(struct window *w, const struct onnx_value *x)
-{
-	for (unsigned i = 0; i < w->n; i++) {
-		int64_t n = x->rank == (int)w->n + 2 ? x->dims[2 + i] : -1;
-		int64_t extent = (w->kernel[i] - 1) * w->dilations[i] + 1, out, missing;
-
-		if (w->strides[i] == 1) {
-			missing = extent - 1;
-		} else if (n < 0 || n > SIZE_MAX_PLAIN || w->strides[i] < 1) {
-			return false;
-		} else {
-			out = n / w->strides[i] + (n % w->strides[i] != 0);
-			missing = (out - 1) * w->strides[i] + extent - n;
-		}
-		w->pads_begin[i] = missing > 0 ? missing / 2 : 0;
-		w->pads_end[i] = missing > 0 ? missing - missing / 2 : 0;
-	}
-	return true;
-}
-
 static void check_format(struct mindir_op *op, size_t i)
 {
 	const struct mindir_value *format = mindir_setting(op, i, "format");
@@ -137,7 +116,7 @@ static struct window conv_window(struct mindir_op *op, const struct onnx_value *
 
 static void conv_padding(struct mindir_op *op, const struct onnx_value *x, struct window *w)
 {
-	if (is_same(op, ONLY_NAMED) && x->rank >= 0 && same_padding(w, x))
+	if (is_same(op, ONLY_NAMED) && x->rank >= 0 && window_pad_same(w, x))
 		return;
 	if (is_same(op, ONLY_NAMED) && !padding(op, ONLY_NAMED, "pad_list", w)) {
 		for (unsigned i = 0; i < w->n; i++) {
@@ -230,6 +209,22 @@ static struct onnx_value *conv3d_transpose(struct mindir_op *op)
 	return conv_transpose(op, 3, ONLY_NAMED);
 }
 
+/* The window of an operator that serves all numbers of dimensions: the weight tells. */
+static struct window window_of(struct mindir_op *op, const struct onnx_value *x,
+			       const struct onnx_value *weight)
+{
+	struct window w = plain_window(1);
+
+	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
+	    (x->rank >= 0 && x->rank != weight->rank)) {
+		mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank, weight->rank);
+		return w;
+	}
+	w = plain_window((unsigned)weight->rank - 2);
+	kernel_of(&w, weight);
+	return w;
+}
+
 static struct onnx_value *bias_or_none(struct mindir_op *op, size_t i)
 {
 	return mindir_setting(op, i, NULL) ? mindir_in(op, i) : NULL;
@@ -241,14 +236,10 @@ static struct onnx_value *convolution(struct mindir_op *op)
 	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1),
 			  *bias = bias_or_none(op, 2);
 	bool transposed = mindir_bool(op, 6, NULL, false);
-	struct window w;
+	struct window w = window_of(op, x, weight);
 
-	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
-	    (x->rank >= 0 && x->rank != weight->rank))
-		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
-				     weight->rank);
-	w = plain_window((unsigned)weight->rank - 2);
-	kernel_of(&w, weight);
+	if (op->error)
+		return NULL;
 	spatial(op, 3, "stride", w.n, w.strides);
 	spatial(op, 5, "dilation", w.n, w.dilations);
 	spatial(op, 7, "output_padding", w.n, w.output_padding);
@@ -264,14 +255,10 @@ static struct onnx_value *conv_transpose_ext(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1),
 			  *bias = bias_or_none(op, 2);
-	struct window w;
+	struct window w = window_of(op, x, weight);
 
-	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
-	    (x->rank >= 0 && x->rank != weight->rank))
-		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
-				     weight->rank);
-	w = plain_window((unsigned)weight->rank - 2);
-	kernel_of(&w, weight);
+	if (op->error)
+		return NULL;
 	spatial(op, 3, "stride", w.n, w.strides);
 	spatial(op, 5, "output_padding", w.n, w.output_padding);
 	spatial(op, 7, "dilation", w.n, w.dilations);
@@ -286,19 +273,15 @@ static struct onnx_value *conv_ext(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *weight = mindir_in(op, 1),
 			  *bias = bias_or_none(op, 2);
-	struct window w;
+	struct window w = window_of(op, x, weight);
 
-	if (weight->rank < 3 || weight->rank > 2 + EMIT_SPATIAL_MAX ||
-	    (x->rank >= 0 && x->rank != weight->rank))
-		return mindir_refuse(op, "its inputs have %d and %d dimensions", x->rank,
-				     weight->rank);
-	w = plain_window((unsigned)weight->rank - 2);
-	kernel_of(&w, weight);
+	if (op->error)
+		return NULL;
 	spatial(op, 3, "stride", w.n, w.strides);
 	spatial(op, 5, "dilation", w.n, w.dilations);
 	w.group = mindir_int(op, 6, "groups", 1);
 	if (op->n_inputs > 4 && op->inputs[4]->kind == MINDIR_TEXT) {
-		if (mindir_text(op, 4, NULL, "same") && !same_padding(&w, x))
+		if (mindir_text(op, 4, NULL, "same") && !window_pad_same(&w, x))
 			return mindir_refuse(op, "its padding is not known");
 	} else if (mindir_setting(op, 4, "padding") && !padding(op, 4, "padding", &w)) {
 		return mindir_refuse(op, "its padding is not known");
@@ -327,7 +310,7 @@ static void pool_padding(struct mindir_op *op, const struct onnx_value *x, struc
 			 size_t mode)
 {
 	if (is_same(op, mode)) {
-		if (x->rank >= 0 && same_padding(w, x))
+		if (x->rank >= 0 && window_pad_same(w, x))
 			return;
 		w->auto_pad = "SAME_UPPER";
 		return;

@@ -90,6 +90,7 @@ static int translate_node(struct ms_op *op, const struct ms_op_table *table)
 				      op->node->type);
 	}
 	op->name = row->name;
+	op->onnx = row->onnx;
 	if (!row->translate)
 		return ms_unsupported(op, "is not covered: use MindSpore Lite as the engine, or "
 					  "convert the model without it");

@@ -41,31 +41,33 @@ bool ms_is_coded(const struct ms_tensor *tensor)
 	return tensor->is_huffman || tensor->coding != MS_CODING_NONE || ms_quant_is_packed(tensor);
 }
 
-/* n ≤ 32 bits at a place, the most significant first; those beyond the end are 0. */
-static uint32_t bits_at(const struct coding *coding, uint64_t at, unsigned n)
+/* The five bytes from a place on, the first the most significant; those beyond the end are 0. */
+static uint64_t window_at(const struct coding *coding, uint64_t at)
 {
-	uint32_t v = 0;
+	uint64_t n_bytes = coding->n_bits / 8, from = at / 8, v = 0;
 
-	for (unsigned i = 0; i < n; i++, at++) {
-		unsigned bit = at < coding->n_bits
-				       ? ((uint32_t)coding->bytes[at / 8] >> (7 - at % 8)) & 1U
-				       : 0;
-
-		v = v << 1 | bit;
-	}
+	for (uint64_t i = from; i < from + 5; i++)
+		v = v << 8 | (i < n_bytes ? coding->bytes[i] : 0U);
 	return v;
 }
 
-/* Likewise, the least significant first. */
+/* n ≤ 32 bits at a place, the most significant first; those beyond the end are 0. */
+static uint32_t bits_at(const struct coding *coding, uint64_t at, unsigned n)
+{
+	uint64_t mask = (UINT64_C(1) << n) - 1;
+
+	return (uint32_t)(window_at(coding, at) >> (40 - at % 8 - n) & mask);
+}
+
+/* n ≤ 16 bits likewise, the least significant first. */
 static uint32_t packed_at(const struct coding *coding, uint64_t at, unsigned n)
 {
+	uint64_t n_bytes = coding->n_bits / 8, from = at / 8;
 	uint32_t v = 0;
 
-	for (unsigned i = 0; i < n; i++, at++) {
-		if (at < coding->n_bits)
-			v |= ((uint32_t)coding->bytes[at / 8] >> (at % 8) & 1U) << i;
-	}
-	return v;
+	for (unsigned i = 0; i < 3 && from + i < n_bytes; i++)
+		v |= (uint32_t)coding->bytes[from + i] << (8 * i);
+	return v >> at % 8 & ((UINT32_C(1) << n) - 1);
 }
 
 /* Values are written with their sign bit turned. */
@@ -291,6 +293,26 @@ static int read_coding(struct ms_op *op, const struct ms_tensor *tensor, struct 
 	}
 }
 
+/*
+ * A coding is read whole before anything is written, and nothing of it may be in the end: what all of
+ * them make is bounded as what is written.
+ */
+static int count_decoded(struct ms_op *op, const struct ms_tensor *tensor,
+			 const struct coding *coding)
+{
+	uint64_t n = coding->n_elems * coding->width, max = op->graph->arena.limit;
+
+	if (n > max - op->file->n_decoded) {
+		ms_invalid(op,
+			   "tensor %u '%.*s' makes the compressed weights more than %llu bytes: "
+			   "convert the model without compression of its weights",
+			   tensor->number, MS_TEXT(tensor->name), (unsigned long long)max);
+		return -1;
+	}
+	op->file->n_decoded += n;
+	return 0;
+}
+
 /* What all codings say of the tensor; -1: it cannot be. */
 static int begin(const struct ms_tensor *tensor, const int64_t *dims, struct coding *coding)
 {
@@ -319,7 +341,13 @@ struct onnx_value *ms_decoded(struct ms_op *op, const struct ms_tensor *tensor, 
 		refuse(op, tensor);
 		return NULL;
 	}
-	if (begin(tensor, dims, &coding) < 0 || read_coding(op, tensor, &coding, &constant) < 0) {
+	if (begin(tensor, dims, &coding) < 0) {
+		broken(op, tensor);
+		return NULL;
+	}
+	if (count_decoded(op, tensor, &coding) < 0)
+		return NULL;
+	if (read_coding(op, tensor, &coding, &constant) < 0) {
 		broken(op, tensor);
 		return NULL;
 	}

@@ -142,6 +142,21 @@ static void test_bombs(void **state)
 	check_broken(decode(MS_CODING_INDEXING, -3, 0, 1, data, 1));
 }
 
+/* Many nodes may read one such list, each as a tensor of its own: all together are bounded. */
+static void test_bombs_in_a_row(void **state)
+{
+	static const unsigned char data[] = { 0x10 };
+
+	(void)state;
+	assert_non_null(decode(MS_CODING_INDEXING, 4, 0, 1 << 19, data, 1));
+	assert_int_equal(t.file.n_decoded, 1 << 19);
+	t.file.n_decoded = (1 << 20) - 5;
+	assert_non_null(ms_decoded(&t.op, &t.tensor, &(int64_t){ 5 }));
+	assert_null(ms_decoded(&t.op, &t.tensor, &(int64_t){ 1 }));
+	assert_int_equal(error.status, TENSOCK_INVALID_MODEL);
+	assert_non_null(strstr(error.message, "more than 1048576 bytes"));
+}
+
 static void test_codings_that_are_not_read(void **state)
 {
 	static const unsigned char data[] = { 0x10 };
@@ -164,6 +179,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_indexed_with_all_values, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_sparse, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_bombs, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_bombs_in_a_row, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_codings_that_are_not_read, setup, teardown),
 	};
 

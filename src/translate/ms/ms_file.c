@@ -31,7 +31,6 @@ enum {
 	NODE_PRIMITIVE = 2,
 	NODE_INPUTS = 3,
 	NODE_OUTPUTS = 4,
-	NODE_QUANT_TYPE = 5,
 };
 
 enum {
@@ -216,7 +215,6 @@ static void read_node(const struct fb_table *table, struct ms_node *node)
 	node->name = text_of(table, NODE_NAME);
 	node->inputs = fb_vector(table, NODE_INPUTS, 4);
 	node->outputs = fb_vector(table, NODE_OUTPUTS, 4);
-	node->quant_type = fb_i32(table, NODE_QUANT_TYPE, MS_QUANT_NONE);
 	node->type = fb_u8(&primitive, PRIMITIVE_TYPE, 0);
 	node->fields = fb_child(&primitive, PRIMITIVE_TABLE);
 }
@@ -420,6 +418,12 @@ static bool looks_like_graph(const struct fb_table *graph)
 	       fb_has(&node, NODE_PRIMITIVE) && fb_vector(graph, GRAPH_TENSORS, FB_OFFSET).n > 0;
 }
 
+/* ModelProto: ir_version, a number of one byte, then producer_name, which begins where identifiers stand. */
+static bool is_onnx_of_such_a_name(const unsigned char *p)
+{
+	return p[0] == 0x08 && p[1] < 0x80 && p[2] == 0x12;
+}
+
 bool ms_probe(const void *bytes, size_t n_bytes)
 {
 	struct flatbuffer file;
@@ -428,7 +432,7 @@ bool ms_probe(const void *bytes, size_t n_bytes)
 	if (n_bytes < 8)
 		return false;
 	if (memcmp((const char *)bytes + 4, "MSL", 3) == 0)
-		return true;
+		return !is_onnx_of_such_a_name(bytes);
 	fb_open(&file, bytes, n_bytes);
 	graph = fb_root(&file);
 	return looks_like_graph(&graph) && !file.bad;

@@ -25,6 +25,12 @@ enum ms_generation {
 	MS_L2,  /* "MSL2" */
 };
 
+/* Tensor.format, and FormatTranspose's */
+enum ms_format {
+	MS_FORMAT_NCHW = 0,
+	MS_FORMAT_NHWC = 1,
+};
+
 /* Tensor.weightQuantCompressType */
 enum ms_coding {
 	MS_CODING_NONE,
@@ -34,17 +40,6 @@ enum ms_coding {
 	MS_CODING_BITPACKING,
 	MS_CODING_FSE_INT,
 	MS_CODING_FSE_INFER,
-};
-
-/* CNode.quantType */
-enum ms_quant_type {
-	MS_QUANT_NONE,
-	MS_QUANT_AWARE_TRAINING,
-	MS_QUANT_WEIGHT_OLD, /* the old name of MS_QUANT_WEIGHT */
-	MS_QUANT_POST_TRAINING,
-	MS_QUANT_WEIGHT,
-	MS_QUANT_ALL,
-	MS_QUANT_DYNAMIC,
 };
 
 struct ms_tensor {
@@ -70,7 +65,6 @@ struct ms_node {
 	struct onnx_text name;
 	uint8_t type;           /* the union's: the operator */
 	struct fb_table fields; /* the operator's table */
-	int32_t quant_type;
 	struct fb_vector inputs, outputs; /* numbers of tensors: in range */
 };
 
@@ -82,6 +76,7 @@ struct ms_file {
 	struct ms_node *nodes; /* each after those whose outputs it reads */
 	uint32_t n_tensors, n_nodes;
 	struct fb_vector inputs, outputs; /* numbers of tensors: in range */
+	uint64_t n_decoded;               /* bytes that coded tensors have become */
 	bool is_half; /* it takes FLOAT16: then constants of that type stay so */
 };
 

@@ -18,9 +18,11 @@ enum ms_pad_mode {
 	MS_PAD_VALID = 2,
 };
 
-/* ms_layer_conv.c.  Inputs: NHWC data, weight [out, h, w, in/group] (transposed: [in, h, w, out/group]),
- * and a bias where there is a third.  SAME: the window's pads hold where they are not all 0, else they
- * are computed; kernel sizes are the weight's: the window's are checked where they are not 0. */
+/*
+ * ms_layer_conv.c.  Inputs: NHWC data, weight [out, h, w, in/group] (transposed: [in, h, w, out/group]),
+ * and a bias where there is a third.  SAME: the pads are computed, whatever the window's are; kernel
+ * sizes are the weight's: the window's are checked where they are not 0.
+ */
 int ms_layer_conv(struct ms_op *op, struct window *window, unsigned pad_mode, unsigned activation);
 int ms_layer_conv_transpose(struct ms_op *op, struct window *window, unsigned pad_mode,
 			    unsigned activation);
@@ -29,13 +31,15 @@ int ms_layer_pool(struct ms_op *op, const char *onnx_op, struct window *window, 
 		  bool is_global, unsigned activation);
 
 /* ms_layer_math.c */
-int ms_layer_unary(struct ms_op *op, const char *onnx_op);
+int ms_layer_unary(struct ms_op *op); /* by the node of its row, as all here that are given none */
 int ms_layer_activation(struct ms_op *op, unsigned kind,
 			const struct activation_settings *settings);
 /* Of two inputs that broadcast: "Add", "Mul", "Max" ... */
 int ms_layer_binary(struct ms_op *op, const char *onnx_op, unsigned activation);
-int ms_layer_compare(struct ms_op *op, const char *onnx_op); /* gives BOOL: "Equal", "Less" ... */
-int ms_layer_nary(struct ms_op *op, const char *onnx_op);    /* of all inputs: "Sum" */
+int ms_layer_arithmetic(struct ms_op *op);                /* likewise, without an activation */
+int ms_layer_compare(struct ms_op *op);                   /* gives BOOL */
+int ms_layer_nary(struct ms_op *op, const char *onnx_op); /* of all inputs, one after the other */
+int ms_layer_add_n(struct ms_op *op);
 int ms_layer_exp(struct ms_op *op, double base, double scale, double shift); /* base -1: e */
 /* (scale · x + shift) ^ power, the power being input 1 where power is NULL */
 int ms_layer_power(struct ms_op *op, const double *power, double scale, double shift);
@@ -43,7 +47,7 @@ int ms_layer_clip(struct ms_op *op, double min, double max);
 int ms_layer_cast(struct ms_op *op, uint32_t dtype);
 int ms_layer_select(struct ms_op *op); /* condition, a, b */
 int ms_layer_not_equal(struct ms_op *op);
-int ms_layer_logic(struct ms_op *op, const char *onnx_op); /* "And", "Or", "Xor" */
+int ms_layer_logic(struct ms_op *op);
 int ms_layer_not(struct ms_op *op);
 int ms_layer_clip_to(struct ms_op *op); /* x, minimum[, maximum] */
 int ms_layer_round(struct ms_op *op);
@@ -132,8 +136,9 @@ int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t
 /* ms_layer_make.c; `value`, `shape`, `indices`: which inputs they are */
 int ms_layer_fill(struct ms_op *op, unsigned value, unsigned shape);
 int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v);
-int ms_layer_filled_like(struct ms_op *op, double v); /* x gives shape and type */
-int ms_layer_range(struct ms_op *op);                 /* start, limit, delta */
+int ms_layer_zeros_like(struct ms_op *op); /* x gives shape and type */
+int ms_layer_ones_like(struct ms_op *op);
+int ms_layer_range(struct ms_op *op); /* start, limit, delta */
 int ms_layer_range_of(struct ms_op *op, int64_t start, int64_t limit, int64_t delta);
 int ms_layer_one_hot(struct ms_op *op, int64_t axis); /* indices, depth, [off, on] or on and off */
 int ms_layer_gather_nd(struct ms_op *op);
@@ -177,7 +182,7 @@ int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
 
 /* ms_layer_pick.c */
 int ms_layer_embedding(struct ms_op *op);        /* table[, its other parts], places */
-int ms_layer_scatter_to_zeros(struct ms_op *op); /* shape, places, updates */
+int ms_layer_scatter_to_zeros(struct ms_op *op); /* shape, places, updates; or the shape last */
 int ms_layer_scatter_elements(struct ms_op *op, int64_t axis); /* x, places, updates */
 int ms_layer_non_max_suppression(struct ms_op *op, bool center_point_box);
 int ms_layer_non_zero(struct ms_op *op, bool in_rows);
@@ -186,10 +191,8 @@ int ms_layer_non_zero(struct ms_op *op, bool in_rows);
 int ms_layer_space_to_batch(struct ms_op *op, const int64_t block[2], const int64_t pads[4]);
 int ms_layer_batch_to_space(struct ms_op *op, const int64_t block[2], const int64_t crops[4]);
 
-/* ms_layer_gru.c: x, weights, recurrent weights, biases, state[, lengths] */
-int ms_layer_gru(struct ms_op *op, bool is_bidirectional);
-
-/* ms_layer_lstm.c: x, weight of input, weight of state, bias, state, cell */
-int ms_layer_lstm(struct ms_op *op, bool is_bidirectional);
+/* ms_layer_recurrent.c: x, weight of input, weight of state, bias, state, and ... */
+int ms_layer_lstm(struct ms_op *op, bool is_bidirectional); /* ... cell */
+int ms_layer_gru(struct ms_op *op, bool is_bidirectional);  /* ... perhaps lengths */
 
 #endif

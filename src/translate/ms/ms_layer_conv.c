@@ -28,43 +28,17 @@ static int64_t extent(const struct window *window, unsigned i)
 	return (window->kernel[i] - 1) * window->dilations[i] + 1;
 }
 
-/* What is padded along dimension i of n elements, for n / stride positions (rounded up) to fit. */
-static int64_t same_padding(const struct window *window, unsigned i, int64_t n)
-{
-	int64_t stride = window->strides[i], positions = n / stride + (n % stride != 0);
-	int64_t all = (positions - 1) * stride + extent(window, i) - n;
-
-	return all > 0 ? all : 0;
-}
-
-static void set_padding(struct window *window, unsigned i, int64_t all)
-{
-	window->pads_begin[i] = all / 2;
-	window->pads_end[i] = all - all / 2;
-}
-
 /* SAME means a number of positions, for which the size must be known, or must not matter. */
 static int resolve_same(struct ms_op *op, struct window *window, const struct onnx_value *x)
 {
-	bool is_known = true, is_dense = true;
-
-	for (unsigned i = 0; i < window->n; i++) {
-		int64_t n = x->dims[2 + i];
-
-		is_dense = is_dense && window->dilations[i] == 1;
-		if (n >= 0)
-			set_padding(window, i, same_padding(window, i, n));
-		else if (window->strides[i] == 1)
-			set_padding(window, i, extent(window, i) - 1);
-		else
-			is_known = false;
-	}
-	if (is_known)
+	if (window_pad_same(window, x))
 		return 0;
-	if (!is_dense)
-		return ms_unsupported(op,
-				      "pads a picture whose size is not known, with strides and "
-				      "dilations: convert the model with fixed shapes");
+	for (unsigned i = 0; i < window->n; i++) {
+		if (window->dilations[i] != 1)
+			return ms_unsupported(
+				op, "pads a picture whose size is not known, with strides "
+				    "and dilations: convert the model with fixed shapes");
+	}
 	window->auto_pad = "SAME_UPPER";
 	return 0;
 }

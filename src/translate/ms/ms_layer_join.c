@@ -2,6 +2,8 @@
 /* What puts tensors together and takes them apart. */
 #include "translate/ms/ms_layer.h"
 
+#include "base/checked.h"
+
 static int give(struct ms_op *op, struct onnx_value *value, enum ms_layout layout)
 {
 	ms_out_as(op, 0, value, layout);
@@ -77,7 +79,7 @@ static int resolve_sizes(struct ms_op *op, int64_t length, const int64_t *sizes,
 		ret[i] = sizes[i];
 		if (sizes[i] == -1 && open == n)
 			open = i;
-		else if (sizes[i] < 0 || __builtin_add_overflow(sum, sizes[i], &sum))
+		else if (sizes[i] < 0 || !tsk_add(sum, sizes[i], &sum))
 			return ms_invalid(op, "it has a part of %lld", (long long)sizes[i]);
 	}
 	if (open < n && length < 0)
@@ -182,7 +184,7 @@ int ms_layer_tile(struct ms_op *op, const int64_t *multiples, size_t n)
 	}
 	ms_axes_permute(layout, repeats, (unsigned)n);
 	for (int i = 0; i < rank; i++) {
-		if (x->dims[i] < 0 || __builtin_mul_overflow(x->dims[i], repeats[i], &dims[i]))
+		if (x->dims[i] < 0 || !tsk_mul(x->dims[i], repeats[i], &dims[i]))
 			dims[i] = -1;
 	}
 	ret = ONNX_CALL(op->graph, "Tile", x, onnx_int64s(op->graph, repeats, n));
@@ -275,8 +277,8 @@ int ms_layer_pad(struct ms_op *op, const int64_t *paddings, size_t n, unsigned m
 	if (mode == PAD_SYMMETRIC)
 		return pad_symmetric(op, x, pads, rank, layout);
 	for (int i = 0; i < rank; i++) {
-		if (x->dims[i] < 0 || __builtin_add_overflow(x->dims[i], pads[i], &dims[i]) ||
-		    __builtin_add_overflow(dims[i], pads[rank + i], &dims[i]))
+		if (x->dims[i] < 0 || !tsk_add(x->dims[i], pads[i], &dims[i]) ||
+		    !tsk_add(dims[i], pads[rank + i], &dims[i]))
 			dims[i] = -1;
 	}
 	node = ONNX_NODE(op->graph, "Pad", x, onnx_int64s(op->graph, pads, n));
@@ -310,7 +312,7 @@ static int move_depth(struct ms_op *op, const char *onnx_op, int64_t block, cons
 		dims[i] = x->dims[i];
 		if (dims[i] >= 0 && !grows)
 			dims[i] /= by;
-		else if (dims[i] >= 0 && __builtin_mul_overflow(dims[i], by, &dims[i]))
+		else if (dims[i] >= 0 && !tsk_mul(dims[i], by, &dims[i]))
 			dims[i] = -1;
 	}
 	onnx_value_set_shape(ret, dims, 4);

@@ -8,12 +8,6 @@ static int give(struct ms_op *op, struct onnx_value *value)
 	return 0;
 }
 
-/* A scalar of what may be a list of one. */
-static struct onnx_value *scalar_of(struct ms_op *op, struct onnx_value *value)
-{
-	return value->rank == 0 ? value : emit_reshape(op->graph, value, NULL, 0);
-}
-
 /* To the shape that `shape` holds. */
 static struct onnx_value *expanded(struct ms_op *op, struct onnx_value *value,
 				   struct onnx_value *shape)
@@ -34,7 +28,8 @@ static struct onnx_value *expanded(struct ms_op *op, struct onnx_value *value,
 
 int ms_layer_fill(struct ms_op *op, unsigned value, unsigned shape)
 {
-	return give(op, expanded(op, scalar_of(op, ms_in(op, value)), ms_in(op, shape)));
+	return give(op,
+		    expanded(op, emit_as_scalar(op->graph, ms_in(op, value)), ms_in(op, shape)));
 }
 
 int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v)
@@ -44,28 +39,34 @@ int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v)
 	return give(op, expanded(op, onnx_scalar(op->graph, dtype, v), ms_in(op, shape)));
 }
 
-int ms_layer_filled_like(struct ms_op *op, double v)
+static int filled_like(struct ms_op *op, double v)
 {
 	enum ms_layout layout = ms_layout(op, 1);
-	struct onnx_value *x = ms_in_as(op, 0, layout), *shape, *ret;
+	struct onnx_value *x = ms_in_as(op, 0, layout);
+	struct onnx_value *ret = ONNX_CALL(op->graph, "Expand", onnx_scalar(op->graph, x->dtype, v),
+					   emit_shape_of(op->graph, x));
 
-	if (onnx_value_is_fixed(x)) {
-		shape = onnx_int64s(op->graph, x->dims, (size_t)x->rank);
-	} else {
-		shape = ONNX_CALL(op->graph, "Shape", x);
-		shape->dtype = TENSOCK_INT64;
-	}
-	ret = ONNX_CALL(op->graph, "Expand", onnx_scalar(op->graph, x->dtype, v), shape);
 	onnx_value_like(ret, x);
 	ms_out_as(op, 0, ret, layout);
 	return 0;
 }
 
+int ms_layer_zeros_like(struct ms_op *op)
+{
+	return filled_like(op, 0);
+}
+
+int ms_layer_ones_like(struct ms_op *op)
+{
+	return filled_like(op, 1);
+}
+
 int ms_layer_range(struct ms_op *op)
 {
-	struct onnx_value *start = scalar_of(op, ms_in(op, 0));
-	struct onnx_value *ret = ONNX_CALL(op->graph, "Range", start, scalar_of(op, ms_in(op, 1)),
-					   scalar_of(op, ms_in(op, 2)));
+	struct onnx_value *start = emit_as_scalar(op->graph, ms_in(op, 0));
+	struct onnx_value *ret =
+		ONNX_CALL(op->graph, "Range", start, emit_as_scalar(op->graph, ms_in(op, 1)),
+			  emit_as_scalar(op->graph, ms_in(op, 2)));
 
 	onnx_value_set_shape(ret, NULL, 1);
 	return give(op, ret);
@@ -104,16 +105,13 @@ static struct onnx_value *one_hot_values(struct ms_op *op)
 static struct onnx_value *one_hot_places(struct ms_op *op, struct onnx_value *depth)
 {
 	struct onnx_graph *graph = op->graph;
-	struct onnx_value *places = emit_cast(graph, ms_in(op, 0), TENSOCK_INT64), *ret;
+	struct onnx_value *places = emit_cast(graph, ms_in(op, 0), TENSOCK_INT64);
 
 	if (op->n_inputs == 3)
 		return places;
-	ret = ONNX_CALL(graph, "Where",
-			emit_binary(graph, "Less", places, onnx_int64(graph, 0), TENSOCK_BOOL),
-			depth, places);
-	ret->dtype = TENSOCK_INT64;
-	onnx_value_like(ret, places);
-	return ret;
+	return emit_where(graph,
+			  emit_binary(graph, "Less", places, onnx_int64(graph, 0), TENSOCK_BOOL),
+			  depth, places);
 }
 
 int ms_layer_one_hot(struct ms_op *op, int64_t axis)
@@ -131,7 +129,7 @@ int ms_layer_one_hot(struct ms_op *op, int64_t axis)
 	axis = axis < 0 ? axis + rank + 1 : axis;
 	if (onnx_constant_read_ints(ms_in(op, 1), &depth, 1) != 1)
 		depth = -1;
-	count = scalar_of(op, emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64));
+	count = emit_as_scalar(op->graph, emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64));
 	node = ONNX_NODE(op->graph, "OneHot", one_hot_places(op, count), count, values);
 	ret = onnx_out(op->graph, node, values->dtype);
 	onnx_attr_int(op->graph, node, "axis", axis);
@@ -184,34 +182,24 @@ int ms_layer_scatter_nd(struct ms_op *op, const char *reduction)
 int ms_layer_top_k(struct ms_op *op, int64_t axis, bool largest, bool sorted)
 {
 	static const int64_t one[] = { 1 };
-	struct onnx_value *x = ms_in(op, 0), *k, *values, *places;
-	int64_t n = -1;
-	struct onnx_node *node;
+	struct onnx_value *x = ms_in(op, 0), *k;
+	struct top_k top;
 
 	if (ms_in_axis(op, 0, axis, &axis) < 0)
 		return op->error;
-	if (onnx_constant_read_ints(ms_in(op, 1), &n, 1) != 1)
-		n = -1;
 	k = emit_reshape(op->graph, emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64), one, 1);
-	node = ONNX_NODE(op->graph, "TopK", x, k);
-	values = onnx_out(op->graph, node, x->dtype);
-	places = onnx_out(op->graph, node, TENSOCK_INT64);
-	onnx_attr_int(op->graph, node, "axis", axis);
-	onnx_attr_int(op->graph, node, "largest", largest);
-	onnx_attr_int(op->graph, node, "sorted", sorted);
-	onnx_value_like(values, x);
-	values->dims[axis] = n;
-	onnx_value_like(places, values);
-	ms_out(op, 0, values);
+	top = emit_top_k(op->graph, x, k, axis, largest, sorted);
+	ms_out(op, 0, top.values);
 	if (op->n_outputs > 1)
-		ms_out(op, 1, emit_cast(op->graph, places, TENSOCK_INT32));
+		ms_out(op, 1, emit_cast(op->graph, top.places, TENSOCK_INT32));
 	return 0;
 }
 
 int ms_layer_cum_sum(struct ms_op *op, bool exclusive, bool reverse)
 {
 	struct onnx_value *x = ms_in(op, 0), *ret;
-	struct onnx_node *node = ONNX_NODE(op->graph, "CumSum", x, scalar_of(op, ms_in(op, 1)));
+	struct onnx_node *node =
+		ONNX_NODE(op->graph, "CumSum", x, emit_as_scalar(op->graph, ms_in(op, 1)));
 
 	ret = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_int(op->graph, node, "exclusive", exclusive);
@@ -227,7 +215,8 @@ int ms_layer_triangle(struct ms_op *op, bool upper)
 
 	if (op->n_inputs > 1)
 		onnx_in(op->graph, node,
-			scalar_of(op, emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64)));
+			emit_as_scalar(op->graph,
+				       emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64)));
 	ret = onnx_out(op->graph, node, x->dtype);
 	onnx_attr_int(op->graph, node, "upper", upper);
 	onnx_value_like(ret, x);

@@ -63,11 +63,11 @@ static struct pair operands(struct ms_op *op, enum ms_layout layout)
 	return pair;
 }
 
-int ms_layer_unary(struct ms_op *op, const char *onnx_op)
+int ms_layer_unary(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 1);
 
-	return give(op, emit_unary(op->graph, onnx_op, ms_in_as(op, 0, layout)), layout);
+	return give(op, emit_unary(op->graph, op->onnx, ms_in_as(op, 0, layout)), layout);
 }
 
 int ms_layer_activation(struct ms_op *op, unsigned kind, const struct activation_settings *settings)
@@ -92,12 +92,17 @@ int ms_layer_binary(struct ms_op *op, const char *onnx_op, unsigned activation)
 				  layout, activation);
 }
 
-int ms_layer_compare(struct ms_op *op, const char *onnx_op)
+int ms_layer_arithmetic(struct ms_op *op)
+{
+	return ms_layer_binary(op, op->onnx, ACTIVATION_NONE);
+}
+
+int ms_layer_compare(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
 	struct pair in = operands(op, layout);
 
-	return give(op, emit_binary(op->graph, onnx_op, in.a, in.b, TENSOCK_BOOL), layout);
+	return give(op, emit_binary(op->graph, op->onnx, in.a, in.b, TENSOCK_BOOL), layout);
 }
 
 int ms_layer_not_equal(struct ms_op *op)
@@ -110,12 +115,12 @@ int ms_layer_not_equal(struct ms_op *op)
 }
 
 /* Of BOOL; operands of other types are true where they are not 0, and give such a type back. */
-int ms_layer_logic(struct ms_op *op, const char *onnx_op)
+int ms_layer_logic(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
 	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
 	struct onnx_value *ret =
-		emit_binary(op->graph, onnx_op, emit_cast(op->graph, a, TENSOCK_BOOL),
+		emit_binary(op->graph, op->onnx, emit_cast(op->graph, a, TENSOCK_BOOL),
 			    emit_cast(op->graph, b, TENSOCK_BOOL), TENSOCK_BOOL);
 
 	return give(op, emit_cast(op->graph, ret, a->dtype), layout);
@@ -142,6 +147,11 @@ int ms_layer_nary(struct ms_op *op, const char *onnx_op)
 	if (op->n_inputs == 1)
 		ms_rename(op, 0);
 	return give(op, sum, layout);
+}
+
+int ms_layer_add_n(struct ms_op *op)
+{
+	return ms_layer_nary(op, "Add");
 }
 
 /* scale · x + shift, which often is x */
@@ -183,22 +193,16 @@ int ms_layer_power(struct ms_op *op, const double *power, double scale, double s
 int ms_layer_clip(struct ms_op *op, double min, double max)
 {
 	enum ms_layout layout = ms_layout(op, 1);
-	struct onnx_value *x = ms_in_as(op, 0, layout), *ret;
 
 	if (!(min <= max))
 		return ms_invalid(op, "its minimum is above its maximum");
-	ret = ONNX_CALL(op->graph, "Clip", x, onnx_scalar(op->graph, x->dtype, min),
-			onnx_scalar(op->graph, x->dtype, max));
-	onnx_value_like(ret, x);
-	return give(op, ret, layout);
+	return give(op, emit_clip(op->graph, ms_in_as(op, 0, layout), min, max), layout);
 }
 
 /* ONNX has the bounds as scalars. */
 static struct onnx_value *bound(struct ms_op *op, unsigned i, uint32_t dtype)
 {
-	struct onnx_value *value = emit_cast(op->graph, ms_in(op, i), dtype);
-
-	return value->rank == 0 ? value : emit_reshape(op->graph, value, NULL, 0);
+	return emit_as_scalar(op->graph, emit_cast(op->graph, ms_in(op, i), dtype));
 }
 
 int ms_layer_clip_to(struct ms_op *op)
@@ -232,13 +236,8 @@ int ms_layer_select(struct ms_op *op)
 	struct onnx_value *a = ms_in_broadcast(op, 1, layout), *b = ms_in_broadcast(op, 2, layout);
 	struct onnx_value *condition =
 		emit_cast(op->graph, ms_in_broadcast(op, 0, layout), TENSOCK_BOOL);
-	struct onnx_value *ret = ONNX_CALL(op->graph, "Where", condition, a, b);
 
-	ret->dtype = a->dtype;
-	onnx_value_like(ret, a->rank >= condition->rank ? a : condition);
-	if (b->rank > ret->rank)
-		onnx_value_like(ret, b);
-	return give(op, ret, layout);
+	return give(op, emit_where(op->graph, condition, a, b), layout);
 }
 
 /* Halves go away from 0; ONNX's Round gives the even neighbour. */

@@ -91,8 +91,7 @@ static struct onnx_value *batch_norm_by_hand(struct ms_op *op, unsigned mean, do
 static int batch_norm(struct ms_op *op, unsigned mean, double epsilon)
 {
 	int rank = ms_in_rank(op, 0);
-	struct onnx_value *x, *scale, *offset, *ret;
-	struct onnx_node *node;
+	struct onnx_value *x, *scale, *offset;
 	enum ms_layout layout = rank == 4 ? MS_NCHW : MS_PLAIN;
 	int64_t n;
 
@@ -106,12 +105,10 @@ static int batch_norm(struct ms_op *op, unsigned mean, double epsilon)
 	x = ms_in_as(op, 0, layout);
 	scale = mean > 1 ? ms_in(op, 1) : filled(op, x->dtype, n, 1);
 	offset = mean > 1 ? ms_in(op, 2) : filled(op, x->dtype, n, 0);
-	node = ONNX_NODE(op->graph, "BatchNormalization", x, scale, offset, ms_in(op, mean),
-			 ms_in(op, mean + 1));
-	ret = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_float(op->graph, node, "epsilon", (float)epsilon);
-	onnx_value_like(ret, x);
-	return give(op, ret, layout);
+	return give(op,
+		    emit_batch_norm(op->graph, x, scale, offset, ms_in(op, mean),
+				    ms_in(op, mean + 1), epsilon),
+		    layout);
 }
 
 int ms_layer_batch_norm(struct ms_op *op, double epsilon)
@@ -122,18 +119,6 @@ int ms_layer_batch_norm(struct ms_op *op, double epsilon)
 int ms_layer_fused_batch_norm(struct ms_op *op, double epsilon)
 {
 	return batch_norm(op, 3, epsilon);
-}
-
-static struct onnx_value *instance_norm(struct ms_op *op, struct onnx_value *x,
-					struct onnx_value *scale, struct onnx_value *offset,
-					double epsilon)
-{
-	struct onnx_node *node = ONNX_NODE(op->graph, "InstanceNormalization", x, scale, offset);
-	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
-
-	onnx_attr_float(op->graph, node, "epsilon", (float)epsilon);
-	onnx_value_like(ret, x);
-	return ret;
 }
 
 /* Channels are last of four, and second of three; unless the scale says that they are second of four. */
@@ -159,7 +144,7 @@ int ms_layer_instance_norm(struct ms_op *op, double epsilon)
 				      scale->rank);
 	layout = layout_of_channels(op, scale->dims[0]);
 	x = ms_in_as(op, 0, layout);
-	return give(op, instance_norm(op, x, scale, offset, epsilon), layout);
+	return give(op, emit_instance_norm(op->graph, x, scale, offset, epsilon), layout);
 }
 
 /* Channels are second, where the converter puts them; unless the scale says that they are last. */
@@ -180,7 +165,7 @@ int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
 {
 	struct onnx_graph *graph = op->graph;
 	const int64_t grouped[] = { 0, n_groups, -1 };
-	struct onnx_value *scale = ms_in(op, 1), *x, *ret, *shape;
+	struct onnx_value *scale = ms_in(op, 1), *x, *ret;
 	enum ms_layout layout;
 	int64_t ones[TENSOCK_RANK_MAX];
 
@@ -194,11 +179,9 @@ int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
 	for (int i = 0; i < x->rank - 2; i++)
 		ones[i] = i + 1;
 	ret = emit_reshape(graph, x, grouped, 3);
-	ret = instance_norm(op, ret, filled(op, x->dtype, n_groups, 1),
-			    filled(op, x->dtype, n_groups, 0), epsilon);
-	shape = ONNX_CALL(graph, "Shape", x);
-	shape->dtype = TENSOCK_INT64;
-	ret = emit_reshape_to(graph, ret, shape);
+	ret = emit_instance_norm(op->graph, ret, filled(op, x->dtype, n_groups, 1),
+				 filled(op, x->dtype, n_groups, 0), epsilon);
+	ret = emit_reshape_to(graph, ret, emit_shape_of(graph, x));
 	onnx_value_like(ret, x);
 	ret = emit_binary(graph, "Mul", ret,
 			  emit_unsqueeze(graph, scale, ones, (size_t)x->rank - 2), x->dtype);
@@ -230,19 +213,15 @@ static struct onnx_value *standardized(struct ms_op *op, struct onnx_value *x, i
 int ms_layer_layer_norm(struct ms_op *op, int64_t begin_axis, double epsilon)
 {
 	struct onnx_value *x = ms_in(op, 0), *ret;
-	struct onnx_node *node;
 
 	if (ms_in_axis(op, 0, begin_axis, &begin_axis) < 0)
 		return op->error;
 	if (op->n_inputs >= 3 && ms_in(op, 1)->rank == x->rank - begin_axis &&
-	    ms_in(op, 2)->rank == ms_in(op, 1)->rank) {
-		node = ONNX_NODE(op->graph, "LayerNormalization", x, ms_in(op, 1), ms_in(op, 2));
-		ret = onnx_out(op->graph, node, x->dtype);
-		onnx_attr_int(op->graph, node, "axis", begin_axis);
-		onnx_attr_float(op->graph, node, "epsilon", (float)epsilon);
-		onnx_value_like(ret, x);
-		return give(op, ret, MS_PLAIN);
-	}
+	    ms_in(op, 2)->rank == ms_in(op, 1)->rank)
+		return give(op,
+			    emit_layer_norm(op->graph, x, ms_in(op, 1), ms_in(op, 2), begin_axis,
+					    epsilon),
+			    MS_PLAIN);
 	ret = standardized(op, x, begin_axis, epsilon);
 	if (op->n_inputs > 1)
 		ret = emit_binary(op->graph, "Mul", ret, ms_in(op, 1), x->dtype);
@@ -274,35 +253,21 @@ int ms_layer_l2_normalize(struct ms_op *op, const int64_t *axes, size_t n, doubl
 
 int ms_layer_lrn(struct ms_op *op, int64_t radius, double bias, double alpha, double beta)
 {
-	struct onnx_value *x = ms_in_nchw(op, 0), *ret;
-	struct onnx_node *node;
+	struct onnx_value *x = ms_in_nchw(op, 0);
 
 	if (radius < 0 || radius > INT32_MAX)
 		return ms_invalid(op, "its radius is %lld", (long long)radius);
-	node = ONNX_NODE(op->graph, "LRN", x);
-	ret = onnx_out(op->graph, node, x->dtype);
-	/* ONNX divides by the number of channels that it sums over. */
-	onnx_attr_int(op->graph, node, "size", 2 * radius + 1);
-	onnx_attr_float(op->graph, node, "alpha", (float)(alpha * (double)(2 * radius + 1)));
-	onnx_attr_float(op->graph, node, "beta", (float)beta);
-	onnx_attr_float(op->graph, node, "bias", (float)bias);
-	onnx_value_like(ret, x);
-	return give(op, ret, MS_NCHW);
+	return give(op, emit_lrn(op->graph, x, radius, alpha, beta, bias), MS_NCHW);
 }
 
 int ms_layer_softmax(struct ms_op *op, const char *onnx_op, int64_t axis)
 {
 	enum ms_layout layout = ms_layout(op, 1);
-	struct onnx_value *x = ms_in_as(op, 0, layout), *ret;
-	struct onnx_node *node;
+	struct onnx_value *x = ms_in_as(op, 0, layout);
 
 	if (ms_in_axis(op, 0, axis, &axis) < 0)
 		return op->error;
-	node = ONNX_NODE(op->graph, onnx_op, x);
-	ret = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_int(op->graph, node, "axis", ms_axis(layout, axis));
-	onnx_value_like(ret, x);
-	return give(op, ret, layout);
+	return give(op, emit_along(op->graph, onnx_op, x, ms_axis(layout, axis)), layout);
 }
 
 int ms_layer_prelu(struct ms_op *op)

@@ -29,11 +29,27 @@ int ms_layer_embedding(struct ms_op *op)
 	return give(op, ret);
 }
 
-/* Zeros of the shape that input 0 holds; places and updates are inputs 1 and 2. */
+/*
+ * Files of 1.2 have shape, places and updates, those of 2.7 places, updates and shape: as a first input,
+ * the shape is a list that goes with the dimensions of the other two.
+ */
+static bool shape_is_first(struct ms_op *op)
+{
+	const struct onnx_value *shape = ms_in(op, 0), *places = ms_in(op, 1),
+				*updates = ms_in(op, 2);
+	int64_t n = places->rank > 0 ? places->dims[places->rank - 1] : -1;
+
+	if (shape->rank != 1 || n < 0 || updates->rank < 0)
+		return shape->rank == 1;
+	return shape->dims[0] < 0 || updates->rank == places->rank - 1 + shape->dims[0] - n;
+}
+
+/* Into zeros. */
 int ms_layer_scatter_to_zeros(struct ms_op *op)
 {
+	unsigned at = shape_is_first(op) ? 0 : 2, places = at == 0 ? 1 : 0;
 	struct onnx_graph *graph = op->graph;
-	struct onnx_value *shape = ms_in(op, 0), *updates = ms_in(op, 2), *zeros, *ret;
+	struct onnx_value *shape = ms_in(op, at), *updates = ms_in(op, places + 1), *zeros, *ret;
 	int64_t dims[TENSOCK_RANK_MAX];
 	struct onnx_node *node;
 	int n = onnx_constant_read_ints(shape, dims, TENSOCK_RANK_MAX);
@@ -42,8 +58,8 @@ int ms_layer_scatter_to_zeros(struct ms_op *op)
 		return op->error;
 	zeros = ONNX_CALL(graph, "Expand", onnx_scalar(graph, updates->dtype, 0),
 			  emit_cast(graph, shape, TENSOCK_INT64));
-	node = ONNX_NODE(graph, "ScatterND", zeros, emit_cast(graph, ms_in(op, 1), TENSOCK_INT64),
-			 updates);
+	node = ONNX_NODE(graph, "ScatterND", zeros,
+			 emit_cast(graph, ms_in(op, places), TENSOCK_INT64), updates);
 	ret = onnx_out(graph, node, updates->dtype);
 	onnx_attr_text(graph, node, "reduction", "add");
 	if (n >= 0)

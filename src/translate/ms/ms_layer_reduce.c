@@ -65,7 +65,6 @@ int ms_layer_reduce(struct ms_op *op, unsigned mode, const int64_t *axes, size_t
 					    : ms_layout_without(op, places, n_places);
 	for (size_t i = 0; i < n_places; i++)
 		places[i] = ms_axis(layout, places[i]);
-	/* What has no dimensions is reduced already, but for the operation itself. */
 	ret = reduce(op, mode, ms_in_as(op, 0, layout), places, n_places, keep_dims);
 	if (reduce_to_end && fabs(coeff) > 1e-5 && coeff != 1)
 		ret = emit_scalar(op->graph, "Mul", ret, coeff);
@@ -97,21 +96,14 @@ static struct onnx_value *index_of(struct ms_op *op, const char *onnx_op, struct
 /* The first top_k places, and their values. */
 static int arg_top(struct ms_op *op, int64_t axis, int64_t top_k, bool is_max, bool out_value)
 {
-	struct onnx_value *x = ms_in(op, 0), *values, *places;
-	struct onnx_node *node = ONNX_NODE(op->graph, "TopK", x, onnx_int64s(op->graph, &top_k, 1));
+	struct top_k top = emit_top_k(op->graph, ms_in(op, 0), onnx_int64s(op->graph, &top_k, 1),
+				      axis, is_max, true);
 
-	values = onnx_out(op->graph, node, x->dtype);
-	places = onnx_out(op->graph, node, TENSOCK_INT64);
-	onnx_attr_int(op->graph, node, "axis", axis);
-	onnx_attr_int(op->graph, node, "largest", is_max);
-	onnx_value_like(values, x);
-	values->dims[axis] = top_k;
-	onnx_value_like(places, values);
 	if (op->n_outputs > 1)
-		ms_out(op, 1, values);
+		ms_out(op, 1, top.values);
 	ms_out(op, 0,
-	       out_value && op->n_outputs == 1 ? values
-					       : emit_cast(op->graph, places, TENSOCK_INT32));
+	       out_value && op->n_outputs == 1 ? top.values
+					       : emit_cast(op->graph, top.places, TENSOCK_INT32));
 	return 0;
 }
 

@@ -35,9 +35,7 @@ static struct onnx_value *all_sizes(struct ms_op *op, struct onnx_value *x,
 
 	if (x->dims[0] >= 0 && x->dims[1] >= 0 && target->dims[0] >= 0 && target->dims[1] >= 0)
 		return onnx_int64s(graph, known, 4);
-	shape = ONNX_CALL(graph, "Shape", x);
-	shape->dtype = TENSOCK_INT64;
-	shape = ONNX_CALL(graph, "Slice", shape, onnx_int64s(graph, first, 1),
+	shape = ONNX_CALL(graph, "Slice", emit_shape_of(graph, x), onnx_int64s(graph, first, 1),
 			  onnx_int64s(graph, second, 1));
 	return emit_concat(graph, (struct onnx_value *const[]){ shape, target->sizes }, 2, 0);
 }
@@ -71,7 +69,7 @@ static int target_of_scales(struct ms_op *op, struct target *target, const struc
 /* Of four numbers the two that count, by the order that their tensor says. */
 static unsigned first_of_four(struct ms_op *op)
 {
-	return ms_in_tensor(op, 1)->format == 1 ? 1 : 2;
+	return ms_in_tensor(op, 1)->format == MS_FORMAT_NHWC ? 1 : 2;
 }
 
 /* Channels keep their number: where only one order says so, it is that one. */

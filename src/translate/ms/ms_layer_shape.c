@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/checked.h"
+
 static int give(struct ms_op *op, struct onnx_value *value)
 {
 	ms_out(op, 0, value);
@@ -63,8 +65,8 @@ static bool split_channels(struct ms_op *op, const int64_t *dims, size_t n)
 	int64_t channels;
 
 	if (n != 5 || tensor->plain || !x || !is_kept(dims[1], x->dims[2]) ||
-	    !is_kept(dims[2], x->dims[3]) || dims[3] < 1 ||
-	    __builtin_mul_overflow(dims[3], dims[4], &channels) || !is_kept(channels, x->dims[1]))
+	    !is_kept(dims[2], x->dims[3]) || dims[3] < 1 || !tsk_mul(dims[3], dims[4], &channels) ||
+	    !is_kept(channels, x->dims[1]))
 		return false;
 	x = emit_reshape(op->graph, x,
 			 (const int64_t[]){ dims[0], dims[3], dims[4], dims[1], dims[2] }, 5);
@@ -80,8 +82,7 @@ static bool join_channels(struct ms_op *op, const int64_t *dims, size_t n)
 
 	if (n != 4 || !x || x->rank != 5 || !x->maker || strcmp(x->maker->op, "Transpose") != 0 ||
 	    !is_kept(dims[1], x->dims[1]) || !is_kept(dims[2], x->dims[2]) || x->dims[3] < 1 ||
-	    __builtin_mul_overflow(x->dims[3], x->dims[4], &channels) ||
-	    !is_kept(dims[3], channels))
+	    !tsk_mul(x->dims[3], x->dims[4], &channels) || !is_kept(dims[3], channels))
 		return false;
 	x = emit_transpose(op->graph, x, to_channels_first, 5);
 	ms_out_nchw(op, 0,
@@ -135,7 +136,7 @@ int ms_layer_flatten(struct ms_op *op, int64_t axis)
 	for (int i = 0; i < x->rank; i++) {
 		int64_t *side = &dims[i >= axis];
 
-		if (x->dims[i] < 0 || *side < 0 || __builtin_mul_overflow(*side, x->dims[i], side))
+		if (x->dims[i] < 0 || *side < 0 || !tsk_mul(*side, x->dims[i], side))
 			*side = -1;
 	}
 	onnx_value_set_shape(ret, dims, 2);

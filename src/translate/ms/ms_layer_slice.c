@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "base/checked.h"
+
 /* How many elements from begin to end by steps of stride, of length; -1 where that is not known. */
 static int64_t slice_length(int64_t begin, int64_t end, int64_t stride, int64_t length)
 {
@@ -70,7 +72,7 @@ int ms_layer_slice(struct ms_op *op, const int64_t *axes, const int64_t *begin, 
 		if (size[i] < -1 || begin[i] < 0)
 			return ms_invalid(op, "it takes %lld elements from element %lld on",
 					  (long long)size[i], (long long)begin[i]);
-		if (size[i] == -1 || __builtin_add_overflow(begin[i], size[i], &end[i]))
+		if (size[i] == -1 || !tsk_add(begin[i], size[i], &end[i]))
 			end[i] = INT64_MAX;
 		places[i] = ms_axis(layout, places[i]);
 		strides[i] = 1;
@@ -286,7 +288,6 @@ int ms_layer_slice_sized(struct ms_op *op, const int64_t *axes, size_t n)
 		return r;
 	to_end = emit_binary(graph, "Equal", size, onnx_int64(graph, -1), TENSOCK_BOOL);
 	end = emit_binary(graph, "Add", begin, size, TENSOCK_INT64);
-	end = ONNX_CALL(graph, "Where", to_end, onnx_int64(graph, INT64_MAX), end);
-	end->dtype = TENSOCK_INT64;
+	end = emit_where(graph, to_end, onnx_int64(graph, INT64_MAX), end);
 	return ms_layer_slice_computed(op, begin, end, onnx_int64s(graph, places, n), NULL);
 }

@@ -55,6 +55,22 @@ struct onnx_value *ms_in_nchw(struct ms_op *op, unsigned i)
 	return tensor->nchw;
 }
 
+/*
+ * Sizes that the file recorded may be stale, their number is the best that is left; it is told to the
+ * runtime as well, which fails where it is wrong: axes would be others.  [-1] is the converter's for "not
+ * known".
+ */
+static struct onnx_value *with_recorded_rank(struct ms_op *op, const struct ms_tensor *tensor,
+					     struct onnx_value *value)
+{
+	static const int64_t kept[TENSOCK_RANK_MAX];
+	uint32_t n = tensor->dims.n;
+
+	if (n == 0 || n > TENSOCK_RANK_MAX || (n == 1 && fb_int_at(&tensor->dims, 0) == -1))
+		return value;
+	return emit_reshape(op->graph, value, kept, (int)n);
+}
+
 void ms_out(struct ms_op *op, unsigned i, struct onnx_value *value)
 {
 	struct ms_tensor *tensor;
@@ -62,10 +78,7 @@ void ms_out(struct ms_op *op, unsigned i, struct onnx_value *value)
 	if (i >= op->n_outputs)
 		return;
 	tensor = ms_out_tensor(op, i);
-	/* Sizes that the file recorded may be stale, their number is the best that is left. */
-	if (value->rank < 0 && tensor->dims.n > 0 && tensor->dims.n <= TENSOCK_RANK_MAX)
-		onnx_value_set_shape(value, NULL, (int)tensor->dims.n);
-	tensor->plain = value;
+	tensor->plain = value->rank < 0 ? with_recorded_rank(op, tensor, value) : value;
 }
 
 void ms_out_nchw(struct ms_op *op, unsigned i, struct onnx_value *value)

@@ -23,6 +23,7 @@ struct ms_op {
 	struct ms_file *file;
 	const struct ms_node *node;
 	const char *name;       /* the operator's: "Conv2DFusion" */
+	const char *onnx;       /* as the row has it */
 	struct fb_table fields; /* the operator's table */
 	unsigned n_inputs, n_outputs;
 	int error; /* sticky: the first that ms_unsupported() or ms_invalid() returned */
@@ -56,6 +57,7 @@ struct ms_op_row {
 	const char *name;                   /* the schema's; NULL: no operator */
 	int (*translate)(struct ms_op *op); /* NULL: not covered */
 	unsigned n_inputs;                  /* at least */
+	const char *onnx;                   /* for functions that serve several rows */
 };
 
 struct ms_op_table {

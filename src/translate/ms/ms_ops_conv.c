@@ -95,7 +95,7 @@ int ms_op_conv_transpose(struct ms_op *op)
 				       fb_u8(&op->fields, CONV_TRANSPOSE_ACTIVATION, 0));
 }
 
-static int pool(struct ms_op *op, const char *onnx_op)
+int ms_op_pool(struct ms_op *op)
 {
 	struct window window = { .ceil_mode = fb_u8(&op->fields, POOL_ROUND_MODE, 0) == 1 };
 	int r = read_pair(op, POOL_KERNEL, 1, window.kernel);
@@ -106,19 +106,9 @@ static int pool(struct ms_op *op, const char *onnx_op)
 		r = read_pads(op, POOL_PAD, &window);
 	if (r < 0)
 		return r;
-	return ms_layer_pool(op, onnx_op, &window, fb_u8(&op->fields, POOL_PAD_MODE, 0),
+	return ms_layer_pool(op, op->onnx, &window, fb_u8(&op->fields, POOL_PAD_MODE, 0),
 			     fb_bool(&op->fields, POOL_GLOBAL, false),
 			     fb_u8(&op->fields, POOL_ACTIVATION, 0));
-}
-
-int ms_op_max_pool(struct ms_op *op)
-{
-	return pool(op, "MaxPool");
-}
-
-int ms_op_avg_pool(struct ms_op *op)
-{
-	return pool(op, "AveragePool");
 }
 
 enum {

@@ -27,16 +27,6 @@ int ms_op_constant_of_shape(struct ms_op *op)
 			       (double)fb_f32_at(&value, 0));
 }
 
-int ms_op_zeros_like(struct ms_op *op)
-{
-	return ms_layer_filled_like(op, 0);
-}
-
-int ms_op_ones_like(struct ms_op *op)
-{
-	return ms_layer_filled_like(op, 1);
-}
-
 enum {
 	RANGE_START = 1,
 	RANGE_LIMIT = 2,
@@ -55,11 +45,6 @@ int ms_op_range(struct ms_op *op)
 int ms_op_one_hot(struct ms_op *op)
 {
 	return ms_layer_one_hot(op, fb_i64(&op->fields, 0, 0));
-}
-
-int ms_op_gather_nd(struct ms_op *op)
-{
-	return ms_layer_gather_nd(op);
 }
 
 int ms_op_scatter_nd_update(struct ms_op *op)

@@ -23,7 +23,7 @@ int ms_op_activation(struct ms_op *op)
 	return ms_layer_activation(op, fb_u8(&op->fields, ACTIVATION_TYPE, 0), &settings);
 }
 
-/* Fields 0: alpha, and no other. */
+/* Field 0: alpha, and no other. */
 static int with_alpha(struct ms_op *op, unsigned kind)
 {
 	const struct activation_settings settings = { .alpha = (double)fb_f32(&op->fields, 0, 0) };
@@ -41,45 +41,10 @@ int ms_op_leaky_relu(struct ms_op *op)
 	return with_alpha(op, ACTIVATION_LEAKY_RELU);
 }
 
-/* Field 0 of the four that have one: the activation behind. */
-static unsigned fused(struct ms_op *op)
+/* Field 0: the activation behind. */
+int ms_op_arithmetic(struct ms_op *op)
 {
-	return fb_u8(&op->fields, 0, 0);
-}
-
-int ms_op_add(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Add", fused(op));
-}
-
-int ms_op_sub(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Sub", fused(op));
-}
-
-int ms_op_mul(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Mul", fused(op));
-}
-
-int ms_op_div(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Div", fused(op));
-}
-
-int ms_op_real_div(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Div", ACTIVATION_NONE);
-}
-
-int ms_op_maximum(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Max", ACTIVATION_NONE);
-}
-
-int ms_op_minimum(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Min", ACTIVATION_NONE);
+	return ms_layer_binary(op, op->onnx, fb_u8(&op->fields, 0, 0));
 }
 
 int ms_op_eltwise(struct ms_op *op)
@@ -90,11 +55,6 @@ int ms_op_eltwise(struct ms_op *op)
 	if (mode >= ARRAY_SIZE(modes))
 		return ms_unsupported(op, "its mode, number %u, is not known", mode);
 	return ms_layer_binary(op, modes[mode], ACTIVATION_NONE);
-}
-
-int ms_op_add_n(struct ms_op *op)
-{
-	return ms_layer_nary(op, "Add");
 }
 
 enum {
@@ -146,91 +106,6 @@ int ms_op_cast(struct ms_op *op)
 	if (n < 0)
 		return n;
 	return ms_layer_cast(op, n == 1 ? ms_dtype(type) : TENSOCK_DTYPE_INVALID);
-}
-
-int ms_op_abs(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Abs");
-}
-
-int ms_op_ceil(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Ceil");
-}
-
-int ms_op_cos(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Cos");
-}
-
-int ms_op_erf(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Erf");
-}
-
-int ms_op_floor(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Floor");
-}
-
-int ms_op_log(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Log");
-}
-
-int ms_op_neg(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Neg");
-}
-
-int ms_op_reciprocal(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Reciprocal");
-}
-
-int ms_op_sin(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Sin");
-}
-
-int ms_op_sqrt(struct ms_op *op)
-{
-	return ms_layer_unary(op, "Sqrt");
-}
-
-int ms_op_equal(struct ms_op *op)
-{
-	return ms_layer_compare(op, "Equal");
-}
-
-int ms_op_greater(struct ms_op *op)
-{
-	return ms_layer_compare(op, "Greater");
-}
-
-int ms_op_greater_equal(struct ms_op *op)
-{
-	return ms_layer_compare(op, "GreaterOrEqual");
-}
-
-int ms_op_less(struct ms_op *op)
-{
-	return ms_layer_compare(op, "Less");
-}
-
-int ms_op_less_equal(struct ms_op *op)
-{
-	return ms_layer_compare(op, "LessOrEqual");
-}
-
-int ms_op_logical_and(struct ms_op *op)
-{
-	return ms_layer_logic(op, "And");
-}
-
-int ms_op_logical_or(struct ms_op *op)
-{
-	return ms_layer_logic(op, "Or");
 }
 
 int ms_op_log1p(struct ms_op *op)

@@ -110,16 +110,16 @@ int ms_op_broadcast_to(struct ms_op *op)
 	return ms_layer_broadcast_to(op, dims, (size_t)n);
 }
 
-/* Formats of the schema: 0 NCHW, 1 NHWC. */
 int ms_op_format_transpose(struct ms_op *op)
 {
-	int32_t from = fb_i32(&op->fields, 0, 1), to = fb_i32(&op->fields, 1, 1);
+	int32_t from = fb_i32(&op->fields, 0, MS_FORMAT_NHWC);
+	int32_t to = fb_i32(&op->fields, 1, MS_FORMAT_NHWC);
 
 	if (from == to)
 		return ms_layer_identity(op);
-	if (from == 1 && to == 0)
+	if (from == MS_FORMAT_NHWC && to == MS_FORMAT_NCHW)
 		return ms_layer_nhwc_to_nchw(op);
-	if (from == 0 && to == 1)
+	if (from == MS_FORMAT_NCHW && to == MS_FORMAT_NHWC)
 		return ms_layer_nchw_to_nhwc(op);
 	return ms_unsupported(op, "from format %d to %d: only NCHW and NHWC are covered", from, to);
 }

@@ -296,13 +296,8 @@ static struct onnx_value *steps_of(struct onnx_graph *graph, const struct ms_ten
 	int highest = tensor->dtype == TENSOCK_UINT8 ? UINT8_MAX : INT8_MAX;
 	struct onnx_value *steps =
 		emit_unary(graph, "Round", emit_scalar(graph, "Div", value, param.scale));
-	struct onnx_value *ret =
-		ONNX_CALL(graph, "Clip", steps,
-			  onnx_scalar(graph, TENSOCK_FLOAT32, lowest - param.zero_point),
-			  onnx_scalar(graph, TENSOCK_FLOAT32, highest - param.zero_point));
 
-	onnx_value_like(ret, value);
-	return ret;
+	return emit_clip(graph, steps, lowest - param.zero_point, highest - param.zero_point);
 }
 
 static struct onnx_value *rounded(struct onnx_graph *graph, const struct ms_tensor *tensor,

@@ -36,8 +36,10 @@ int ms_quant_check(const struct ms_file *file, struct tensock_error *reterr) _no
 /* The numbers of a weight, which is input i, from its integers; NULL: the operator has failed. */
 struct onnx_value *ms_quant_weight(struct ms_op *op, unsigned i, struct onnx_value *integers);
 
-/* An input of the model as numbers; and what leaves it, as integers.  Where the tensor is no such one,
- * the value itself. */
+/*
+ * An input of the model as numbers; and what leaves it, as integers.  Where the tensor is no such one,
+ * the value itself.
+ */
 struct onnx_value *ms_quant_from(struct onnx_graph *graph, const struct ms_tensor *tensor,
 				 struct onnx_value *value);
 struct onnx_value *ms_quant_to(struct onnx_graph *graph, const struct ms_tensor *tensor,

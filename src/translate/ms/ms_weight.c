@@ -53,8 +53,7 @@ struct onnx_value *ms_weight(struct ms_op *op, unsigned i)
 	value = ms_is_coded(tensor) ? ms_decoded(op, tensor, dims) : dense(op, tensor, dims);
 	if (value && ms_quant_is_weight(tensor))
 		value = ms_quant_weight(op, i, value);
-	/* Weights of half the size in a model that computes with floats: the runtime of ONNX widens
-	 * them once. */
+	/* In a model that computes with floats: the runtime of ONNX widens them once. */
 	if (value && value->dtype == TENSOCK_FLOAT16 && !op->file->is_half)
 		value = emit_cast(op->graph, value, TENSOCK_FLOAT32);
 	return value;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tensors of one value, ranges, and the one operator of sequences. */
+/* Tensors of one value, and ranges. */
 #include "translate/ms/old_op.h"
 
 enum {
@@ -17,10 +17,6 @@ enum {
 	RANGE_START = 1,
 	RANGE_LIMIT = 2,
 	RANGE_DELTA = 3,
-};
-
-enum {
-	LSTM_BIDIRECTION = 0,
 };
 
 int old_fill(struct ms_op *op)
@@ -46,16 +42,6 @@ int old_fill(struct ms_op *op)
 	return 0;
 }
 
-int old_zeros_like(struct ms_op *op)
-{
-	return ms_layer_filled_like(op, 0);
-}
-
-int old_ones_like(struct ms_op *op)
-{
-	return ms_layer_filled_like(op, 1);
-}
-
 int old_constant_of_shape(struct ms_op *op)
 {
 	struct fb_vector value;
@@ -79,9 +65,4 @@ int old_range(struct ms_op *op)
 	return ms_layer_range_of(op, fb_i32(&op->fields, RANGE_START, 0),
 				 fb_i32(&op->fields, RANGE_LIMIT, 0),
 				 fb_i32(&op->fields, RANGE_DELTA, absent));
-}
-
-int old_lstm(struct ms_op *op)
-{
-	return ms_layer_lstm(op, fb_bool(&op->fields, LSTM_BIDIRECTION, false));
 }

@@ -79,47 +79,12 @@ int old_activation(struct ms_op *op)
 	return ms_layer_activation(op, (unsigned)kind, &settings);
 }
 
-static int arithmetic(struct ms_op *op, const char *onnx_op)
+int old_arithmetic(struct ms_op *op)
 {
 	unsigned activation;
 	int r = old_fused_activation(op, ARITHMETIC_ACTIVATION, &activation);
 
-	return r < 0 ? r : ms_layer_binary(op, onnx_op, activation);
-}
-
-int old_add(struct ms_op *op)
-{
-	return arithmetic(op, "Add");
-}
-
-int old_sub(struct ms_op *op)
-{
-	return arithmetic(op, "Sub");
-}
-
-int old_mul(struct ms_op *op)
-{
-	return arithmetic(op, "Mul");
-}
-
-int old_div(struct ms_op *op)
-{
-	return arithmetic(op, "Div");
-}
-
-int old_real_div(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Div", ACTIVATION_NONE);
-}
-
-int old_maximum(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Max", ACTIVATION_NONE);
-}
-
-int old_minimum(struct ms_op *op)
-{
-	return ms_layer_binary(op, "Min", ACTIVATION_NONE);
+	return r < 0 ? r : ms_layer_binary(op, op->onnx, activation);
 }
 
 int old_eltwise(struct ms_op *op)
@@ -130,11 +95,6 @@ int old_eltwise(struct ms_op *op)
 	if (mode >= ARRAY_SIZE(modes))
 		return ms_unsupported(op, "its mode, number %u, is not known", mode);
 	return ms_layer_nary(op, modes[mode]);
-}
-
-int old_add_n(struct ms_op *op)
-{
-	return ms_layer_nary(op, "Add");
 }
 
 int old_power(struct ms_op *op)
@@ -189,41 +149,6 @@ int old_clip(struct ms_op *op)
 int old_cast(struct ms_op *op)
 {
 	return ms_layer_cast(op, ms_dtype(fb_i32(&op->fields, CAST_TO, 0)));
-}
-
-int old_unary(struct ms_op *op)
-{
-	return ms_layer_unary(op, op->name);
-}
-
-int old_compare(struct ms_op *op)
-{
-	return ms_layer_compare(op, op->name);
-}
-
-int old_greater_equal(struct ms_op *op)
-{
-	return ms_layer_compare(op, "GreaterOrEqual");
-}
-
-int old_less_equal(struct ms_op *op)
-{
-	return ms_layer_compare(op, "LessOrEqual");
-}
-
-int old_and(struct ms_op *op)
-{
-	return ms_layer_logic(op, "And");
-}
-
-int old_or(struct ms_op *op)
-{
-	return ms_layer_logic(op, "Or");
-}
-
-int old_xor(struct ms_op *op)
-{
-	return ms_layer_logic(op, "Xor");
 }
 
 int old_matmul(struct ms_op *op)

@@ -45,11 +45,6 @@ enum {
 	PRELU_SLOPE = 1,
 };
 
-/* Tensor.format */
-enum {
-	FORMAT_NCHW = 0,
-};
-
 #define EPSILON 1e-5F
 
 int old_softmax(struct ms_op *op)
@@ -75,7 +70,7 @@ static bool is_nchw(struct ms_op *op)
 {
 	const struct onnx_value *x, *scale;
 
-	if (ms_in_tensor(op, 0)->format != FORMAT_NCHW || ms_in_rank(op, 0) != 4)
+	if (ms_in_tensor(op, 0)->format != MS_FORMAT_NCHW || ms_in_rank(op, 0) != 4)
 		return false;
 	x = ms_in(op, 0);
 	scale = ms_in(op, 1);
@@ -84,18 +79,12 @@ static bool is_nchw(struct ms_op *op)
 
 int old_instance_norm(struct ms_op *op)
 {
-	float epsilon = fb_f32(&op->fields, BATCH_NORM_EPSILON, EPSILON);
-	struct onnx_node *node;
-	struct onnx_value *x, *ret;
+	double epsilon = (double)fb_f32(&op->fields, BATCH_NORM_EPSILON, EPSILON);
 
 	if (!is_nchw(op))
-		return op->error ? op->error : ms_layer_instance_norm(op, (double)epsilon);
-	x = ms_in(op, 0);
-	node = ONNX_NODE(op->graph, "InstanceNormalization", x, ms_in(op, 1), ms_in(op, 2));
-	ret = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_float(op->graph, node, "epsilon", epsilon);
-	onnx_value_like(ret, x);
-	ms_out(op, 0, ret);
+		return op->error ? op->error : ms_layer_instance_norm(op, epsilon);
+	ms_out(op, 0,
+	       emit_instance_norm(op->graph, ms_in(op, 0), ms_in(op, 1), ms_in(op, 2), epsilon));
 	return 0;
 }
 

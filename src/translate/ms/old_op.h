@@ -33,15 +33,8 @@ int old_upsample(struct ms_op *op);
 
 /* old_math.c */
 int old_activation(struct ms_op *op);
-int old_add(struct ms_op *op);
-int old_sub(struct ms_op *op);
-int old_mul(struct ms_op *op);
-int old_div(struct ms_op *op);
-int old_real_div(struct ms_op *op);
-int old_maximum(struct ms_op *op);
-int old_minimum(struct ms_op *op);
+int old_arithmetic(struct ms_op *op);
 int old_eltwise(struct ms_op *op);
-int old_add_n(struct ms_op *op);
 int old_power(struct ms_op *op);
 int old_exp(struct ms_op *op);
 int old_elu(struct ms_op *op);
@@ -49,13 +42,6 @@ int old_leaky_relu(struct ms_op *op);
 int old_gelu(struct ms_op *op);
 int old_clip(struct ms_op *op);
 int old_cast(struct ms_op *op);
-int old_unary(struct ms_op *op);   /* by its own name, which is ONNX's */
-int old_compare(struct ms_op *op); /* likewise */
-int old_greater_equal(struct ms_op *op);
-int old_less_equal(struct ms_op *op);
-int old_and(struct ms_op *op);
-int old_or(struct ms_op *op);
-int old_xor(struct ms_op *op);
 int old_matmul(struct ms_op *op);
 int old_full_connection(struct ms_op *op);
 
@@ -110,10 +96,10 @@ int old_arg_min(struct ms_op *op);
 
 /* old_fill.c */
 int old_fill(struct ms_op *op);
-int old_zeros_like(struct ms_op *op);
-int old_ones_like(struct ms_op *op);
 int old_constant_of_shape(struct ms_op *op);
 int old_range(struct ms_op *op);
+
+/* old_recurrent.c */
 int old_lstm(struct ms_op *op);
 
 #endif

@@ -243,24 +243,19 @@ int old_one_hot(struct ms_op *op)
 /* Along the last axis: with a k of the field's, which is no input. */
 static int top_k(struct ms_op *op, int64_t k)
 {
-	struct onnx_value *x = ms_in(op, 0), *values, *places;
-	struct onnx_node *node;
 	int rank = ms_in_rank(op, 0);
+	struct top_k top;
 
 	if (rank < 0)
 		return rank;
 	if (k < 1 || rank == 0)
 		return ms_invalid(op, "is to give %lld elements of %d dimensions", (long long)k,
 				  rank);
-	node = ONNX_NODE(op->graph, "TopK", x, onnx_int64s(op->graph, &k, 1));
-	values = onnx_out(op->graph, node, x->dtype);
-	places = onnx_out(op->graph, node, TENSOCK_INT64);
-	onnx_value_like(values, x);
-	values->dims[rank - 1] = k;
-	onnx_value_like(places, values);
-	ms_out(op, 0, values);
+	top = emit_top_k(op->graph, ms_in(op, 0), onnx_int64s(op->graph, &k, 1), rank - 1, true,
+			 true);
+	ms_out(op, 0, top.values);
 	if (op->n_outputs > 1)
-		ms_out(op, 1, emit_cast(op->graph, places, TENSOCK_INT32));
+		ms_out(op, 1, emit_cast(op->graph, top.places, TENSOCK_INT32));
 	return 0;
 }
 

@@ -16,11 +16,6 @@ enum {
 	UPSAMPLE_SCALES = 1,
 };
 
-/* Tensor.format */
-enum {
-	FORMAT_NCHW = 0,
-};
-
 /* The sizes that scales of height and width give; the input's must be known. */
 static int scale_sizes(struct ms_op *op, double by_height, double by_width,
 		       struct ms_resize *resize)
@@ -49,7 +44,7 @@ static int read_input(struct ms_op *op, struct ms_resize *resize)
 {
 	double v[4];
 	int n = ms_in_floats(op, 1, v, 4);
-	unsigned height = n == 4 && ms_in_tensor(op, 1)->format == FORMAT_NCHW ? 2 : 1;
+	unsigned height = n == 4 && ms_in_tensor(op, 1)->format == MS_FORMAT_NCHW ? 2 : 1;
 
 	if (n < 0)
 		return n;
