@@ -13,7 +13,7 @@
  * TENSOCK_ENGINE_ABI_MAJOR does, for they stand in arrays.
  *
  * Threads.  Every entry is called from one and the same thread, one at a time, but for those that
- * say "any thread".  Entries return an enum tensock_status; on any but TENSOCK_OK they fill *reterr
+ * say "any thread", and for run() where concurrency() allows more.  Entries return an enum tensock_status; on any but TENSOCK_OK they fill *reterr
  * and leave every ret_ output untouched.  No entry may end the process, or throw across the border.
  *
  * Files.  All files an engine needs it opens in open(): afterwards the process is sealed, and opening
@@ -87,8 +87,9 @@ struct tensock_tensor {
 	void *data;
 	uint64_t bytes;
 
-	/* Ends the life of data that its maker allocated: whoever took the tensor calls it once.
-	 * NULL where there is nothing to release.  private_data is the maker's. */
+	/* Ends the life of data that its maker allocated: whoever took the tensor calls it once, on
+	 * any thread where the model's concurrency is above 1.  NULL where there is nothing to
+	 * release.  private_data is the maker's. */
 	void (*release)(struct tensock_tensor *tensor);
 	void *private_data;
 };
@@ -136,7 +137,8 @@ struct tensock_engine {
 	const struct tensock_model_description *(*describe)(void *model);
 
 	/*
-	 * Mandatory; may take long.  Runs the model once.
+	 * Mandatory; may take long.  Runs the model once.  Several at once, each on a thread of its
+	 * own, only where concurrency() says so.
 	 *
 	 * run_id: not 0, another for each run of a model; cancel() names it.  A run that failed with
 	 * outputs in place may be tried once more without, under the same run_id.
@@ -154,11 +156,21 @@ struct tensock_engine {
 
 	/*
 	 * Optional; any thread, at any time between load() and unload(); does not block; idempotent.
-	 * Ends that run as soon as the engine can: it then returns CANCELLED.  A run_id that has not
-	 * begun is remembered (the latest one), one that has ended does nothing.
+	 * Ends that run, and no other, as soon as the engine can: it then returns CANCELLED.  A run_id
+	 * that has not begun is remembered (the latest ones, as many as may run at once), one that has
+	 * ended does nothing.
 	 */
 	void (*cancel)(void *model, uint64_t run_id);
 	/* end of 1.0 */
+
+	/*
+	 * Optional; does not block, does not fail; the same as long as the model is loaded.  How many
+	 * runs of this model may be under way at once, each on a thread of the host's.  0 and 1, as
+	 * without this entry: one, and always on the one thread.  UINT32_MAX: as many as the host
+	 * likes.  A host may keep to fewer.
+	 */
+	uint32_t (*concurrency)(void *model);
+	/* end of 1.1 */
 };
 
 /*

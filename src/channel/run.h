@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the rings carry: one entry a run, one back.  Several runs may be under way: the worker takes
- * and answers them in order.  Tensors lie in a region of a shared buffer:
+ * What the rings carry: one entry a run, one back.  Several runs may be in the worker's line: it begins
+ * with them in order, perhaps with several at once, and answers them in order, whichever ends first.  Tensors lie in a region of a shared buffer:
  * a block of descriptors first, then the payloads, each aligned to RUN_ALIGN.  Front and worker
  * each lay out what they write; the front checks every field that comes back.
  */
@@ -19,8 +19,8 @@
 #define RUN_TENSORS_MAX 1024u
 
 enum run_type {
-	RUN_START = 1, /* front → worker: run the model on the tensors of the input region */
-	RUN_FETCH = 2, /* front → worker: the outputs did not fit; here is a larger region */
+	RUN_START = 1,  /* front → worker: run the model on the tensors of the input region */
+	RUN_FETCH = 2,  /* front → worker: the outputs did not fit; here is a larger region */
 	RUN_CANCEL = 3, /* front → worker: end request_id if it still runs or waits, its DONE comes
 			 * anyway; or its outputs that are kept are not wanted, and no DONE comes */
 	RUN_DONE = 4,   /* worker → front: exactly one for each START, and one for each FETCH */
@@ -35,8 +35,8 @@ struct run_entry {
 	uint32_t in_buffer, out_buffer; /* ids of WORKER_BUFFER */
 	uint64_t in_offset, in_bytes;
 	uint64_t out_offset, out_bytes; /* START, FETCH: the room there is; DONE: what was used */
-	uint64_t needed; /* DONE with TENSOCK_TOO_LARGE: the room that FETCH must bring.  The worker
-			  * begins with no other START before FETCH or CANCEL of this one.  Else 0 */
+	uint64_t needed; /* DONE with TENSOCK_TOO_LARGE: the room that FETCH must bring.  No other
+			  * DONE comes before FETCH or CANCEL of this one, and nothing is begun.  Else 0 */
 };
 
 struct run_tensor {

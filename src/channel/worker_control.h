@@ -31,8 +31,9 @@ enum worker_msg_type {
 	WORKER_BUFFER_DROP = 4, /* id: unmap it; no run of it is under way */
 
 	/* worker → front */
-	WORKER_READY = 64,  /* the engine is open; text: its name and version */
-	WORKER_LOADED = 65, /* description: see tensor/model_info.h */
+	WORKER_READY = 64, /* the engine is open; text: its name and version */
+	WORKER_LOADED =
+		65, /* description: see tensor/model_info.h; value: runs it has under way at once */
 	WORKER_FAILED = 66, /* the engine cannot be opened, or the model not loaded; status, text */
 };
 

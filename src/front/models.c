@@ -164,6 +164,9 @@ static void put_first(struct model *model, struct request *request)
  * What becomes of the requests of a model whose worker is lost.  One is to blame: the one that ran,
  * or the first of those that it was being loaded for.  The others have a second worker, unless the
  * model itself was refused or takes too long to load: the next worker would say the same.
+ *
+ * Where several ran, each of them runs again, alone; then it is known.  That loss counts for nobody: it ends
+ * when they have had their answers.
  */
 static void on_lost(void *user, struct request *ran, struct request_queue *others,
 		    const struct tensock_error *why)
@@ -171,6 +174,7 @@ static void on_lost(void *user, struct request *ran, struct request_queue *other
 	struct model *model = user;
 	struct models *models = model->models;
 	bool was_loading = model->state == MODEL_LOADING;
+	bool is_open = model->worker && model->worker->is_blame_open;
 	struct request *request;
 
 	model_became_unloaded(model);
@@ -178,6 +182,10 @@ static void on_lost(void *user, struct request *ran, struct request_queue *other
 		ran = take_first(model);
 	if (ran)
 		end_request(models, ran, why);
+	else if (is_open)
+		tsk_info(
+			"a worker is lost that was at several requests, which run again, one by one: %s",
+			why->message);
 	else
 		tsk_info("a worker is lost that was at no work: %s", why->message);
 	while ((request = TAILQ_LAST(others, request_queue))) {
@@ -186,7 +194,8 @@ static void on_lost(void *user, struct request *ran, struct request_queue *other
 	}
 	if (was_loading && why->status != TENSOCK_WORKER_DIED)
 		answer_waiting(model, why);
-	answer_unlucky(model, why);
+	if (!is_open)
+		answer_unlucky(model, why);
 	if (was_loading)
 		model_load_failed(model, why);
 	settle(model);
@@ -255,8 +264,9 @@ static void run_next(struct model *model)
 
 static bool can_run(const struct model *model)
 {
-	return model->state == MODEL_READY && worker_link_has_room(model->worker) &&
-	       !TAILQ_EMPTY(&model->waiting);
+	const struct request *first = TAILQ_FIRST(&model->waiting);
+
+	return model->state == MODEL_READY && first && worker_link_has_room(model->worker, first);
 }
 
 static bool wants_worker(const struct model *model)
@@ -365,7 +375,7 @@ void models_free(struct models *models)
 	models->emptied = NULL;
 	while ((model = TAILQ_FIRST(&models->list))) {
 		if (model->worker)
-			(void)worker_run_drop(model->worker, &dropped);
+			(void)worker_run_drop(model->worker, false, &dropped);
 		model->is_running = false;
 		TAILQ_CONCAT(&model->waiting, &model->behind, entry);
 		while (take_first(model))
@@ -415,6 +425,7 @@ static void enqueue(struct request_queue *queue, struct model *model, struct req
 {
 	request->model = model;
 	request->is_running = false;
+	request->runs_alone = false;
 	request->workers_lost = 0;
 	request->queued_ns = tsk_now_ns();
 	TAILQ_INSERT_TAIL(queue, request, entry);

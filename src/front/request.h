@@ -28,10 +28,11 @@ struct request_outputs {
 	 */
 	struct buffer *buffer;
 	const void *region;
-	const struct run_tensor *tensors; /* those of the model, in order; checked.  While done() runs */
+	const struct run_tensor
+		*tensors; /* those of the model, in order; checked.  While done() runs */
 	unsigned n_tensors;
-	uint64_t queue_ns;   /* from models_submit() to the START of its last run */
-	uint64_t compute_ns; /* from the START to the DONE, as the front sees it */
+	uint64_t queue_ns;   /* from models_submit() until a worker could begin with its last run */
+	uint64_t compute_ns; /* from then on to the DONE, as the front sees it */
 };
 
 /* All mandatory; called from the loop; none calls back into models. */
@@ -65,6 +66,7 @@ struct request {
 	TAILQ_ENTRY(request) entry; /* in its model's queue; one that runs stands in no queue */
 	struct model *model;        /* set while it belongs to one */
 	bool is_running;
+	bool runs_alone;       /* it was under way beside others when their worker was lost */
 	unsigned workers_lost; /* while it waited or ran */
 	uint64_t queued_ns;
 };

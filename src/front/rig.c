@@ -310,7 +310,7 @@ void rig_worker_loaded(struct rig_worker *worker, uint32_t output_dtype)
 				       .outputs = &out,
 				       .n_outputs = 1,
 				       .operators = (char *)(uintptr_t) "Relu 1" };
-	struct worker_msg msg = { .type = WORKER_LOADED };
+	struct worker_msg msg = { .type = WORKER_LOADED, .value = worker->parallel };
 	size_t len;
 
 	assert_int_equal(tsk_model_info_encode(&info, bytes, sizeof(bytes), &len), 0);

@@ -34,6 +34,7 @@ struct rig_worker {
 	int socket;
 	bool has_rings;
 	struct ring_pair rings;
+	uint64_t parallel; /* for LOADED: runs at once */
 	int model; /* the memfd of LOAD, or -1 */
 	uint64_t model_bytes;
 	struct {

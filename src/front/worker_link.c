@@ -110,7 +110,7 @@ void worker_link_fail(struct worker_link *link, bool kill, enum tensock_status s
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	(void)tsk_fail(&why, status, "%s", text);
-	ran = worker_run_drop(link, &others);
+	ran = worker_run_drop(link, status == TENSOCK_DEADLINE_EXCEEDED, &others);
 	let_go(link, kill);
 	if (ops)
 		ops->lost(link->user, ran, &others, &why);
@@ -143,6 +143,10 @@ static void on_loaded(struct worker_link *link, const struct worker_received *re
 		return;
 	}
 	link->n_outputs = info.n_outputs;
+	if (received->msg.value > 1)
+		link->parallel = received->msg.value < WORKER_RUNS_MAX
+					 ? (unsigned)received->msg.value
+					 : WORKER_RUNS_MAX;
 	for (uint32_t i = 0; i < info.n_outputs; i++)
 		link->output_dtypes[i] = info.outputs[i].dtype;
 	worker_link_disarm(link);
@@ -369,7 +373,7 @@ void worker_link_close(struct worker_link *link)
 	struct request *ran;
 
 	link->ops = NULL;
-	ran = worker_run_drop(link, &others);
+	ran = worker_run_drop(link, false, &others);
 	assert(!ran && TAILQ_EMPTY(&others));
 	(void)ran;
 	let_go(link, false);
@@ -382,7 +386,7 @@ int worker_link_new(struct workers *workers, uint64_t id, struct worker_link **r
 
 	if (!link)
 		return -ENOMEM;
-	*link = (struct worker_link){ .workers = workers, .id = id, .socket = -1 };
+	*link = (struct worker_link){ .workers = workers, .id = id, .socket = -1, .parallel = 1 };
 	link->timer = handle_timer_new(workers->loop, link);
 	r = link->timer ? supervisor_send(workers->supervisor, FRONT_SPAWN, id, 0) : -ENOMEM;
 	if (r < 0) {
@@ -400,7 +404,7 @@ void worker_link_free(struct worker_link *link)
 	if (!link)
 		return;
 	if (link->state != WORKER_CLOSED)
-		(void)worker_run_drop(link, &others);
+		(void)worker_run_drop(link, false, &others);
 	disconnect(link);
 	handle_free(link->timer);
 	free(link);

@@ -25,7 +25,10 @@
 struct workers;
 struct worker_link;
 
-/* Runs that a worker is given at once.  It takes them in order; answers come in the same order. */
+/*
+ * Runs that a worker is given at once.  It begins with them in order, with as many at once as it said
+ * when it had loaded; answers come in the same order.
+ */
 #define WORKER_RUNS_MAX 16u
 
 enum worker_state {
@@ -45,9 +48,10 @@ struct worker_user_ops {
 	void (*idle)(void *user);
 	/*
 	 * It is CLOSED and no longer the user's.  why: WORKER_DIED, DEADLINE_EXCEEDED, or what the
-	 * worker gave as its reason for not loading.  ran: the request that it had taken up, to be
-	 * answered by the user, or NULL.  others: those that it had not taken up yet, in their order;
-	 * each has its own buffer again.  All are the user's.
+	 * worker gave as its reason for not loading.  ran: the request that is to blame, to be
+	 * answered by the user, or NULL.  others, in their order: those that it had not taken up yet;
+	 * and where several were under way, and nobody knows which of them did it, these, which are
+	 * to run alone then.  Each has its own buffer again.  All are the user's.
 	 */
 	void (*lost)(void *user, struct request *ran, struct request_queue *others,
 		     const struct tensock_error *why);
@@ -59,7 +63,7 @@ struct worker_model {
 	uint64_t bytes;
 };
 
-/* In the worker's line.  The first one is the head: the one that the worker is at. */
+/* In the worker's line.  The first one is the head: the one whose answer is next. */
 struct worker_run {
 	struct request *request; /* NULL once it was cancelled */
 	uint64_t id;             /* in the rings */
@@ -68,8 +72,9 @@ struct worker_run {
 	struct buffer *in, *out;
 	struct buffer *fetched; /* FETCH is out */
 	bool is_own_in;         /* `in` was the request's */
+	bool runs_alone;        /* the request does */
 	uint64_t in_bytes;
-	uint64_t head_ns; /* since when it is started and the head */
+	uint64_t begun_ns; /* since when the worker can be at it */
 };
 
 struct worker_link {
@@ -94,6 +99,7 @@ struct worker_link {
 	struct worker_model model;
 	uint32_t n_outputs; /* of the model, with their types, from its description */
 	uint32_t *output_dtypes;
+	unsigned parallel; /* runs that it has under way at once, by its own word; 1 at least */
 
 	unsigned n_known; /* buffers of the guest's pool that it has been told of */
 	uint64_t last_run;
@@ -102,6 +108,7 @@ struct worker_link {
 		runs[WORKER_RUNS_MAX]; /* n_runs of them from `first` on, around the end */
 	unsigned first, n_runs;
 	struct work fill;      /* of the last one, until it is started */
+	bool is_blame_open;    /* it was lost, and several were under way */
 	bool is_short;         /* memory: the next run has to wait until one has ended */
 	uint64_t outputs_seen; /* a region that held the outputs of late */
 };
@@ -130,8 +137,8 @@ void worker_link_load(struct worker_link *link, const struct worker_model *model
  */
 void worker_link_close(struct worker_link *link);
 
-/* Whether it can be given another run now; if not, idle() will tell when to ask again. */
-bool worker_link_has_room(const struct worker_link *link);
+/* Whether it can be given this request's run now; if not, idle() will tell when to ask again. */
+bool worker_link_has_room(const struct worker_link *link, const struct request *request);
 
 /* Whether a run is in its line, which may have been cancelled. */
 bool worker_link_is_busy(const struct worker_link *link);
@@ -170,9 +177,11 @@ void worker_link_disarm(struct worker_link *link);
 /* Handles what lies in the ring; false when the link was lost over it. */
 bool worker_run_reap(struct worker_link *link);
 /*
- * Ends all runs without an answer and lets go of their memory: returns the request that the worker
- * had taken up, or NULL, and appends the others, which have their own buffers again.
+ * Ends all runs without an answer and lets go of their memory: returns the request that is to blame,
+ * or NULL, and appends the others, which have their own buffers again.  The head is to blame when it is late, or when it
+ * alone was taken up; if it was one of several, is_blame_open is set, and each of them runs_alone.
  */
-struct request *worker_run_drop(struct worker_link *link, struct request_queue *others);
+struct request *worker_run_drop(struct worker_link *link, bool is_late,
+				struct request_queue *others);
 
 #endif

@@ -127,8 +127,10 @@ bool worker_link_is_busy(const struct worker_link *link)
 	return link->n_runs > 0;
 }
 
-bool worker_link_has_room(const struct worker_link *link)
+bool worker_link_has_room(const struct worker_link *link, const struct request *request)
 {
+	if (link->n_runs && (request->runs_alone || link->runs[link->first].runs_alone))
+		return false;
 	return link->state == WORKER_SERVING && link->n_runs < WORKER_RUNS_MAX && !link->is_short &&
 	       !is_filling(link);
 }
@@ -160,17 +162,22 @@ static void push(struct worker_link *link, struct worker_run *run, uint32_t type
 		break_rules(link, "the ring is full");
 }
 
-/* What the worker is at now, if it has something to do: its time begins. */
-static void begin_head(struct worker_link *link)
+/* The head, if there is one: its deadline counts from now on. */
+static void watch_head(struct worker_link *link)
 {
-	struct worker_run *head = run_at(link, 0);
-
-	if (!link->n_runs || !head->is_started) {
+	if (link->n_runs && run_at(link, 0)->is_started)
+		worker_link_arm(link, link->workers->limits->run_deadline_ms);
+	else
 		worker_link_disarm(link);
-		return;
-	}
-	head->head_ns = tsk_now_ns();
-	worker_link_arm(link, link->workers->limits->run_deadline_ms);
+}
+
+/* The last of those that the worker can be at, if it has been started. */
+static void begin_run(struct worker_link *link)
+{
+	struct worker_run *run = run_at(link, link->parallel - 1);
+
+	if (link->n_runs >= link->parallel && run->is_started)
+		run->begun_ns = tsk_now_ns();
 }
 
 static void answer(struct worker_run *run, struct request_outputs *outputs,
@@ -189,8 +196,8 @@ static void answer(struct worker_run *run, struct request_outputs *outputs,
 	}
 	outputs->buffer = *buffer;
 	outputs->region = outputs->buffer->map.addr;
-	outputs->compute_ns = tsk_now_ns() - run->head_ns;
-	outputs->queue_ns = run->head_ns - request->queued_ns;
+	outputs->compute_ns = tsk_now_ns() - run->begun_ns;
+	outputs->queue_ns = run->begun_ns - request->queued_ns;
 	(*buffer)->is_in_run = false;
 	request->ops->done(request, outputs, NULL);
 	*buffer = outputs->buffer;
@@ -207,7 +214,8 @@ static void finish(struct worker_link *link, struct request_outputs *outputs,
 	link->first = (link->first + 1) % WORKER_RUNS_MAX;
 	link->n_runs--;
 	link->is_short = false;
-	begin_head(link);
+	watch_head(link);
+	begin_run(link);
 	link->ops->idle(link->user);
 }
 
@@ -218,7 +226,9 @@ static void start(struct worker_link *link)
 	run->is_started = true;
 	run->position = link->rings.out.position;
 	if (link->n_runs == 1)
-		begin_head(link);
+		watch_head(link);
+	if (link->n_runs <= link->parallel)
+		run->begun_ns = tsk_now_ns();
 	push(link, run, RUN_START);
 }
 
@@ -288,8 +298,8 @@ int worker_link_run(struct worker_link *link, struct request *request,
 	uint64_t out_bytes;
 	int r;
 
-	assert(worker_link_has_room(link));
-	*run = (struct worker_run){ .id = link->last_run + 1 };
+	assert(worker_link_has_room(link, request));
+	*run = (struct worker_run){ .id = link->last_run + 1, .runs_alone = request->runs_alone };
 	r = sizes_of(link, request, info, &run->in_bytes, &out_bytes, reterr);
 	if (r == 0)
 		r = share(link, run, request, out_bytes, reterr);
@@ -331,24 +341,30 @@ void worker_link_cancel(struct worker_link *link, struct request *request)
 		cancel_filling(link, run);
 }
 
-/* Whether the worker has begun with the head: by its own word. */
-static bool is_taken(struct worker_link *link)
+/* With how many, from the head, the worker may have begun: by its own word. */
+static unsigned count_taken(struct worker_link *link)
 {
-	struct worker_run *head = run_at(link, 0);
 	struct ring *ring = &link->rings.out;
 	uint32_t read;
+	unsigned n = 0;
 
-	if (!link->n_runs || !head->is_started)
-		return false;
+	if (!link->n_runs)
+		return 0;
 	read = ring->position - (RING_ENTRIES - ring_room(ring));
-	return head->fetched || (int32_t)(read - head->position) > 0;
+	while (n < link->n_runs && run_at(link, n)->is_started &&
+	       (run_at(link, n)->fetched || (int32_t)(read - run_at(link, n)->position) > 0))
+		n++;
+	/* It takes more into its line than it begins with. */
+	return link->parallel > 1 || n == 0 ? n : 1;
 }
 
-struct request *worker_run_drop(struct worker_link *link, struct request_queue *others)
+struct request *worker_run_drop(struct worker_link *link, bool is_late,
+				struct request_queue *others)
 {
+	unsigned n_taken = count_taken(link);
 	struct request *ran = NULL;
-	bool taken = is_taken(link);
 
+	link->is_blame_open = n_taken > 1 && !is_late;
 	work_remove(link->workers->work, &link->fill);
 	/* The process may live on for a moment, and write. */
 	buffer_pool_worker_gone(&link->workers->buffers, link->id);
@@ -356,9 +372,10 @@ struct request *worker_run_drop(struct worker_link *link, struct request_queue *
 		struct worker_run *run = run_at(link, i);
 		struct request *request = TAKE_PTR(run->request);
 
-		if (i == 0 && taken) {
+		if (i == 0 && n_taken && !link->is_blame_open) {
 			ran = request;
 		} else if (request) {
+			request->runs_alone |= link->is_blame_open && i < n_taken;
 			hand_back(run, request);
 			TAILQ_INSERT_TAIL(others, request, entry);
 		}

@@ -17,8 +17,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		bool finished = config_finish(&config, &error) == 0;
 
 		/* config_finish() has left something out */
-		if (finished && (!config.engines.n || config.engines.n > ENGINES_MAX ||
-				 !config.engines.list[config.engines.n - 1].threads))
+		if (finished &&
+		    (!config.engines.n || config.engines.n > ENGINES_MAX ||
+		     !config.engines.list[config.engines.n - 1].threads ||
+		     config.engines.list[config.engines.n - 1].parallel > ENGINES_PARALLEL_MAX))
 			abort();
 	}
 	config_done(&config);

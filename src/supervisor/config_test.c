@@ -143,6 +143,8 @@ static void test_bad_lines(void **state)
 		{ "[engine onnxruntime]\ncolour = red", "[engine] has no setting 'colour'" },
 		{ "[engine onnxruntime]\nthreads = 0", "a number from 1" },
 		{ "[engine onnxruntime]\nthreads = 257", "to 256" },
+		{ "[engine onnxruntime]\nparallel = 0", "a number from 1" },
+		{ "[engine onnxruntime]\nparallel = 65", "to 64" },
 		{ "[daemon]\nmax-model-size = big", "file:2: max-model-size cannot be 'big'" },
 		{ "[daemon]\nallow-local-cid = 1", "yes or no" },
 		{ "[daemon]\nlog-level = loud", "write error" },

@@ -76,6 +76,8 @@ int engines_set(struct engines *engines, const char *key, const char *value,
 		return setting_text(key, value, e->library, sizeof(e->library), reterr);
 	if (strcmp(key, "threads") == 0)
 		return setting_number(key, value, 1, ENGINES_THREADS_MAX, &e->threads, reterr);
+	if (strcmp(key, "parallel") == 0)
+		return setting_number(key, value, 1, ENGINES_PARALLEL_MAX, &e->parallel, reterr);
 	if (strcmp(key, "fp16") == 0)
 		return setting_bool(key, value, &e->fp16, reterr);
 	if (strcmp(key, "enabled") == 0)

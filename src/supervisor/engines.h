@@ -16,6 +16,7 @@
 
 #define ENGINES_MAX 8u
 #define ENGINES_THREADS_MAX 256u /* what the plug-ins take */
+#define ENGINES_PARALLEL_MAX 64u /* what the worker takes */
 #define ENGINES_PATH_MAX 1024u
 
 struct engine {
@@ -23,6 +24,7 @@ struct engine {
 	char plugin[ENGINES_PATH_MAX];  /* empty: built in, beside the programs */
 	char library[ENGINES_PATH_MAX]; /* empty: the plug-in knows */
 	uint64_t threads;               /* 0: not given, until engines_finish() */
+	uint64_t parallel;              /* 0: not given; the worker knows */
 	int fp16;                       /* -1: not given; the plug-in knows */
 	int enabled;                    /* -1: not given */
 	bool may_be_missing;            /* where there is no library, the host does without */

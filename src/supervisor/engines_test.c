@@ -135,6 +135,9 @@ static void test_settings(void **state)
 			 0);
 	assert_int_equal(engines.list[1].threads, 3);
 	assert_int_equal(engines.list[1].fp16, 0);
+	assert_int_equal(engines.list[1].parallel, 0);
+	assert_int_equal(read_engines(ORT "parallel = 64\n", "", &engines, &error), 0);
+	assert_int_equal(engines.list[0].parallel, 64);
 }
 
 static void test_bounds(void **state)
@@ -157,6 +160,7 @@ static void test_bounds(void **state)
 	refuse(OWN "[engine own]\n", "", "twice");
 	refuse(OWN "[engine other]\n", "", "[engine other] has no plugin");
 	refuse(ORT "threads = 257\n", "", "to 256");
+	refuse(ORT "parallel = 65\n", "", "to 64");
 }
 
 int main(void)

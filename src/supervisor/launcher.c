@@ -92,6 +92,9 @@ static int find_engine(struct launcher *launcher, const struct engine *engine, c
 		return r;
 	snprintf(ret->threads_option, sizeof(ret->threads_option), "threads=%llu",
 		 (unsigned long long)engine->threads);
+	if (engine->parallel)
+		snprintf(ret->parallel_option, sizeof(ret->parallel_option), "parallel=%llu",
+			 (unsigned long long)engine->parallel);
 	if (engine->fp16 >= 0)
 		snprintf(ret->fp16_option, sizeof(ret->fp16_option), "fp16=%s",
 			 engine->fp16 ? "yes" : "no");
@@ -172,8 +175,8 @@ int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_p
 	return spawn_process(&front, ret_pid);
 }
 
-/* Its name, level and guest take 5, each engine up to 8. */
-#define WORKER_ARGUMENTS_MAX (5 + 8 * ENGINES_MAX)
+/* Its name, level and guest take 5, each engine up to 10. */
+#define WORKER_ARGUMENTS_MAX (5 + 10 * ENGINES_MAX)
 
 struct arguments {
 	char *v[WORKER_ARGUMENTS_MAX + 1];
@@ -199,6 +202,7 @@ static void put_engine(struct arguments *arguments, const struct launcher_engine
 	put(arguments, engine->may_be_missing ? "--engine-if-present" : "--engine");
 	put(arguments, engine->plugin);
 	put_option(arguments, engine->threads_option);
+	put_option(arguments, engine->parallel_option);
 	put_option(arguments, engine->library_option);
 	put_option(arguments, engine->fp16_option);
 }

@@ -23,6 +23,7 @@ struct launcher {
 		char plugin[PATH_MAX];
 		bool may_be_missing;
 		char threads_option[32];
+		char parallel_option[32];                   /* empty: none */
 		char library_option[ENGINES_PATH_MAX + 16]; /* empty: none */
 		char fp16_option[16];                       /* empty: none */
 	} engines[ENGINES_MAX];

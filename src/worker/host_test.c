@@ -54,8 +54,13 @@ static void test_has(void **state)
 	assert_true(TENSOCK_HAS(&engine, cancel));
 	engine.size = offsetof(struct tensock_engine, cancel);
 	assert_false(TENSOCK_HAS(&engine, cancel));
+	engine.concurrency = (uint32_t(*)(void *))(uintptr_t)1;
 	engine.size = sizeof(engine) - 1;
-	assert_false(TENSOCK_HAS(&engine, cancel));
+	assert_false(TENSOCK_HAS(&engine, concurrency));
+	/* One that was built for 1.0. */
+	engine.size = offsetof(struct tensock_engine, concurrency);
+	assert_false(TENSOCK_HAS(&engine, concurrency));
+	assert_true(TENSOCK_HAS(&engine, cancel));
 }
 
 int main(void)

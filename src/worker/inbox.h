@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What has come in and is not yet done, and the thread that hears a cancel while a run is under way.
+ * The line of runs (line.h) between the ring of what comes, the threads that run and the ring of
+ * answers.
  *
  * The worker's main thread takes entries off the ring, and runs them itself: handing a run to another
- * thread would cost every request two wake-ups more.  So while it is inside the engine someone else
- * must listen.  That is a second thread, the watcher, which sleeps in epoll and is armed from the
- * first of a row of runs until the main thread blocks (two system calls, no wake-up): it takes what comes meanwhile into the same queue
- * and passes a RUN_CANCEL on to the engine.  It also ends the process, at once, when the front
- * closes the control socket while the engine is busy: nobody wants that answer any more.
+ * thread would cost every request two wake-ups more.  While it is inside the engine others must hear what comes:
+ *
+ * The watcher sleeps in epoll and is armed from the first of a row of runs until the main thread
+ * blocks (two system calls, no wake-up): it takes what comes meanwhile into the line and passes a
+ * RUN_CANCEL on to the engine.  It also ends the process, at once, when the front closes the control
+ * socket while the engine is busy: nobody wants that answer any more.
+ *
+ * Helpers, where the engine runs several at once (inbox_set_model), sleep until there is a run for
+ * them.  To call one takes three wake-ups (doorbell, watcher, helper), so they are called only where the runs of late
+ * were long enough for that (LONG_RUN_NS); short ones wait for the main thread, as they do without helpers.
  */
 #ifndef WORKER_INBOX_H
 #define WORKER_INBOX_H
@@ -19,56 +25,62 @@
 #include "base/cleanup.h"
 #include "channel/ring.h"
 #include "channel/run.h"
+#include "worker/line.h"
 #include "worker/model.h"
 
 struct inbox {
 	int epoll_fd, control_fd;  /* control_fd: borrowed */
-	pthread_mutex_t mutex;     /* of all below, and of the ring */
-	struct ring *ring;         /* borrowed; NULL until it is attached */
+	pthread_mutex_t mutex;     /* of all below, and of the rings */
+	pthread_cond_t work;       /* for the helpers */
+	struct ring *in, *out;     /* borrowed; NULL until they are attached */
 	const struct model *model; /* borrowed; NULL until one is loaded */
-	struct {
-		struct run_entry entry;
-		bool cancelled;
-	} queue[RING_ENTRIES];
-	unsigned head, count;
-	bool is_armed;               /* the watcher, for a ring of the doorbell */
-	bool busy;                   /* the main thread is inside the engine */
-	bool hung_up;                /* the front is gone */
-	uint64_t request_id, run_id; /* of the run under way; run_id 0: none */
-	bool is_keeping;             /* outputs, until FETCH or CANCEL of kept_id */
-	uint64_t kept_id;
+	struct line line;
+	bool is_armed;       /* the watcher, for a ring of the doorbell */
+	bool is_main_inside; /* the engine: the watcher listens in its place */
+	bool hung_up;        /* the front is gone, or is to be left: nothing is begun any more */
+	unsigned n_busy;     /* threads that have a job, or load */
+	unsigned n_helpers, n_idle; /* n_idle of them wait for work */
+	uint64_t run_ns; /* what a run took of late, 0: not known; only where there are helpers */
 };
 
 /* Starts the watcher, which lives as long as the process: inbox must, too. */
 int inbox_init(struct inbox *inbox, int control_fd) _nodiscard_;
 
 /* Listens to a ring's doorbell.  Once. */
-int inbox_attach(struct inbox *inbox, struct ring *ring) _nodiscard_;
+int inbox_attach(struct inbox *inbox, struct ring_pair *rings) _nodiscard_;
 
-/* Runs of this model can be cancelled from now on. */
-void inbox_set_model(struct inbox *inbox, const struct model *model);
+/* Runs of this model can be cancelled from now on; n_helpers threads will call inbox_wait(). */
+void inbox_set_model(struct inbox *inbox, const struct model *model, unsigned n_helpers);
 
 /*
- * The oldest START, or while outputs are kept their FETCH; false when there is none.
- * *ret_cancelled: a CANCEL overtook it.
+ * The main thread's: 1 and the next job, 0 when there is none now, -EPIPE when the front is gone,
+ * -EPROTO when its ring is broken.
  */
-bool inbox_take(struct inbox *inbox, struct run_entry *ret, bool *ret_cancelled);
-
-/* The outputs of a request are kept: no START is taken before it was fetched or cancelled. */
-void inbox_keep(struct inbox *inbox, uint64_t request_id);
+int inbox_take(struct inbox *inbox, struct job **ret) _nodiscard_;
+/* A helper's: waits for one. */
+struct job *inbox_wait(struct inbox *inbox);
 
 /*
- * Before blocking on the doorbell: false when something has come meanwhile.  After it: awake, and
- * whether it rang.
+ * The job has been answered (job->done): that goes out with what waits for it, or waits itself.  The
+ * job is no longer the caller's.
+ */
+void inbox_finish(struct inbox *inbox, struct job *job, bool is_main);
+
+/*
+ * The main thread's, before blocking on the doorbell: false when something has come meanwhile.
+ * After it: awake, and whether it rang.
  */
 bool inbox_sleep(struct inbox *inbox);
 void inbox_awake(struct inbox *inbox, bool rang);
 
 /*
- * Around every call of the engine that may take long.  run_id 0: a load, which nothing can cancel.
- * inbox_enter() is false when the front is gone, and then the engine is not to be called.
+ * Around a load, which nothing can cancel.  inbox_enter() is false when the front is gone, and then
+ * the engine is not to be called.  inbox_leave() is also for a job that is not answered: the front is gone.
  */
-bool inbox_enter(struct inbox *inbox, uint64_t request_id, uint64_t run_id) _nodiscard_;
+bool inbox_enter(struct inbox *inbox) _nodiscard_;
 void inbox_leave(struct inbox *inbox);
+
+/* The main thread ends: no job is taken any more.  False when a helper has one still. */
+bool inbox_close(struct inbox *inbox) _nodiscard_;
 
 #endif

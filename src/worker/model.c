@@ -47,6 +47,16 @@ void model_unload(struct model *model)
 		*model = (struct model){ 0 };
 }
 
+unsigned model_parallel(const struct model *model)
+{
+	const struct tensock_engine *engine = model->plugin->engine;
+	uint32_t n = TENSOCK_HAS(engine, concurrency) ? engine->concurrency(model->handle) : 1;
+
+	if (n > model->plugin->parallel)
+		n = model->plugin->parallel;
+	return n ? n : 1;
+}
+
 /* Borrows the texts: free the array only.  NULL without memory. */
 static struct tsk_tensor_info *borrow_tensors(const struct tensock_tensor_info *from, uint32_t n)
 {

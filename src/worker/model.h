@@ -24,6 +24,9 @@ int model_load(const struct engines *engines, int fd, uint64_t bytes, struct mod
 	       struct tensock_error *reterr) _nodiscard_;
 void model_unload(struct model *model);
 
+/* How many runs of it may be under way at once: as many as engine and operator allow, 1 at least. */
+unsigned model_parallel(const struct model *model);
+
 /* The description as tensor/model_info.h encodes it. */
 int model_encode(const struct model *model, void *buf, size_t size, size_t *ret_len,
 		 struct tensock_error *reterr) _nodiscard_;

@@ -2,12 +2,19 @@
 #include "worker/plugin.h"
 
 #include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
 #include "base/status.h"
 #include "worker/host.h"
+
+/* Each run takes memory of its own for what lies between inputs and outputs. */
+#define PARALLEL_DEFAULT_MAX 4
 
 static bool has_mandatory(const struct tensock_engine *e)
 {
@@ -52,6 +59,44 @@ int plugin_failed(uint32_t status, struct tensock_error *reterr)
 			text[0] ? text : tsk_status(status)->text);
 }
 
+/* 0 where it is not given, -1 where it is no such number. */
+static long read_option(const struct tensock_host *host, const char *name, long max)
+{
+	const char *text = host->option(host->context, name);
+	char *end;
+	long n;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	n = strtol(text, &end, 10);
+	return errno || *end || end == text || n < 1 || n > max ? -1 : n;
+}
+
+static unsigned default_parallel(long threads)
+{
+	cpu_set_t cpus;
+	long n = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? CPU_COUNT(&cpus)
+								: PARALLEL_DEFAULT_MAX;
+
+	n /= threads > 0 ? threads : 1;
+	if (n > PARALLEL_DEFAULT_MAX)
+		n = PARALLEL_DEFAULT_MAX;
+	return n > 1 ? (unsigned)n : 1;
+}
+
+int plugin_parallel(const struct tensock_host *host, unsigned *ret, struct tensock_error *reterr)
+{
+	long n = read_option(host, "parallel", PLUGIN_PARALLEL_MAX);
+
+	if (n < 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "parallel is 1 to %u",
+				PLUGIN_PARALLEL_MAX);
+	/* The engine judges its threads. */
+	*ret = n ? (unsigned)n : default_parallel(read_option(host, "threads", INT_MAX));
+	return 0;
+}
+
 int plugin_open(const char *path, const struct tensock_host *host, struct plugin *ret,
 		struct tensock_error *reterr)
 {
@@ -59,8 +104,10 @@ int plugin_open(const char *path, const struct tensock_host *host, struct plugin
 	struct tensock_error error = { 0 };
 	struct plugin plugin = { 0 };
 	uint32_t status;
-	int r;
+	int r = plugin_parallel(host, &plugin.parallel, reterr);
 
+	if (r < 0)
+		return r;
 	plugin.library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!plugin.library) {
 		log_dl_error();

@@ -7,11 +7,22 @@
 
 #include "base/cleanup.h"
 
+/* Of runs at once that an operator may allow. */
+#define PLUGIN_PARALLEL_MAX 64u
+
 struct plugin {
 	void *library; /* never closed: engines leave threads and destructors behind */
 	const struct tensock_engine *engine;
 	void *instance;
+	unsigned parallel; /* runs of a model at once that the operator allows */
 };
+
+/*
+ * Reads the option "parallel"; where it is not given: as many as there are processors for, each run with
+ * "threads" of them, but not above 4.  An error for what is no number from 1 to PLUGIN_PARALLEL_MAX.
+ */
+int plugin_parallel(const struct tensock_host *host, unsigned *ret, struct tensock_error *reterr)
+	_nodiscard_;
 
 /*
  * Loads the file, checks its ABI and opens the engine.  host must outlive the plug-in.  Details that

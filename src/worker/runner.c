@@ -8,30 +8,9 @@
 #include "tensor/dtype.h"
 #include "tensor/shape.h"
 
-/* The region an answer goes to. */
-struct region {
-	unsigned char *start;
-	uint64_t bytes;
-};
-
 static const struct tensock_model_description *description(const struct runner *runner)
 {
 	return runner->model->description;
-}
-
-static void release(struct tensock_tensor *tensor)
-{
-	if (tensor->release)
-		tensor->release(tensor);
-	tensor->release = NULL;
-	tensor->data = NULL;
-}
-
-static void release_outputs(struct runner *runner)
-{
-	for (uint32_t i = 0; i < description(runner)->n_outputs; i++)
-		release(&runner->outputs[i]);
-	runner->kept = false;
 }
 
 static void free_arrays(struct runner *runner)
@@ -43,16 +22,13 @@ static void free_arrays(struct runner *runner)
 	free(runner->outputs);
 }
 
-int runner_init(struct runner *runner, const struct model *model, const struct buffers *buffers,
-		struct inbox *inbox)
+int runner_init(struct runner *runner, const struct model *model)
 {
 	size_t n_inputs = model->description->n_inputs, n_outputs = model->description->n_outputs;
 	size_t n = n_inputs > n_outputs ? n_inputs : n_outputs;
 
 	/* One more than needed: calloc(0) may give NULL. */
 	*runner = (struct runner){ .model = model,
-				   .buffers = buffers,
-				   .inbox = inbox,
 				   .in_place = true,
 				   .descriptors = calloc(n + 1, sizeof(*runner->descriptors)),
 				   .sizes = calloc(n_outputs + 1, sizeof(*runner->sizes)),
@@ -71,7 +47,6 @@ void runner_done(struct runner *runner)
 {
 	if (!runner || !runner->model)
 		return;
-	release_outputs(runner);
 	free_arrays(runner);
 	*runner = (struct runner){ 0 };
 }
@@ -114,18 +89,15 @@ static int check_input(struct runner *runner, const struct run_tensor *t, uint32
 }
 
 /* From the input region to runner->inputs. */
-static int read_inputs(struct runner *runner, const struct run_entry *start, uint32_t *ret_n,
+static int read_inputs(struct runner *runner, const struct region *in, uint32_t *ret_n,
 		       struct tensock_error *reterr)
 {
-	unsigned char *region = buffers_region(runner->buffers, start->in_buffer, start->in_offset,
-					       start->in_bytes);
 	unsigned n;
 	int r;
 
-	if (!region)
+	if (!in->start)
 		return tsk_fail(reterr, TENSOCK_PROTOCOL, "the inputs' region is in no buffer");
-	r = run_read(region, start->in_bytes, runner->descriptors, description(runner)->n_inputs,
-		     &n);
+	r = run_read(in->start, in->bytes, runner->descriptors, description(runner)->n_inputs, &n);
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_PROTOCOL, "the inputs are not well described");
 	for (unsigned i = 0; i < n; i++) {
@@ -137,7 +109,7 @@ static int read_inputs(struct runner *runner, const struct run_entry *start, uin
 		runner->inputs[i] = (struct tensock_tensor){ .index = t->index,
 							     .dtype = t->dtype,
 							     .rank = t->rank,
-							     .data = region + t->offset,
+							     .data = in->start + t->offset,
 							     .bytes = t->bytes };
 		memcpy(runner->inputs[i].dims, t->dims, sizeof(t->dims));
 	}
@@ -211,7 +183,7 @@ static int check_outputs(struct runner *runner, struct tensock_error *reterr)
 
 	for (uint32_t i = 0; i < d->n_outputs; i++) {
 		if (!output_is_valid(&runner->outputs[i])) {
-			release_outputs(runner);
+			kept_release(runner->outputs, d->n_outputs);
 			return tsk_fail(reterr, TENSOCK_ENGINE_FAILED,
 					"the engine gave no valid output \"%.100s\"",
 					d->outputs[i].name);
@@ -220,14 +192,15 @@ static int check_outputs(struct runner *runner, struct tensock_error *reterr)
 	return 0;
 }
 
-static int call_engine(struct runner *runner, uint32_t n_inputs, struct tensock_error *reterr)
+static int call_engine(struct runner *runner, uint64_t run_id, uint32_t n_inputs,
+		       struct tensock_error *reterr)
 {
 	const struct tensock_engine *engine = runner->model->plugin->engine;
 	struct tensock_error error = { 0 };
 	uint32_t status;
 	int r;
 
-	status = engine->run(runner->model->handle, runner->last_run_id, runner->inputs, n_inputs,
+	status = engine->run(runner->model->handle, run_id, runner->inputs, n_inputs,
 			     runner->outputs, description(runner)->n_outputs, &error);
 	if (status == TENSOCK_OK)
 		return check_outputs(runner, reterr);
@@ -243,48 +216,20 @@ static int call_engine(struct runner *runner, uint32_t n_inputs, struct tensock_
  * fail when they were told to write in place.  So such a failure is tried once more without, and if
  * that helps, so it stays.
  */
-static int run_model(struct runner *runner, uint32_t n_inputs, const struct region *out,
-		     struct tensock_error *reterr)
+static int run_model(struct runner *runner, uint64_t run_id, uint32_t n_inputs,
+		     const struct region *out, struct tensock_error *reterr)
 {
 	uint32_t n_in_place = place_outputs(runner, out);
-	int r = call_engine(runner, n_inputs, reterr);
+	int r = call_engine(runner, run_id, n_inputs, reterr);
 
 	if (r == 0 || n_in_place == 0 || r == -ECANCELED)
 		return r;
 	runner->in_place = false;
 	place_outputs(runner, out);
-	r = call_engine(runner, n_inputs, reterr);
+	r = call_engine(runner, run_id, n_inputs, reterr);
 	if (r < 0)
 		runner->in_place = true;
 	return r;
-}
-
-static void free_copy(struct tensock_tensor *tensor)
-{
-	free(tensor->data);
-}
-
-/* Keeps the outputs for a FETCH: those in place move to memory of their own. */
-static int keep_outputs(struct runner *runner, struct tensock_error *reterr)
-{
-	for (uint32_t i = 0; i < description(runner)->n_outputs; i++) {
-		struct tensock_tensor *t = &runner->outputs[i];
-		void *copy;
-
-		if (t->release || !t->data)
-			continue;
-		copy = malloc(t->bytes ? t->bytes : 1);
-		if (!copy) {
-			release_outputs(runner);
-			return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY,
-					"not enough memory to keep the outputs");
-		}
-		memcpy(copy, t->data, t->bytes);
-		t->data = copy;
-		t->release = free_copy;
-	}
-	runner->kept = true;
-	return 0;
 }
 
 static void describe_output(const struct tensock_tensor *t, uint64_t offset, struct run_tensor *ret)
@@ -298,94 +243,89 @@ static void describe_output(const struct tensock_tensor *t, uint64_t offset, str
 }
 
 /* The outputs' own region: *ret_total bytes, runner->offsets are set. */
-static int lay_out(struct runner *runner, uint64_t *ret_total, struct tensock_error *reterr)
+static int lay_out(struct runner *runner, const struct tensock_tensor *outputs, uint64_t *ret_total,
+		   struct tensock_error *reterr)
 {
 	uint32_t n = description(runner)->n_outputs;
 
 	for (uint32_t i = 0; i < n; i++)
-		runner->sizes[i] = runner->outputs[i].bytes;
+		runner->sizes[i] = outputs[i].bytes;
 	if (run_layout(runner->sizes, n, runner->offsets, ret_total) < 0)
 		return tsk_fail(reterr, TENSOCK_ENGINE_FAILED, "the outputs are too large");
 	return 0;
 }
 
-/* Writes the outputs into the region, or keeps them and says what room they need. */
-static int deliver(struct runner *runner, const struct region *out, struct run_entry *done,
-		   struct tensock_error *reterr)
+/* Writes the outputs into the region, where they fit; if not, done->needed says what they need. */
+static int deliver(struct runner *runner, const struct tensock_tensor *outputs,
+		   const struct region *out, struct run_entry *done, struct tensock_error *reterr)
 {
 	uint32_t n = description(runner)->n_outputs;
 	uint64_t total;
-	int r = lay_out(runner, &total, reterr);
+	int r = lay_out(runner, outputs, &total, reterr);
 
-	if (r == 0 && total > out->bytes) {
-		r = keep_outputs(runner, reterr);
-		if (r < 0)
-			return r;
-		inbox_keep(runner->inbox, done->request_id);
+	if (r < 0)
+		return r;
+	if (total > out->bytes) {
 		done->needed = total;
 		return tsk_fail(reterr, TENSOCK_TOO_LARGE, "the outputs need %llu bytes of room",
 				(unsigned long long)total);
 	}
-	for (uint32_t i = 0; r == 0 && i < n; i++) {
-		const struct tensock_tensor *t = &runner->outputs[i];
+	for (uint32_t i = 0; i < n; i++) {
+		const struct tensock_tensor *t = &outputs[i];
 
 		if (t->bytes && t->data != out->start + runner->offsets[i])
 			memcpy(out->start + runner->offsets[i], t->data, t->bytes);
 		describe_output(t, runner->offsets[i], &runner->descriptors[i]);
 	}
-	if (r == 0 && run_write(out->start, out->bytes, runner->descriptors, n) < 0)
-		r = tsk_fail(reterr, TENSOCK_INTERNAL, "the outputs cannot be described");
-	release_outputs(runner);
-	done->out_bytes = r == 0 ? total : 0;
+	if (run_write(out->start, out->bytes, runner->descriptors, n) < 0)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "the outputs cannot be described");
+	done->out_bytes = total;
+	return 0;
+}
+
+static int start(struct runner *runner, struct job *job, const struct region *in,
+		 const struct region *out, struct tensock_error *reterr)
+{
+	uint32_t n_inputs = 0, n_outputs = description(runner)->n_outputs;
+	int r = read_inputs(runner, in, &n_inputs, reterr);
+
+	if (r == 0)
+		r = run_model(runner, job->run_id, n_inputs, out, reterr);
+	if (r < 0)
+		return r;
+	r = deliver(runner, runner->outputs, out, &job->done, reterr);
+	if (job->done.needed && kept_new(runner->outputs, n_outputs, &job->kept) < 0) {
+		job->done.needed = 0;
+		r = tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY,
+			     "not enough memory to keep the outputs");
+	}
+	if (!job->kept)
+		kept_release(runner->outputs, n_outputs);
 	return r;
 }
 
-/* 0, 1 when the front is gone, or -errno with *reterr. */
-static int start(struct runner *runner, const struct run_entry *entry, const struct region *out,
-		 struct run_entry *done, struct tensock_error *reterr)
-{
-	uint32_t n_inputs = 0;
-	int r;
-
-	if (runner->kept)
-		release_outputs(runner);
-	r = read_inputs(runner, entry, &n_inputs, reterr);
-	if (r < 0)
-		return r;
-	if (!inbox_enter(runner->inbox, entry->request_id, ++runner->last_run_id))
-		return 1;
-	r = run_model(runner, n_inputs, out, reterr);
-	inbox_leave(runner->inbox);
-	return r < 0 ? r : deliver(runner, out, done, reterr);
-}
-
-static int fetch(struct runner *runner, const struct region *out, struct run_entry *done,
+static int fetch(struct runner *runner, struct job *job, const struct region *out,
 		 struct tensock_error *reterr)
 {
-	if (!runner->kept)
+	if (!job->kept)
 		return tsk_fail(reterr, TENSOCK_NOT_FOUND, "no outputs are kept");
-	return deliver(runner, out, done, reterr);
+	return deliver(runner, job->kept->outputs, out, &job->done, reterr);
 }
 
-static int answer(struct runner *runner, const struct run_entry *entry, bool cancelled,
-		  struct region *out, struct run_entry *done, struct tensock_error *reterr)
+static int answer(struct runner *runner, struct job *job, const struct region *in,
+		  const struct region *out, struct tensock_error *reterr)
 {
-	out->start = buffers_region(runner->buffers, entry->out_buffer, entry->out_offset,
-				    entry->out_bytes);
 	if (!out->start)
 		return tsk_fail(reterr, TENSOCK_PROTOCOL, "the outputs' region is in no buffer");
-	out->bytes = entry->out_bytes;
-	if (cancelled) {
-		release_outputs(runner);
+	if (job->is_cancelled)
 		return tsk_fail(reterr, TENSOCK_CANCELLED, "cancelled before it began");
-	}
-	switch (entry->type) {
+	switch (job->entry.type) {
 	case RUN_START:
-		return start(runner, entry, out, done, reterr);
+		return start(runner, job, in, out, reterr);
 	case RUN_FETCH:
-		return fetch(runner, out, done, reterr);
+		return fetch(runner, job, out, reterr);
 	default:
-		return tsk_fail(reterr, TENSOCK_PROTOCOL, "an entry of type %u", entry->type);
+		return tsk_fail(reterr, TENSOCK_PROTOCOL, "an entry of type %u", job->entry.type);
 	}
 }
 
@@ -403,26 +343,25 @@ static uint64_t write_text(const struct region *out, const char *text)
 	return len + 1;
 }
 
-bool runner_answer(struct runner *runner, const struct run_entry *entry, bool cancelled,
-		   struct run_entry *ret_done)
+void runner_answer(struct runner *runner, struct job *job, const struct region *in,
+		   const struct region *out)
 {
-	struct run_entry done = { .type = RUN_DONE,
-				  .request_id = entry->request_id,
-				  .in_buffer = entry->in_buffer,
-				  .out_buffer = entry->out_buffer,
-				  .in_offset = entry->in_offset,
-				  .in_bytes = entry->in_bytes,
-				  .out_offset = entry->out_offset };
+	const struct run_entry *entry = &job->entry;
 	struct tensock_error error = { 0 };
-	struct region out = { 0 };
-	int r = answer(runner, entry, cancelled, &out, &done, &error);
+	int r;
 
-	if (r > 0)
-		return false;
+	job->done = (struct run_entry){ .type = RUN_DONE,
+					.request_id = entry->request_id,
+					.in_buffer = entry->in_buffer,
+					.out_buffer = entry->out_buffer,
+					.in_offset = entry->in_offset,
+					.in_bytes = entry->in_bytes,
+					.out_offset = entry->out_offset };
+	r = answer(runner, job, in, out, &error);
 	if (r < 0) {
-		done.status = error.status;
-		done.out_bytes = write_text(&out, error.message);
+		job->done.status = error.status;
+		job->done.out_bytes = write_text(out, error.message);
 	}
-	*ret_done = done;
-	return true;
+	if (!job->done.needed)
+		kept_free(TAKE_PTR(job->kept));
 }

@@ -11,32 +11,33 @@
 #include <stdint.h>
 
 #include "channel/run.h"
-#include "worker/buffers.h"
-#include "worker/inbox.h"
+#include "worker/line.h"
 #include "worker/model.h"
 
+/* A part of a buffer.  start NULL: it is in none. */
+struct region {
+	unsigned char *start;
+	uint64_t bytes;
+};
+
+/* Of one thread. */
 struct runner {
-	const struct model *model; /* borrowed, as are the next two */
-	const struct buffers *buffers;
-	struct inbox *inbox;
+	const struct model *model; /* borrowed */
 
 	struct run_tensor *descriptors; /* room for the inputs, and for the outputs */
 	uint64_t *sizes, *offsets;      /* of the outputs */
 	struct tensock_tensor *inputs, *outputs;
 	bool in_place; /* outputs of fixed shape; off for good once the model broke its word */
-	bool kept;     /* the outputs wait for a FETCH; all of them are to be released */
-	uint64_t last_run_id;
 };
 
-int runner_init(struct runner *runner, const struct model *model, const struct buffers *buffers,
-		struct inbox *inbox) _nodiscard_;
+int runner_init(struct runner *runner, const struct model *model) _nodiscard_;
 void runner_done(struct runner *runner);
 
 /*
- * Answers one START or FETCH; *ret_done is whole whatever comes of it.  cancelled: it is answered
- * without being run.  False when the front is gone and nothing needs an answer.
+ * Answers one that this thread has: job->done is whole whatever comes of it.  in, out: what its entry
+ * names.
  */
-bool runner_answer(struct runner *runner, const struct run_entry *entry, bool cancelled,
-		   struct run_entry *ret_done) _nodiscard_;
+void runner_answer(struct runner *runner, struct job *job, const struct region *in,
+		   const struct region *out);
 
 #endif

@@ -3,15 +3,17 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "base/status.h"
 #include "channel/ring.h"
 #include "channel/run.h"
 #include "channel/worker_control.h"
 #include "worker/buffers.h"
+#include "worker/host.h"
 #include "worker/inbox.h"
 #include "worker/model.h"
 #include "worker/runner.h"
@@ -25,20 +27,24 @@
 struct worker {
 	int control_fd;
 	const struct engines *engines;
-	struct inbox inbox;
+	struct inbox inbox; /* has a mutex of its own; never both at once, but for a load */
 	struct ring_pair rings;
 	bool attached, loaded;
 	bool has_message; /* the control socket may have one */
-	struct buffers buffers;
 	struct model model;
-	struct runner runner;
+	struct runner
+		runners[PLUGIN_PARALLEL_MAX]; /* the main thread's, then those of the helpers */
+	unsigned n_runners;
 	unsigned n_answered; /* since the last look at the control socket */
-	struct worker_received received;
 	unsigned char description[WORKER_DESCRIPTION_MAX];
+
+	pthread_mutex_t mutex; /* of reading the control socket, and of the rest */
+	struct buffers buffers;
+	struct worker_received received;
 };
 
 /* Static: large, and the inbox's thread looks into it as long as the process lives. */
-static struct worker the_worker;
+static struct worker the_worker = { .mutex = PTHREAD_MUTEX_INITIALIZER };
 
 static int attach(struct worker *w, struct worker_received *received)
 {
@@ -51,7 +57,7 @@ static int attach(struct worker *w, struct worker_received *received)
 	if (r < 0)
 		return r;
 	w->attached = true;
-	return inbox_attach(&w->inbox, &w->rings.in);
+	return inbox_attach(&w->inbox, &w->rings);
 }
 
 static int tell(int control_fd, const struct worker_msg *msg)
@@ -67,6 +73,27 @@ static int tell_failed(int control_fd, const struct tensock_error *error)
 	return tell(control_fd, &msg);
 }
 
+static void free_runners(struct worker *w)
+{
+	while (w->n_runners)
+		runner_done(&w->runners[--w->n_runners]);
+}
+
+/* One for each run that may be under way at once. */
+static int make_runners(struct worker *w)
+{
+	unsigned n = model_parallel(&w->model);
+	int r = 0;
+
+	while (w->n_runners < n && r == 0) {
+		r = runner_init(&w->runners[w->n_runners], &w->model);
+		w->n_runners += r == 0;
+	}
+	if (r < 0)
+		free_runners(w);
+	return r;
+}
+
 /* Loads and describes; after a failure nothing is loaded. */
 static int load_model(struct worker *w, const struct worker_received *received, size_t *ret_bytes,
 		      struct tensock_error *reterr)
@@ -77,13 +104,37 @@ static int load_model(struct worker *w, const struct worker_received *received, 
 		return r;
 	r = model_encode(&w->model, w->description, sizeof(w->description), ret_bytes, reterr);
 	if (r == 0) {
-		r = runner_init(&w->runner, &w->model, &w->buffers, &w->inbox);
+		r = make_runners(w);
 		if (r < 0)
 			tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
 	}
 	if (r < 0)
 		model_unload(&w->model);
 	return r;
+}
+
+static void *help(void *arg);
+
+/*
+ * Returns how many there are: with fewer, or none, all the same runs.  Here, and not when they are first needed: what seals a
+ * process binds the thread that asks for it and those that it starts later (nothing seals this one yet).
+ */
+static unsigned start_helpers(struct worker *w)
+{
+	unsigned n = 0;
+
+	while (n + 1 < w->n_runners) {
+		pthread_t thread;
+
+		if (pthread_create(&thread, NULL, help, &w->runners[n + 1]) != 0) {
+			host_log(TENSOCK_LOG_WARNING,
+				 "no thread can be started for more runs at once");
+			break;
+		}
+		pthread_detach(thread);
+		n++;
+	}
+	return n;
 }
 
 static int load(struct worker *w, const struct worker_received *received)
@@ -95,14 +146,15 @@ static int load(struct worker *w, const struct worker_received *received)
 
 	if (!w->attached || w->loaded)
 		return -EPROTO;
-	if (!inbox_enter(&w->inbox, 0, 0))
+	if (!inbox_enter(&w->inbox))
 		return 0;
 	r = load_model(w, received, &bytes, &error);
 	inbox_leave(&w->inbox);
 	if (r < 0)
 		return tell_failed(w->control_fd, &error);
 	w->loaded = true;
-	inbox_set_model(&w->inbox, &w->model);
+	loaded.value = 1 + start_helpers(w);
+	inbox_set_model(&w->inbox, &w->model, (unsigned)loaded.value - 1);
 	return worker_control_send(w->control_fd, &loaded, w->description, bytes, NULL, 0);
 }
 
@@ -124,11 +176,9 @@ static int handle_message(struct worker *w, struct worker_received *received)
 	}
 }
 
-/* All messages there are.  1 when the front has hung up. */
-static int handle_control(struct worker *w)
+/* All messages there are, under the mutex.  1 when the front has hung up. */
+static int read_control(struct worker *w)
 {
-	w->has_message = false;
-	w->n_answered = 0;
 	for (;;) {
 		int r = worker_control_recv(w->control_fd, &w->received);
 
@@ -145,54 +195,86 @@ static int handle_control(struct worker *w)
 	}
 }
 
-/*
- * Publishes an answer.  The ring is full only while the front has more than RING_ENTRIES requests
- * under way and reads none of the answers: then this waits, until there is room or no front.
- */
-static int push(struct worker *w, const struct run_entry *done)
+static int handle_control(struct worker *w)
 {
-	static const struct timespec ms = { .tv_nsec = 1000000 };
-	struct pollfd fd = { .fd = w->control_fd };
+	int r;
 
-	while (!ring_push(&w->rings.out, done)) {
-		if (w->rings.out.broken || poll(&fd, 1, 0) > 0)
-			return 1;
-		nanosleep(&ms, NULL);
-	}
-	ring_ring(&w->rings.out);
-	return 0;
+	w->has_message = false;
+	w->n_answered = 0;
+	pthread_mutex_lock(&w->mutex);
+	r = read_control(w);
+	pthread_mutex_unlock(&w->mutex);
+	return r;
+}
+
+static bool find_regions(const struct worker *w, const struct run_entry *entry, struct region *in,
+			 struct region *out)
+{
+	in->bytes = entry->in_bytes;
+	in->start = buffers_region(&w->buffers, entry->in_buffer, entry->in_offset, in->bytes);
+	out->bytes = entry->out_bytes;
+	out->start = buffers_region(&w->buffers, entry->out_buffer, entry->out_offset, out->bytes);
+	return in->start && out->start;
 }
 
 /*
- * The buffers that an entry names were sent before it, but by the socket, which may not have been
- * read since.  1 when the front has hung up.
+ * Any thread: the job is this one's.  The buffers that its entry names were sent before it, but by the socket,
+ * which may not have been read since.  1 when the front has hung up.
  */
-static int meet_buffers(struct worker *w, const struct run_entry *entry)
+static int answer(struct worker *w, struct runner *runner, struct job *job)
 {
-	if (buffers_region(&w->buffers, entry->in_buffer, entry->in_offset, entry->in_bytes) &&
-	    buffers_region(&w->buffers, entry->out_buffer, entry->out_offset, entry->out_bytes))
-		return 0;
-	return handle_control(w);
+	struct region in, out;
+	int r = 0;
+
+	pthread_mutex_lock(&w->mutex);
+	if (!find_regions(w, &job->entry, &in, &out)) {
+		r = read_control(w);
+		(void)find_regions(w, &job->entry, &in, &out);
+	}
+	pthread_mutex_unlock(&w->mutex);
+	if (r == 0)
+		runner_answer(runner, job, &in, &out);
+	return r;
+}
+
+/*
+ * A helper, which lives as long as the process.  It may be the one that learns that the front has gone or breaks the
+ * rules: then nobody wants what the others run.
+ */
+static void *help(void *arg)
+{
+	struct worker *w = &the_worker;
+	struct runner *runner = arg;
+
+	for (;;) {
+		struct job *job = inbox_wait(&w->inbox);
+		int r = answer(w, runner, job);
+
+		if (r < 0)
+			host_log(TENSOCK_LOG_ERROR, "the front breaks the rules");
+		if (r != 0)
+			_exit(r < 0 ? 1 : 0);
+		inbox_finish(&w->inbox, job, false);
+	}
 }
 
 /* Answers what waits, up to a turn's worth.  1 when the front is gone. */
 static int handle_requests(struct worker *w)
 {
-	struct run_entry entry, done;
-	bool cancelled;
+	struct job *job;
 	int r;
 
 	for (unsigned i = 0; i < REQUESTS_A_TURN; i++) {
-		if (!inbox_take(&w->inbox, &entry, &cancelled))
-			return w->rings.in.broken ? -EPROTO : 0;
+		r = inbox_take(&w->inbox, &job);
+		if (r <= 0)
+			return r == -EPIPE ? 1 : r;
 		w->n_answered++;
-		r = meet_buffers(w, &entry);
-		if (r != 0)
+		r = answer(w, &w->runners[0], job);
+		if (r != 0) {
+			inbox_leave(&w->inbox);
 			return r;
-		if (!runner_answer(&w->runner, &entry, cancelled, &done))
-			return 1;
-		if (push(w, &done))
-			return 1;
+		}
+		inbox_finish(&w->inbox, job, true);
 	}
 	return 0;
 }
@@ -252,8 +334,13 @@ int worker_serve(int control_fd, const struct engines *engines)
 	r = say_ready(w);
 	if (r == 0)
 		r = loop(w);
-	inbox_set_model(&w->inbox, NULL);
-	runner_done(&w->runner);
+	/* What a helper runs nobody wants any more; and the engine's end would be pulled from under it. */
+	if (!inbox_close(&w->inbox)) {
+		if (r < 0)
+			host_log(TENSOCK_LOG_ERROR, "the front breaks the rules");
+		_exit(r < 0 ? 1 : 0);
+	}
+	free_runners(w);
 	model_unload(&w->model);
 	/* It hung up before it was told something. */
 	return r == -EPIPE || r == -ECONNRESET ? 0 : r;

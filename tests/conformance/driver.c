@@ -212,9 +212,12 @@ uint64_t driver_send_run(struct driver *d, const struct driver_tensor *inputs, u
 				   .out_buffer = BUFFER_ID,
 				   .out_offset = DRIVER_REGION_BYTES,
 				   .out_bytes = room };
-	unsigned char *region = d->map.addr;
+	uint64_t lane = d->last_request_id % 64 * d->lane_bytes;
+	unsigned char *region = (unsigned char *)d->map.addr + lane;
 
 	must(n <= ARRAY_SIZE(descriptors), "inputs");
+	entry.in_offset = lane;
+	entry.out_offset += lane;
 	for (unsigned i = 0; i < n; i++)
 		bytes[i] = inputs[i].descriptor.bytes;
 	must(run_layout(bytes, n, offsets, &entry.in_bytes) == 0 &&

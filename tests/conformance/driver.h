@@ -35,6 +35,7 @@ struct driver {
 	struct tensock_error error;
 	char title[256]; /* the engine's */
 	uint64_t last_request_id;
+	uint64_t lane_bytes; /* 0: all runs lie in the same place; else one in 64 does */
 	struct worker_received received;
 };
 

@@ -527,6 +527,8 @@ static void test_refused_engines(void **state)
 	refused_engine(ort_path, "library=libm.so.6", TENSOCK_UNSUPPORTED);
 	refused_engine(ort_path, "threads=0", TENSOCK_INVALID_ARGUMENT);
 	refused_engine(ort_path, "threads=2x", TENSOCK_INVALID_ARGUMENT);
+	refused_engine(echo_path, "parallel=0", TENSOCK_INVALID_ARGUMENT);
+	refused_engine(echo_path, "parallel=65", TENSOCK_INVALID_ARGUMENT);
 }
 
 static const struct {

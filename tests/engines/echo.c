@@ -2,13 +2,16 @@
 /*
  * An engine for tests: each output is the input of the same number.  The model is a text:
  *
- *	TSKECHO1 tensors=1 dtype=11 shape=-1,4 delay_ms=0 load_ms=0
+ *	TSKECHO1 tensors=1 dtype=11 shape=-1,4 delay_ms=0 load_ms=0 runs=1 together=0
  *
  * with words after the first in any order, all of them optional (these are the defaults).  dtype is
- * a number of enum tensock_dtype.  delay_ms, of each run, ends early when it is cancelled.
+ * a number of enum tensock_dtype.  delay_ms, of each run, ends early when it is cancelled.  runs: how
+ * many may be under way at once; more at once end the process.  together: a run goes on only once so many
+ * are under way, or after a while with an error.
  */
 #include <errno.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,16 +21,21 @@
 
 #define MAGIC "TSKECHO1"
 #define TENSORS_MAX 1024u
+#define CANCELLED_MAX 64u
+#define TOGETHER_S 10
 
 struct model {
 	struct tensock_model_description description;
 	struct tensock_tensor_info infos[TENSORS_MAX];
 	char names[TENSORS_MAX][16];
-	long delay_ms;
+	long delay_ms, runs, together;
 
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
-	uint64_t cancelled;
+	uint64_t cancelled[CANCELLED_MAX]; /* the latest: a ring */
+	unsigned n_cancelled;
+	long n_inside; /* runs under way */
+	long met;      /* so many have waited for each other until now, `together` at a time */
 };
 
 static uint32_t fail(struct tensock_error *reterr, uint32_t status, const char *text)
@@ -102,6 +110,10 @@ static void apply(struct model *model, struct tensock_tensor_info *info, const c
 		read_shape(word + 6, info);
 	else if (sscanf(word, "delay_ms=%ld", &n) == 1)
 		model->delay_ms = n;
+	else if (sscanf(word, "runs=%ld", &n) == 1)
+		model->runs = n;
+	else if (sscanf(word, "together=%ld", &n) == 1)
+		model->together = n;
 	else if (sscanf(word, "load_ms=%ld", &n) == 1)
 		sleep_ms(n);
 }
@@ -168,30 +180,78 @@ static void cancel(void *arg, uint64_t run_id)
 	struct model *model = arg;
 
 	pthread_mutex_lock(&model->mutex);
-	model->cancelled = run_id;
+	model->cancelled[model->n_cancelled++ % CANCELLED_MAX] = run_id;
 	pthread_cond_broadcast(&model->changed);
 	pthread_mutex_unlock(&model->mutex);
 }
 
-/* False when it was cancelled on its way. */
-static int wait_delay(struct model *model, uint64_t run_id)
+static bool was_cancelled(const struct model *model, uint64_t run_id)
+{
+	for (unsigned i = 0; i < CANCELLED_MAX; i++) {
+		if (model->cancelled[i] == run_id)
+			return true;
+	}
+	return false;
+}
+
+static struct timespec after_ms(long ms)
 {
 	struct timespec until;
-	int cancelled, r = 0;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += model->delay_ms / 1000;
-	until.tv_nsec += model->delay_ms % 1000 * 1000000;
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
 	if (until.tv_nsec >= 1000000000) {
 		until.tv_nsec -= 1000000000;
 		until.tv_sec++;
 	}
-	pthread_mutex_lock(&model->mutex);
-	while (model->cancelled != run_id && r != ETIMEDOUT)
+	return until;
+}
+
+/* The mutex is held.  False when it was cancelled on its way. */
+static bool wait_delay(struct model *model, uint64_t run_id)
+{
+	struct timespec until = after_ms(model->delay_ms);
+	int r = 0;
+
+	while (!was_cancelled(model, run_id) && r != ETIMEDOUT)
 		r = pthread_cond_timedwait(&model->changed, &model->mutex, &until);
-	cancelled = model->cancelled == run_id;
+	return !was_cancelled(model, run_id);
+}
+
+/* The mutex is held.  False when too few have come. */
+static bool wait_together(struct model *model)
+{
+	struct timespec until = after_ms(1000 * TOGETHER_S);
+	long turn = model->met / model->together;
+	int r = 0;
+
+	model->met++;
+	pthread_cond_broadcast(&model->changed);
+	while (model->met / model->together == turn && r != ETIMEDOUT)
+		r = pthread_cond_timedwait(&model->changed, &model->mutex, &until);
+	return model->met / model->together != turn;
+}
+
+/* Alone, or beside as many as may be. */
+static uint32_t pass_time(struct model *model, uint64_t run_id, struct tensock_error *reterr)
+{
+	bool is_met = true, is_wanted = true;
+
+	if (!model->delay_ms && !model->together && model->runs < 2)
+		return TENSOCK_OK;
+	pthread_mutex_lock(&model->mutex);
+	if (++model->n_inside > (model->runs > 1 ? model->runs : 1))
+		abort();
+	if (model->together)
+		is_met = wait_together(model);
+	if (model->delay_ms)
+		is_wanted = wait_delay(model, run_id);
+	model->n_inside--;
 	pthread_mutex_unlock(&model->mutex);
-	return !cancelled;
+	if (!is_met)
+		return fail(reterr, TENSOCK_ENGINE_FAILED, "it ran without company");
+	return is_wanted ? TENSOCK_OK : fail(reterr, TENSOCK_CANCELLED, "cancelled");
 }
 
 static void free_data(struct tensock_tensor *tensor)
@@ -232,10 +292,8 @@ static uint32_t run(void *arg, uint64_t run_id, const struct tensock_tensor *inp
 		    struct tensock_error *reterr)
 {
 	struct model *model = arg;
-	uint32_t s = TENSOCK_OK;
+	uint32_t s = pass_time(model, run_id, reterr);
 
-	if (model->delay_ms && !wait_delay(model, run_id))
-		return fail(reterr, TENSOCK_CANCELLED, "cancelled");
 	for (uint32_t i = 0; s == TENSOCK_OK && i < n_outputs; i++)
 		s = echo(find(inputs, n_inputs, outputs[i].index), &outputs[i], reterr);
 	for (uint32_t i = 0; s != TENSOCK_OK && i < n_outputs; i++) {
@@ -243,6 +301,11 @@ static uint32_t run(void *arg, uint64_t run_id, const struct tensock_tensor *inp
 			outputs[i].release(&outputs[i]);
 	}
 	return s;
+}
+
+static uint32_t concurrency(void *arg)
+{
+	return (uint32_t)((const struct model *)arg)->runs;
 }
 
 const struct tensock_engine *tensock_engine_entry(void)
@@ -260,6 +323,7 @@ const struct tensock_engine *tensock_engine_entry(void)
 		.describe = describe,
 		.run = run,
 		.cancel = cancel,
+		.concurrency = concurrency,
 	};
 
 	return &engine;

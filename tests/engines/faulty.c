@@ -5,14 +5,19 @@
  * eat (memory, until there is none), garbage-control (a message that is none, to the front),
  * flood-control (such messages for ever), garbage-ring (noise over both rings, then go on),
  * garbage-reply (both), bad-output.  Without a fault it gives its one FP32 [4] input back.
+ *
+ * "TSKFAULT poison": several runs may be under way at once, and each takes a tenth of a second; one whose first input is
+ * -666 ends the process in the middle of it.
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <tensock/engine.h>
@@ -230,6 +235,26 @@ static const struct tensock_model_description *describe(void *model)
 	return &description;
 }
 
+static bool is_poison(const struct model *model)
+{
+	return strcmp(model->fault, "poison") == 0;
+}
+
+static void take_time(const float *values)
+{
+	const struct timespec half = { .tv_nsec = 50000000 };
+
+	nanosleep(&half, NULL);
+	if (values && values[0] == -666.0F)
+		abort();
+	nanosleep(&half, NULL);
+}
+
+static uint32_t concurrency(void *model)
+{
+	return is_poison(model) ? UINT32_MAX : 1;
+}
+
 static uint32_t run(void *model, uint64_t run_id, const struct tensock_tensor *inputs,
 		    uint32_t n_inputs, struct tensock_tensor *outputs, uint32_t n_outputs,
 		    struct tensock_error *reterr)
@@ -237,6 +262,8 @@ static uint32_t run(void *model, uint64_t run_id, const struct tensock_tensor *i
 	uint32_t s = misbehave(model, "run:", reterr);
 
 	(void)run_id;
+	if (is_poison(model))
+		take_time(n_inputs ? inputs[0].data : NULL);
 	if (s != TENSOCK_OK || n_inputs != 1 || n_outputs != 1)
 		return s;
 	if (strcmp(fault_at(model, "run:"), "bad-output") == 0 || !outputs[0].data) {
@@ -262,6 +289,7 @@ const struct tensock_engine *tensock_engine_entry(void)
 		.unload = unload,
 		.describe = describe,
 		.run = run,
+		.concurrency = concurrency,
 	};
 
 	return &engine;

@@ -150,6 +150,13 @@ static const struct tensock_model_description *describe(void *model)
 	return &((const struct ort_model *)model)->description;
 }
 
+/* ONNX Runtime's Run() may be called from any thread. */
+static uint32_t concurrency(void *model)
+{
+	(void)model;
+	return UINT32_MAX;
+}
+
 const struct tensock_engine *tensock_engine_entry(void)
 {
 	static const struct tensock_engine engine = {
@@ -165,6 +172,7 @@ const struct tensock_engine *tensock_engine_entry(void)
 		.describe = describe,
 		.run = ort_run,
 		.cancel = ort_cancel,
+		.concurrency = concurrency,
 	};
 
 	return &engine;

@@ -94,19 +94,6 @@ static uint32_t new_session(struct ort_model *model, const void *bytes, uint64_t
 	return TENSOCK_INVALID_MODEL;
 }
 
-static uint32_t prepare_runs(struct ort_model *model, struct tensock_error *reterr)
-{
-	const struct tensock_model_description *d = &model->description;
-
-	model->input_names = calloc(d->n_inputs + 1, sizeof(*model->input_names));
-	model->output_names = calloc(d->n_outputs + 1, sizeof(*model->output_names));
-	model->in_values = calloc(d->n_inputs + 1, sizeof(OrtValue *));
-	model->out_values = calloc(d->n_outputs + 1, sizeof(OrtValue *));
-	if (!model->input_names || !model->output_names || !model->in_values || !model->out_values)
-		return ort_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
-	return ort_check(model->ort, model->ort->api->CreateRunOptions(&model->options), reterr);
-}
-
 uint32_t ort_load(void *engine, const void *bytes, uint64_t n_bytes, void **ret_model,
 		  struct tensock_error *reterr)
 {
@@ -121,7 +108,7 @@ uint32_t ort_load(void *engine, const void *bytes, uint64_t n_bytes, void **ret_
 	if (s == TENSOCK_OK)
 		s = ort_describe(model, reterr);
 	if (s == TENSOCK_OK)
-		s = prepare_runs(model, reterr);
+		s = ort_run_new(model, &model->runs, reterr);
 	if (s != TENSOCK_OK) {
 		ort_unload(model);
 		return s;
@@ -133,18 +120,17 @@ uint32_t ort_load(void *engine, const void *bytes, uint64_t n_bytes, void **ret_
 void ort_unload(void *arg)
 {
 	struct ort_model *model = arg;
+	struct ort_run *run;
 
 	if (!model)
 		return;
-	if (model->options)
-		model->ort->api->ReleaseRunOptions(model->options);
+	while ((run = model->runs)) {
+		model->runs = run->next;
+		ort_run_free(model, run);
+	}
 	if (model->session)
 		model->ort->api->ReleaseSession(model->session);
 	ort_describe_done(model);
-	free(model->input_names);
-	free(model->output_names);
-	free(model->in_values);
-	free(model->out_values);
 	pthread_mutex_destroy(&model->mutex);
 	free(model);
 }

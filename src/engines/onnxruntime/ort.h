@@ -22,19 +22,30 @@ struct ort {
 	int threads;
 };
 
+/* Of those that were named by a cancel and do not run. */
+#define ORT_CANCELLED_MAX 64u
+
+/* What one run needs for itself.  The first three are under the model's mutex. */
+struct ort_run {
+	struct ort_run *next;
+	uint64_t id; /* 0: it is free */
+	bool is_cancelled;
+	OrtRunOptions *options;
+	const char **input_names, **output_names; /* for Run: the description's texts */
+	OrtValue **in_values, **out_values;
+};
+
 /* A loaded model. */
 struct ort_model {
 	struct ort *ort; /* borrowed */
 	OrtSession *session;
-	OrtRunOptions *options;
 	struct tensock_model_description description;
 	struct tensock_tensor_info *inputs, *outputs; /* description points here; texts are ours */
-	const char **input_names, **output_names;     /* for Run: the same texts */
-	OrtValue **in_values, **out_values;
 
-	pthread_mutex_t mutex; /* of the rest: between run and cancel */
-	uint64_t running;      /* run_id, 0: none */
-	uint64_t cancelled;    /* the latest run_id that a cancel named */
+	pthread_mutex_t mutex; /* of the rest: between runs and cancels */
+	struct ort_run *runs;  /* as many as were ever under way at once; they go with the model */
+	uint64_t cancelled[ORT_CANCELLED_MAX]; /* the latest: a ring */
+	unsigned n_cancelled;
 };
 
 /* library.c: finds, loads and asks the library.  Never unloads it. */
@@ -78,6 +89,8 @@ uint32_t ort_value_to_tensor(const struct ort *ort, OrtValue **value, struct ten
 			     struct tensock_error *reterr);
 
 /* run.c */
+uint32_t ort_run_new(struct ort_model *model, struct ort_run **ret, struct tensock_error *reterr);
+void ort_run_free(struct ort_model *model, struct ort_run *run);
 uint32_t ort_run(void *model, uint64_t run_id, const struct tensock_tensor *inputs,
 		 uint32_t n_inputs, struct tensock_tensor *outputs, uint32_t n_outputs,
 		 struct tensock_error *reterr);
