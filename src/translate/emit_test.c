@@ -157,6 +157,30 @@ static void test_windows(void **state)
 	assert_int_equal(graph.failed, 0);
 }
 
+static int64_t attribute(const struct onnx_value *value, const char *name)
+{
+	for (const struct onnx_attribute *a = value->maker->attributes; a; a = a->next) {
+		if (strcmp(a->name, name) == 0)
+			return a->i;
+	}
+	return 0;
+}
+
+static void test_attributes_of_pools(void **state)
+{
+	struct onnx_value *x = input(nchw, 4), *ret;
+	struct window pool = window(2, 2, 0);
+
+	(void)state;
+	ret = emit_pool(&graph, "AveragePool", x, &pool);
+	assert_int_equal(attribute(ret, "ceil_mode"), 0);
+	assert_int_equal(attribute(ret, "count_include_pad"), 0);
+	pool.ceil_mode = pool.count_include_pad = true;
+	ret = emit_pool(&graph, "AveragePool", x, &pool);
+	assert_int_equal(attribute(ret, "ceil_mode"), 1);
+	assert_int_equal(attribute(ret, "count_include_pad"), 1);
+}
+
 static void test_activations(void **state)
 {
 	struct onnx_value *x = input(nchw, 4);
@@ -203,6 +227,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_windows, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_a_pad_before_a_pool_names_its_axes, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(test_attributes_of_pools, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_activations, setup, teardown),
 	};
 

@@ -483,6 +483,27 @@ static void test_probe(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+/* Of a sample of 8: over 7, where nothing else is said. */
+static void test_variance_of_a_sample(void **state)
+{
+	static const int64_t dims[] = { 2, 8 }, axis[] = { 1 };
+	double factor = 0;
+
+	(void)state;
+	build_begin(&b);
+	build_input(&b, "g:x", dims, 2);
+	build_ints(&b, "g:axis", axis, 1);
+	b.attribute.n = 0;
+	build_primitive(&b, "p", "Var");
+	build_node(&b, "REF::p", "g:y", "g:x", "g:axis", NULL);
+	build_output(&b, "g:y");
+	assert_int_equal(translate_model(), TENSOCK_OK);
+	assert_string_equal(graph.last_node->op, "Mul");
+	assert_int_equal(onnx_constant_read_floats(graph.last_node->last_input->value, &factor, 1),
+			 1);
+	assert_float_equal(factor, 8.0 / 7, 1e-6);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -505,6 +526,7 @@ int main(void)
 		TEST(test_a_large_number),
 		TEST(test_a_long_name),
 		TEST(test_shapes),
+		TEST(test_variance_of_a_sample),
 		TEST(test_truncated_and_tampered),
 		TEST(test_probe),
 	};
