@@ -249,6 +249,13 @@ def test_one_hot(net, axis):
     net.check(net.node("OneHot", [x, net.const(np.int32(5)), np.float32(2), np.float32(-1)], value, axis=axis))
 
 
+def test_one_hot_of_no_place(net):
+    """Below 0 and from the depth on, all are off."""
+    x = net.input(v=i32(-1, 0, 2, 3, -3))
+    value = np.where(x.v[:, None] == np.arange(3), 2.0, -1.0)
+    net.check(net.node("OneHot", [x, net.const(np.int32(3)), np.float32(2), np.float32(-1)], value, axis=-1))
+
+
 def test_one_hot_of_a_pair(net):
     """Off and on in one tensor."""
     x = net.input(v=net.integers(4, low=0, high=3))

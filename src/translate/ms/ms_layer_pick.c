@@ -24,24 +24,13 @@ int ms_layer_embedding(struct ms_op *op)
 }
 
 /*
- * Files of 1.2 have shape, places and updates, those of 2.7 places, updates and shape: as a first input,
- * the shape is a list that goes with the dimensions of the other two.
+ * Zeros, with updates at places.  Files of 1.2 have shape, places, updates; those of 2.7 places, updates,
+ * shape.  A shape has one dimension, places have two at least.
  */
-static bool shape_is_first(struct ms_op *op)
-{
-	const struct onnx_value *shape = ms_in(op, 0), *places = ms_in(op, 1),
-				*updates = ms_in(op, 2);
-	int64_t n = places->rank > 0 ? places->dims[places->rank - 1] : -1;
-
-	if (shape->rank != 1 || n < 0 || updates->rank < 0)
-		return shape->rank == 1;
-	return shape->dims[0] < 0 || updates->rank == places->rank - 1 + shape->dims[0] - n;
-}
-
-/* Into zeros. */
 int ms_layer_scatter_to_zeros(struct ms_op *op)
 {
-	unsigned at = shape_is_first(op) ? 0 : 2, places = at == 0 ? 1 : 0;
+	bool is_first = ms_in_rank(op, 0) == 1;
+	unsigned at = is_first ? 0 : 2, places = is_first ? 1 : 0;
 	struct onnx_graph *graph = op->graph;
 	struct onnx_value *shape = ms_in(op, at), *updates = ms_in(op, places + 1), *zeros, *ret;
 	int64_t dims[TENSOCK_RANK_MAX];
