@@ -42,7 +42,6 @@ struct onnx_value *emit_activation(struct onnx_graph *graph, struct onnx_value *
 
 	switch (kind) {
 	case ACTIVATION_NONE:
-	case ACTIVATION_LINEAR:
 		return x;
 	case ACTIVATION_RELU:
 		return emit_unary(graph, "Relu", x);
