@@ -465,25 +465,23 @@ int mindir_translate(const void *bytes, size_t n_bytes, struct onnx_graph *graph
 	return r;
 }
 
-#define PROBED_FIELDS_MAX 64 /* the graph is the seventh field of any file seen */
 #define IR_VERSION_BYTES_MAX 32
 
+/*
+ * ModelProto.ir_version comes first, and is a text here, "1.1"; ONNX's is a number.  What follows is not
+ * looked at: of a file that was cut off it is to be said that it is broken, not that it is something else.
+ */
 bool mindir_probe(const void *bytes, size_t n_bytes)
 {
 	struct wire wire = wire_of(bytes, n_bytes);
 	struct wire_field field;
 
-	/* ModelProto.ir_version is a text here; ONNX's is a number. */
 	if (!wire_next(&wire, &field) || field.number != 1 || field.type != WIRE_BYTES ||
-	    field.n_bytes > IR_VERSION_BYTES_MAX)
+	    field.n_bytes < 3 || field.n_bytes > IR_VERSION_BYTES_MAX)
 		return false;
 	for (size_t i = 0; i < field.n_bytes; i++) {
-		if (field.bytes[i] < 0x20 || field.bytes[i] > 0x7e)
+		if ((field.bytes[i] < '0' || field.bytes[i] > '9') && field.bytes[i] != '.')
 			return false;
 	}
-	for (unsigned i = 0; i < PROBED_FIELDS_MAX && wire_next(&wire, &field); i++) {
-		if (field.number == 7)
-			return field.type == WIRE_BYTES;
-	}
-	return false;
+	return true;
 }

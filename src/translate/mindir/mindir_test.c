@@ -469,12 +469,19 @@ static void test_probe(void **state)
 	(void)state;
 	assert_false(mindir_probe(onnx, sizeof(onnx)));
 	assert_false(mindir_probe(NULL, 0));
-	assert_false(mindir_probe("\x0a\x03"
-				  "1.1",
-				  5)); /* no graph */
 	assert_true(mindir_probe("\x0a\x03"
 				 "1.1\x3a\x00",
 				 7));
+	/* Cut off, and it is MindIR all the same. */
+	assert_true(mindir_probe("\x0a\x03"
+				 "1.1\x3a",
+				 6));
+	assert_false(mindir_probe("\x0a\x03"
+				  "1.",
+				  4));
+	assert_false(mindir_probe("\x0a\x03"
+				  "a.1\x3a\x00",
+				  7));
 	assert_false(mindir_probe("\x0a\x03"
 				  "1\x01"
 				  "1\x3a\x00",
