@@ -73,7 +73,11 @@ class Native:
     def front(self):
         """The process with the guest's memory."""
         for pid in self.machine.daemon.children("tensock-front"):
-            if "memory-backend" in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8"):
+            try:
+                maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+            except (FileNotFoundError, ProcessLookupError):
+                continue  # it has ended meanwhile
+            if "memory-backend" in maps:
                 return pid
         return None
 
