@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the rings carry: one entry a run, one back.  Several runs may be in the worker's line: it begins
- * with them in order, perhaps with several at once, and answers them in order, whichever ends first.  Tensors lie in a region of a shared buffer:
- * a block of descriptors first, then the payloads, each aligned to RUN_ALIGN.  Front and worker
- * each lay out what they write; the front checks every field that comes back.
+ * What the rings carry: one entry a run, one back.  Several runs may be in the worker's line: it
+ * begins with them in order, perhaps with several at once, and answers them in order, whichever ends
+ * first.  Tensors lie in a region of a shared buffer: a block of descriptors first, then the payloads,
+ * each aligned to RUN_ALIGN.  Front and worker each lay out what they write; the front checks every
+ * field that comes back.
  */
 #ifndef CHANNEL_RUN_H
 #define CHANNEL_RUN_H
@@ -35,8 +36,9 @@ struct run_entry {
 	uint32_t in_buffer, out_buffer; /* ids of WORKER_BUFFER */
 	uint64_t in_offset, in_bytes;
 	uint64_t out_offset, out_bytes; /* START, FETCH: the room there is; DONE: what was used */
-	uint64_t needed; /* DONE with TENSOCK_TOO_LARGE: the room that FETCH must bring.  No other
-			  * DONE comes before FETCH or CANCEL of this one, and nothing is begun.  Else 0 */
+	uint64_t
+		needed; /* DONE with TENSOCK_TOO_LARGE: the room that FETCH must bring.  Before FETCH
+			  * or CANCEL of this one no other DONE comes and nothing is begun.  Else 0 */
 };
 
 struct run_tensor {

@@ -32,8 +32,8 @@ enum worker_msg_type {
 
 	/* worker → front */
 	WORKER_READY = 64, /* the engine is open; text: its name and version */
-	WORKER_LOADED =
-		65, /* description: see tensor/model_info.h; value: runs it has under way at once */
+	/* description: see tensor/model_info.h; value: runs that it has under way at once */
+	WORKER_LOADED = 65,
 	WORKER_FAILED = 66, /* the engine cannot be opened, or the model not loaded; status, text */
 };
 

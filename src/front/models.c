@@ -165,8 +165,8 @@ static void put_first(struct model *model, struct request *request)
  * or the first of those that it was being loaded for.  The others have a second worker, unless the
  * model itself was refused or takes too long to load: the next worker would say the same.
  *
- * Where several ran, each of them runs again, alone; then it is known.  That loss counts for nobody: it ends
- * when they have had their answers.
+ * Where several ran, each of them runs again, alone; then it is known.  That loss counts for nobody:
+ * it ends when they have had their answers.
  */
 static void on_lost(void *user, struct request *ran, struct request_queue *others,
 		    const struct tensock_error *why)

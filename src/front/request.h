@@ -28,8 +28,8 @@ struct request_outputs {
 	 */
 	struct buffer *buffer;
 	const void *region;
-	const struct run_tensor
-		*tensors; /* those of the model, in order; checked.  While done() runs */
+	/* Those of the model, in order; checked.  While done() runs. */
+	const struct run_tensor *tensors;
 	unsigned n_tensors;
 	uint64_t queue_ns;   /* from models_submit() until a worker could begin with its last run */
 	uint64_t compute_ns; /* from then on to the DONE, as the front sees it */

@@ -178,8 +178,9 @@ void worker_link_disarm(struct worker_link *link);
 bool worker_run_reap(struct worker_link *link);
 /*
  * Ends all runs without an answer and lets go of their memory: returns the request that is to blame,
- * or NULL, and appends the others, which have their own buffers again.  The head is to blame when it is late, or when it
- * alone was taken up; if it was one of several, is_blame_open is set, and each of them runs_alone.
+ * or NULL, and appends the others, which have their own buffers again.  The head is to blame when it
+ * is late, or when it alone was taken up; if it was one of several, is_blame_open is set, and each of
+ * them runs_alone.
  */
 struct request *worker_run_drop(struct worker_link *link, bool is_late,
 				struct request_queue *others);

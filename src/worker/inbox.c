@@ -106,8 +106,8 @@ static bool wants_helper(const struct inbox *inbox)
 
 /*
  * Takes what has come and asks for the doorbell of what comes next: of the next cancel, or of
- * anything where a helper waits.  A full line (the front has more than RING_ENTRIES under way) stays deaf until a run
- * ends: asking would spin.
+ * anything where a helper waits.  A full line (the front has more than RING_ENTRIES under way) stays
+ * deaf until a run ends: asking would spin.
  */
 static void listen_for_more(struct inbox *inbox)
 {
@@ -284,9 +284,9 @@ struct job *inbox_wait(struct inbox *inbox)
 }
 
 /*
- * What runs take when nothing holds them up: it follows a shorter one at once, and a longer one slowly.  A core that all
- * want makes a run of 50 µs last 200, and there a helper is no help (identity of 602,112 B, eight connections on two cores:
- * 0.8 of the requests/s with helpers).
+ * What runs take when nothing holds them up: it follows a shorter one at once, and a longer one
+ * slowly.  A core that all want makes a run of 50 µs last 200, and there a helper is no help (identity
+ * of 602,112 B, eight connections on two cores: 0.8 of the requests/s with helpers).
  */
 static void measure(struct inbox *inbox, const struct job *job)
 {

@@ -4,7 +4,8 @@
  * answers.
  *
  * The worker's main thread takes entries off the ring, and runs them itself: handing a run to another
- * thread would cost every request two wake-ups more.  While it is inside the engine others must hear what comes:
+ * thread would cost every request two wake-ups more.  While it is inside the engine others must hear
+ * what comes:
  *
  * The watcher sleeps in epoll and is armed from the first of a row of runs until the main thread
  * blocks (two system calls, no wake-up): it takes what comes meanwhile into the line and passes a
@@ -12,8 +13,9 @@
  * socket while the engine is busy: nobody wants that answer any more.
  *
  * Helpers, where the engine runs several at once (inbox_set_model), sleep until there is a run for
- * them.  To call one takes three wake-ups (doorbell, watcher, helper), so they are called only where the runs of late
- * were long enough for that (LONG_RUN_NS); short ones wait for the main thread, as they do without helpers.
+ * them.  To call one takes three wake-ups (doorbell, watcher, helper), so they are called only where
+ * the runs of late were long enough for that (LONG_RUN_NS); short ones wait for the main thread, as
+ * they do without helpers.
  */
 #ifndef WORKER_INBOX_H
 #define WORKER_INBOX_H
@@ -75,7 +77,8 @@ void inbox_awake(struct inbox *inbox, bool rang);
 
 /*
  * Around a load, which nothing can cancel.  inbox_enter() is false when the front is gone, and then
- * the engine is not to be called.  inbox_leave() is also for a job that is not answered: the front is gone.
+ * the engine is not to be called.  inbox_leave() is also for a job that is not answered: the front is
+ * gone.
  */
 bool inbox_enter(struct inbox *inbox) _nodiscard_;
 void inbox_leave(struct inbox *inbox);

@@ -32,8 +32,8 @@ struct worker {
 	bool attached, loaded;
 	bool has_message; /* the control socket may have one */
 	struct model model;
-	struct runner
-		runners[PLUGIN_PARALLEL_MAX]; /* the main thread's, then those of the helpers */
+	/* The main thread's, then those of the helpers. */
+	struct runner runners[PLUGIN_PARALLEL_MAX];
 	unsigned n_runners;
 	unsigned n_answered; /* since the last look at the control socket */
 	unsigned char description[WORKER_DESCRIPTION_MAX];
@@ -116,8 +116,9 @@ static int load_model(struct worker *w, const struct worker_received *received, 
 static void *help(void *arg);
 
 /*
- * Returns how many there are: with fewer, or none, all the same runs.  Here, and not when they are first needed: what seals a
- * process binds the thread that asks for it and those that it starts later (nothing seals this one yet).
+ * Returns how many there are: with fewer, or none, all the same runs.  Here, and not when they are
+ * first needed: what seals a process binds the thread that asks for it and those that it starts later
+ * (nothing seals this one yet).
  */
 static unsigned start_helpers(struct worker *w)
 {
@@ -218,8 +219,8 @@ static bool find_regions(const struct worker *w, const struct run_entry *entry, 
 }
 
 /*
- * Any thread: the job is this one's.  The buffers that its entry names were sent before it, but by the socket,
- * which may not have been read since.  1 when the front has hung up.
+ * Any thread: the job is this one's.  The buffers that its entry names were sent before it, but by the
+ * socket, which may not have been read since.  1 when the front has hung up.
  */
 static int answer(struct worker *w, struct runner *runner, struct job *job)
 {
@@ -238,8 +239,8 @@ static int answer(struct worker *w, struct runner *runner, struct job *job)
 }
 
 /*
- * A helper, which lives as long as the process.  It may be the one that learns that the front has gone or breaks the
- * rules: then nobody wants what the others run.
+ * A helper, which lives as long as the process.  It may be the one that learns that the front has gone
+ * or breaks the rules: then nobody wants what the others run.
  */
 static void *help(void *arg)
 {
