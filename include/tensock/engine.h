@@ -13,8 +13,10 @@
  * TENSOCK_ENGINE_ABI_MAJOR does, for they stand in arrays.
  *
  * Threads.  Every entry is called from one and the same thread, one at a time, but for those that
- * say "any thread", and for run() where concurrency() allows more.  Entries return an enum tensock_status; on any but TENSOCK_OK they fill *reterr
- * and leave every ret_ output untouched.  No entry may end the process, or throw across the border.
+ * say "any thread", and for run() where concurrency() allows more.
+ *
+ * Statuses.  Entries return an enum tensock_status; on any but TENSOCK_OK they fill *reterr and leave
+ * every ret_ output untouched.  No entry may end the process, or throw across the border.
  *
  * Files.  All files an engine needs it opens in open(): afterwards the process is sealed, and opening
  * anything fails with EACCES.

@@ -10,21 +10,19 @@
 #include "translate/translate.h"
 #include "worker/onnx_scan.h"
 
-/* The formats that we know, what they begin like, and how we check them ourselves. */
+/* The formats that we know, what people call them, what they begin like, and how we check them ourselves. */
 static const struct {
-	enum model_format format;
-	const char *name; /* as engines say it */
 	const char *text;
 	const char *sample;
 	size_t sample_bytes;
 	int (*check)(const void *bytes, size_t size, struct tensock_error *reterr);
-} formats[] = {
-	{ MODEL_FORMAT_ONNX, "onnx", "ONNX", "\x08\x08\x3a\x00", 4, onnx_scan },
-	{ MODEL_FORMAT_MINDIR, "mindir", "MindSpore's .mindir", "\x0a\x03\x31.1", 5, NULL },
-	{ MODEL_FORMAT_MS, "ms", "MindSpore's .ms", "\x10\0\0\0MSL2", 8, NULL },
+} formats[MODEL_FORMAT_MAX] = {
+	[MODEL_FORMAT_ONNX] = { "ONNX", "\x08\x08\x3a\x00", 4, onnx_scan },
+	[MODEL_FORMAT_MINDIR] = { "MindSpore's .mindir", "\x0a\x03\x31.1", 5, NULL },
+	[MODEL_FORMAT_MS] = { "MindSpore's .ms", "\x10\0\0\0MSL2", 8, NULL },
 };
 
-#define ONNX_ROW 0
+#define FORMAT_FIRST (MODEL_FORMAT_UNKNOWN + 1)
 
 /* An engine that takes some bytes. */
 struct candidate {
@@ -73,16 +71,22 @@ static uint32_t probe(const struct plugin *plugin, const void *bytes, size_t n_b
 	return *ret_format ? score : 0;
 }
 
+/* Of an engine's word; UNKNOWN for a format of its own. */
+static enum model_format format_of(const char *word)
+{
+	for (unsigned i = FORMAT_FIRST; i < MODEL_FORMAT_MAX; i++) {
+		if (strcmp(model_format_name(i), word) == 0)
+			return i;
+	}
+	return MODEL_FORMAT_UNKNOWN;
+}
+
 /* Whether an engine's word for a format is that of another one than we see ourselves. */
 static bool is_other(enum model_format format, const char *word)
 {
-	if (format == MODEL_FORMAT_UNKNOWN)
-		return false;
-	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
-		if (formats[i].format != format && strcmp(formats[i].name, word) == 0)
-			return true;
-	}
-	return false;
+	enum model_format said = format_of(word);
+
+	return format != MODEL_FORMAT_UNKNOWN && said != MODEL_FORMAT_UNKNOWN && said != format;
 }
 
 /* The best first; equals in the operator's order. */
@@ -106,14 +110,11 @@ static unsigned find(const struct engines *engines, const void *bytes, size_t n_
 	return n;
 }
 
-static int check(const char *format, const void *bytes, size_t n_bytes,
-		 struct tensock_error *reterr)
+static int check(const char *word, const void *bytes, size_t n_bytes, struct tensock_error *reterr)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
-		if (formats[i].check && strcmp(formats[i].name, format) == 0)
-			return formats[i].check(bytes, n_bytes, reterr);
-	}
-	return 0;
+	enum model_format format = format_of(word);
+
+	return formats[format].check ? formats[format].check(bytes, n_bytes, reterr) : 0;
 }
 
 static bool description_is_valid(const struct tensock_model_description *d)
@@ -173,7 +174,7 @@ static int load_by_any(const struct engines *engines, const void *bytes, size_t 
 	return r;
 }
 
-static bool is_taken(const struct engines *engines, unsigned format)
+static bool is_taken(const struct engines *engines, enum model_format format)
 {
 	const char *word;
 
@@ -189,7 +190,7 @@ static bool takes_any_known(const struct plugin *plugin)
 {
 	const char *word;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(formats); i++) {
+	for (unsigned i = FORMAT_FIRST; i < MODEL_FORMAT_MAX; i++) {
 		if (probe(plugin, formats[i].sample, formats[i].sample_bytes, &word))
 			return true;
 	}
@@ -199,10 +200,10 @@ static bool takes_any_known(const struct plugin *plugin)
 /* "ONNX, MindSpore's .mindir, MindSpore's .ms" */
 static void list_formats(const struct engines *engines, char *ret, size_t size)
 {
-	bool translates = is_taken(engines, ONNX_ROW);
+	bool translates = is_taken(engines, MODEL_FORMAT_ONNX);
 	size_t len = 0;
 
-	for (unsigned i = 0; i < ARRAY_SIZE(formats) && len < size; i++) {
+	for (unsigned i = FORMAT_FIRST; i < MODEL_FORMAT_MAX && len < size; i++) {
 		if (translates || is_taken(engines, i))
 			len += (size_t)snprintf(ret + len, size - len, "%s%s", len ? ", " : "",
 						formats[i].text);
@@ -233,7 +234,7 @@ static int load_translated(const struct engines *engines, const void *bytes, siz
 	struct tensock_error error = { 0 };
 	int r;
 
-	if (is_taken(engines, ONNX_ROW))
+	if (is_taken(engines, MODEL_FORMAT_ONNX))
 		r = translate(bytes, n_bytes, &onnx, &error);
 	else
 		r = tsk_fail(&error, TENSOCK_UNSUPPORTED,
@@ -260,7 +261,7 @@ int choice_load(const struct engines *engines, const void *bytes, size_t n_bytes
 	int r = load_by_any(engines, bytes, n_bytes, format, NULL, ret, &refusals);
 
 	if (r < 0 && refusals.last.status != TENSOCK_OUT_OF_MEMORY &&
-	    (format == MODEL_FORMAT_MINDIR || format == MODEL_FORMAT_MS))
+	    format != MODEL_FORMAT_UNKNOWN && format != MODEL_FORMAT_ONNX)
 		r = load_translated(engines, bytes, n_bytes, format, ret, &refusals);
 	if (r == 0)
 		return 0;

@@ -265,6 +265,20 @@ static void test_refused_and_translated(void **state)
 	assert_null(strstr(error.message, "translation"));
 }
 
+/* The translation would need more than what there was too little of. */
+static void test_out_of_memory_is_not_translated(void **state)
+{
+	struct tensock_error error;
+
+	(void)state;
+	rigs[0].format = "ms";
+	rigs[0].status = TENSOCK_OUT_OF_MEMORY;
+	rigs[1].format = "onnx";
+	assert_true(load_ms(&error) < 0);
+	assert_int_equal(error.status, TENSOCK_OUT_OF_MEMORY);
+	assert_string_equal(error.message, "no");
+}
+
 static void test_nobody_for_the_translation(void **state)
 {
 	struct tensock_error error;
@@ -288,6 +302,7 @@ int main(void)
 		cmocka_unit_test_setup(test_unknown, setup),
 		cmocka_unit_test_setup(test_own_check, setup),
 		cmocka_unit_test_setup(test_refused_and_translated, setup),
+		cmocka_unit_test_setup(test_out_of_memory_is_not_translated, setup),
 		cmocka_unit_test_setup(test_nobody_for_the_translation, setup),
 	};
 

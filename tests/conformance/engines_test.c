@@ -63,14 +63,12 @@ static const struct ms_tensor tensors[] = { { "x", 43, 2, { 1, 4 } },
 					    { "Stack-12", 43, 2, { 1, 4 } },
 					    { "Stack-8", 43, 2, { 1, 4 } } };
 
-static const struct ms_writer *ms_model(const char *identifier)
+static const struct ms_writer *ms_model(void)
 {
 	static struct ms_writer w;
-	const struct ms_model model = { .identifier = identifier,
-					.name = "m",
-					.tensors = tensors,
-					.n_tensors = 3,
-					.n_inputs = 1 };
+	const struct ms_model model = {
+		.identifier = "MSL2", .name = "m", .tensors = tensors, .n_tensors = 3, .n_inputs = 1
+	};
 
 	ms_write(&w, &model);
 	return &w;
@@ -180,7 +178,7 @@ static void run_ms(void)
 /* The library itself, where there is one. */
 static void test_mindspore_lite(void **state)
 {
-	const struct ms_writer *w = ms_model("MSL2");
+	const struct ms_writer *w = ms_model();
 
 	(void)state;
 	START("--engine", ort, "--engine-if-present", lite, "--option", standin);

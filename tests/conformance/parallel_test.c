@@ -8,19 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "conformance/driver.h"
 #include "conformance/onnx_models.h"
-
-#define TIMEOUT_MS 20000
-#define ROOM 65536u
+#include "conformance/steps.h"
 
 static char worker_path[4096], ort_path[4096], echo_path[4096];
-static struct driver driver;
 
 static void load(const char *engine, const char *option, const void *model, size_t len)
 {
@@ -28,43 +23,6 @@ static void load(const char *engine, const char *option, const void *model, size
 	driver.lane_bytes = 2 * ROOM;
 	assert_int_equal(driver_wait_ready(&driver, TIMEOUT_MS), DRIVER_OK);
 	assert_int_equal(driver_load(&driver, model, len, TIMEOUT_MS), DRIVER_OK);
-}
-
-static void stop(void)
-{
-	assert_int_equal(driver_stop(&driver, TIMEOUT_MS), DRIVER_OK);
-}
-
-static float floats[64] = { 1.5F, -2, 3, 4, 5, 6, 7, 8 };
-
-static struct driver_tensor rows(int64_t n)
-{
-	return (struct driver_tensor){ .descriptor = { .dtype = TENSOCK_FLOAT32,
-						       .rank = 2,
-						       .bytes = (uint64_t)n * 16,
-						       .dims = { n, 4 } },
-				       .data = floats };
-}
-
-static struct run_entry next_done(void)
-{
-	struct run_entry done;
-
-	assert_int_equal(driver_recv_done(&driver, &done, TIMEOUT_MS), DRIVER_OK);
-	assert_int_equal(done.type, RUN_DONE);
-	return done;
-}
-
-static void sleep_ms(unsigned ms)
-{
-	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-	nanosleep(&ts, NULL);
-}
-
-static void send_cancel(uint64_t id)
-{
-	driver_send_entry(&driver, &(struct run_entry){ .type = RUN_CANCEL, .request_id = id });
 }
 
 /* Several runs of one model overlap, where engine and operator allow; their answers keep the order. */

@@ -13,14 +13,10 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
-#include "conformance/driver.h"
 #include "conformance/onnx_models.h"
-
-#define TIMEOUT_MS 20000
-#define ROOM 65536u
+#include "conformance/steps.h"
 
 static char worker_path[4096], ort_path[4096], echo_path[4096], faulty_path[4096];
-static struct driver driver;
 
 static void start(const char *engine, const char *option)
 {
@@ -45,11 +41,6 @@ static void load_onnx(struct pb model)
 	free(model.bytes);
 }
 
-static void stop(void)
-{
-	assert_int_equal(driver_stop(&driver, TIMEOUT_MS), DRIVER_OK);
-}
-
 static struct driver_tensor tensor(uint32_t dtype, void *data, uint64_t bytes, uint32_t rank,
 				   int64_t d0, int64_t d1)
 {
@@ -57,13 +48,6 @@ static struct driver_tensor tensor(uint32_t dtype, void *data, uint64_t bytes, u
 		.descriptor = { .dtype = dtype, .rank = rank, .bytes = bytes, .dims = { d0, d1 } },
 		.data = data
 	};
-}
-
-static float floats[64] = { 1.5F, -2, 3, 4, 5, 6, 7, 8 };
-
-static struct driver_tensor rows(int64_t n)
-{
-	return tensor(TENSOCK_FLOAT32, floats, (uint64_t)n * 16, 2, n, 4);
 }
 
 /* Runs on one input; the status, and on success the one output. */
@@ -77,15 +61,6 @@ static uint32_t run_one(struct driver_tensor input, uint64_t room, struct driver
 		return driver.error.status;
 	assert_int_equal(n, 1);
 	return TENSOCK_OK;
-}
-
-static struct run_entry next_done(void)
-{
-	struct run_entry done;
-
-	assert_int_equal(driver_recv_done(&driver, &done, TIMEOUT_MS), DRIVER_OK);
-	assert_int_equal(done.type, RUN_DONE);
-	return done;
 }
 
 static void test_echo(void **state)
@@ -207,13 +182,6 @@ static void test_bad_entries(void **state)
 	stop();
 }
 
-static void sleep_ms(unsigned ms)
-{
-	struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
-
-	nanosleep(&ts, NULL);
-}
-
 /* A buffer that is sent while the worker runs, and at once named by the next entry. */
 static void test_buffer_sent_while_running(void **state)
 {
@@ -238,11 +206,6 @@ static void test_buffer_sent_while_running(void **state)
 	assert_int_equal(next_done().status, TENSOCK_OK);
 	assert_int_equal(next_done().status, TENSOCK_OK);
 	stop();
-}
-
-static void send_cancel(uint64_t id)
-{
-	driver_send_entry(&driver, &(struct run_entry){ .type = RUN_CANCEL, .request_id = id });
 }
 
 /* Fixed shapes are written in place, others copied: both must be fetched when they do not fit. */

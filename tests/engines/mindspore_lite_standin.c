@@ -393,7 +393,9 @@ API(struct handles, ModelGetOutputs)(void *model)
 
 API(const char *, TensorGetName)(void *tensor)
 {
-	return ((struct tensor *)tensor)->name;
+	const struct tensor *t = tensor;
+
+	return t->name[0] ? t->name : NULL;
 }
 
 API(int, TensorGetDataType)(void *tensor)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -312,6 +313,29 @@ static void test_outputs_in_order(void **state)
 	plugin->close(engine);
 }
 
+/* Where the file does not tell the order: by their names, as people count, so that it is always the same. */
+static void test_outputs_by_name(void **state)
+{
+	static const char *const names[] = { "9", "10", "Stack" };
+	static const struct ms_tensor tensors[] = { { "10", FLOAT32, 1, { 1 } },
+						    { "Stack", FLOAT32, 1, { 1 } },
+						    { "9", FLOAT32, 1, { 1 } },
+						    { "x", FLOAT32, 1, { 1 } } };
+	static const uint32_t none[] = { 9, 9, 9 };
+	struct ms_model other = model_of("m", tensors, 4, 1);
+	void *engine = open_engine(), *model;
+
+	(void)state;
+	/* The stand-in takes the model's own outputs, which are the first three. */
+	other.has_subgraph = true;
+	other.outputs = none;
+	assert_int_equal(load(engine, &other, &model), TENSOCK_OK);
+	for (uint32_t k = 0; k < 3; k++)
+		assert_string_equal(plugin->describe(model)->outputs[k].name, names[k]);
+	plugin->unload(model);
+	plugin->close(engine);
+}
+
 static void test_in_place(void **state)
 {
 	void *engine = open_engine(), *model = load_named(engine, "m");
@@ -333,6 +357,27 @@ static void test_in_place(void **state)
 	assert_int_equal(plugin->run(model, 2, &in, 1, out, 2, &error), TENSOCK_OK);
 	assert_int_equal(out[1].dims[1], 3);
 	out[1].release(&out[1]);
+	plugin->unload(model);
+	plugin->close(engine);
+}
+
+/* One that comes out smaller than the model says: not where the other was to lie, but as it is. */
+static void test_smaller_than_described(void **state)
+{
+	void *engine = open_engine(), *model = load_named(engine, "shrink");
+	float result[3] = { 7, 7, 7 };
+	struct tensock_tensor in = row(), out = tensor(0, TENSOCK_FLOAT32, result, 2, 1, 3);
+
+	(void)state;
+	assert_int_equal(plugin->run(model, 1, &in, 1, &out, 1, &error), TENSOCK_ENGINE_FAILED);
+	assert_non_null(strstr(error.message, "another shape"));
+	assert_float_equal(result[0], 7, 0);
+	assert_int_equal(run_row(model, 0, &out), TENSOCK_OK);
+	assert_int_equal(out.rank, 2);
+	assert_int_equal(out.dims[0], 0);
+	assert_int_equal(out.bytes, 0);
+	assert_non_null(out.data);
+	out.release(&out);
 	plugin->unload(model);
 	plugin->close(engine);
 }
@@ -461,6 +506,8 @@ static void test_refused_models(void **state)
 		    "17 dimensions, above 16");
 	refuse_load(engine, model_of("bad-type", one_in_three_out, 4, 1), TENSOCK_UNSUPPORTED,
 		    "type 9999");
+	refuse_load(engine, model_of("no-name", one_in_three_out, 4, 1), TENSOCK_ENGINE_FAILED,
+		    "an output without a name");
 	assert_int_equal(plugin->load(engine, "\x10\0\0\0MSL2", 8, &model, &error),
 			 TENSOCK_INVALID_MODEL);
 	assert_int_equal(plugin->load(engine, "", 0, &model, &error), TENSOCK_INVALID_MODEL);
@@ -487,15 +534,28 @@ static void test_refused_runs(void **state)
 	refuse_run("wrong-size", "bytes, which its shape has not");
 }
 
+static bool is_same_file(const struct stat *a, int fd)
+{
+	struct stat b;
+
+	assert_int_equal(fstat(fd, &b), 0);
+	return a->st_dev == b.st_dev && a->st_ino == b.st_ino;
+}
+
 /* More than the pipe holds, and nobody waits for ever; what this program prints is still printed. */
 static void test_flood(void **state)
 {
 	void *engine = open_engine(), *model = load_named(engine, "flood");
 	struct tensock_tensor out;
+	struct stat was[2];
 
 	(void)state;
 	rig.log[0] = '\0';
+	assert_int_equal(fstat(STDOUT_FILENO, &was[0]), 0);
+	assert_int_equal(fstat(STDERR_FILENO, &was[1]), 0);
 	assert_int_equal(run_row(model, 0, &out), TENSOCK_OK);
+	assert_true(is_same_file(&was[0], STDOUT_FILENO));
+	assert_true(is_same_file(&was[1], STDERR_FILENO));
 	assert_non_null(strstr(rig.log, "mindspore_lite: [ERROR] standin: line 0 of a flood\n"));
 	assert_null(strstr(rig.log, "line 99999"));
 	assert_int_equal(rig.n_errors, 0);
@@ -570,7 +630,9 @@ int main(int argc, char **argv)
 		BOTH(test_open_and_close),
 		BOTH(test_settings),
 		BOTH(test_outputs_in_order),
+		BOTH(test_outputs_by_name),
 		BOTH(test_in_place),
+		BOTH(test_smaller_than_described),
 		BOTH(test_nothing_is_left),
 		BOTH(test_open_dimensions),
 		BOTH(test_bad_inputs),

@@ -171,18 +171,32 @@ def test_engine_of_ones_own(start, folder, lenet):
     assert seed.ask(both.local, b"TSKECHO1") == b"OK"
 
 
-def test_library_beside_the_plugin(start, folder, monkeypatch):
-    """As it is installed: nothing is configured, and it is found."""
-    programs = folder / "programs"
-    programs.mkdir()
+@pytest.fixture
+def programs(folder, monkeypatch):
+    """A folder of what is installed, which start() runs from."""
+    copies = folder / "programs"
+    copies.mkdir()
     for name in PROGRAMS:
         if (BUILD / name).exists():
-            shutil.copy(BUILD / name, programs / name)
+            shutil.copy(BUILD / name, copies / name)
+    monkeypatch.setattr("daemon.BUILD", copies)
+    return copies
+
+
+def test_library_beside_the_plugin(start, programs):
+    """As it is installed: nothing is configured, and it is found."""
     shutil.copy(STANDIN, programs / "libmindspore-lite.so")
-    monkeypatch.setattr("daemon.BUILD", programs)
     tensock = start()
     with native.Guest(tensock.local) as guest:
         assert guest.push(bare_model())["engine"] == "mindspore_lite 2.0.0-standin"
+        assert guest.push(onnx_writer.identity(1))["engine"].startswith("onnxruntime ")
+
+
+def test_plugin_that_was_left_out(start, programs):
+    """Who packages Tensock may do without it."""
+    (programs / "tensock-engine-mindspore_lite.so").unlink()
+    tensock = start()
+    with native.Guest(tensock.local) as guest:
         assert guest.push(onnx_writer.identity(1))["engine"].startswith("onnxruntime ")
 
 

@@ -160,17 +160,17 @@ static uint32_t place_outputs(struct mslite_model *model, struct mslite_tensors 
 {
 	struct unordered from = { .api = &model->engine->api, .tensors = tensors };
 	struct ms_output *outputs = calloc(TENSORS_MAX, sizeof(*outputs));
+	bool has_memory;
 	uint32_t n = 0;
 
 	from.is_placed = calloc(tensors.n + 1, sizeof(*from.is_placed));
 	model->places = calloc(tensors.n + 1, sizeof(*model->places));
-	if (outputs && from.is_placed && model->places)
+	has_memory = outputs && from.is_placed && model->places;
+	if (has_memory)
 		n = order_outputs(&from, bytes, n_bytes, outputs, model->places);
-	else
-		n = UINT32_MAX;
 	free(from.is_placed);
 	free(outputs);
-	if (n == UINT32_MAX)
+	if (!has_memory)
 		return out_of_memory(reterr);
 	return n == tensors.n ? TENSOCK_OK
 			      : mslite_fail(reterr, TENSOCK_ENGINE_FAILED,

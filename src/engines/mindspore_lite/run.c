@@ -125,7 +125,6 @@ static uint32_t predict(struct mslite_model *model, const struct tensock_tensor 
 		s = fill_input(model, own.list[i], i, find_input(inputs, n_inputs, i), reterr);
 	if (s != TENSOCK_OK)
 		return s;
-	*ret = (struct mslite_tensors){ 0 };
 	return mslite_check(api->model_predict(model->handle, own, ret, NULL, NULL),
 			    "the model cannot be run", reterr);
 }
