@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engines/library.h"
 #include "engines/mindspore_lite/mslite.h"
 
 #define FILE_NAME "libmindspore-lite.so"
@@ -64,40 +65,11 @@ static uint32_t find_all(void *library, struct mslite_api *ret, struct tensock_e
 	return TENSOCK_OK;
 }
 
-static void *open_beside(void)
-{
-	char path[4096];
-	const char *slash;
-	Dl_info info;
-	int n;
-
-	if (!dladdr((const void *)(uintptr_t)mslite_api_open, &info) || !info.dli_fname)
-		return NULL;
-	slash = strrchr(info.dli_fname, '/');
-	if (!slash)
-		return NULL;
-	n = snprintf(path, sizeof(path), "%.*s/" FILE_NAME, (int)(slash - info.dli_fname),
-		     info.dli_fname);
-	if (n < 0 || (size_t)n >= sizeof(path))
-		return NULL;
-	return dlopen(path, RTLD_NOW | RTLD_LOCAL);
-}
-
-static void *open_library(const char *named)
-{
-	void *library;
-
-	if (named)
-		return dlopen(named, RTLD_NOW | RTLD_LOCAL);
-	library = open_beside();
-	return library ? library : dlopen(FILE_NAME, RTLD_NOW | RTLD_LOCAL);
-}
-
 uint32_t mslite_api_open(const struct tensock_host *host, struct mslite_api *ret,
 			 struct tensock_error *reterr)
 {
 	const char *named = host->option(host->context, "library");
-	void *library = open_library(named);
+	void *library = engine_library_open(host, FILE_NAME);
 	const char *text;
 
 	if (library)
