@@ -138,6 +138,28 @@ static void test_too_large(void **state)
 	refused(4096, TENSOCK_TOO_LARGE);
 }
 
+static void write_nothing(const struct onnx_constant *constant, unsigned char *to)
+{
+	(void)constant;
+	(void)to;
+}
+
+/* Two of 2^63 bytes are none, modulo 2^64: a small file's dimensions may say so. */
+static void test_sizes_that_wrap(void **state)
+{
+	const struct onnx_constant half = { .dtype = TENSOCK_FLOAT64,
+					    .rank = 1,
+					    .dims = { INT64_C(1) << 60 },
+					    .write = write_nothing };
+	struct onnx_value *a = onnx_constant_made(&graph, &half);
+	struct onnx_value *b = onnx_constant_made(&graph, &half);
+
+	(void)state;
+	onnx_output(&graph, ONNX_CALL(&graph, "Add", a, b), ONNX_TEXT("y"));
+	assert_int_equal(graph.failed, 0);
+	refused(ROOM, TENSOCK_TOO_LARGE);
+}
+
 static void test_what_the_graph_failed_with(void **state)
 {
 	(void)state;
@@ -159,6 +181,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_too_many_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_names_like_ours, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_sizes_that_wrap, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_what_the_graph_failed_with, setup, teardown),
 	};
 
