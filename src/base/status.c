@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -81,17 +79,22 @@ static size_t character_bytes(const unsigned char *p)
 	return 0;
 }
 
-/* A character above ASCII that steers a terminal, or shows a line as another than it is. */
-static bool is_steering(const unsigned char *p, size_t n)
+bool tsk_is_steering(uint32_t c)
+{
+	/* Controls, marks and overrides of direction, separators of lines. */
+	return (c >= 0x80 && c < 0xa0) || (c >= 0x200e && c <= 0x200f) ||
+	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x061c ||
+	       c == 0xfeff;
+}
+
+/* The character of n bytes, more than one, at p. */
+static uint32_t character(const unsigned char *p, size_t n)
 {
 	uint32_t c = *p & (0x7fU >> n);
 
 	for (size_t i = 1; i < n; i++)
 		c = c << 6 | (p[i] & 0x3fU);
-	/* Controls, marks and overrides of direction, separators of lines. */
-	return (c >= 0x80 && c < 0xa0) || (c >= 0x200e && c <= 0x200f) ||
-	       (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x061c ||
-	       c == 0xfeff;
+	return c;
 }
 
 void tsk_make_printable(char *text)
@@ -101,7 +104,7 @@ void tsk_make_printable(char *text)
 	while (*p) {
 		size_t n = character_bytes(p);
 
-		if (n > 1 && is_steering(p, n))
+		if (n > 1 && tsk_is_steering(character(p, n)))
 			n = 0;
 		if (n == 0)
 			*p = '?';

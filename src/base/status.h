@@ -3,6 +3,9 @@
 #ifndef TSK_BASE_STATUS_H
 #define TSK_BASE_STATUS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
@@ -20,6 +23,9 @@ const struct tsk_status_row *tsk_status(uint32_t status);
 
 /* The status that tells a peer best about an errno number. */
 enum tensock_status tsk_status_from_errno(int errno_value);
+
+/* Whether a character above ASCII steers a terminal, or shows a line as another than it is. */
+bool tsk_is_steering(uint32_t c);
 
 /*
  * What would steer a terminal (control characters, changes of direction), and bytes that are not UTF-8,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/status.h"
 
 /* How long a character is by its first byte; 0 where none begins like that. */
 static size_t length_of(unsigned char first)
@@ -41,11 +42,7 @@ size_t utf8_next(const unsigned char *p, size_t n, uint32_t *ret_char)
 
 static bool is_harmless(uint32_t c)
 {
-	if (c < ' ' || (c >= 0x7f && c < 0xa0) || c == UTF8_INVALID)
-		return false;
-	/* Marks and overrides of direction, separators of lines. */
-	return !(c >= 0x200e && c <= 0x200f) && !(c >= 0x2028 && c <= 0x202e) &&
-	       !(c >= 0x2066 && c <= 0x2069) && c != 0x061c && c != 0xfeff;
+	return c >= ' ' && c != 0x7f && c != UTF8_INVALID && !tsk_is_steering(c);
 }
 
 void text_print_bytes(FILE *out, const void *text, size_t n)

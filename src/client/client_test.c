@@ -134,18 +134,33 @@ static void test_host_info(void **state)
 	end(&rig);
 }
 
-static void host_another_version(struct fake_host *host)
+static void host_says(struct fake_host *host, const struct wire_welcome *welcome)
 {
-	const struct wire_welcome welcome = { .version = 2, .requests_max = 1 };
 	unsigned char body[64];
 	struct tsk_writer w = tsk_writer(body, sizeof(body));
 
 	fake_host_accept(host);
 	fake_host_expect(host, WIRE_HELLO);
-	wire_welcome_write(&w, &welcome);
+	wire_welcome_write(&w, welcome);
 	fake_host_write(host, WIRE_WELCOME, 0, body, tsk_writer_len(&w));
 	while (fake_host_read(host))
 		;
+}
+
+static void host_another_version(struct fake_host *host)
+{
+	const struct wire_welcome welcome = { .version = 2, .requests_max = 1 };
+
+	host_says(host, &welcome);
+}
+
+static void host_gives_more(struct fake_host *host)
+{
+	const struct wire_welcome welcome = { .version = 1,
+					      .requests_max = 1,
+					      .features = WIRE_FEATURES | 4 };
+
+	host_says(host, &welcome);
 }
 
 static void host_refuses(struct fake_host *host)
@@ -195,6 +210,7 @@ static void test_greetings(void **state)
 		const char *text;
 	} cases[] = {
 		{ host_another_version, TENSOCK_UNSUPPORTED, "version 2" },
+		{ host_gives_more, TENSOCK_PROTOCOL, "not offered" },
 		{ host_refuses, TENSOCK_PERMISSION_DENIED, "not you" },
 		{ host_closes, TENSOCK_UNAVAILABLE, "without a greeting" },
 		{ host_is_another, TENSOCK_PROTOCOL, "does not speak" },

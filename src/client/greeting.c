@@ -13,12 +13,9 @@ static void copy_label(char ret[WIRE_LABEL_MAX + 1], struct wire_string label)
 {
 	size_t n = label.len < WIRE_LABEL_MAX ? label.len : WIRE_LABEL_MAX;
 
-	for (size_t i = 0; i < n; i++) {
-		unsigned char byte = (unsigned char)label.bytes[i];
-
-		ret[i] = byte < ' ' || byte == 0x7f ? '?' : (char)byte;
-	}
+	memcpy(ret, label.bytes, n);
 	ret[n] = '\0';
+	tsk_make_printable(ret);
 }
 
 static int welcome(struct tensock_client *client, const void *body, size_t size,

@@ -46,8 +46,9 @@ void tsk_model_info_done(struct tsk_model_info *info);
 uint64_t tsk_model_info_bytes(const struct tsk_model_info *info);
 
 /*
- * *ret_len bytes at buf, of form 2 where the operators are said.  -ENOSPC when they are more than size, -EINVAL for an info that breaks a
- * bound: a string too long or NULL (but dim_names), too many tensors, dtype, rank, a dim below -1.
+ * *ret_len bytes at buf, of form 2 where the operators are said.  -ENOSPC when they are more than size,
+ * -EINVAL for an info that breaks a bound: a string too long or NULL (but dim_names and operators), too
+ * many tensors, dtype, rank, a dim below -1.
  */
 int tsk_model_info_encode(const struct tsk_model_info *info, void *buf, size_t size,
 			  size_t *ret_len) _nodiscard_;

@@ -226,6 +226,8 @@ struct onnx_value *onnx_constant_reshaped(struct onnx_graph *graph, struct onnx_
 	return onnx_constant_made(graph, &made);
 }
 
+#define SMALL_BYTES (ONNX_SMALL_MAX * 8)
+
 /* The bytes of a small constant: in place, or written to `room`.  NULL: it is none. */
 static const unsigned char *small_bytes(const struct onnx_value *value, unsigned char *room,
 					size_t n_room)
@@ -253,17 +255,26 @@ static int small_count(const struct onnx_value *value, size_t max)
 	return n > max || n > ONNX_SMALL_MAX ? -E2BIG : (int)n;
 }
 
-int onnx_constant_read_ints(const struct onnx_value *value, int64_t *ret, size_t max)
+/* Begins to read a small constant, by way of `room` where it has to be: how many elements, or -errno. */
+static int read_small(const struct onnx_value *value, size_t max,
+		      unsigned char room[static SMALL_BYTES], struct tsk_value_reader *ret)
 {
-	unsigned char room[ONNX_SMALL_MAX * 8];
 	int n = small_count(value, max);
-	const unsigned char *bytes = n < 0 ? NULL : small_bytes(value, room, sizeof(room));
-	struct tsk_value_reader reader;
-	struct tsk_value v;
+	const unsigned char *bytes = n < 0 ? NULL : small_bytes(value, room, SMALL_BYTES);
 
 	if (n < 0 || (!bytes && n > 0))
 		return n < 0 ? n : -EINVAL;
-	reader = tsk_value_reader(value->dtype, bytes, value->constant->n_bytes);
+	*ret = tsk_value_reader(value->dtype, bytes, value->constant->n_bytes);
+	return n;
+}
+
+int onnx_constant_read_ints(const struct onnx_value *value, int64_t *ret, size_t max)
+{
+	unsigned char room[SMALL_BYTES];
+	struct tsk_value_reader reader;
+	struct tsk_value v;
+	int n = read_small(value, max, room, &reader);
+
 	for (int i = 0; i < n; i++) {
 		if (!tsk_value_next(&reader, &v) || v.kind > TSK_VALUE_SIGNED ||
 		    (v.kind == TSK_VALUE_UNSIGNED && v.number > INT64_MAX))
@@ -275,15 +286,11 @@ int onnx_constant_read_ints(const struct onnx_value *value, int64_t *ret, size_t
 
 int onnx_constant_read_floats(const struct onnx_value *value, double *ret, size_t max)
 {
-	unsigned char room[ONNX_SMALL_MAX * 8];
-	int n = small_count(value, max);
-	const unsigned char *bytes = n < 0 ? NULL : small_bytes(value, room, sizeof(room));
+	unsigned char room[SMALL_BYTES];
 	struct tsk_value_reader reader;
 	struct tsk_value v;
+	int n = read_small(value, max, room, &reader);
 
-	if (n < 0 || (!bytes && n > 0))
-		return n < 0 ? n : -EINVAL;
-	reader = tsk_value_reader(value->dtype, bytes, value->constant->n_bytes);
 	for (int i = 0; i < n; i++) {
 		if (!tsk_value_next(&reader, &v) || v.kind > TSK_VALUE_REAL)
 			return -EINVAL;

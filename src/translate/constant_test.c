@@ -4,21 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/testing.h"
-
-static struct onnx_graph graph;
-
-static int setup(void **state)
-{
-	onnx_graph_init(&graph, 1 << 20);
-	return tsk_test_setup(state);
-}
-
-static int teardown(void **state)
-{
-	onnx_graph_done(&graph);
-	return tsk_test_teardown(state);
-}
+#include "translate/graph_testing.h"
 
 static void test_bytes_are_those_of_the_shape(void **state)
 {
@@ -166,12 +152,12 @@ static void test_reads_that_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_bytes_are_those_of_the_shape, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_transposed, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reshaped, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_scalars, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_scalars_beyond_their_type, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reads_that_are_refused, setup, teardown),
+		GRAPH_TEST(test_bytes_are_those_of_the_shape),
+		GRAPH_TEST(test_transposed),
+		GRAPH_TEST(test_reshaped),
+		GRAPH_TEST(test_scalars),
+		GRAPH_TEST(test_scalars_beyond_their_type),
+		GRAPH_TEST(test_reads_that_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,10 +88,8 @@ struct onnx_value *emit_matmul(struct onnx_graph *graph, struct onnx_value *a, s
 	b = sides[1];
 	if (a->rank >= 2 && b->rank >= 2) {
 		emit_broadcast_shape(ret, a, b);
-		if (ret->rank >= 2) {
-			ret->dims[ret->rank - 2] = a->dims[a->rank - 2];
-			ret->dims[ret->rank - 1] = b->dims[b->rank - 1];
-		}
+		ret->dims[ret->rank - 2] = a->dims[a->rank - 2];
+		ret->dims[ret->rank - 1] = b->dims[b->rank - 1];
 	}
 	return ret;
 }

@@ -4,21 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/testing.h"
-
-static struct onnx_graph graph;
-
-static int setup(void **state)
-{
-	onnx_graph_init(&graph, 1 << 20);
-	return tsk_test_setup(state);
-}
-
-static int teardown(void **state)
-{
-	onnx_graph_done(&graph);
-	return tsk_test_teardown(state);
-}
+#include "translate/graph_testing.h"
 
 static struct onnx_value *input(const int64_t *dims, int rank)
 {
@@ -220,18 +206,16 @@ static void test_a_pad_before_a_pool_names_its_axes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_transposes_cancel, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_transposes_that_are_none, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_reshape, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_squeeze_and_unsqueeze, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_shapes_of_binary_reduce_concat, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_matmul, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_windows, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_a_pad_before_a_pool_names_its_axes, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_attributes_of_pools, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_activations, setup, teardown),
+		GRAPH_TEST(test_transposes_cancel),
+		GRAPH_TEST(test_transposes_that_are_none),
+		GRAPH_TEST(test_reshape),
+		GRAPH_TEST(test_squeeze_and_unsqueeze),
+		GRAPH_TEST(test_shapes_of_binary_reduce_concat),
+		GRAPH_TEST(test_matmul),
+		GRAPH_TEST(test_windows),
+		GRAPH_TEST(test_a_pad_before_a_pool_names_its_axes),
+		GRAPH_TEST(test_attributes_of_pools),
+		GRAPH_TEST(test_activations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

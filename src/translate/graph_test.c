@@ -4,22 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "base/testing.h"
 #include "translate/constant.h"
-
-static struct onnx_graph graph;
-
-static int setup(void **state)
-{
-	onnx_graph_init(&graph, 1 << 20);
-	return tsk_test_setup(state);
-}
-
-static int teardown(void **state)
-{
-	onnx_graph_done(&graph);
-	return tsk_test_teardown(state);
-}
+#include "translate/graph_testing.h"
 
 static void test_nodes_stand_in_their_order(void **state)
 {
@@ -90,7 +76,7 @@ static void test_bounds(void **state)
 	assert_int_equal(graph.failed, 0);
 	onnx_in(&graph, node, x);
 	assert_int_equal(graph.failed, -E2BIG);
-	teardown(NULL);
+	graph_teardown(NULL);
 	onnx_graph_init(&graph, 1 << 30);
 	for (unsigned i = 0; i < ONNX_NODES_MAX; i++)
 		onnx_node(&graph, "Relu");
@@ -122,13 +108,11 @@ static void test_prune(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_nodes_stand_in_their_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_outputs_that_have_a_name_already, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_prune, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_failure_is_sticky_and_harmless, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_bounds, setup, teardown),
+		GRAPH_TEST(test_nodes_stand_in_their_order),
+		GRAPH_TEST(test_outputs_that_have_a_name_already),
+		GRAPH_TEST(test_prune),
+		GRAPH_TEST(test_failure_is_sticky_and_harmless),
+		GRAPH_TEST(test_bounds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@
  */
 struct sink {
 	unsigned char *p;
-	uint64_t n; /* of bytes so far */
+	uint64_t n; /* of bytes so far; UINT64_MAX: more */
 	const struct onnx_graph *graph;
 	unsigned n_marks; /* how many times NAME_MARK begins a name that is ours */
 };
@@ -29,11 +29,18 @@ struct sink {
 #define NAME_MARK '%'
 #define NAME_MAX_BYTES 64u
 
+/* A small model may ask for constants whose sizes, added up, wrap. */
+static void grow(struct sink *sink, uint64_t n)
+{
+	if (!tsk_add(sink->n, n, &sink->n))
+		sink->n = UINT64_MAX;
+}
+
 static void put(struct sink *sink, const void *bytes, size_t n)
 {
 	if (sink->p && n)
 		memcpy(sink->p + sink->n, bytes, n);
-	sink->n += n;
+	grow(sink, n);
 }
 
 static void put_varint(struct sink *sink, uint64_t v)
@@ -90,7 +97,7 @@ static void put_message(struct sink *sink, unsigned field,
 	if (sink->p)
 		body(sink, what);
 	else
-		sink->n += count.n;
+		grow(sink, count.n);
 }
 
 static void put_name(struct sink *sink, unsigned field, const struct onnx_value *value)
@@ -124,7 +131,7 @@ static void initializer_body(struct sink *sink, const void *what)
 	put_varint(sink, constant->n_bytes);
 	if (sink->p)
 		constant->write(constant, sink->p + sink->n);
-	sink->n += constant->n_bytes;
+	grow(sink, constant->n_bytes);
 }
 
 /* AttributeProto */

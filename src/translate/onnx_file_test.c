@@ -5,24 +5,10 @@
 #include <string.h>
 
 #include "base/status.h"
-#include "base/testing.h"
 #include "translate/constant.h"
+#include "translate/graph_testing.h"
 
 #define ROOM ((size_t)1 << 20)
-
-static struct onnx_graph graph;
-
-static int setup(void **state)
-{
-	onnx_graph_init(&graph, ROOM);
-	return tsk_test_setup(state);
-}
-
-static int teardown(void **state)
-{
-	onnx_graph_done(&graph);
-	return tsk_test_teardown(state);
-}
 
 /* y = x + 1.5, byte for byte as protobuf writes it by onnx.proto. */
 static void test_a_file(void **state)
@@ -79,8 +65,8 @@ static void test_names_that_are_taken(void **state)
 	onnx_output(&graph, ONNX_CALL(&graph, "Relu", x), ONNX_TEXT("y"));
 	onnx_output(&graph, ONNX_CALL(&graph, "Relu", x), ONNX_TEXT("y"));
 	refused(ROOM, TENSOCK_INVALID_MODEL);
-	teardown(NULL);
-	setup(NULL);
+	graph_teardown(NULL);
+	graph_setup(NULL);
 	x = onnx_input(&graph, ONNX_TEXT("x"), TENSOCK_FLOAT32, NULL, 0);
 	onnx_output(&graph, ONNX_CALL(&graph, "Relu", x), ONNX_TEXT("x"));
 	refused(ROOM, TENSOCK_INVALID_MODEL);
@@ -138,6 +124,28 @@ static void test_too_large(void **state)
 	refused(4096, TENSOCK_TOO_LARGE);
 }
 
+static void write_nothing(const struct onnx_constant *constant, unsigned char *to)
+{
+	(void)constant;
+	(void)to;
+}
+
+/* Two of 2^63 bytes are none, modulo 2^64: a small file's dimensions may say so. */
+static void test_sizes_that_wrap(void **state)
+{
+	const struct onnx_constant half = { .dtype = TENSOCK_FLOAT64,
+					    .rank = 1,
+					    .dims = { INT64_C(1) << 60 },
+					    .write = write_nothing };
+	struct onnx_value *a = onnx_constant_made(&graph, &half);
+	struct onnx_value *b = onnx_constant_made(&graph, &half);
+
+	(void)state;
+	onnx_output(&graph, ONNX_CALL(&graph, "Add", a, b), ONNX_TEXT("y"));
+	assert_int_equal(graph.failed, 0);
+	refused(ROOM, TENSOCK_TOO_LARGE);
+}
+
 static void test_what_the_graph_failed_with(void **state)
 {
 	(void)state;
@@ -153,13 +161,10 @@ static void test_what_the_graph_failed_with(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_a_file, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_names_that_are_taken, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_long_names, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_many_ends, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_names_like_ours, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_too_large, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_the_graph_failed_with, setup, teardown),
+		GRAPH_TEST(test_a_file),          GRAPH_TEST(test_names_that_are_taken),
+		GRAPH_TEST(test_long_names),      GRAPH_TEST(test_too_many_ends),
+		GRAPH_TEST(test_names_like_ours), GRAPH_TEST(test_too_large),
+		GRAPH_TEST(test_sizes_that_wrap), GRAPH_TEST(test_what_the_graph_failed_with),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,24 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/testing.h"
 #include "translate/constant.h"
+#include "translate/graph_testing.h"
 #include "translate/onnx_file.h"
 
-static struct onnx_graph graph;
 static char text[OPERATORS_BYTES];
-
-static int setup(void **state)
-{
-	onnx_graph_init(&graph, 1 << 20);
-	return tsk_test_setup(state);
-}
-
-static int teardown(void **state)
-{
-	onnx_graph_done(&graph);
-	return tsk_test_teardown(state);
-}
 
 /* Those of the graph's file, cut off n bytes before its end. */
 static bool operators_of_graph(size_t cut)
@@ -106,10 +93,10 @@ static void test_what_has_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_the_most_frequent_first, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_lists_that_do_not_fit, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_names_that_are_odd, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_what_has_none, setup, teardown),
+		GRAPH_TEST(test_the_most_frequent_first),
+		GRAPH_TEST(test_lists_that_do_not_fit),
+		GRAPH_TEST(test_names_that_are_odd),
+		GRAPH_TEST(test_what_has_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -48,6 +48,28 @@ static void test_memory(void **state)
 	assert_null(translation.onnx);
 }
 
+/* GroupNorm's scale and offset, of a number for each group, have 2^63 bytes each. */
+static void test_sizes_that_wrap(void **state)
+{
+	static const int64_t groups = INT64_C(1) << 61, dims[] = { 1, INT64_C(1) << 61, 1 };
+	struct translation translation = { 0 };
+	struct tensock_error error = { 0 };
+
+	(void)state;
+	build_begin(&b);
+	build_input(&b, "g:x", dims, 3);
+	build_int(&b, "g:n", groups);
+	b.attribute.n = 0;
+	build_primitive(&b, "p", "GroupNorm");
+	build_node(&b, "REF::p", "g:all", "g:x", "g:n", NULL);
+	build_int(&b, "g:first", 0);
+	build_node(&b, "TupleGetItem", "g:y", "g:all", "g:first", NULL);
+	build_output(&b, "g:y");
+	build_end(&b);
+	assert_true(translate(b.model.bytes, b.model.n, &translation, &error) < 0);
+	assert_int_equal(error.status, TENSOCK_TOO_LARGE);
+}
+
 static void test_other_formats(void **state)
 {
 	struct translation translation = { 0 };
@@ -61,7 +83,8 @@ static void test_other_formats(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TSK_TEST(test_memory), TSK_TEST(test_other_formats) };
+	const struct CMUnitTest tests[] = { TSK_TEST(test_memory), TSK_TEST(test_sizes_that_wrap),
+					    TSK_TEST(test_other_formats) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
