@@ -97,6 +97,10 @@ int model_encode(const struct model *model, void *buf, size_t size, size_t *ret_
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
 	plugin_title(model->plugin, title, sizeof(title));
 	r = tsk_model_info_encode(&info, buf, size, ret_len);
+	if (r == -ENOSPC && info.operators) {
+		info.operators = NULL;
+		r = tsk_model_info_encode(&info, buf, size, ret_len);
+	}
 	if (r == -ENOSPC)
 		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
 				"the model's description is above %zu bytes", size);

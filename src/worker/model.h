@@ -27,7 +27,7 @@ void model_unload(struct model *model);
 /* How many runs of it may be under way at once: as many as engine and operator allow, 1 at least. */
 unsigned model_parallel(const struct model *model);
 
-/* The description as tensor/model_info.h encodes it. */
+/* The description as tensor/model_info.h encodes it; without the operators where these do not fit. */
 int model_encode(const struct model *model, void *buf, size_t size, size_t *ret_len,
 		 struct tensock_error *reterr) _nodiscard_;
 
