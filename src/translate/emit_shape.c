@@ -200,13 +200,13 @@ struct onnx_value *emit_squeeze(struct onnx_graph *graph, struct onnx_value *x, 
 struct onnx_value *emit_unsqueeze(struct onnx_graph *graph, struct onnx_value *x,
 				  const int64_t *axes, size_t n)
 {
+	bool fits = n <= TENSOCK_RANK_MAX && x->rank <= (int)(TENSOCK_RANK_MAX - n);
 	bool added[TENSOCK_RANK_MAX] = { false };
-	int rank = x->rank + (int)n, from = 0;
+	int rank = fits ? x->rank + (int)n : -1, from = 0;
 	int64_t dims[TENSOCK_RANK_MAX];
 	struct onnx_value *ret;
 
-	if (n > TENSOCK_RANK_MAX || rank > (int)TENSOCK_RANK_MAX ||
-	    (x->rank >= 0 && !mark_axes(axes, n, rank, added))) {
+	if (!fits || (x->rank >= 0 && !mark_axes(axes, n, rank, added))) {
 		onnx_fail(graph, -EINVAL);
 		return x;
 	}
