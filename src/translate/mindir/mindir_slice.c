@@ -80,7 +80,7 @@ static struct onnx_value *bound_vector(struct mindir_op *op, const int64_t *ints
 	return all_known ? onnx_int64s(op->graph, ints, n) : emit_concat(op->graph, parts, n, 0);
 }
 
-/* The end of a part of one element: behind -1 there is no 0. */
+/* The end of a part of one element: behind -1 there is no 0, behind the largest number nothing. */
 static void end_of_one(struct mindir_op *op, struct bounds *b, size_t k)
 {
 	struct onnx_value *end;
@@ -88,7 +88,8 @@ static void end_of_one(struct mindir_op *op, struct bounds *b, size_t k)
 	b->steps[k] = 1;
 	b->end_vectors[k] = NULL;
 	if (!b->start_vectors[k]) {
-		b->ends[k] = b->starts[k] == -1 ? INT64_MAX : b->starts[k] + 1;
+		if (b->starts[k] == -1 || !tsk_add(b->starts[k], 1, &b->ends[k]))
+			b->ends[k] = INT64_MAX;
 		return;
 	}
 	end = emit_scalar(op->graph, "Add", b->start_vectors[k], 1);

@@ -440,6 +440,32 @@ static void test_shapes(void **state)
 	}
 }
 
+/* The part of one element that begins at the largest number: behind it there is no end. */
+static void test_slice_of_one(void **state)
+{
+	static const int64_t begins[] = { 1, -1, INT64_MAX },
+			     wanted[] = { 2, INT64_MAX, INT64_MAX };
+	int64_t end;
+
+	for (size_t i = 0; i < 3; i++) {
+		(void)state;
+		begin();
+		build_ints(&b, "g:begin", &begins[i], 1);
+		build_int(&b, "g:0", 0);
+		build_int(&b, "g:1", 1);
+		build_ints(&b, "g:step", (const int64_t[]){ 1 }, 1);
+		build_node(&b, "StridedSlice", "g:y", "g:x", "g:begin", "g:step", "g:step", "g:0",
+			   "g:0", "g:0", "g:0", "g:1", NULL);
+		build_output(&b, "g:y");
+		assert_int_equal(translate_model(), TENSOCK_OK);
+		assert_string_equal(graph.nodes->op, "Slice");
+		assert_int_equal(onnx_constant_read_ints(graph.nodes->inputs->next->next->value,
+							 &end, 1),
+				 1);
+		assert_int_equal(end, wanted[i]);
+	}
+}
+
 static void test_truncated_and_tampered(void **state)
 {
 	(void)state;
@@ -534,6 +560,7 @@ int main(void)
 		TEST(test_a_long_name),
 		TEST(test_shapes),
 		TEST(test_variance_of_a_sample),
+		TEST(test_slice_of_one),
 		TEST(test_truncated_and_tampered),
 		TEST(test_probe),
 	};
