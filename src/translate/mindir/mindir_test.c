@@ -466,6 +466,42 @@ static void test_slice_of_one(void **state)
 	}
 }
 
+/* Of a convolution with pad_mode valid, the list that goes with other modes means nothing. */
+static void test_padding_out_of_bounds(void **state)
+{
+	static const int64_t dims[] = { 1, 1, 4, 4 }, weight[] = { 1, 1, 1, 1 };
+	static const float one[] = { 1 };
+	const struct onnx_attribute *a;
+
+	(void)state;
+	build_begin(&b);
+	build_input(&b, "g:x", dims, 4);
+	build_parameter(&b, "g:w", weight, 4, one, 1);
+	b.primitives.n = b.tensor.n = 0;
+	put_text(&b.tensor, 1, "p");
+	put_text(&b.tensor, 2, "Conv2DTranspose");
+	b.attribute.n = 0;
+	put_text(&b.attribute, 1, "pad_mode");
+	put_number(&b.attribute, 3, 2);
+	put_message(&b.tensor, 3, &b.attribute);
+	b.attribute.n = 0;
+	put_text(&b.attribute, 1, "pad_list");
+	for (int i = 0; i < 4; i++)
+		put_number(&b.attribute, 10, INT64_MIN);
+	put_message(&b.tensor, 3, &b.attribute);
+	put_message(&b.primitives, 12, &b.tensor);
+	build_ints(&b, "g:size", dims, 4);
+	build_node(&b, "REF::p", "g:y", "g:x", "g:w", "g:size", NULL);
+	build_output(&b, "g:y");
+	assert_int_equal(translate_model(), TENSOCK_OK);
+	assert_string_equal(graph.nodes->op, "ConvTranspose");
+	for (a = graph.nodes->attributes; a && strcmp(a->name, "pads") != 0;)
+		a = a->next;
+	assert_non_null(a);
+	for (size_t i = 0; i < a->n; i++)
+		assert_int_equal(a->ints[i], 0);
+}
+
 static void test_truncated_and_tampered(void **state)
 {
 	(void)state;
@@ -561,6 +597,7 @@ int main(void)
 		TEST(test_shapes),
 		TEST(test_variance_of_a_sample),
 		TEST(test_slice_of_one),
+		TEST(test_padding_out_of_bounds),
 		TEST(test_truncated_and_tampered),
 		TEST(test_probe),
 	};
