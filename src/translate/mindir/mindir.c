@@ -25,7 +25,7 @@ struct translation_state {
 	uint64_t *wanted;  /* by place: the items of a tuple that somebody asks for */
 	uint32_t *uses;    /* by place: how often it is named, but for the order of effects */
 	uint32_t n_known;  /* places that have their values */
-	uint32_t n_visits; /* names that were looked at for the outputs */
+	uint32_t n_visits; /* names and items that were looked at for the outputs */
 	uint32_t next_number; /* of an output whose name is taken: none is tried twice */
 	struct mindir_op *op;
 	struct tensock_error *reterr;
@@ -378,13 +378,23 @@ static int add_output(struct translation_state *state, struct onnx_text name,
 	return 0;
 }
 
+/* Tuples that share tuples, of nothing that is an output, would be walked for ever. */
+static int count_visit(struct translation_state *state, struct onnx_text name)
+{
+	if (state->n_visits++ <= OUTPUT_VISITS_MAX)
+		return 0;
+	return tsk_fail(state->reterr, TENSOCK_TOO_LARGE,
+			"the model's outputs are tuples that hold too much: at '%.*s'",
+			MINDIR_TEXT(name));
+}
+
 /* What an operator gives as a tuple: its items are called by their numbers. */
 static int add_items(struct translation_state *state, struct onnx_text name,
 		     const struct mindir_value *value)
 {
-	int r = 0;
+	int r = count_visit(state, name);
 
-	if (value->kind != MINDIR_TUPLE)
+	if (r == 0 && value->kind != MINDIR_TUPLE)
 		return add_output(state, name, value);
 	for (uint32_t i = 0; r == 0 && i < value->n_items; i++)
 		r = add_items(state, numbered(state->graph, name, i), &value->items[i]);
@@ -410,16 +420,14 @@ static int add_named(struct translation_state *state, struct onnx_text name)
 	int64_t place = known_place(state, name);
 	const struct mindir_value *value;
 	const struct mindir_node *node;
-	int r = 0;
+	int r;
 
 	if (place < 0)
 		return tsk_fail(state->reterr, TENSOCK_INVALID_MODEL,
 				"the output '%.*s' is not given by anything", MINDIR_TEXT(name));
-	/* Tuples that share tuples, of nothing that is an output, would be walked for ever. */
-	if (state->n_visits++ > OUTPUT_VISITS_MAX)
-		return tsk_fail(state->reterr, TENSOCK_TOO_LARGE,
-				"the model's outputs are tuples that hold too much: at '%.*s'",
-				MINDIR_TEXT(name));
+	r = count_visit(state, name);
+	if (r < 0)
+		return r;
 	value = &state->values[state->roots[place]];
 	if (value->kind == MINDIR_MONAD)
 		return 0;

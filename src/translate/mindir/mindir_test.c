@@ -354,6 +354,21 @@ static void test_endless_outputs(void **state)
 	assert_refused(TENSOCK_TOO_LARGE, "hold too much");
 }
 
+/* So are the items of a tuple that an operator gives, each under a name that is made for it. */
+static void test_endless_items(void **state)
+{
+	(void)state;
+	begin();
+	build_node(&b, "MakeTuple", "g:e", NULL);
+	build_many("g:a", "g:e", 1000);
+	build_node(&b, "Identity", "g:i", "g:a", NULL);
+	build_node(&b, "ReLU", "g:y", "g:x", NULL);
+	for (int i = 0; i < 10; i++)
+		build_output(&b, "g:i");
+	build_output(&b, "g:y");
+	assert_refused(TENSOCK_TOO_LARGE, "hold too much");
+}
+
 /* Names that are taken get numbers, until memory ends, wherever it does. */
 static void test_many_outputs_of_one_name(void **state)
 {
@@ -591,6 +606,7 @@ int main(void)
 		TEST(test_axis_beyond),
 		TEST(test_tuple_bombs),
 		TEST(test_endless_outputs),
+		TEST(test_endless_items),
 		TEST(test_many_outputs_of_one_name),
 		TEST(test_a_large_number),
 		TEST(test_a_long_name),
