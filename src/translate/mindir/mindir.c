@@ -414,6 +414,12 @@ static int64_t tuple_origin(struct translation_state *state, int64_t place)
 	return place;
 }
 
+static bool makes_tuple(const struct mindir_node *node)
+{
+	return mindir_text_is(node->op, "MakeTuple") || mindir_text_is(node->op, "make_list") ||
+	       mindir_text_is(node->op, "MakeList");
+}
+
 /* Items of a MakeTuple have names of their own. */
 static int add_named(struct translation_state *state, struct onnx_text name)
 {
@@ -434,8 +440,7 @@ static int add_named(struct translation_state *state, struct onnx_text name)
 	if (value->kind != MINDIR_TUPLE)
 		return add_output(state, mindir_short_name(&state->file, name), value);
 	node = node_at(state, tuple_origin(state, place));
-	if (!node ||
-	    !(mindir_text_is(node->op, "MakeTuple") || mindir_text_is(node->op, "make_list")))
+	if (!node || !makes_tuple(node))
 		return add_items(state, mindir_short_name(&state->file, name), value);
 	for (size_t i = 0; r == 0 && i < node->n_inputs; i++)
 		r = add_named(state, node->inputs[i]);

@@ -131,19 +131,23 @@ static void test_effects(void **state)
 /* Several outputs have the names of what is in the tuple, and no name twice. */
 static void test_names_of_outputs(void **state)
 {
-	(void)state;
-	begin();
-	build_node(&b, "ReLU", "g:a", "g:x", NULL);
-	build_node(&b, "Tanh", "g:b", "g:x", NULL);
-	build_node(&b, "MakeTuple", "g:in", "g:b", "g:x", NULL);
-	build_node(&b, "MakeTuple", "g:t", "g:a", "g:in", "g:a", NULL);
-	build_output(&b, "g:t");
-	assert_int_equal(translate_model(), TENSOCK_OK);
-	assert_int_equal(graph.n_outputs, 4);
-	assert_name(graph.outputs, "a");
-	assert_name(graph.outputs->next, "b");
-	assert_name(graph.outputs->next->next, "x_2");
-	assert_name(graph.outputs->next->next->next, "a_3");
+	static const char *const inner[] = { "MakeTuple", "make_list", "MakeList" };
+
+	for (size_t i = 0; i < 3; i++) {
+		(void)state;
+		begin();
+		build_node(&b, "ReLU", "g:a", "g:x", NULL);
+		build_node(&b, "Tanh", "g:b", "g:x", NULL);
+		build_node(&b, inner[i], "g:in", "g:b", "g:x", NULL);
+		build_node(&b, "MakeTuple", "g:t", "g:a", "g:in", "g:a", NULL);
+		build_output(&b, "g:t");
+		assert_int_equal(translate_model(), TENSOCK_OK);
+		assert_int_equal(graph.n_outputs, 4);
+		assert_name(graph.outputs, "a");
+		assert_name(graph.outputs->next, "b");
+		assert_name(graph.outputs->next->next, "x_2");
+		assert_name(graph.outputs->next->next->next, "a_3");
+	}
 }
 
 static void test_items_as_outputs(void **state)
