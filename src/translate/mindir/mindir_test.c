@@ -485,6 +485,28 @@ static void test_slice_of_one(void **state)
 	}
 }
 
+/* What is left cannot be said of a size that is not known, or too small. */
+static void test_split_what_is_left(void **state)
+{
+	static const int64_t dims[][2] = { { 2, 6 }, { 2, -1 }, { 2, 3 } }, sizes[] = { 4, -1 };
+
+	for (size_t i = 0; i < 3; i++) {
+		(void)state;
+		build_begin(&b);
+		build_input(&b, "g:x", dims[i], 2);
+		build_ints(&b, "g:sizes", sizes, 2);
+		build_int(&b, "g:1", 1);
+		build_node(&b, "SplitWithSize", "g:s", "g:x", "g:sizes", "g:1", NULL);
+		build_output(&b, "g:s");
+		if (i) {
+			assert_refused(TENSOCK_UNSUPPORTED, "4 are known parts");
+			continue;
+		}
+		assert_int_equal(translate_model(), TENSOCK_OK);
+		assert_int_equal(graph.outputs->next->value->dims[1], 2);
+	}
+}
+
 /* Of a convolution with pad_mode valid, the list that goes with other modes means nothing. */
 static void test_padding_out_of_bounds(void **state)
 {
@@ -617,6 +639,7 @@ int main(void)
 		TEST(test_shapes),
 		TEST(test_variance_of_a_sample),
 		TEST(test_slice_of_one),
+		TEST(test_split_what_is_left),
 		TEST(test_padding_out_of_bounds),
 		TEST(test_truncated_and_tampered),
 		TEST(test_probe),
