@@ -262,10 +262,10 @@ struct onnx_value *mindir_int_vector(struct mindir_op *op, size_t i, const char 
 	const struct mindir_value *value = mindir_setting(op, i, name);
 	struct onnx_value *parts[TENSOCK_RANK_MAX * 2];
 	int64_t ints[TENSOCK_RANK_MAX * 2];
+	size_t n = 0;
 
-	if (mindir_is_known(op, i, name))
-		return onnx_int64s(op->graph, ints,
-				   mindir_ints(op, i, name, ints, ARRAY_SIZE(ints)));
+	if (value && append_ints(op, value, ints, ARRAY_SIZE(ints), &n))
+		return onnx_int64s(op->graph, ints, n);
 	if (value && (value->kind == MINDIR_VALUE || value->kind == MINDIR_TENSOR)) {
 		struct onnx_value *v = mindir_in(op, i);
 

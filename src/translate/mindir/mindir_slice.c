@@ -40,6 +40,7 @@ struct bounds {
 static size_t entries(struct mindir_op *op, size_t i, int64_t *ints, struct onnx_value **vectors)
 {
 	const struct mindir_value *value = mindir_setting(op, i, NULL);
+	struct onnx_value *all;
 	size_t n = 0;
 
 	if (mindir_is_known(op, i, NULL))
@@ -53,6 +54,7 @@ static size_t entries(struct mindir_op *op, size_t i, int64_t *ints, struct onnx
 		mindir_refuse(op, "how many dimensions it cuts is not known");
 		return 0;
 	}
+	all = mindir_int_vector(op, i, NULL);
 	for (size_t k = 0; k < n; k++) {
 		int64_t at = (int64_t)k;
 
@@ -60,8 +62,7 @@ static size_t entries(struct mindir_op *op, size_t i, int64_t *ints, struct onnx
 			ints[k] = value->items[k].i;
 			continue;
 		}
-		vectors[k] = ONNX_CALL(op->graph, "Gather", mindir_int_vector(op, i, NULL),
-				       onnx_int64s(op->graph, &at, 1));
+		vectors[k] = ONNX_CALL(op->graph, "Gather", all, onnx_int64s(op->graph, &at, 1));
 		onnx_value_set_shape(vectors[k], &(int64_t){ 1 }, 1);
 	}
 	return n;
