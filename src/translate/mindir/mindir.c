@@ -108,18 +108,24 @@ static int64_t known_place(const struct translation_state *state, struct onnx_te
 	return place >= 0 && place < state->n_known ? place : -1;
 }
 
+/* The node whose result has a place; NULL for one of no node, or -1. */
+static const struct mindir_node *node_at(const struct translation_state *state, int64_t place)
+{
+	int64_t first = (int64_t)(state->file.n_parameters + state->file.n_inputs);
+
+	return place < first ? NULL : &state->file.nodes[place - first];
+}
+
 /* Which item of a tuple a TupleGetItem takes; all, as far as other nodes are concerned. */
 static uint64_t items_wanted(const struct translation_state *state, const struct mindir_node *node)
 {
-	int64_t place;
-	size_t first = state->file.n_parameters + state->file.n_inputs;
-	const struct mindir_value *index = NULL;
+	const struct mindir_node *second;
+	const struct mindir_value *index;
 
 	if (!mindir_text_is(node->op, "TupleGetItem") || node->n_inputs != 2)
 		return UINT64_MAX;
-	place = mindir_names_find(&state->names, node->inputs[1]);
-	if (place >= (int64_t)first)
-		index = state->file.nodes[(size_t)place - first].constant;
+	second = node_at(state, mindir_names_find(&state->names, node->inputs[1]));
+	index = second ? second->constant : NULL;
 	if (!index || index->kind != MINDIR_INT || index->i < 0 || index->i >= 64)
 		return UINT64_MAX;
 	return UINT64_C(1) << index->i;
@@ -183,13 +189,6 @@ static void add_parameters(struct translation_state *state)
 		state->values[state->n_known++] =
 			(struct mindir_value){ .kind = MINDIR_VALUE, .value = value };
 	}
-}
-
-static const struct mindir_node *node_at(const struct translation_state *state, int64_t place)
-{
-	int64_t first = (int64_t)(state->file.n_parameters + state->file.n_inputs);
-
-	return place < first ? NULL : &state->file.nodes[place - first];
 }
 
 static int collect_inputs(struct translation_state *state, struct mindir_op *op)

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "translate/mindir/mindir_op.h"
 
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
-
 static struct onnx_value *activation(struct mindir_op *op, unsigned kind, double alpha)
 {
 	const struct activation_settings settings = { .alpha = alpha };
@@ -67,20 +63,15 @@ static struct onnx_value *leaky_relu(struct mindir_op *op)
 	return activation(op, ACTIVATION_LEAKY_RELU, mindir_float(op, 1, "negative_slope", 0.01));
 }
 
-static struct onnx_value *with_float(struct mindir_op *op, const char *onnx, struct onnx_value *x,
-				     const char *name, double v)
-{
-	struct onnx_node *node = ONNX_NODE(op->graph, onnx, x);
-	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
-
-	onnx_attr_float(op->graph, node, name, (float)v);
-	onnx_value_like(ret, x);
-	return ret;
-}
-
 static struct onnx_value *celu(struct mindir_op *op)
 {
-	return with_float(op, "Celu", mindir_in(op, 0), "alpha", mindir_float(op, 1, "alpha", 1));
+	struct onnx_value *x = mindir_in(op, 0);
+	struct onnx_node *node = ONNX_NODE(op->graph, "Celu", x);
+	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
+
+	onnx_attr_float(op->graph, node, "alpha", (float)mindir_float(op, 1, "alpha", 1));
+	onnx_value_like(ret, x);
+	return ret;
 }
 
 /* MindSpore's GeLU is the form by tanh. */
@@ -219,7 +210,7 @@ static struct onnx_value *softmax(struct mindir_op *op)
 
 	if (n > 1)
 		return softmax_over(op, x, axes, n);
-	return emit_along(op->graph, op->row->onnx, x, n ? axes[0] : -1);
+	return emit_along(op->graph, "Softmax", x, n ? axes[0] : -1);
 }
 
 static struct onnx_value *log_softmax(struct mindir_op *op)
@@ -318,7 +309,7 @@ static const struct mindir_operator rows[] = {
 	{ "SoftShrink", soft_shrink, 1 },
 	{ "Threshold", threshold, 1 },
 	{ "PReLU", prelu, 2 },
-	{ "Softmax", softmax, 1, "Softmax" },
+	{ "Softmax", softmax, 1 },
 	{ "LogSoftmax", log_softmax, 1 },
 	{ "LogSoftmaxExt", log_softmax, 1 },
 	{ "GLU", glu, 1 },

@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "translate/mindir/mindir_op.h"
 
-#include <string.h>
-
-#include "base/checked.h"
-
 static struct onnx_value *mul(struct mindir_op *op, struct onnx_value *a, struct onnx_value *b)
 {
 	return emit_binary(op->graph, "Mul", a, b, a->dtype);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "translate/mindir/mindir_op.h"
 
-#include <string.h>
-
 /* How much is added (or, below 0, cut off) at both ends of each axis. */
 struct margins {
 	int rank;

@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "base/checked.h"
-
 struct reduction {
 	struct onnx_value *x;
 	int64_t axes[TENSOCK_RANK_MAX];

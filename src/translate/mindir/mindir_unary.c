@@ -184,11 +184,10 @@ static struct onnx_value *nan_to_num(struct mindir_op *op)
 static struct onnx_value *is_finite(struct mindir_op *op)
 {
 	struct onnx_value *x = in_float(op), *bad = emit_unary(op->graph, "IsInf", x);
-	struct onnx_value *nan = emit_unary(op->graph, "IsNaN", x), *ret;
+	struct onnx_value *nan = emit_unary(op->graph, "IsNaN", x);
 
 	bad->dtype = nan->dtype = TENSOCK_BOOL;
-	ret = emit_unary(op->graph, "Not", emit_binary(op->graph, "Or", bad, nan, TENSOCK_BOOL));
-	return ret;
+	return emit_unary(op->graph, "Not", emit_binary(op->graph, "Or", bad, nan, TENSOCK_BOOL));
 }
 
 /* By Horner's scheme: the coefficient of the highest power comes first. */

@@ -2,7 +2,6 @@
 /* Convolution, and pooling over windows. */
 #include "translate/mindir/mindir_op.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
