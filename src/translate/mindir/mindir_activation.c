@@ -256,7 +256,7 @@ static struct onnx_value *bound(struct mindir_op *op, size_t i, struct onnx_valu
 {
 	if (i >= op->n_inputs || op->inputs[i]->kind == MINDIR_NONE)
 		return NULL;
-	return emit_cast(op->graph, mindir_in_as(op, i, x->dtype), x->dtype);
+	return mindir_in_cast(op, i, x->dtype);
 }
 
 static struct onnx_value *clamp(struct mindir_op *op)

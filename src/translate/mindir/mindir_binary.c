@@ -395,8 +395,7 @@ static struct onnx_value *lerp(struct mindir_op *op)
 {
 	struct pair p = float_inputs(op);
 	struct onnx_value *way = emit_binary(op->graph, "Sub", p.b, p.a, p.a->dtype);
-	struct onnx_value *weight =
-		emit_cast(op->graph, mindir_in_as(op, 2, way->dtype), way->dtype);
+	struct onnx_value *weight = mindir_in_cast(op, 2, way->dtype);
 
 	way = emit_binary(op->graph, "Mul", way, weight, way->dtype);
 	return emit_binary(op->graph, "Add", p.a, way, way->dtype);
@@ -409,9 +408,7 @@ static struct onnx_value *add_scaled(struct mindir_op *op)
 
 	v = emit_binary(op->graph, op->row->onnx, mindir_in(op, 1), mindir_in(op, 2), x->dtype);
 	if (op->n_inputs > 3)
-		v = emit_binary(op->graph, "Mul", v,
-				emit_cast(op->graph, mindir_in_as(op, 3, x->dtype), x->dtype),
-				x->dtype);
+		v = emit_binary(op->graph, "Mul", v, mindir_in_cast(op, 3, x->dtype), x->dtype);
 	return emit_binary(op->graph, "Add", x, v, x->dtype);
 }
 
@@ -460,7 +457,7 @@ static struct onnx_value *masked_fill(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 	struct onnx_value *mask = emit_cast(op->graph, mindir_in(op, 1), TENSOCK_BOOL);
-	struct onnx_value *v = emit_cast(op->graph, mindir_in_as(op, 2, x->dtype), x->dtype);
+	struct onnx_value *v = mindir_in_cast(op, 2, x->dtype);
 
 	return emit_where(op->graph, mask, v, x);
 }

@@ -4,7 +4,7 @@
 
 struct onnx_value *mindir_indices(struct mindir_op *op, size_t i)
 {
-	return emit_cast(op->graph, mindir_in_as(op, i, TENSOCK_INT64), TENSOCK_INT64);
+	return mindir_in_cast(op, i, TENSOCK_INT64);
 }
 
 static struct onnx_value *gather_along(struct mindir_op *op, const char *onnx, struct onnx_value *x,
@@ -236,8 +236,7 @@ static struct onnx_value *index_fill(struct mindir_op *op)
 	hits->dtype = TENSOCK_FLOAT32;
 	hits = emit_reduce(op->graph, "ReduceMax", hits, &zero, 1, false);
 	hits = emit_cast(op->graph, emit_reshape(op->graph, hits, dims, x->rank), TENSOCK_BOOL);
-	return emit_where(op->graph, hits,
-			  emit_cast(op->graph, mindir_in_as(op, 3, x->dtype), x->dtype), x);
+	return emit_where(op->graph, hits, mindir_in_cast(op, 3, x->dtype), x);
 }
 
 static const struct mindir_operator rows[] = {

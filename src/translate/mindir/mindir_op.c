@@ -84,6 +84,11 @@ struct onnx_value *mindir_in_as(struct mindir_op *op, size_t i, uint32_t dtype)
 	return value ? value : mindir_broken(op, "input %zu is no tensor", i);
 }
 
+struct onnx_value *mindir_in_cast(struct mindir_op *op, size_t i, uint32_t dtype)
+{
+	return emit_cast(op->graph, mindir_in_as(op, i, dtype), dtype);
+}
+
 struct onnx_value *mindir_in(struct mindir_op *op, size_t i)
 {
 	return mindir_in_as(op, i, TENSOCK_DTYPE_INVALID);

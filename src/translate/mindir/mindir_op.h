@@ -62,8 +62,10 @@ struct onnx_value *mindir_broken(struct mindir_op *op, const char *fmt, ...) _pr
 
 /* Input i as a tensor; a number becomes a constant: INT64, FLOAT32, BOOL. */
 struct onnx_value *mindir_in(struct mindir_op *op, size_t i);
-/* With numbers of the type of another tensor. */
+/* With numbers of the type of another tensor; tensors keep theirs. */
 struct onnx_value *mindir_in_as(struct mindir_op *op, size_t i, uint32_t dtype);
+/* Whatever it is, as that type. */
+struct onnx_value *mindir_in_cast(struct mindir_op *op, size_t i, uint32_t dtype);
 /* As mindir_in(), of known rank, from min to max. */
 struct onnx_value *mindir_in_ranked(struct mindir_op *op, size_t i, int min, int max);
 /* Any value as a tensor; NULL for one that is none. */
