@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Activations; those that are one node of ONNX without settings: mindir_unary.c. */
 #include "translate/mindir/mindir_op.h"
 
 static struct onnx_value *activation(struct mindir_op *op, unsigned kind, double alpha)
@@ -8,34 +9,9 @@ static struct onnx_value *activation(struct mindir_op *op, unsigned kind, double
 	return emit_activation(op->graph, mindir_in(op, 0), kind, &settings);
 }
 
-static struct onnx_value *relu(struct mindir_op *op)
-{
-	return activation(op, ACTIVATION_RELU, 0);
-}
-
 static struct onnx_value *relu6(struct mindir_op *op)
 {
 	return activation(op, ACTIVATION_RELU6, 0);
-}
-
-static struct onnx_value *sigmoid(struct mindir_op *op)
-{
-	return emit_activation(op->graph, mindir_in_float(op, 0), ACTIVATION_SIGMOID, NULL);
-}
-
-static struct onnx_value *tanh_of(struct mindir_op *op)
-{
-	return emit_activation(op->graph, mindir_in_float(op, 0), ACTIVATION_TANH, NULL);
-}
-
-static struct onnx_value *softsign(struct mindir_op *op)
-{
-	return activation(op, ACTIVATION_SOFTSIGN, 0);
-}
-
-static struct onnx_value *selu(struct mindir_op *op)
-{
-	return activation(op, ACTIVATION_SELU, 0);
 }
 
 static struct onnx_value *hsigmoid(struct mindir_op *op)
@@ -111,11 +87,6 @@ static struct onnx_value *mish(struct mindir_op *op)
 	return emit_binary(op->graph, "Mul", x,
 			   emit_unary(op->graph, "Tanh", emit_unary(op->graph, "Softplus", x)),
 			   x->dtype);
-}
-
-static struct onnx_value *softplus(struct mindir_op *op)
-{
-	return activation(op, ACTIVATION_SOFTPLUS, 0);
 }
 
 /* log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold */
@@ -278,14 +249,7 @@ static struct onnx_value *hard_tanh(struct mindir_op *op)
 }
 
 static const struct mindir_operator rows[] = {
-	{ "ReLU", relu, 1 },
-	{ "ReLUV3", relu, 1 },
 	{ "ReLU6", relu6, 1 },
-	{ "Sigmoid", sigmoid, 1 },
-	{ "Tanh", tanh_of, 1 },
-	{ "Softsign", softsign, 1 },
-	{ "SeLU", selu, 1 },
-	{ "SeLUExt", selu, 1 },
 	{ "HSigmoid", hsigmoid, 1 },
 	{ "HSwish", hswish, 1 },
 	{ "SiLU", silu, 1 },
@@ -302,7 +266,6 @@ static const struct mindir_operator rows[] = {
 	{ "FastGelu", fast_gelu, 1 },
 	{ "Mish", mish, 1 },
 	{ "MishExt", mish, 1 },
-	{ "Softplus", softplus, 1 },
 	{ "SoftplusExt", softplus_ext, 1 },
 	{ "LogSigmoid", log_sigmoid, 1 },
 	{ "HShrink", hard_shrink, 1 },
