@@ -192,13 +192,7 @@ static struct onnx_value *floor_quotient(struct mindir_op *op, const struct pair
 
 static struct onnx_value *trunc_quotient(struct mindir_op *op, const struct pair *p)
 {
-	struct onnx_value *q = emit_binary(op->graph, "Div", p->a, p->b, p->a->dtype);
-	struct onnx_value *size;
-
-	if (!mindir_is_float(q->dtype))
-		return q;
-	size = emit_unary(op->graph, "Floor", emit_unary(op->graph, "Abs", q));
-	return emit_binary(op->graph, "Mul", emit_unary(op->graph, "Sign", q), size, q->dtype);
+	return mindir_truncated(op, emit_binary(op->graph, "Div", p->a, p->b, p->a->dtype));
 }
 
 static struct onnx_value *floor_div(struct mindir_op *op)

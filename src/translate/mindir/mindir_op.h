@@ -120,6 +120,9 @@ struct onnx_value *mindir_in_float(struct mindir_op *op, size_t i);
 struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct onnx_value *x,
 				  double v);
 
+/* Towards 0; whole numbers are so already. */
+struct onnx_value *mindir_truncated(struct mindir_op *op, struct onnx_value *x);
+
 /* A vector of n times v. */
 struct onnx_value *mindir_filled(struct mindir_op *op, uint32_t dtype, double v, int64_t n);
 

@@ -45,19 +45,14 @@ static struct onnx_value *rounding(struct mindir_op *op)
 
 static struct onnx_value *trunc_of(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0);
-	struct onnx_value *size = emit_unary(op->graph, "Floor", emit_unary(op->graph, "Abs", x));
-
-	if (!mindir_is_float(x->dtype))
-		return x;
-	return emit_binary(op->graph, "Mul", emit_unary(op->graph, "Sign", x), size, x->dtype);
+	return mindir_truncated(op, mindir_in(op, 0));
 }
 
 static struct onnx_value *frac(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 
-	return emit_binary(op->graph, "Sub", x, trunc_of(op), x->dtype);
+	return emit_binary(op->graph, "Sub", x, mindir_truncated(op, x), x->dtype);
 }
 
 /* log(scale x + shift) to a base; -1 is e */
