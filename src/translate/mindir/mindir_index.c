@@ -47,7 +47,7 @@ static struct onnx_value *gather(struct mindir_op *op)
 		       : gather_along(op, "Gather", x, indices, axis);
 }
 
-/* IndexSelect(x, dim, index) */
+/* IndexSelect(x, dim, index), and SelectExt: one index, whose dimension goes */
 static struct onnx_value *index_select(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
@@ -243,6 +243,8 @@ static const struct mindir_operator rows[] = {
 	{ "Gather", gather, 2 },
 	{ "SparseGatherV2", gather, 2 },
 	{ "IndexSelect", index_select, 3 },
+	{ "SelectExt", index_select, 3 },
+	{ "SelectExtView", index_select, 3 },
 	{ "GatherD", gather_elements, 3 },
 	{ "GatherNd", gather_nd, 2 },
 	{ "Embedding", embedding, 2 },

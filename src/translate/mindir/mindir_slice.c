@@ -193,18 +193,6 @@ static struct onnx_value *narrow(struct mindir_op *op)
 			&axis, &one, 1);
 }
 
-/* SelectExt(x, dim, index): one slice, without its dimension */
-static struct onnx_value *select_ext(struct mindir_op *op)
-{
-	struct onnx_value *x = mindir_in(op, 0), *index = mindir_in_as(op, 2, TENSOCK_INT64), *ret;
-	int64_t axis = mindir_axis(op, 1, "dim", x->rank, 0);
-	struct onnx_node *node = ONNX_NODE(op->graph, "Gather", x, index);
-
-	ret = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_int(op->graph, node, "axis", axis);
-	return ret;
-}
-
 static struct onnx_value *reverse(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *ret = x;
@@ -267,8 +255,6 @@ static const struct mindir_operator rows[] = {
 	{ "SliceExtView", slice_ext, 4 },
 	{ "Narrow", narrow, 4 },
 	{ "NarrowView", narrow, 4 },
-	{ "SelectExt", select_ext, 3 },
-	{ "SelectExtView", select_ext, 3 },
 	{ "ReverseV2", reverse, 1 },
 	{ "Roll", roll, 1 },
 	{ "Tril", triangle, 1, "lower" },
