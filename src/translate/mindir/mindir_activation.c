@@ -225,9 +225,7 @@ static struct onnx_value *swiglu(struct mindir_op *op)
 /* A bound is None, a number, or a tensor. */
 static struct onnx_value *bound(struct mindir_op *op, size_t i, struct onnx_value *x)
 {
-	if (i >= op->n_inputs || op->inputs[i]->kind == MINDIR_NONE)
-		return NULL;
-	return mindir_in_cast(op, i, x->dtype);
+	return mindir_setting(op, i, NULL) ? mindir_in_cast(op, i, x->dtype) : NULL;
 }
 
 static struct onnx_value *clamp(struct mindir_op *op)
