@@ -309,7 +309,6 @@ static int translate_nodes(struct translation_state *state)
 	if (!op)
 		return tsk_fail(state->reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the graph");
 	op->graph = state->graph;
-	op->file = &state->file;
 	op->reterr = state->reterr;
 	for (size_t i = 0; i < state->file.n_nodes; i++) {
 		r = translate_node(state, &state->file.nodes[i], op);

@@ -41,7 +41,6 @@ struct mindir_table {
 
 struct mindir_op {
 	struct onnx_graph *graph;
-	const struct mindir_file *file;
 	const struct mindir_node *node;
 	const struct mindir_operator *row;
 	const struct mindir_value *inputs[MINDIR_NODE_INPUTS_MAX]; /* without monads */
