@@ -25,7 +25,7 @@ struct translation_state {
 	uint64_t *wanted;  /* by place: the items of a tuple that somebody asks for */
 	uint32_t *uses;    /* by place: how often it is named, but for the order of effects */
 	uint32_t n_known;  /* places that have their values */
-	uint32_t n_visits; /* names that were looked at for the outputs */
+	uint32_t n_visits; /* names and items that were looked at for the outputs */
 	uint32_t next_number; /* of an output whose name is taken: none is tried twice */
 	struct mindir_op *op;
 	struct tensock_error *reterr;
@@ -108,18 +108,24 @@ static int64_t known_place(const struct translation_state *state, struct onnx_te
 	return place >= 0 && place < state->n_known ? place : -1;
 }
 
+/* The node whose result has a place; NULL for one of no node, or -1. */
+static const struct mindir_node *node_at(const struct translation_state *state, int64_t place)
+{
+	int64_t first = (int64_t)(state->file.n_parameters + state->file.n_inputs);
+
+	return place < first ? NULL : &state->file.nodes[place - first];
+}
+
 /* Which item of a tuple a TupleGetItem takes; all, as far as other nodes are concerned. */
 static uint64_t items_wanted(const struct translation_state *state, const struct mindir_node *node)
 {
-	int64_t place;
-	size_t first = state->file.n_parameters + state->file.n_inputs;
-	const struct mindir_value *index = NULL;
+	const struct mindir_node *second;
+	const struct mindir_value *index;
 
 	if (!mindir_text_is(node->op, "TupleGetItem") || node->n_inputs != 2)
 		return UINT64_MAX;
-	place = mindir_names_find(&state->names, node->inputs[1]);
-	if (place >= (int64_t)first)
-		index = state->file.nodes[(size_t)place - first].constant;
+	second = node_at(state, mindir_names_find(&state->names, node->inputs[1]));
+	index = second ? second->constant : NULL;
 	if (!index || index->kind != MINDIR_INT || index->i < 0 || index->i >= 64)
 		return UINT64_MAX;
 	return UINT64_C(1) << index->i;
@@ -183,13 +189,6 @@ static void add_parameters(struct translation_state *state)
 		state->values[state->n_known++] =
 			(struct mindir_value){ .kind = MINDIR_VALUE, .value = value };
 	}
-}
-
-static const struct mindir_node *node_at(const struct translation_state *state, int64_t place)
-{
-	int64_t first = (int64_t)(state->file.n_parameters + state->file.n_inputs);
-
-	return place < first ? NULL : &state->file.nodes[place - first];
 }
 
 static int collect_inputs(struct translation_state *state, struct mindir_op *op)
@@ -310,7 +309,6 @@ static int translate_nodes(struct translation_state *state)
 	if (!op)
 		return tsk_fail(state->reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the graph");
 	op->graph = state->graph;
-	op->file = &state->file;
 	op->reterr = state->reterr;
 	for (size_t i = 0; i < state->file.n_nodes; i++) {
 		r = translate_node(state, &state->file.nodes[i], op);
@@ -378,13 +376,23 @@ static int add_output(struct translation_state *state, struct onnx_text name,
 	return 0;
 }
 
+/* Tuples that share tuples, of nothing that is an output, would be walked for ever. */
+static int count_visit(struct translation_state *state, struct onnx_text name)
+{
+	if (state->n_visits++ <= OUTPUT_VISITS_MAX)
+		return 0;
+	return tsk_fail(state->reterr, TENSOCK_TOO_LARGE,
+			"the model's outputs are tuples that hold too much: at '%.*s'",
+			MINDIR_TEXT(name));
+}
+
 /* What an operator gives as a tuple: its items are called by their numbers. */
 static int add_items(struct translation_state *state, struct onnx_text name,
 		     const struct mindir_value *value)
 {
-	int r = 0;
+	int r = count_visit(state, name);
 
-	if (value->kind != MINDIR_TUPLE)
+	if (r == 0 && value->kind != MINDIR_TUPLE)
 		return add_output(state, name, value);
 	for (uint32_t i = 0; r == 0 && i < value->n_items; i++)
 		r = add_items(state, numbered(state->graph, name, i), &value->items[i]);
@@ -404,30 +412,33 @@ static int64_t tuple_origin(struct translation_state *state, int64_t place)
 	return place;
 }
 
+static bool makes_tuple(const struct mindir_node *node)
+{
+	return mindir_text_is(node->op, "MakeTuple") || mindir_text_is(node->op, "make_list") ||
+	       mindir_text_is(node->op, "MakeList");
+}
+
 /* Items of a MakeTuple have names of their own. */
 static int add_named(struct translation_state *state, struct onnx_text name)
 {
 	int64_t place = known_place(state, name);
 	const struct mindir_value *value;
 	const struct mindir_node *node;
-	int r = 0;
+	int r;
 
 	if (place < 0)
 		return tsk_fail(state->reterr, TENSOCK_INVALID_MODEL,
 				"the output '%.*s' is not given by anything", MINDIR_TEXT(name));
-	/* Tuples that share tuples, of nothing that is an output, would be walked for ever. */
-	if (state->n_visits++ > OUTPUT_VISITS_MAX)
-		return tsk_fail(state->reterr, TENSOCK_TOO_LARGE,
-				"the model's outputs are tuples that hold too much: at '%.*s'",
-				MINDIR_TEXT(name));
+	r = count_visit(state, name);
+	if (r < 0)
+		return r;
 	value = &state->values[state->roots[place]];
 	if (value->kind == MINDIR_MONAD)
 		return 0;
 	if (value->kind != MINDIR_TUPLE)
 		return add_output(state, mindir_short_name(&state->file, name), value);
 	node = node_at(state, tuple_origin(state, place));
-	if (!node ||
-	    !(mindir_text_is(node->op, "MakeTuple") || mindir_text_is(node->op, "make_list")))
+	if (!node || !makes_tuple(node))
 		return add_items(state, mindir_short_name(&state->file, name), value);
 	for (size_t i = 0; r == 0 && i < node->n_inputs; i++)
 		r = add_named(state, node->inputs[i]);

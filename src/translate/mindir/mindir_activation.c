@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Activations; those that are one node of ONNX without settings: mindir_unary.c. */
 #include "translate/mindir/mindir_op.h"
-
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
 
 static struct onnx_value *activation(struct mindir_op *op, unsigned kind, double alpha)
 {
@@ -12,34 +9,9 @@ static struct onnx_value *activation(struct mindir_op *op, unsigned kind, double
 	return emit_activation(op->graph, mindir_in(op, 0), kind, &settings);
 }
 
-static struct onnx_value *relu(struct mindir_op *op)
-{
-	return activation(op, ACTIVATION_RELU, 0);
-}
-
 static struct onnx_value *relu6(struct mindir_op *op)
 {
 	return activation(op, ACTIVATION_RELU6, 0);
-}
-
-static struct onnx_value *sigmoid(struct mindir_op *op)
-{
-	return emit_activation(op->graph, mindir_in_float(op, 0), ACTIVATION_SIGMOID, NULL);
-}
-
-static struct onnx_value *tanh_of(struct mindir_op *op)
-{
-	return emit_activation(op->graph, mindir_in_float(op, 0), ACTIVATION_TANH, NULL);
-}
-
-static struct onnx_value *softsign(struct mindir_op *op)
-{
-	return activation(op, ACTIVATION_SOFTSIGN, 0);
-}
-
-static struct onnx_value *selu(struct mindir_op *op)
-{
-	return activation(op, ACTIVATION_SELU, 0);
 }
 
 static struct onnx_value *hsigmoid(struct mindir_op *op)
@@ -67,20 +39,15 @@ static struct onnx_value *leaky_relu(struct mindir_op *op)
 	return activation(op, ACTIVATION_LEAKY_RELU, mindir_float(op, 1, "negative_slope", 0.01));
 }
 
-static struct onnx_value *with_float(struct mindir_op *op, const char *onnx, struct onnx_value *x,
-				     const char *name, double v)
-{
-	struct onnx_node *node = ONNX_NODE(op->graph, onnx, x);
-	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
-
-	onnx_attr_float(op->graph, node, name, (float)v);
-	onnx_value_like(ret, x);
-	return ret;
-}
-
 static struct onnx_value *celu(struct mindir_op *op)
 {
-	return with_float(op, "Celu", mindir_in(op, 0), "alpha", mindir_float(op, 1, "alpha", 1));
+	struct onnx_value *x = mindir_in(op, 0);
+	struct onnx_node *node = ONNX_NODE(op->graph, "Celu", x);
+	struct onnx_value *ret = onnx_out(op->graph, node, x->dtype);
+
+	onnx_attr_float(op->graph, node, "alpha", (float)mindir_float(op, 1, "alpha", 1));
+	onnx_value_like(ret, x);
+	return ret;
 }
 
 /* MindSpore's GeLU is the form by tanh. */
@@ -120,11 +87,6 @@ static struct onnx_value *mish(struct mindir_op *op)
 	return emit_binary(op->graph, "Mul", x,
 			   emit_unary(op->graph, "Tanh", emit_unary(op->graph, "Softplus", x)),
 			   x->dtype);
-}
-
-static struct onnx_value *softplus(struct mindir_op *op)
-{
-	return activation(op, ACTIVATION_SOFTPLUS, 0);
 }
 
 /* log(1 + exp(beta x)) / beta, and x itself where beta x is above the threshold */
@@ -219,7 +181,7 @@ static struct onnx_value *softmax(struct mindir_op *op)
 
 	if (n > 1)
 		return softmax_over(op, x, axes, n);
-	return emit_along(op->graph, op->row->onnx, x, n ? axes[0] : -1);
+	return emit_along(op->graph, "Softmax", x, n ? axes[0] : -1);
 }
 
 static struct onnx_value *log_softmax(struct mindir_op *op)
@@ -263,9 +225,7 @@ static struct onnx_value *swiglu(struct mindir_op *op)
 /* A bound is None, a number, or a tensor. */
 static struct onnx_value *bound(struct mindir_op *op, size_t i, struct onnx_value *x)
 {
-	if (i >= op->n_inputs || op->inputs[i]->kind == MINDIR_NONE)
-		return NULL;
-	return emit_cast(op->graph, mindir_in_as(op, i, x->dtype), x->dtype);
+	return mindir_setting(op, i, NULL) ? mindir_in_cast(op, i, x->dtype) : NULL;
 }
 
 static struct onnx_value *clamp(struct mindir_op *op)
@@ -287,14 +247,7 @@ static struct onnx_value *hard_tanh(struct mindir_op *op)
 }
 
 static const struct mindir_operator rows[] = {
-	{ "ReLU", relu, 1 },
-	{ "ReLUV3", relu, 1 },
 	{ "ReLU6", relu6, 1 },
-	{ "Sigmoid", sigmoid, 1 },
-	{ "Tanh", tanh_of, 1 },
-	{ "Softsign", softsign, 1 },
-	{ "SeLU", selu, 1 },
-	{ "SeLUExt", selu, 1 },
 	{ "HSigmoid", hsigmoid, 1 },
 	{ "HSwish", hswish, 1 },
 	{ "SiLU", silu, 1 },
@@ -311,14 +264,13 @@ static const struct mindir_operator rows[] = {
 	{ "FastGelu", fast_gelu, 1 },
 	{ "Mish", mish, 1 },
 	{ "MishExt", mish, 1 },
-	{ "Softplus", softplus, 1 },
 	{ "SoftplusExt", softplus_ext, 1 },
 	{ "LogSigmoid", log_sigmoid, 1 },
 	{ "HShrink", hard_shrink, 1 },
 	{ "SoftShrink", soft_shrink, 1 },
 	{ "Threshold", threshold, 1 },
 	{ "PReLU", prelu, 2 },
-	{ "Softmax", softmax, 1, "Softmax" },
+	{ "Softmax", softmax, 1 },
 	{ "LogSoftmax", log_softmax, 1 },
 	{ "LogSoftmaxExt", log_softmax, 1 },
 	{ "GLU", glu, 1 },

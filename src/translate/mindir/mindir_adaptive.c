@@ -27,17 +27,14 @@ static struct onnx_value *part(struct mindir_op *op, struct onnx_value *x, const
 static struct onnx_value *in_parts(struct mindir_op *op, struct onnx_value *x, const char *reduce,
 				   int64_t axis, int64_t n)
 {
-	struct onnx_value *parts[PARTS_MAX], *ret;
+	struct onnx_value *parts[PARTS_MAX];
 
 	if (x->dims[axis] < 1 || x->dims[axis] > INT32_MAX || n > PARTS_MAX)
 		return mindir_refuse(op, "from %lld to %lld elements: up to %d are translated",
 				     (long long)x->dims[axis], (long long)n, PARTS_MAX);
 	for (int64_t i = 0; i < n; i++)
 		parts[i] = part(op, x, reduce, axis, i, n);
-	ret = emit_concat(op->graph, parts, (size_t)n, axis);
-	onnx_value_like(ret, x);
-	ret->dims[axis] = n;
-	return ret;
+	return emit_concat(op->graph, parts, (size_t)n, axis);
 }
 
 /* One pool, where the parts of all axes are as large as each other. */
@@ -109,7 +106,7 @@ static struct adaptive settings(struct mindir_op *op, const struct onnx_value *x
 	}
 	for (size_t i = given; given == 1 && i < n; i++)
 		a.out[i] = a.out[0];
-	if (!given || x->rank < (int)n || x->rank > (int)TENSOCK_RANK_MAX)
+	if (!given || x->rank < (int)n)
 		mindir_refuse(op, "its size is not known");
 	for (unsigned i = 0; i < n; i++) {
 		if (a.out[i] == 0 || a.out[i] > INT32_MAX)

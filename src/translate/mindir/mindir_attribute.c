@@ -26,8 +26,6 @@ enum { /* fields of AttributeProto */
 
 enum { /* AttributeProto.AttributeType */
 	TYPE_BOOL = 9,
-	TYPE_TENSOR = 17,
-	TYPE_TENSORS = 19,
 	TYPE_TUPLE = 20,
 	TYPE_LIST = 21,
 	TYPE_UMONAD = 23,

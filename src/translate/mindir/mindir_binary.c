@@ -192,13 +192,7 @@ static struct onnx_value *floor_quotient(struct mindir_op *op, const struct pair
 
 static struct onnx_value *trunc_quotient(struct mindir_op *op, const struct pair *p)
 {
-	struct onnx_value *q = emit_binary(op->graph, "Div", p->a, p->b, p->a->dtype);
-	struct onnx_value *size;
-
-	if (!mindir_is_float(q->dtype))
-		return q;
-	size = emit_unary(op->graph, "Floor", emit_unary(op->graph, "Abs", q));
-	return emit_binary(op->graph, "Mul", emit_unary(op->graph, "Sign", q), size, q->dtype);
+	return mindir_truncated(op, emit_binary(op->graph, "Div", p->a, p->b, p->a->dtype));
 }
 
 static struct onnx_value *floor_div(struct mindir_op *op)
@@ -395,8 +389,7 @@ static struct onnx_value *lerp(struct mindir_op *op)
 {
 	struct pair p = float_inputs(op);
 	struct onnx_value *way = emit_binary(op->graph, "Sub", p.b, p.a, p.a->dtype);
-	struct onnx_value *weight =
-		emit_cast(op->graph, mindir_in_as(op, 2, way->dtype), way->dtype);
+	struct onnx_value *weight = mindir_in_cast(op, 2, way->dtype);
 
 	way = emit_binary(op->graph, "Mul", way, weight, way->dtype);
 	return emit_binary(op->graph, "Add", p.a, way, way->dtype);
@@ -409,9 +402,7 @@ static struct onnx_value *add_scaled(struct mindir_op *op)
 
 	v = emit_binary(op->graph, op->row->onnx, mindir_in(op, 1), mindir_in(op, 2), x->dtype);
 	if (op->n_inputs > 3)
-		v = emit_binary(op->graph, "Mul", v,
-				emit_cast(op->graph, mindir_in_as(op, 3, x->dtype), x->dtype),
-				x->dtype);
+		v = emit_binary(op->graph, "Mul", v, mindir_in_cast(op, 3, x->dtype), x->dtype);
 	return emit_binary(op->graph, "Add", x, v, x->dtype);
 }
 
@@ -460,7 +451,7 @@ static struct onnx_value *masked_fill(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 	struct onnx_value *mask = emit_cast(op->graph, mindir_in(op, 1), TENSOCK_BOOL);
-	struct onnx_value *v = emit_cast(op->graph, mindir_in_as(op, 2, x->dtype), x->dtype);
+	struct onnx_value *v = mindir_in_cast(op, 2, x->dtype);
 
 	return emit_where(op->graph, mask, v, x);
 }

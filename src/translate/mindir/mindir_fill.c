@@ -29,8 +29,7 @@ static struct onnx_value *fill(struct mindir_op *op)
 {
 	uint32_t dtype = claimed_dtype(op);
 
-	return filled(op, emit_cast(op->graph, mindir_in_as(op, 1, dtype), dtype),
-		      mindir_int_vector(op, 0, "shape"));
+	return filled(op, mindir_in_cast(op, 1, dtype), mindir_int_vector(op, 0, "shape"));
 }
 
 /* Fill(type, shape, value) of 1.x */
@@ -38,8 +37,7 @@ static struct onnx_value *fill_typed(struct mindir_op *op)
 {
 	uint32_t dtype = claimed_dtype(op);
 
-	return filled(op, emit_cast(op->graph, mindir_in_as(op, 2, dtype), dtype),
-		      mindir_int_vector(op, 1, "shape"));
+	return filled(op, mindir_in_cast(op, 2, dtype), mindir_int_vector(op, 1, "shape"));
 }
 
 static struct onnx_value *like(struct mindir_op *op)
@@ -58,8 +56,7 @@ static struct onnx_value *full_like(struct mindir_op *op)
 {
 	uint32_t dtype = claimed_dtype(op);
 
-	return filled(op, emit_cast(op->graph, mindir_in_as(op, 1, dtype), dtype),
-		      emit_shape_of(op->graph, mindir_in(op, 0)));
+	return filled(op, mindir_in_cast(op, 1, dtype), emit_shape_of(op->graph, mindir_in(op, 0)));
 }
 
 static struct onnx_value *identity_matrix(struct mindir_op *op, uint32_t dtype, int64_t rows,
@@ -95,7 +92,7 @@ static struct onnx_value *diag(struct mindir_op *op)
 
 static struct onnx_value *scalar_in(struct mindir_op *op, size_t i, uint32_t dtype)
 {
-	return emit_as_scalar(op->graph, emit_cast(op->graph, mindir_in_as(op, i, dtype), dtype));
+	return emit_as_scalar(op->graph, mindir_in_cast(op, i, dtype));
 }
 
 /* Range(start, limit, delta) */

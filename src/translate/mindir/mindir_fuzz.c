@@ -112,8 +112,9 @@ static void mutate_message(struct mutant *m, const unsigned char *bytes, size_t 
 
 static void mutate_number(struct mutant *m, struct wire_field *field)
 {
-	static const uint64_t favourites[] = { 0,         1,        2,     3,  UINT64_MAX,
-					       INT64_MAX, 1u << 31, 65536, 16, 17 };
+	static const uint64_t favourites[] = {
+		0, 1, 2, 3, UINT64_MAX, INT64_MAX, UINT64_C(1) << 63, 1u << 31, 65536, 16, 17
+	};
 
 	switch (draw(m, 3)) {
 	case 0:

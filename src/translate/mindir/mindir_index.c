@@ -4,7 +4,7 @@
 
 struct onnx_value *mindir_indices(struct mindir_op *op, size_t i)
 {
-	return emit_cast(op->graph, mindir_in_as(op, i, TENSOCK_INT64), TENSOCK_INT64);
+	return mindir_in_cast(op, i, TENSOCK_INT64);
 }
 
 static struct onnx_value *gather_along(struct mindir_op *op, const char *onnx, struct onnx_value *x,
@@ -47,7 +47,7 @@ static struct onnx_value *gather(struct mindir_op *op)
 		       : gather_along(op, "Gather", x, indices, axis);
 }
 
-/* IndexSelect(x, dim, index) */
+/* IndexSelect(x, dim, index), and SelectExt: one index, whose dimension goes */
 static struct onnx_value *index_select(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
@@ -236,14 +236,15 @@ static struct onnx_value *index_fill(struct mindir_op *op)
 	hits->dtype = TENSOCK_FLOAT32;
 	hits = emit_reduce(op->graph, "ReduceMax", hits, &zero, 1, false);
 	hits = emit_cast(op->graph, emit_reshape(op->graph, hits, dims, x->rank), TENSOCK_BOOL);
-	return emit_where(op->graph, hits,
-			  emit_cast(op->graph, mindir_in_as(op, 3, x->dtype), x->dtype), x);
+	return emit_where(op->graph, hits, mindir_in_cast(op, 3, x->dtype), x);
 }
 
 static const struct mindir_operator rows[] = {
 	{ "Gather", gather, 2 },
 	{ "SparseGatherV2", gather, 2 },
 	{ "IndexSelect", index_select, 3 },
+	{ "SelectExt", index_select, 3 },
+	{ "SelectExtView", index_select, 3 },
 	{ "GatherD", gather_elements, 3 },
 	{ "GatherNd", gather_nd, 2 },
 	{ "Embedding", embedding, 2 },

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "translate/mindir/mindir_op.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* Two matrices, of which one is transposed: that spares a copy of the weights in another order. */

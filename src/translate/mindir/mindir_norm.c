@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "translate/mindir/mindir_op.h"
 
-#include <string.h>
-
-#include "base/checked.h"
-
 static struct onnx_value *mul(struct mindir_op *op, struct onnx_value *a, struct onnx_value *b)
 {
 	return emit_binary(op->graph, "Mul", a, b, a->dtype);
@@ -15,14 +11,19 @@ static struct onnx_value *add(struct mindir_op *op, struct onnx_value *a, struct
 	return emit_binary(op->graph, "Add", a, b, a->dtype);
 }
 
+static struct onnx_value *refuse_training(struct mindir_op *op)
+{
+	return mindir_refuse(op, "it is in training mode: call net.set_train(False), then export "
+				 "again");
+}
+
 /* BatchNorm(x, gamma, beta, mean, variance, is_training, epsilon, momentum, format) */
 static struct onnx_value *batch_norm(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *ret[5] = { NULL };
 
 	if (mindir_bool(op, 5, "is_training", false))
-		return mindir_refuse(op, "it is in training mode: call net.set_train(False), then "
-					 "export again");
+		return refuse_training(op);
 	if (mindir_is_nhwc(op, 8))
 		return mindir_refuse(op, "format NHWC is not translated: export the net in NCHW");
 	ret[0] = emit_batch_norm(op->graph, x, mindir_in(op, 1), mindir_in(op, 2), mindir_in(op, 3),
@@ -37,8 +38,7 @@ static struct onnx_value *batch_norm_ext(struct mindir_op *op)
 	struct onnx_value *scale, *bias;
 
 	if (mindir_bool(op, 5, "training", false))
-		return mindir_refuse(op, "it is in training mode: call net.set_train(False), then "
-					 "export again");
+		return refuse_training(op);
 	if (mean->rank != 1 || mean->dims[0] < 0)
 		return mindir_refuse(op, "the number of its channels is not known");
 	scale = mindir_setting(op, 1, NULL) ? mindir_in(op, 1)
@@ -217,8 +217,7 @@ static struct onnx_value *dropout(struct mindir_op *op)
 	struct onnx_value *ret[2] = { mindir_in(op, 0), NULL };
 
 	if (mindir_float(op, ONLY_NAMED, "keep_prob", 0) != 1)
-		return mindir_refuse(op, "it is in training mode: call net.set_train(False), then "
-					 "export again");
+		return refuse_training(op);
 	return mindir_result_tuple(op, ret, 2);
 }
 

@@ -84,6 +84,11 @@ struct onnx_value *mindir_in_as(struct mindir_op *op, size_t i, uint32_t dtype)
 	return value ? value : mindir_broken(op, "input %zu is no tensor", i);
 }
 
+struct onnx_value *mindir_in_cast(struct mindir_op *op, size_t i, uint32_t dtype)
+{
+	return emit_cast(op->graph, mindir_in_as(op, i, dtype), dtype);
+}
+
 struct onnx_value *mindir_in(struct mindir_op *op, size_t i)
 {
 	return mindir_in_as(op, i, TENSOCK_DTYPE_INVALID);
@@ -262,10 +267,10 @@ struct onnx_value *mindir_int_vector(struct mindir_op *op, size_t i, const char 
 	const struct mindir_value *value = mindir_setting(op, i, name);
 	struct onnx_value *parts[TENSOCK_RANK_MAX * 2];
 	int64_t ints[TENSOCK_RANK_MAX * 2];
+	size_t n = 0;
 
-	if (mindir_is_known(op, i, name))
-		return onnx_int64s(op->graph, ints,
-				   mindir_ints(op, i, name, ints, ARRAY_SIZE(ints)));
+	if (value && append_ints(op, value, ints, ARRAY_SIZE(ints), &n))
+		return onnx_int64s(op->graph, ints, n);
 	if (value && (value->kind == MINDIR_VALUE || value->kind == MINDIR_TENSOR)) {
 		struct onnx_value *v = mindir_in(op, i);
 

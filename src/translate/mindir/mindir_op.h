@@ -41,7 +41,6 @@ struct mindir_table {
 
 struct mindir_op {
 	struct onnx_graph *graph;
-	const struct mindir_file *file;
 	const struct mindir_node *node;
 	const struct mindir_operator *row;
 	const struct mindir_value *inputs[MINDIR_NODE_INPUTS_MAX]; /* without monads */
@@ -62,8 +61,10 @@ struct onnx_value *mindir_broken(struct mindir_op *op, const char *fmt, ...) _pr
 
 /* Input i as a tensor; a number becomes a constant: INT64, FLOAT32, BOOL. */
 struct onnx_value *mindir_in(struct mindir_op *op, size_t i);
-/* With numbers of the type of another tensor. */
+/* With numbers of the type of another tensor; tensors keep theirs. */
 struct onnx_value *mindir_in_as(struct mindir_op *op, size_t i, uint32_t dtype);
+/* Whatever it is, as that type. */
+struct onnx_value *mindir_in_cast(struct mindir_op *op, size_t i, uint32_t dtype);
 /* As mindir_in(), of known rank, from min to max. */
 struct onnx_value *mindir_in_ranked(struct mindir_op *op, size_t i, int min, int max);
 /* Any value as a tensor; NULL for one that is none. */
@@ -117,6 +118,9 @@ struct onnx_value *mindir_in_float(struct mindir_op *op, size_t i);
 /* x compared with a number: BOOL. */
 struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct onnx_value *x,
 				  double v);
+
+/* Towards 0; whole numbers are so already. */
+struct onnx_value *mindir_truncated(struct mindir_op *op, struct onnx_value *x);
 
 /* A vector of n times v. */
 struct onnx_value *mindir_filled(struct mindir_op *op, uint32_t dtype, double v, int64_t n);

@@ -26,6 +26,16 @@ struct onnx_value *mindir_compare(struct mindir_op *op, const char *onnx, struct
 	return emit_binary(op->graph, onnx, x, onnx_scalar(op->graph, x->dtype, v), TENSOCK_BOOL);
 }
 
+struct onnx_value *mindir_truncated(struct mindir_op *op, struct onnx_value *x)
+{
+	struct onnx_value *size;
+
+	if (!mindir_is_float(x->dtype))
+		return x;
+	size = emit_unary(op->graph, "Floor", emit_unary(op->graph, "Abs", x));
+	return emit_binary(op->graph, "Mul", emit_unary(op->graph, "Sign", x), size, x->dtype);
+}
+
 static void write_repeated(const struct onnx_constant *constant, unsigned char *to)
 {
 	for (size_t i = 0; i < constant->n_bytes; i += constant->n_source)

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "translate/mindir/mindir_op.h"
 
-#include <string.h>
-
 /* How much is added (or, below 0, cut off) at both ends of each axis. */
 struct margins {
 	int rank;
@@ -89,7 +87,7 @@ static struct onnx_value *pad_v3(struct mindir_op *op)
 	if (!mindir_bool(op, ONLY_NAMED, "paddings_contiguous", true))
 		return mindir_refuse(op, "paddings that are not in pairs are not translated");
 	if (mindir_setting(op, 2, NULL))
-		value = emit_cast(op->graph, mindir_in_as(op, 2, x->dtype), x->dtype);
+		value = mindir_in_cast(op, 2, x->dtype);
 	for (size_t i = 0; i < ARRAY_SIZE(modes); i++) {
 		if (mindir_text(op, ONLY_NAMED, "mode", modes[i][0]))
 			return pad(op, x, &m, modes[i][1], i ? NULL : value);
@@ -104,7 +102,7 @@ static struct onnx_value *pad_last(struct mindir_op *op)
 	struct margins m = last_axes(op, x, 1, "padding");
 
 	if (mindir_setting(op, 2, NULL))
-		value = emit_cast(op->graph, mindir_in_as(op, 2, x->dtype), x->dtype);
+		value = mindir_in_cast(op, 2, x->dtype);
 	return pad(op, x, &m, op->row->onnx, value);
 }
 

@@ -34,11 +34,11 @@ static struct onnx_value *take_bias(struct mindir_op *op, struct lstm *lstm, boo
 	const int64_t shape[] = { 1, 4 * lstm->hidden };
 	struct onnx_value *parts[2];
 
-	parts[1] = mindir_filled(op, lstm->weights->dtype, 0, 4 * lstm->hidden);
-	parts[1] = emit_reshape(op->graph, parts[1], shape, 2);
 	if (!has_bias)
 		return NULL;
 	parts[0] = emit_reshape(op->graph, take_gates(op, lstm, 1), shape, 2);
+	parts[1] = mindir_filled(op, lstm->weights->dtype, 0, 4 * lstm->hidden);
+	parts[1] = emit_reshape(op->graph, parts[1], shape, 2);
 	return emit_concat(op->graph, parts, 2, 1);
 }
 

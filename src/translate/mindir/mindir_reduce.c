@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "base/checked.h"
-
 struct reduction {
 	struct onnx_value *x;
 	int64_t axes[TENSOCK_RANK_MAX];
@@ -149,7 +147,9 @@ static struct onnx_value *with_mean(struct mindir_op *op)
 	struct reduction r = reduction(op, 1, "dim", 3);
 	struct onnx_value *ret[2];
 
-	ret[0] = mindir_text_is(op->node->op, "StdMean") ? std(op) : var(op);
+	ret[0] = variance(op, &r, mindir_float(op, 2, "correction", 1));
+	if (mindir_text_is(op->node->op, "StdMean"))
+		ret[0] = emit_unary(op->graph, "Sqrt", ret[0]);
 	ret[1] = reduced(op, "ReduceMean", &r);
 	return mindir_result_tuple(op, ret, 2);
 }

@@ -282,8 +282,12 @@ static struct onnx_value *split_sizes(struct mindir_op *op, const char *name, si
 	if (op->error || !n)
 		return op->error ? NULL : mindir_broken(op, "it has no parts");
 	for (size_t i = 0; i < n; i++) {
-		if (sizes[i] < 0)
-			sizes[i] = x->dims[axis] - sum;
+		if (sizes[i] >= 0)
+			continue;
+		if (x->dims[axis] < sum)
+			return mindir_refuse(op, "of %lld elements %lld are known parts",
+					     (long long)x->dims[axis], (long long)sum);
+		sizes[i] = x->dims[axis] - sum;
 	}
 	return mindir_result_tuple(op, parts, split(op, x, axis, sizes, n, parts));
 }

@@ -40,6 +40,7 @@ struct bounds {
 static size_t entries(struct mindir_op *op, size_t i, int64_t *ints, struct onnx_value **vectors)
 {
 	const struct mindir_value *value = mindir_setting(op, i, NULL);
+	struct onnx_value *all;
 	size_t n = 0;
 
 	if (mindir_is_known(op, i, NULL))
@@ -53,6 +54,7 @@ static size_t entries(struct mindir_op *op, size_t i, int64_t *ints, struct onnx
 		mindir_refuse(op, "how many dimensions it cuts is not known");
 		return 0;
 	}
+	all = mindir_int_vector(op, i, NULL);
 	for (size_t k = 0; k < n; k++) {
 		int64_t at = (int64_t)k;
 
@@ -60,8 +62,7 @@ static size_t entries(struct mindir_op *op, size_t i, int64_t *ints, struct onnx
 			ints[k] = value->items[k].i;
 			continue;
 		}
-		vectors[k] = ONNX_CALL(op->graph, "Gather", mindir_int_vector(op, i, NULL),
-				       onnx_int64s(op->graph, &at, 1));
+		vectors[k] = ONNX_CALL(op->graph, "Gather", all, onnx_int64s(op->graph, &at, 1));
 		onnx_value_set_shape(vectors[k], &(int64_t){ 1 }, 1);
 	}
 	return n;
@@ -80,7 +81,7 @@ static struct onnx_value *bound_vector(struct mindir_op *op, const int64_t *ints
 	return all_known ? onnx_int64s(op->graph, ints, n) : emit_concat(op->graph, parts, n, 0);
 }
 
-/* The end of a part of one element: behind -1 there is no 0. */
+/* The end of a part of one element: behind -1 there is no 0, behind the largest number nothing. */
 static void end_of_one(struct mindir_op *op, struct bounds *b, size_t k)
 {
 	struct onnx_value *end;
@@ -88,7 +89,8 @@ static void end_of_one(struct mindir_op *op, struct bounds *b, size_t k)
 	b->steps[k] = 1;
 	b->end_vectors[k] = NULL;
 	if (!b->start_vectors[k]) {
-		b->ends[k] = b->starts[k] == -1 ? INT64_MAX : b->starts[k] + 1;
+		if (b->starts[k] == -1 || !tsk_add(b->starts[k], 1, &b->ends[k]))
+			b->ends[k] = INT64_MAX;
 		return;
 	}
 	end = emit_scalar(op->graph, "Add", b->start_vectors[k], 1);
@@ -191,18 +193,6 @@ static struct onnx_value *narrow(struct mindir_op *op)
 			&axis, &one, 1);
 }
 
-/* SelectExt(x, dim, index): one slice, without its dimension */
-static struct onnx_value *select_ext(struct mindir_op *op)
-{
-	struct onnx_value *x = mindir_in(op, 0), *index = mindir_in_as(op, 2, TENSOCK_INT64), *ret;
-	int64_t axis = mindir_axis(op, 1, "dim", x->rank, 0);
-	struct onnx_node *node = ONNX_NODE(op->graph, "Gather", x, index);
-
-	ret = onnx_out(op->graph, node, x->dtype);
-	onnx_attr_int(op->graph, node, "axis", axis);
-	return ret;
-}
-
 static struct onnx_value *reverse(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0), *ret = x;
@@ -265,8 +255,6 @@ static const struct mindir_operator rows[] = {
 	{ "SliceExtView", slice_ext, 4 },
 	{ "Narrow", narrow, 4 },
 	{ "NarrowView", narrow, 4 },
-	{ "SelectExt", select_ext, 3 },
-	{ "SelectExtView", select_ext, 3 },
 	{ "ReverseV2", reverse, 1 },
 	{ "Roll", roll, 1 },
 	{ "Tril", triangle, 1, "lower" },

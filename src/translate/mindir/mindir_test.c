@@ -131,19 +131,23 @@ static void test_effects(void **state)
 /* Several outputs have the names of what is in the tuple, and no name twice. */
 static void test_names_of_outputs(void **state)
 {
-	(void)state;
-	begin();
-	build_node(&b, "ReLU", "g:a", "g:x", NULL);
-	build_node(&b, "Tanh", "g:b", "g:x", NULL);
-	build_node(&b, "MakeTuple", "g:in", "g:b", "g:x", NULL);
-	build_node(&b, "MakeTuple", "g:t", "g:a", "g:in", "g:a", NULL);
-	build_output(&b, "g:t");
-	assert_int_equal(translate_model(), TENSOCK_OK);
-	assert_int_equal(graph.n_outputs, 4);
-	assert_name(graph.outputs, "a");
-	assert_name(graph.outputs->next, "b");
-	assert_name(graph.outputs->next->next, "x_2");
-	assert_name(graph.outputs->next->next->next, "a_3");
+	static const char *const inner[] = { "MakeTuple", "make_list", "MakeList" };
+
+	for (size_t i = 0; i < 3; i++) {
+		(void)state;
+		begin();
+		build_node(&b, "ReLU", "g:a", "g:x", NULL);
+		build_node(&b, "Tanh", "g:b", "g:x", NULL);
+		build_node(&b, inner[i], "g:in", "g:b", "g:x", NULL);
+		build_node(&b, "MakeTuple", "g:t", "g:a", "g:in", "g:a", NULL);
+		build_output(&b, "g:t");
+		assert_int_equal(translate_model(), TENSOCK_OK);
+		assert_int_equal(graph.n_outputs, 4);
+		assert_name(graph.outputs, "a");
+		assert_name(graph.outputs->next, "b");
+		assert_name(graph.outputs->next->next, "x_2");
+		assert_name(graph.outputs->next->next->next, "a_3");
+	}
 }
 
 static void test_items_as_outputs(void **state)
@@ -354,6 +358,21 @@ static void test_endless_outputs(void **state)
 	assert_refused(TENSOCK_TOO_LARGE, "hold too much");
 }
 
+/* So are the items of a tuple that an operator gives, each under a name that is made for it. */
+static void test_endless_items(void **state)
+{
+	(void)state;
+	begin();
+	build_node(&b, "MakeTuple", "g:e", NULL);
+	build_many("g:a", "g:e", 1000);
+	build_node(&b, "Identity", "g:i", "g:a", NULL);
+	build_node(&b, "ReLU", "g:y", "g:x", NULL);
+	for (int i = 0; i < 10; i++)
+		build_output(&b, "g:i");
+	build_output(&b, "g:y");
+	assert_refused(TENSOCK_TOO_LARGE, "hold too much");
+}
+
 /* Names that are taken get numbers, until memory ends, wherever it does. */
 static void test_many_outputs_of_one_name(void **state)
 {
@@ -438,6 +457,90 @@ static void test_shapes(void **state)
 		else
 			assert_int_equal(graph.outputs->value->dims[0], 6);
 	}
+}
+
+/* The part of one element that begins at the largest number: behind it there is no end. */
+static void test_slice_of_one(void **state)
+{
+	static const int64_t begins[] = { 1, -1, INT64_MAX },
+			     wanted[] = { 2, INT64_MAX, INT64_MAX };
+	int64_t end;
+
+	for (size_t i = 0; i < 3; i++) {
+		(void)state;
+		begin();
+		build_ints(&b, "g:begin", &begins[i], 1);
+		build_int(&b, "g:0", 0);
+		build_int(&b, "g:1", 1);
+		build_ints(&b, "g:step", (const int64_t[]){ 1 }, 1);
+		build_node(&b, "StridedSlice", "g:y", "g:x", "g:begin", "g:step", "g:step", "g:0",
+			   "g:0", "g:0", "g:0", "g:1", NULL);
+		build_output(&b, "g:y");
+		assert_int_equal(translate_model(), TENSOCK_OK);
+		assert_string_equal(graph.nodes->op, "Slice");
+		assert_int_equal(onnx_constant_read_ints(graph.nodes->inputs->next->next->value,
+							 &end, 1),
+				 1);
+		assert_int_equal(end, wanted[i]);
+	}
+}
+
+/* What is left cannot be said of a size that is not known, or too small. */
+static void test_split_what_is_left(void **state)
+{
+	static const int64_t dims[][2] = { { 2, 6 }, { 2, -1 }, { 2, 3 } }, sizes[] = { 4, -1 };
+
+	for (size_t i = 0; i < 3; i++) {
+		(void)state;
+		build_begin(&b);
+		build_input(&b, "g:x", dims[i], 2);
+		build_ints(&b, "g:sizes", sizes, 2);
+		build_int(&b, "g:1", 1);
+		build_node(&b, "SplitWithSize", "g:s", "g:x", "g:sizes", "g:1", NULL);
+		build_output(&b, "g:s");
+		if (i) {
+			assert_refused(TENSOCK_UNSUPPORTED, "4 are known parts");
+			continue;
+		}
+		assert_int_equal(translate_model(), TENSOCK_OK);
+		assert_int_equal(graph.outputs->next->value->dims[1], 2);
+	}
+}
+
+/* Of a convolution with pad_mode valid, the list that goes with other modes means nothing. */
+static void test_padding_out_of_bounds(void **state)
+{
+	static const int64_t dims[] = { 1, 1, 4, 4 }, weight[] = { 1, 1, 1, 1 };
+	static const float one[] = { 1 };
+	const struct onnx_attribute *a;
+
+	(void)state;
+	build_begin(&b);
+	build_input(&b, "g:x", dims, 4);
+	build_parameter(&b, "g:w", weight, 4, one, 1);
+	b.primitives.n = b.tensor.n = 0;
+	put_text(&b.tensor, 1, "p");
+	put_text(&b.tensor, 2, "Conv2DTranspose");
+	b.attribute.n = 0;
+	put_text(&b.attribute, 1, "pad_mode");
+	put_number(&b.attribute, 3, 2);
+	put_message(&b.tensor, 3, &b.attribute);
+	b.attribute.n = 0;
+	put_text(&b.attribute, 1, "pad_list");
+	for (int i = 0; i < 4; i++)
+		put_number(&b.attribute, 10, INT64_MIN);
+	put_message(&b.tensor, 3, &b.attribute);
+	put_message(&b.primitives, 12, &b.tensor);
+	build_ints(&b, "g:size", dims, 4);
+	build_node(&b, "REF::p", "g:y", "g:x", "g:w", "g:size", NULL);
+	build_output(&b, "g:y");
+	assert_int_equal(translate_model(), TENSOCK_OK);
+	assert_string_equal(graph.nodes->op, "ConvTranspose");
+	for (a = graph.nodes->attributes; a && strcmp(a->name, "pads") != 0;)
+		a = a->next;
+	assert_non_null(a);
+	for (size_t i = 0; i < a->n; i++)
+		assert_int_equal(a->ints[i], 0);
 }
 
 static void test_truncated_and_tampered(void **state)
@@ -529,11 +632,15 @@ int main(void)
 		TEST(test_axis_beyond),
 		TEST(test_tuple_bombs),
 		TEST(test_endless_outputs),
+		TEST(test_endless_items),
 		TEST(test_many_outputs_of_one_name),
 		TEST(test_a_large_number),
 		TEST(test_a_long_name),
 		TEST(test_shapes),
 		TEST(test_variance_of_a_sample),
+		TEST(test_slice_of_one),
+		TEST(test_split_what_is_left),
+		TEST(test_padding_out_of_bounds),
 		TEST(test_truncated_and_tampered),
 		TEST(test_probe),
 	};

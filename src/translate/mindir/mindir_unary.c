@@ -45,19 +45,14 @@ static struct onnx_value *rounding(struct mindir_op *op)
 
 static struct onnx_value *trunc_of(struct mindir_op *op)
 {
-	struct onnx_value *x = mindir_in(op, 0);
-	struct onnx_value *size = emit_unary(op->graph, "Floor", emit_unary(op->graph, "Abs", x));
-
-	if (!mindir_is_float(x->dtype))
-		return x;
-	return emit_binary(op->graph, "Mul", emit_unary(op->graph, "Sign", x), size, x->dtype);
+	return mindir_truncated(op, mindir_in(op, 0));
 }
 
 static struct onnx_value *frac(struct mindir_op *op)
 {
 	struct onnx_value *x = mindir_in(op, 0);
 
-	return emit_binary(op->graph, "Sub", x, trunc_of(op), x->dtype);
+	return emit_binary(op->graph, "Sub", x, mindir_truncated(op, x), x->dtype);
 }
 
 /* log(scale x + shift) to a base; -1 is e */
@@ -184,11 +179,10 @@ static struct onnx_value *nan_to_num(struct mindir_op *op)
 static struct onnx_value *is_finite(struct mindir_op *op)
 {
 	struct onnx_value *x = in_float(op), *bad = emit_unary(op->graph, "IsInf", x);
-	struct onnx_value *nan = emit_unary(op->graph, "IsNaN", x), *ret;
+	struct onnx_value *nan = emit_unary(op->graph, "IsNaN", x);
 
 	bad->dtype = nan->dtype = TENSOCK_BOOL;
-	ret = emit_unary(op->graph, "Not", emit_binary(op->graph, "Or", bad, nan, TENSOCK_BOOL));
-	return ret;
+	return emit_unary(op->graph, "Not", emit_binary(op->graph, "Or", bad, nan, TENSOCK_BOOL));
 }
 
 /* By Horner's scheme: the coefficient of the highest power comes first. */
@@ -231,6 +225,12 @@ static const struct mindir_operator rows[] = {
 	{ "Sign", unary, 1, "Sign" },
 	{ "LogicalNot", unary, 1, "Not" },
 	{ "BitwiseNot", unary, 1, "BitwiseNot" },
+	{ "ReLU", unary, 1, "Relu" },
+	{ "ReLUV3", unary, 1, "Relu" },
+	{ "Softsign", unary, 1, "Softsign" },
+	{ "SeLU", unary, 1, "Selu" },
+	{ "SeLUExt", unary, 1, "Selu" },
+	{ "Softplus", unary, 1, "Softplus" },
 	{ "ACos", float_unary, 1, "Acos" },
 	{ "Acos", float_unary, 1, "Acos" },
 	{ "AcosExt", float_unary, 1, "Acos" },
@@ -253,6 +253,8 @@ static const struct mindir_operator rows[] = {
 	{ "Sinh", float_unary, 1, "Sinh" },
 	{ "Sqrt", float_unary, 1, "Sqrt" },
 	{ "Tan", float_unary, 1, "Tan" },
+	{ "Sigmoid", float_unary, 1, "Sigmoid" },
+	{ "Tanh", float_unary, 1, "Tanh" },
 	{ "Ceil", rounding, 1, "Ceil" },
 	{ "Floor", rounding, 1, "Floor" },
 	{ "Rint", rounding, 1, "Round" },

@@ -2,7 +2,6 @@
 /* Convolution, and pooling over windows. */
 #include "translate/mindir/mindir_op.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -32,7 +31,7 @@ static bool spatial(struct mindir_op *op, size_t i, const char *name, unsigned n
 	return true;
 }
 
-/* Pairs of begin and end, or one number for both. */
+/* Pairs of begin and end, or one number for both.  False, and w as it was, where they are not known. */
 static bool padding(struct mindir_op *op, size_t i, const char *name, struct window *w)
 {
 	int64_t all[2 * EMIT_SPATIAL_MAX];
@@ -40,12 +39,13 @@ static bool padding(struct mindir_op *op, size_t i, const char *name, struct win
 
 	if (given != 1 && given != w->n && given != 2 * w->n)
 		return false;
+	for (size_t k = 0; k < given; k++) {
+		if (all[k] < 0 || all[k] > SIZE_MAX_PLAIN)
+			return false; /* of a shape that was not known yet */
+	}
 	for (unsigned k = 0; k < w->n; k++) {
 		w->pads_begin[k] = given == 1 ? all[0] : given == w->n ? all[k] : all[2 * k];
 		w->pads_end[k] = given == 2 * w->n ? all[2 * k + 1] : w->pads_begin[k];
-		if (w->pads_begin[k] < 0 || w->pads_begin[k] > SIZE_MAX_PLAIN ||
-		    w->pads_end[k] < 0 || w->pads_end[k] > SIZE_MAX_PLAIN)
-			return false; /* of a shape that was not known yet */
 	}
 	return true;
 }
@@ -309,6 +309,9 @@ static struct window pool_window(struct mindir_op *op, const struct onnx_value *
 static void pool_padding(struct mindir_op *op, const struct onnx_value *x, struct window *w,
 			 size_t mode)
 {
+	static const char *const names[] = { "pad_list", "pad", "pads" };
+	bool is_said = mindir_setting(op, mode, "pad_mode") != NULL;
+
 	if (is_same(op, mode)) {
 		if (x->rank >= 0 && window_pad_same(w, x))
 			return;
@@ -317,8 +320,12 @@ static void pool_padding(struct mindir_op *op, const struct onnx_value *x, struc
 	}
 	if (pad_mode_is(op, mode, "valid", 2))
 		return;
-	if (!padding(op, ONLY_NAMED, "pad_list", w) && !padding(op, ONLY_NAMED, "pad", w) &&
-	    !padding(op, ONLY_NAMED, "pads", w) && mindir_setting(op, mode, "pad_mode"))
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		if (padding(op, ONLY_NAMED, names[i], w))
+			return;
+		is_said |= mindir_setting(op, ONLY_NAMED, names[i]) != NULL;
+	}
+	if (is_said)
 		mindir_refuse(op, "its padding is not known");
 }
 
@@ -442,7 +449,8 @@ static struct onnx_value *avg_pool_ext(struct mindir_op *op, unsigned n)
 	struct window w = pool_window(op, x, n, 1, "kernel_size");
 	int64_t divisor = mindir_int(op, 6, "divisor_override", 0);
 
-	padding(op, 3, "padding", &w);
+	if (mindir_setting(op, 3, "padding") && !padding(op, 3, "padding", &w))
+		return mindir_refuse(op, "its padding is not known");
 	w.ceil_mode = mindir_bool(op, 4, "ceil_mode", false);
 	w.count_include_pad = mindir_bool(op, 5, "count_include_pad", true);
 	ret = emit_pool(op->graph, "AveragePool", x, &w);
