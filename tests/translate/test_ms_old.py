@@ -336,6 +336,24 @@ def test_slice(old):
     old.check(old.node("Slice", [x], x.v[1:3, :, 2:], axes=[0, 1, 2], begin=[1, 0, 2], size=[2, -1, 4]))
 
 
+def slice_of_inputs(net, begin, end, steps=(1, 1)):
+    x = net.input(4, 6)
+    inputs = [net.const(np.array(v, np.int64), dtype="int64") for v in (begin, end, [0, -1], steps)]
+    return net.node("Slice", [x, *inputs], x.v[1:3, 2:], name="the/culprit")
+
+
+@pytest.mark.parametrize("end", [[3, 6], [3, 0x7FFFFFFF], [3, -1]], ids=["ends", "far", "rest"])
+def test_slice_of_inputs(old, end):
+    """Begins, ends, axes and steps."""
+    old.check(slice_of_inputs(old, [1, 2], end))
+
+
+@pytest.mark.parametrize("begin, end, steps", [([-1 << 63, 2], [3, 6], (1, 1)), ([1, 2], [3, -1 << 63], (1, 1)),
+                                               ([1, 2], [3, 6], (1, 2))], ids=["begin", "end", "steps"])
+def test_slice_of_wrong_inputs(old, begin, end, steps):
+    old.refused(slice_of_inputs(old, begin, end, steps), words=["Slice", "the/culprit"])
+
+
 def test_strided_slice(old):
     x = old.input(4, 5, 6)
     old.check(old.node("StridedSlice", [x], x.v[1:4:2, :3, 2], begin=[1, 1, 2], end=[4, 3, 3], stride=[2, 1, 1],
