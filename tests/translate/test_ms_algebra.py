@@ -102,8 +102,8 @@ def test_reduce_integers(net):
 def test_reduce_to_the_end(net):
     x = net.input(2, 3, 4, 5)
     value = ref.reduce(x.v, ref.REDUCE_SUM, [1, 2, 3]) * 0.5
-    net.right_or_refused(net.node("ReduceFusion", [x, np.array([1], np.int32)], value, mode=ref.REDUCE_SUM,
-                                  reduce_to_end=True, coeff=0.5, name="the/culprit"), words=["the/culprit"])
+    net.check(net.node("ReduceFusion", [x, np.array([1], np.int32)], value, mode=ref.REDUCE_SUM,
+                       reduce_to_end=True, coeff=0.5))
 
 
 @pytest.mark.parametrize("axis", [-1, 0, 1])
@@ -219,9 +219,8 @@ def test_layer_norm_with_the_default_epsilon(net):
 
 def test_layer_norm_without_scale(net):
     x = net.input(3, 6)
-    net.right_or_refused(net.node("LayerNormFusion", [x], ref.layer_norm(x.v, 1.0, 0.0, -1, 1e-3),
-                                  begin_norm_axis=-1, begin_params_axis=-1, epsilon=1e-3, name="the/culprit"),
-                         words=["the/culprit"])
+    net.check(net.node("LayerNormFusion", [x], ref.layer_norm(x.v, 1.0, 0.0, -1, 1e-3), begin_norm_axis=-1,
+                       begin_params_axis=-1, epsilon=1e-3))
 
 
 def test_instance_norm(net):
