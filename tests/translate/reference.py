@@ -176,7 +176,7 @@ def batch_norm(x, mean, variance, epsilon, gamma=1.0, beta=0.0):
     return (x - mean) / np.sqrt(np.asarray(variance, np.float64) + epsilon) * gamma + beta
 
 
-def layer_norm(x, gamma, beta, begin, epsilon, begin_params=None):
+def layer_norm(x, gamma, beta, begin, epsilon):
     x = np.asarray(x, np.float64)
     axes = tuple(range(begin % x.ndim, x.ndim))
     mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)
