@@ -32,7 +32,7 @@ def activation(x, kind, alpha=0.0, low=0.0, high=0.0, approximate=False):
         SOFTPLUS: lambda: np.log1p(np.exp(x)), TANH: lambda: np.tanh(x),
         SELU: lambda: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
         HSWISH: lambda: x * np.clip(x + 3, 0, 6) / 6, HSIGMOID: lambda: np.clip(x + 3, 0, 6) / 6,
-        THRESHOLDRELU: lambda: np.where(x > alpha, x, 0), LINEAR: lambda: alpha * x,
+        THRESHOLDRELU: lambda: np.where(x > alpha, x, 0),
         HARD_TANH: lambda: np.clip(x, low, high), SIGN: lambda: np.sign(x),
         SWISH: lambda: x * sigmoid(x),
         GELU: lambda: gelu_tanh(x) if approximate else 0.5 * x * (1 + erf(x / math.sqrt(2))),

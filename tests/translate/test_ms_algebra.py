@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 import reference as ref
+from net import i32
 
 
 @pytest.mark.parametrize("kind", [0, ref.RELU, ref.RELU6, ref.SIGMOID, ref.TANH],
@@ -65,7 +66,7 @@ def test_full_connection(net, dims, n, settings, bias):
 
 
 MODES = {"mean": ref.REDUCE_MEAN, "max": ref.REDUCE_MAX, "min": ref.REDUCE_MIN, "prod": ref.REDUCE_PROD,
-         "sum": ref.REDUCE_SUM, "sum-square": ref.SUM_SQUARE, "sum-of-absolute": ref.ASUM}
+         "sum": ref.REDUCE_SUM, "sum-square": ref.SUM_SQUARE, "sum-of-absolute": ref.ASUM, "l2": ref.L2}
 
 
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
@@ -75,6 +76,15 @@ def test_reduce(net, mode, keep):
     axes = net.const(np.array([1, -2], np.int32))
     net.check(net.node("ReduceFusion", [x, axes], ref.reduce(x.v, mode, axes.v, keep), mode=mode,
                        keep_dims=keep, coeff=1.0))
+
+
+@pytest.mark.parametrize("dtype", [bool, np.float32], ids=["bool", "float"])
+@pytest.mark.parametrize("keep", [False, True], ids=["", "keep"])
+def test_reduce_all(net, keep, dtype):
+    x = net.input(v=(net.integers(4, 3, low=0, high=5) > 0).astype(dtype))
+    value = ref.reduce(x.v, ref.ALL, [1], keep)
+    assert value.any() and not value.all(), "the test itself is wrong"
+    net.check(net.node("ReduceFusion", [x, i32(1)], value.astype(dtype), mode=ref.ALL, keep_dims=keep))
 
 
 AXES = {"all": [], "first": [0], "last": [-1], "all-named": [0, 1, 2], "scalar": 1}

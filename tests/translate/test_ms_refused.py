@@ -5,6 +5,7 @@ import flatbuffer
 import ms_file
 import numpy as np
 import pytest
+import reference as ref
 from net import Value
 
 TRAINING = ["ActivationGrad", "Adam", "AddGrad", "ApplyMomentum", "AvgPoolGrad", "BatchNormGrad", "BiasAddGrad",
@@ -39,6 +40,11 @@ def test_old_operator(old, operator):
 
 def test_custom_with_its_code(net):
     refused_operator(net, "Custom", type="ThirdPartyModel", attr={"model": b"\1\2"})
+
+
+@pytest.mark.parametrize("kind", [ref.LINEAR, ref.FAST_GELU + 1])
+def test_activation_that_is_not_known(net, kind):
+    refused_operator(net, "Activation", activation_type=kind)
 
 
 @pytest.mark.parametrize("number", [222, 255])
