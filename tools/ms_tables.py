@@ -476,4 +476,5 @@ OLD = """\
 201 Reciprocal
 202 Merge
 203 Mod
+204 GeLU approximate:bool
 """

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/clock.h"
+#include "latencies.h"
 #include "translate/translate.h"
 
 #define ROUNDS_MAX 1000u
@@ -87,14 +88,6 @@ static uint64_t translate_once(const unsigned char *bytes, size_t n, struct tran
 	return tsk_now_ns() - start;
 }
 
-static int by_size(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a;
-	uint64_t y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 int main(int argc, char **argv)
 {
 	uint64_t ns[ROUNDS_MAX];
@@ -120,7 +113,7 @@ int main(int argc, char **argv)
 		ns[i] = translate_once(bytes, n, &result);
 		translation_done(&result);
 	}
-	qsort(ns, rounds, sizeof(*ns), by_size);
+	qsort(ns, rounds, sizeof(*ns), latencies_compare);
 	printf("%.3f %.3f %.3f %.3f %zu %zu\n", (double)ns[rounds / 2] / NS_PER_MS,
 	       (double)ns[0] / NS_PER_MS, (double)ns[rounds - 1] / NS_PER_MS,
 	       (double)first / NS_PER_MS, extra, result_bytes);

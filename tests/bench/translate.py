@@ -11,9 +11,7 @@ which onnx and onnxruntime are fetched by pip, into build/.  Prints tables in Ma
 
 import argparse
 import os
-import re
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
+import native
 from daemon import BUILD
 
 MODEL = ROOT / ".deps/models/mobilenetv2.ms"
@@ -52,12 +51,6 @@ def packages():
     return PACKAGES
 
 
-def machine():
-    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text(encoding="utf-8"))
-    return (f"{os.cpu_count()} cores ({cpu.group(1) if cpu else os.uname().machine}), "
-            f"load {os.getloadavg()[0]:.1f}")
-
-
 def bench_translation(models, folder):
     """{name: path} → {name: path of what it is in ONNX}"""
     print(f"\n### Translation, {TRANSLATIONS} times in one process\n")
@@ -82,15 +75,10 @@ def bench_latency(translated, rounds):
     base, *others = [[float(word) for word in line.split()] for line in done.stdout.splitlines()]
     print(f"\n### A run, {rounds} rounds in turns, one thread of ONNX Runtime\n")
     print("| | ms | × | goal |\n|---|---|---|---|")
-    print(f"| exported to ONNX by other means | {spread(base)} | 1 | |")
+    print(f"| exported to ONNX by other means | {native.spread(base)} | 1 | |")
     for name, values in zip(translated, others):
-        low, middle, high = statistics.quantiles([a / b for a, b in zip(values, base)], n=4)
-        print(f"| {name}, translated | {spread(values)} | {middle:.2f} ({low:.2f} to {high:.2f}) "
-              f"| ≤ {GOAL_LATENCY} |")
-
-
-def spread(values):
-    return f"{statistics.median(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+        ratio = native.ratio_text(native.ratios(values, base))
+        print(f"| {name}, translated | {native.spread(values)} | {ratio} | ≤ {GOAL_LATENCY} |")
 
 
 def main():
@@ -103,7 +91,7 @@ def main():
     models = {"mobilenetv2.ms": MODEL}
     if arguments.mindir:
         models["mobilenetv2.mindir"] = arguments.mindir
-    print(f"{time.strftime('%Y-%m-%d')}, {machine()}", flush=True)
+    print(f"{time.strftime('%Y-%m-%d')}, {native.machine()}", flush=True)
     with tempfile.TemporaryDirectory(prefix="tensock-bench.") as folder:
         bench_latency(bench_translation(models, Path(folder)), arguments.rounds)
     return 0

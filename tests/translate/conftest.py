@@ -3,7 +3,6 @@ import os
 import signal
 import sys
 import tempfile
-import zlib
 from pathlib import Path
 
 import pytest
@@ -67,11 +66,9 @@ def net(runner, request):
     keep(request, one)
 
 
-@pytest.fixture
+@pytest.fixture(params=[ms_file.MSL1, ms_file.V1_0])
 def old(runner, request):
-    """A model of one of the generations before, which have the same operators: by chance, but the same one
-    each time."""
-    name = request.node.name
-    one = Net(runner, ms_file.MSL1 if zlib.crc32(name.encode()) & 1 else ms_file.V1_0, name)
+    """A model of each of the generations before, which have the same operators but not the same defaults."""
+    one = Net(runner, request.param, request.node.name)
     yield one
     keep(request, one)

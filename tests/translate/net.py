@@ -132,12 +132,6 @@ class Net:
             assert word in result.stderr, result.stderr
         return result.stderr
 
-    def right_or_refused(self, *outputs, words=()):
-        """What need not be covered, but must not be wrong."""
-        result = self.run(*outputs)
-        if result.returncode != OK:
-            self.refused(*outputs, words=words)
-
     def converted(self, *outputs):
         """The ONNX file that is made of it."""
         self.outputs = list(outputs)

@@ -32,7 +32,7 @@ def activation(x, kind, alpha=0.0, low=0.0, high=0.0, approximate=False):
         SOFTPLUS: lambda: np.log1p(np.exp(x)), TANH: lambda: np.tanh(x),
         SELU: lambda: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
         HSWISH: lambda: x * np.clip(x + 3, 0, 6) / 6, HSIGMOID: lambda: np.clip(x + 3, 0, 6) / 6,
-        THRESHOLDRELU: lambda: np.where(x > alpha, x, 0), LINEAR: lambda: alpha * x,
+        THRESHOLDRELU: lambda: np.where(x > alpha, x, 0),
         HARD_TANH: lambda: np.clip(x, low, high), SIGN: lambda: np.sign(x),
         SWISH: lambda: x * sigmoid(x),
         GELU: lambda: gelu_tanh(x) if approximate else 0.5 * x * (1 + erf(x / math.sqrt(2))),
@@ -176,7 +176,7 @@ def batch_norm(x, mean, variance, epsilon, gamma=1.0, beta=0.0):
     return (x - mean) / np.sqrt(np.asarray(variance, np.float64) + epsilon) * gamma + beta
 
 
-def layer_norm(x, gamma, beta, begin, epsilon, begin_params=None):
+def layer_norm(x, gamma, beta, begin, epsilon):
     x = np.asarray(x, np.float64)
     axes = tuple(range(begin % x.ndim, x.ndim))
     mean, variance = x.mean(axes, keepdims=True), x.var(axes, keepdims=True)

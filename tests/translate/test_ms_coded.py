@@ -97,8 +97,7 @@ def test_clusters(net):
 # Of 8 bits from end to end.
 
 def quantised(v, param):
-    low, high = (0, 255) if param.get("unsigned") else (-128, 127)
-    return np.clip(np.round(v / param["scale"]) + param["zeroPoint"], low, high)
+    return np.clip(np.round(v / param["scale"]) + param["zeroPoint"], -128, 127)
 
 
 def stands_for(q, param):

@@ -11,6 +11,8 @@ ACTIVATIONS = {
     "tanh": (ref.TANH, {}), "softplus": (ref.SOFTPLUS, {}), "hswish": (ref.HSWISH, {}),
     "hsigmoid": (ref.HSIGMOID, {}), "swish": (ref.SWISH, {}), "abs": (ref.ABS, {}),
     "softsign": (ref.SOFTSIGN, {}), "hard-tanh": (ref.HARD_TANH, {"min_val": -0.5, "max_val": 0.75}),
+    "selu": (ref.SELU, {}), "sign": (ref.SIGN, {}), "fast-gelu": (ref.FAST_GELU, {}),
+    "thresholded-relu": (ref.THRESHOLDRELU, {"alpha": 1.5}),
     "gelu": (ref.GELU, {}), "gelu-by-tanh": (ref.GELU, {"approximate": True}),
     "none": (0, {}),
 }
@@ -58,6 +60,12 @@ def test_unary_of_positive(net, operator):
 def test_unary_of_integers(net, operator):
     x = net.input(v=net.integers(3, 5))
     net.check(net.node(operator, [x], UNARY[operator](x.v)))
+
+
+def test_round_of_halves(net):
+    """They go away from 0."""
+    x = net.input(v=np.array([-2.5, -1.5, -0.5, 0.5, 1.5, 2.5], np.float32))
+    net.check(net.node("Round", [x], np.array([-3, -2, -1, 1, 2, 3], np.float32)))
 
 
 EXPONENTIALS = {"plain": {}, "base-2": {"base": 2.0}, "scaled": {"scale": 0.5, "shift": 0.25},

@@ -141,7 +141,7 @@ def test_binary(old, operator, kind):
 
 PLAIN = {"RealDiv": np.divide, "Maximum": np.maximum, "Minimum": np.minimum,
          "SquaredDifference": lambda a, b: (a - b) ** 2, "FloorDiv": lambda a, b: np.floor(a / b),
-         "FloorMod": lambda a, b: a - np.floor(a / b) * b}
+         "FloorMod": lambda a, b: a - np.floor(a / b) * b, "Mod": np.fmod}
 
 
 @pytest.mark.parametrize("operator", PLAIN)
@@ -165,14 +165,22 @@ def test_bias_add(old):
     old.check(old.node("BiasAdd", [x, b], x.v + b.v, axis=[3]))
 
 
-UNARY = {"Abs": np.abs, "Neg": np.negative, "Floor": np.floor, "Ceil": np.ceil, "Square": np.square,
-         "Cos": np.cos, "Sin": np.sin, "Tan": np.tan, "Atan": np.arctan, "Log": np.log, "Sqrt": np.sqrt, "Rsqrt": lambda x: 1 / np.sqrt(x)}
+UNARY = {"Abs": np.abs, "Neg": np.negative, "Floor": np.floor, "Ceil": np.ceil, "Square": np.square, "Round": np.round,
+         "Cos": np.cos, "Sin": np.sin, "Tan": np.tan, "Atan": np.arctan}
+UNARY_OF_POSITIVE = {"Log": np.log, "Sqrt": np.sqrt, "Rsqrt": lambda x: 1 / np.sqrt(x), "Reciprocal": lambda x: 1 / x,
+                     "Asin": np.arcsin}
 
 
 @pytest.mark.parametrize("operator", UNARY)
 def test_unary(old, operator):
-    x = old.positive(2, 3, 4) if operator in ("Log", "Sqrt", "Rsqrt") else old.input(2, 3, 4)
+    x = old.input(2, 3, 4)
     old.check(old.node(operator, [x], UNARY[operator](x.v.astype(float))))
+
+
+@pytest.mark.parametrize("operator", UNARY_OF_POSITIVE)
+def test_unary_of_positive(old, operator):
+    x = old.positive(2, 3, 4, high=1.0)
+    old.check(old.node(operator, [x], UNARY_OF_POSITIVE[operator](x.v.astype(float))))
 
 
 ACTIVATIONS = {
@@ -201,6 +209,12 @@ def test_elu(old, alpha):
 def test_leaky_relu(old):
     x = old.input(2, 3, 4)
     old.check(old.node("LeakyReLU", [x], ref.activation(x.v, ref.LEAKY_RELU, 0.3), negativeSlope=0.3))
+
+
+@pytest.mark.parametrize("approximate", [False, True])
+def test_gelu(old, approximate):
+    x = old.input(2, 3, 4)
+    old.check(old.node("GeLU", [x], ref.activation(x.v, ref.GELU, approximate=approximate), approximate=approximate))
 
 
 @pytest.mark.parametrize("n", [1, 5])
@@ -260,6 +274,15 @@ def test_resize(old, method, align):
     x = old.input(1, 5, 7, 3)
     value = ref.resize(x.v, 8, 9, ["linear", "nearest"][method], int(align))
     old.check(old.node("Resize", [x], value, method=method, newHeight=8, newWidth=9, alignCorners=align))
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+@pytest.mark.parametrize("given", ["attribute", "input"])
+def test_upsample(old, mode, given):
+    x, scales = old.input(1, 5, 4, 3), [1, 2, 1.5, 1]
+    inputs = [x, np.array(scales, np.float32)] if given == "input" else [x]
+    old.check(old.node("Upsample", inputs, ref.resize(x.v, 10, 6, mode, 0), mode=mode,
+                       **({"scales": scales} if given == "attribute" else {})))
 
 
 @pytest.mark.parametrize("axis", [1, -1])
@@ -336,10 +359,34 @@ def test_slice(old):
     old.check(old.node("Slice", [x], x.v[1:3, :, 2:], axes=[0, 1, 2], begin=[1, 0, 2], size=[2, -1, 4]))
 
 
+def slice_of_inputs(net, begin, end, steps=(1, 1)):
+    x = net.input(4, 6)
+    inputs = [net.const(np.array(v, np.int64), dtype="int64") for v in (begin, end, [0, -1], steps)]
+    return net.node("Slice", [x, *inputs], x.v[1:3, 2:], name="the/culprit")
+
+
+@pytest.mark.parametrize("end", [[3, 6], [3, 0x7FFFFFFF], [3, -1]], ids=["ends", "far", "rest"])
+def test_slice_of_inputs(old, end):
+    """Begins, ends, axes and steps."""
+    old.check(slice_of_inputs(old, [1, 2], end))
+
+
+@pytest.mark.parametrize("begin, end, steps", [([-1 << 63, 2], [3, 6], (1, 1)), ([1, 2], [3, -1 << 63], (1, 1)),
+                                               ([1, 2], [3, 6], (1, 2))], ids=["begin", "end", "steps"])
+def test_slice_of_wrong_inputs(old, begin, end, steps):
+    old.refused(slice_of_inputs(old, begin, end, steps), words=["Slice", "the/culprit"])
+
+
 def test_strided_slice(old):
     x = old.input(4, 5, 6)
     old.check(old.node("StridedSlice", [x], x.v[1:4:2, :3, 2], begin=[1, 1, 2], end=[4, 3, 3], stride=[2, 1, 1],
                        beginMask=2, shrinkAxisMask=4, isScale=[0, 0, 0]))
+
+
+def test_strided_slice_of_axes(old):
+    x = old.input(4, 5, 6)
+    begin, end, axes, stride = (np.array(v, np.int32) for v in ([5, 0], [1, 3], [-1, 0], [-2, 1]))
+    old.check(old.node("StridedSlice", [x, begin, end, axes, stride], x.v[0:3, :, 5:1:-2]))
 
 
 def test_strided_slice_of_inputs(old):
@@ -422,11 +469,18 @@ def test_local_response_norm(old):
                        bias=1.0, alpha=0.2, beta=0.75))
 
 
-def test_space_to_batch_and_back(old):
+def test_lrn(old):
+    """All of `size` channels share alpha."""
+    x = old.input(1, 3, 4, 6)
+    old.check(old.node("Lrn", [x], ref.lrn(x.v, 2, 1.0, 0.3 / 5, 0.75), size=5, alpha=0.3))
+
+
+@pytest.mark.parametrize("suffix", ["", "ND"])
+def test_space_to_batch_and_back(old, suffix):
     x = old.input(1, 4, 6, 2)
-    y = old.node("SpaceToBatchND", [x], ref.space_to_batch(x.v, (2, 2), [(0, 0), (1, 1)]), blockShape=[2, 2],
+    y = old.node("SpaceToBatch" + suffix, [x], ref.space_to_batch(x.v, (2, 2), [(0, 0), (1, 1)]), blockShape=[2, 2],
                  paddings=[0, 0, 1, 1])
-    old.check(y, old.node("BatchToSpaceND", [y], ref.batch_to_space(y.v, (2, 2), [(0, 0), (1, 1)]),
+    old.check(y, old.node("BatchToSpace" + suffix, [y], ref.batch_to_space(y.v, (2, 2), [(0, 0), (1, 1)]),
                           blockShape=[2, 2], crops=[0, 0, 1, 1]))
 
 
@@ -439,15 +493,22 @@ def test_space_and_depth(old):
 def test_shape_and_fill(old):
     x = old.input(2, 3)
     shape = old.node("Shape", [x], np.array([2, 3], np.int32))
-    old.check(shape, old.node("ZerosLike", [x], np.zeros((2, 3))))
+    old.check(shape, old.node("ZerosLike", [x], np.zeros((2, 3))), old.node("OnesLike", [x], np.ones((2, 3))))
+
+
+def test_rank(old):
+    """One number in a vector, of the input's type."""
+    x = old.input(2, 3, 4)
+    old.check(old.node("Rank", [x], np.array([3.0])))
 
 
 def test_logic(old):
     a, b = old.input(v=old.integers(3, 4) > 0), old.input(v=old.integers(3, 4) > 0)
     y = old.node("LogicalAnd", [a, b], a.v & b.v)
     y = old.node("LogicalOr", [old.node("LogicalNot", [y], ~y.v), b], ~y.v | b.v)
+    z = old.node("LogicalXor", [y, a], y.v ^ a.v)
     c, d = old.input(3, 4), old.input(3, 4)
-    old.check(y, old.node("Where", [y, c, d], np.where(y.v, c.v, d.v)))
+    old.check(y, z, *(old.node(operator, [z, c, d], np.where(z.v, c.v, d.v)) for operator in ("Where", "Select")))
 
 
 def test_add_n(old):
@@ -500,8 +561,15 @@ def test_reverse(old):
 def test_what_changes_nothing(old):
     x = old.input(2, 3)
     y = old.node("Dropout", [x], x.v, ratio=0.5)
-    y = old.node("Identity", [y], y.v)
+    for operator in ("Identity", "Depend", "MakeTuple", "TupleGetItem", "Return"):
+        y = old.node(operator, [y], y.v)
     old.check(old.node("Neg", [y], -y.v))
+
+
+@pytest.mark.parametrize("operator", ["MakeTuple", "TupleGetItem", "Return"])
+def test_what_passes_on_more_than_one(old, operator):
+    a, b = old.input(2, 3), old.input(2, 3)
+    old.refused(old.node(operator, [a, b], a.v, name="the/culprit"), words=[operator, "the/culprit"])
 
 
 @pytest.mark.parametrize("both", [False, True])
@@ -521,6 +589,16 @@ def test_quantised_weights(old):
     w = old.graph.tensor("w", dims=[4, 3, 3, 3], data=q.astype(np.int8).tobytes(), dtype="int8", quant=params)
     old.check(old.node("Conv2D", [x, w], ref.conv2d(x.v, ref.dequantize(q, params)), group=1, quant_type=2,
                        **window("kernel", (3, 3), (1, 1), (0, 0, 0, 0), NOTSET, (1, 1))))
+
+
+def test_casts_of_quantised_tensors(old):
+    x = old.input(2, 3)
+    param = {"scale": 0.05, "zeroPoint": 3, "inited": True}
+    y = old.node("QuantDTypeCast", [x], x.v, srcT=43, dstT=32)
+    y.tensor.dtype, y.tensor.fields["quant"] = "int8", [param]
+    z = old.node("QuantDTypeCast", [y], x.v, srcT=32, dstT=43)
+    z.v = ((np.clip(np.round(x.v / 0.05) + 3, -128, 127) - 3) * 0.05).astype(np.float32)
+    old.check(z)
 
 
 def nchw(net, operator, inputs, value, **settings):

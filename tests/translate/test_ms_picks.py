@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import reference as ref
 from net import i32
+from test_ms_windows import conv
 
 
 @pytest.mark.parametrize("parts", [1, 2])
@@ -53,20 +54,14 @@ def test_places_of_what_is_true(net, operator):
     net.check(net.node(operator, [is_true], places if operator == "NonZero" else places.T))
 
 
-def conv(net, x, channels):
-    w, b = net.const(net.weights(channels, 1, 1, x.shape[3])), net.const(net.weights(channels))
-    return net.node("Conv2DFusion", [x, w, b], ref.conv2d(x.v, w.v, b.v), kernel_size=[1, 1], stride=[1, 1],
-                    dilation=[1, 1], pad_list=[0, 0, 0, 0], group=1, format=1)
-
-
 @pytest.mark.parametrize("batch", [2, -1])
 def test_shuffled_channels(net, batch):
     """One Transpose for the shuffle, and one at each end."""
-    y = conv(net, net.input(2, 5, 6, 4), 8)
+    y = conv(net, net.input(2, 5, 6, 4), 8, kernel=(1, 1))
     y = net.node("Reshape", [y, i32(batch, 5, 6, 2, 4)], y.v.reshape(2, 5, 6, 2, 4))
     y = net.node("Transpose", [y, i32(0, 1, 2, 4, 3)], y.v.transpose(0, 1, 2, 4, 3))
     y = net.node("Reshape", [y, i32(batch, 5, 6, 8)], y.v.reshape(2, 5, 6, 8))
-    y = conv(net, y, 3)
+    y = conv(net, y, 3, kernel=(1, 1))
     assert net.converted(y).count(b"Transpose") == 3
     net.check(y)
 

@@ -5,6 +5,7 @@ import flatbuffer
 import ms_file
 import numpy as np
 import pytest
+import reference as ref
 from net import Value
 
 TRAINING = ["ActivationGrad", "Adam", "AddGrad", "ApplyMomentum", "AvgPoolGrad", "BatchNormGrad", "BiasAddGrad",
@@ -24,8 +25,7 @@ def refused_operator(net, operator, **settings):
     x = net.input(2, 3)
     y = net.node("Abs", [x], x.v)
     y = net.node(operator, [y], y.v, name="the/culprit", **settings)
-    words = [operator] if isinstance(operator, str) else [str(operator)]
-    return net.refused(net.node("Neg", [y], y.v), words=[*words, "the/culprit"])
+    return net.refused(net.node("Neg", [y], y.v), words=[str(operator), "the/culprit"])
 
 
 @pytest.mark.parametrize("operator", TRAINING + CONTROL + OTHERS)
@@ -38,8 +38,13 @@ def test_old_operator(old, operator):
     refused_operator(old, operator)
 
 
-def test_custom_says_which(net):
+def test_custom_with_its_code(net):
     refused_operator(net, "Custom", type="ThirdPartyModel", attr={"model": b"\1\2"})
+
+
+@pytest.mark.parametrize("kind", [ref.LINEAR, ref.FAST_GELU + 1])
+def test_activation_that_is_not_known(net, kind):
+    refused_operator(net, "Activation", activation_type=kind)
 
 
 @pytest.mark.parametrize("number", [222, 255])

@@ -260,8 +260,7 @@ def test_one_hot_of_a_pair(net):
     """Off and on in one tensor."""
     x = net.input(v=net.integers(4, low=0, high=3))
     value = np.where(np.eye(3)[x.v] > 0, 2.0, -1.0)
-    net.right_or_refused(net.node("OneHot", [x, net.const(np.int32(3)), np.array([-1, 2], np.float32)], value,
-                                  axis=-1, name="the/culprit"), words=["the/culprit"])
+    net.check(net.node("OneHot", [x, net.const(np.int32(3)), np.array([-1, 2], np.float32)], value, axis=-1))
 
 
 @pytest.mark.parametrize("offsets", [[1], [1, 2]], ids=["one", "each"])
@@ -348,14 +347,14 @@ def test_fill_of_a_shape(net):
 
 def test_range_of_attributes(net):
     x = net.input(v=net.integers(4))
-    y = net.node("Range", [x], np.arange(1, 9, 2), d_type=34, start=1, limit=9, delta=2, name="the/culprit")
-    net.right_or_refused(net.node("AddFusion", [x, y], x.v + y.v), words=["the/culprit"])
+    y = net.node("Range", [x], np.arange(1, 9, 2), d_type=34, start=1, limit=9, delta=2)
+    net.check(net.node("AddFusion", [x, y], x.v + y.v))
 
 
 def test_strided_slice_with_an_ellipsis(net):
     x = net.input(3, 4, 5)
-    net.right_or_refused(net.node("StridedSlice", [x, i32(1, 0, 2), i32(3, 0, 4), i32(1, 1, 1)], x.v[1:3, :, 2:4],
-                                  ellipsis_mask=2, name="the/culprit"), words=["the/culprit"])
+    net.check(net.node("StridedSlice", [x, i32(1, 0, 2), i32(3, 0, 4), i32(1, 1, 1)], x.v[1:3, :, 2:4],
+                       ellipsis_mask=2))
 
 
 def test_glu(net):

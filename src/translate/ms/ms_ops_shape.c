@@ -47,29 +47,20 @@ int ms_op_reduce(struct ms_op *op)
 			       (double)fb_f32(&op->fields, REDUCE_COEFF, 0));
 }
 
-static int arg(struct ms_op *op, const char *onnx_op, int64_t absent_top_k)
-{
-	enum {
-		ARG_AXIS = 0,
-		ARG_TOP_K = 1,
-		ARG_KEEP_DIMS = 2,
-		ARG_OUT_MAX_VALUE = 3,
-	};
+enum {
+	ARG_AXIS = 0,
+	ARG_TOP_K = 1,
+	ARG_KEEP_DIMS = 2,
+	ARG_OUT_MAX_VALUE = 3,
+};
 
-	return ms_layer_arg(op, onnx_op, fb_i64(&op->fields, ARG_AXIS, 0),
-			    fb_i64(&op->fields, ARG_TOP_K, absent_top_k),
+/* An absent top_k is 0 in ArgMin's schema: of one place, too. */
+int ms_op_arg(struct ms_op *op)
+{
+	return ms_layer_arg(op, op->onnx, fb_i64(&op->fields, ARG_AXIS, 0),
+			    fb_i64(&op->fields, ARG_TOP_K, 1),
 			    fb_bool(&op->fields, ARG_KEEP_DIMS, false),
 			    fb_bool(&op->fields, ARG_OUT_MAX_VALUE, false));
-}
-
-int ms_op_arg_max(struct ms_op *op)
-{
-	return arg(op, "ArgMax", 1);
-}
-
-int ms_op_arg_min(struct ms_op *op)
-{
-	return arg(op, "ArgMin", 0);
 }
 
 /* Field 0 of both: a list of axes. */

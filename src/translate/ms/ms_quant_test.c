@@ -50,13 +50,19 @@ static void make(const struct ms_quant_param *params, uint32_t n)
 	testing_tensor(&t, &graph, &error, TENSOCK_INT8, dims, 2, data, sizeof(data), params, n);
 }
 
-static struct onnx_value *weight(void)
+/* As input i of the node, which knows of no second one: that is the same. */
+static struct onnx_value *weight_as(unsigned i)
 {
 	static const int64_t dims[] = { 2, 3 };
 
-	return ms_quant_weight(&t.op, 0,
+	return ms_quant_weight(&t.op, i,
 			       onnx_constant(&graph, TENSOCK_INT8, dims, 2, t.tensor.data.bytes,
 					     6));
+}
+
+static struct onnx_value *weight(void)
+{
+	return weight_as(0);
 }
 
 /* The node that made x is of that kind, and its second input holds these; gives its first input. */
@@ -191,20 +197,24 @@ static void test_channels_that_are_not_there(void **state)
 	assert_non_null(strstr(error.message, "3 channels"));
 }
 
-/* Rows of the first factor, until 1.6 as from then on; columns where it is transposed. */
+/* Rows of the first factor and columns of the second, until 1.6 as from then on. */
 static void test_axis_of_a_product(void **state)
 {
-	const struct ms_quant_param rows[] = { param_of(1, 0), param_of(2, 0) };
-	static const double scales[] = { 1, 2 };
+	const struct ms_quant_param params[] = { param_of(1, 0), param_of(2, 0), param_of(3, 0) };
+	static const double scales[] = { 1, 2, 3 };
 	static const struct onnx_text versions[] = { ONNX_TEXT("MindSpore Lite 1.5.0"),
 						     ONNX_TEXT("MindSpore Lite 1.10.2") };
 
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		make(rows, 2);
+		make(params, 2);
 		t.op.name = "MatMulFusion";
 		t.file.version = versions[i];
-		made_by(weight(), "Mul", scales, 2);
+		made_by(weight_as(0), "Mul", scales, 2);
+		make(params, 3);
+		t.op.name = "MatMulFusion";
+		t.file.version = versions[i];
+		made_by(weight_as(1), "Mul", scales, 3);
 	}
 }
 

@@ -35,7 +35,7 @@ int old_fill(struct ms_op *op)
 	}
 	if (n < 0)
 		return n;
-	x = emit_reshape(op->graph, ms_in(op, 0), NULL, 0);
+	x = emit_as_scalar(op->graph, ms_in(op, 0));
 	ret = ONNX_CALL(op->graph, "Expand", x, onnx_int64s(op->graph, dims, (size_t)n));
 	onnx_value_set_shape(ret, dims, n);
 	return ms_out(op, 0, ret);

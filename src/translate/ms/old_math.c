@@ -2,8 +2,6 @@
 /* Element by element, and products of matrices. */
 #include "translate/ms/old_op.h"
 
-#include <math.h>
-
 enum {
 	ACTIVATION_TYPE = 0,
 	ACTIVATION_ALPHA = 1,
@@ -90,7 +88,7 @@ int old_arithmetic(struct ms_op *op)
 int old_eltwise(struct ms_op *op)
 {
 	static const char *const modes[] = { "Mul", "Add", "Max" };
-	uint8_t mode = (uint8_t)fb_i8(&op->fields, ELTWISE_MODE, 0);
+	unsigned mode = fb_u8(&op->fields, ELTWISE_MODE, 0);
 
 	if (mode >= ARRAY_SIZE(modes))
 		return ms_unsupported(op, "its mode, number %u, is not known", mode);

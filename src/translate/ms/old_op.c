@@ -35,15 +35,15 @@ int old_shape(struct ms_op *op, unsigned i, int64_t ret[TENSOCK_RANK_MAX])
 	return rank;
 }
 
-void old_cast_output(struct ms_op *op, unsigned i)
+void old_cast_output(struct ms_op *op)
 {
 	struct ms_tensor *tensor;
 	uint32_t dtype;
 
-	if (i >= op->n_outputs || op->error)
+	if (op->error)
 		return;
 	dtype = ms_in_as(op, 0, ms_layout(op, 1))->dtype;
-	tensor = ms_out_tensor(op, i);
+	tensor = ms_out_tensor(op, 0);
 	if (tensor->plain)
 		tensor->plain = emit_cast(op->graph, tensor->plain, dtype);
 	if (tensor->nchw)

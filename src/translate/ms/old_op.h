@@ -17,8 +17,8 @@ int old_fused_activation(struct ms_op *op, unsigned field, unsigned *ret) _nodis
 int old_ints(struct ms_op *op, unsigned field, unsigned i, int64_t *ret, size_t max) _nodiscard_;
 /* Dimensions of input i in the file's order: its rank, or the operator's failure. */
 int old_shape(struct ms_op *op, unsigned i, int64_t ret[TENSOCK_RANK_MAX]) _nodiscard_;
-/* Gives output i the type that the runtime gave it: that of input 0. */
-void old_cast_output(struct ms_op *op, unsigned i);
+/* Gives output 0 the type that the runtime gave it: that of input 0. */
+void old_cast_output(struct ms_op *op);
 
 /* old_window.c */
 int old_conv(struct ms_op *op);
@@ -91,8 +91,7 @@ int old_reverse(struct ms_op *op);
 /* old_reduce.c */
 int old_reduce(struct ms_op *op);
 int old_mean(struct ms_op *op);
-int old_arg_max(struct ms_op *op);
-int old_arg_min(struct ms_op *op);
+int old_arg(struct ms_op *op);
 
 /* old_fill.c */
 int old_fill(struct ms_op *op);

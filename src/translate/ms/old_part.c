@@ -90,6 +90,14 @@ int old_split(struct ms_op *op)
 	return ms_layer_split(op, fb_i32(&op->fields, SPLIT_DIM, 0), sizes, n ? op->n_outputs : 0);
 }
 
+/* A negative end is taken for a size.  Of a negative begin, which is refused, nothing is subtracted. */
+static int64_t size_until(int64_t begin, int64_t end)
+{
+	if (end >= INT32_MAX)
+		return -1;
+	return begin < 0 || end < 0 ? end : end - begin;
+}
+
 /* What the fields leave out, inputs 1 to 4 tell: begins, ends, axes and steps. */
 static int read_slice(struct ms_op *op, int64_t *axes, int64_t *begin, int64_t *size)
 {
@@ -100,11 +108,8 @@ static int read_slice(struct ms_op *op, int64_t *axes, int64_t *begin, int64_t *
 
 	if (n_size == 0 && by_inputs) {
 		n_size = ms_in_ints(op, 2, size, TENSOCK_RANK_MAX);
-		/* Ends are told there; a negative one is taken for a size. */
 		for (int i = 0; i < n_size && i < n; i++)
-			size[i] = size[i] >= INT32_MAX ? -1
-				  : size[i] < 0        ? size[i]
-						       : size[i] - begin[i];
+			size[i] = size_until(begin[i], size[i]);
 	}
 	n_axes = n_size < 0 ? n_size
 			    : old_ints(op, SLICE_AXES, by_inputs ? 3 : ~0U, axes, TENSOCK_RANK_MAX);

@@ -28,7 +28,7 @@ int old_reduce(struct ms_op *op)
 
 	if (n < 0)
 		return n;
-	return ms_layer_reduce(op, (uint8_t)fb_i8(&op->fields, REDUCE_MODE, 0), axes, (size_t)n,
+	return ms_layer_reduce(op, fb_u8(&op->fields, REDUCE_MODE, 0), axes, (size_t)n,
 			       fb_i32(&op->fields, REDUCE_KEEP_DIMS, 0) != 0,
 			       fb_bool(&op->fields, REDUCE_TO_END, false),
 			       (double)fb_f32(&op->fields, REDUCE_COEFF, 1));
@@ -45,24 +45,14 @@ int old_mean(struct ms_op *op)
 }
 
 /* Places come in the input's type: 3 as 3.0. */
-static int arg(struct ms_op *op, const char *onnx_op)
+int old_arg(struct ms_op *op)
 {
-	int r = ms_layer_arg(op, onnx_op, fb_i32(&op->fields, ARG_AXIS, 0),
+	int r = ms_layer_arg(op, op->onnx, fb_i32(&op->fields, ARG_AXIS, 0),
 			     fb_i32(&op->fields, ARG_TOP_K, 1),
 			     fb_bool(&op->fields, ARG_KEEP_DIMS, false),
 			     fb_bool(&op->fields, ARG_OUT_VALUE, false));
 
 	if (r == 0)
-		old_cast_output(op, 0);
+		old_cast_output(op);
 	return r;
-}
-
-int old_arg_max(struct ms_op *op)
-{
-	return arg(op, "ArgMax");
-}
-
-int old_arg_min(struct ms_op *op)
-{
-	return arg(op, "ArgMin");
 }

@@ -127,7 +127,7 @@ int old_rank(struct ms_op *op)
 	if (r < 0)
 		return r;
 	tensor->plain = emit_reshape(op->graph, tensor->plain, one, 1);
-	old_cast_output(op, 0);
+	old_cast_output(op);
 	return 0;
 }
 
@@ -191,8 +191,7 @@ int old_pad(struct ms_op *op)
 		return n;
 	if (n < 2 * rank)
 		return ms_invalid(op, "%d paddings for %d dimensions", n, rank);
-	return ms_layer_pad(op, paddings, 2 * (size_t)rank,
-			    (uint8_t)fb_i8(&op->fields, PAD_MODE, 0),
+	return ms_layer_pad(op, paddings, 2 * (size_t)rank, fb_u8(&op->fields, PAD_MODE, 0),
 			    (double)fb_f32(&op->fields, PAD_VALUE, 0));
 }
 

@@ -174,7 +174,7 @@ int old_pooling(struct ms_op *op)
 	static const char *const modes[] = { "MaxPool", "AveragePool" };
 	struct window window = { .ceil_mode = fb_i8(&op->fields, POOLING_ROUND, 0) == 1 };
 	unsigned pad_mode = read_window(op, POOLING_FIRST, &window), activation;
-	uint8_t mode = (uint8_t)fb_i8(&op->fields, POOLING_MODE, 0);
+	unsigned mode = fb_u8(&op->fields, POOLING_MODE, 0);
 	int r = old_fused_activation(op, POOLING_ACTIVATION, &activation);
 
 	if (r < 0)
