@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "translate/mindir/protowire.h"
+#include "translate/protowire.h"
 #include "translate/ms/ms_file.h"
 #include "translate/ms/ms_op.h"
 #include "translate/translate.h"
@@ -51,7 +51,7 @@ static void count(struct tally *tally, const char *name, size_t len)
 }
 
 /* Of several names the last one holds, as engines read it. */
-static void count_node(struct tally *tally, struct wire node)
+static void count_node(struct tally *tally, struct tsk_reader node)
 {
 	struct wire_field field, name = { 0 };
 
@@ -62,18 +62,18 @@ static void count_node(struct tally *tally, struct wire node)
 	count(tally, (const char *)name.bytes, name.n_bytes);
 }
 
-static void count_onnx(struct tally *tally, struct wire model)
+static void count_onnx(struct tally *tally, struct tsk_reader model)
 {
 	struct wire_field field;
 
 	while (wire_next(&model, &field)) {
-		struct wire graph = wire_of(field.bytes, field.n_bytes);
+		struct tsk_reader graph = tsk_reader(field.bytes, field.n_bytes);
 
 		if (field.number != MODEL_GRAPH || field.type != WIRE_BYTES)
 			continue;
 		while (wire_next(&graph, &field)) {
 			if (field.number == GRAPH_NODE && field.type == WIRE_BYTES)
-				count_node(tally, wire_of(field.bytes, field.n_bytes));
+				count_node(tally, tsk_reader(field.bytes, field.n_bytes));
 		}
 	}
 }
@@ -139,7 +139,7 @@ bool operators_of(const void *bytes, size_t n_bytes, char ret[OPERATORS_BYTES])
 
 	switch (model_format(bytes, n_bytes)) {
 	case MODEL_FORMAT_ONNX:
-		count_onnx(&tally, wire_of(bytes, n_bytes));
+		count_onnx(&tally, tsk_reader(bytes, n_bytes));
 		break;
 	case MODEL_FORMAT_MS:
 		count_ms(&tally, bytes, n_bytes);

@@ -8,7 +8,7 @@
 #include "tensor/model_info.h"
 #include "translate/mindir/mindir_names.h"
 #include "translate/mindir/mindir_op.h"
-#include "translate/mindir/protowire.h"
+#include "translate/protowire.h"
 
 #define OUTPUT_VISITS_MAX (8 * ONNX_NODE_INPUTS_MAX)
 
@@ -484,7 +484,7 @@ int mindir_translate(const void *bytes, size_t n_bytes, struct onnx_graph *graph
  */
 bool mindir_probe(const void *bytes, size_t n_bytes)
 {
-	struct wire wire = wire_of(bytes, n_bytes);
+	struct tsk_reader wire = tsk_reader(bytes, n_bytes);
 	struct wire_field field;
 
 	if (!wire_next(&wire, &field) || field.number != 1 || field.type != WIRE_BYTES ||

@@ -46,7 +46,7 @@ static bool is_element(uint32_t number)
 	       number == VALUES;
 }
 
-static struct fields read_fields(struct mindir_reading *reading, struct wire wire)
+static struct fields read_fields(struct mindir_reading *reading, struct tsk_reader wire)
 {
 	struct fields fields = { 0 };
 	struct wire_field field;
@@ -66,7 +66,7 @@ static struct fields read_fields(struct mindir_reading *reading, struct wire wir
 	return fields;
 }
 
-static struct mindir_value tensor_value(struct mindir_reading *reading, struct wire wire)
+static struct mindir_value tensor_value(struct mindir_reading *reading, struct tsk_reader wire)
 {
 	struct mindir_tensor *tensor =
 		mindir_reading_take(reading, 1, 1, sizeof(*tensor), "tensors");
@@ -77,7 +77,7 @@ static struct mindir_value tensor_value(struct mindir_reading *reading, struct w
 	return (struct mindir_value){ .kind = MINDIR_TENSOR, .tensor = tensor };
 }
 
-static struct mindir_value element_value(struct mindir_reading *reading, struct wire *wire,
+static struct mindir_value element_value(struct mindir_reading *reading, struct tsk_reader *wire,
 					 const struct wire_field *field, unsigned depth,
 					 bool is_bool)
 {
@@ -139,7 +139,7 @@ static bool is_tuple(const struct fields *fields)
 	       has_bracket(fields->form);
 }
 
-static void read_elements(struct mindir_reading *reading, struct wire wire, unsigned depth,
+static void read_elements(struct mindir_reading *reading, struct tsk_reader wire, unsigned depth,
 			  const struct fields *fields, struct mindir_value *items)
 {
 	struct wire_field field;
@@ -154,7 +154,7 @@ static void read_elements(struct mindir_reading *reading, struct wire wire, unsi
 		mindir_reading_fail(reading, TENSOCK_INVALID_MODEL, "an attribute is broken");
 }
 
-void mindir_read_attribute(struct mindir_reading *reading, struct wire wire, unsigned depth,
+void mindir_read_attribute(struct mindir_reading *reading, struct tsk_reader wire, unsigned depth,
 			   struct mindir_attribute *ret)
 {
 	struct fields fields = read_fields(reading, wire);
@@ -189,7 +189,7 @@ void mindir_read_attribute(struct mindir_reading *reading, struct wire wire, uns
 		ret->value.kind = kind_without_elements(&fields);
 }
 
-void mindir_read_attributes(struct mindir_reading *reading, struct wire wire, uint32_t number,
+void mindir_read_attributes(struct mindir_reading *reading, struct tsk_reader wire, uint32_t number,
 			    struct mindir_attributes *ret)
 {
 	size_t n = wire_count(wire, number);

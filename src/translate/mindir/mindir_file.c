@@ -86,7 +86,7 @@ void *mindir_reading_take(struct mindir_reading *reading, size_t n, size_t n_max
 	return p;
 }
 
-struct onnx_text mindir_read_text(struct wire *wire, const struct wire_field *field)
+struct onnx_text mindir_read_text(struct tsk_reader *wire, const struct wire_field *field)
 {
 	if (!wire_is(wire, field, WIRE_BYTES))
 		return (struct onnx_text){ 0 };
@@ -140,16 +140,17 @@ struct onnx_text mindir_short_name(const struct mindir_file *file, struct onnx_t
 	return name;
 }
 
-static void end_message(struct mindir_reading *reading, const struct wire *wire, const char *what)
+static void end_message(struct mindir_reading *reading, const struct tsk_reader *wire,
+			const char *what)
 {
 	if (wire->bad)
 		mindir_reading_fail(reading, TENSOCK_INVALID_MODEL, "%s is broken", what);
 }
 
-static void read_primitive(struct mindir_reading *reading, struct wire wire,
+static void read_primitive(struct mindir_reading *reading, struct tsk_reader wire,
 			   struct mindir_primitive *ret)
 {
-	struct wire whole = wire;
+	struct tsk_reader whole = wire;
 	struct wire_field field;
 
 	while (wire_next(&wire, &field)) {
@@ -162,7 +163,7 @@ static void read_primitive(struct mindir_reading *reading, struct wire wire,
 	mindir_read_attributes(reading, whole, PRIMITIVE_ATTRIBUTE, &ret->attributes);
 }
 
-static void read_primitives(struct mindir_reading *reading, struct wire model,
+static void read_primitives(struct mindir_reading *reading, struct tsk_reader model,
 			    struct primitives *ret)
 {
 	size_t n = wire_count(model, MODEL_PRIMITIVES);
@@ -212,7 +213,7 @@ static void resolve_operator(struct mindir_reading *reading, const struct primit
 	node->settings = &primitives->items[place].attributes;
 }
 
-static void read_node_inputs(struct mindir_reading *reading, struct wire wire,
+static void read_node_inputs(struct mindir_reading *reading, struct tsk_reader wire,
 			     struct mindir_node *node)
 {
 	size_t n = wire_count(wire, NODE_INPUT);
@@ -233,11 +234,11 @@ static void read_node_inputs(struct mindir_reading *reading, struct wire wire,
 	node->inputs = inputs;
 }
 
-static void read_node(struct mindir_reading *reading, struct wire wire,
+static void read_node(struct mindir_reading *reading, struct tsk_reader wire,
 		      const struct primitives *primitives, struct mindir_node *node)
 {
 	struct onnx_text op_type = { 0 }, name = { 0 };
-	struct wire whole = wire;
+	struct tsk_reader whole = wire;
 	struct wire_field field;
 	unsigned n_outputs = 0;
 
@@ -267,7 +268,8 @@ static void read_node(struct mindir_reading *reading, struct wire wire,
 		node->constant = mindir_attribute(&node->attributes, "value");
 }
 
-static void read_port(struct mindir_reading *reading, struct wire wire, struct mindir_port *ret)
+static void read_port(struct mindir_reading *reading, struct tsk_reader wire,
+		      struct mindir_port *ret)
 {
 	struct wire_field field;
 	bool has_tensor = false;
@@ -284,7 +286,7 @@ static void read_port(struct mindir_reading *reading, struct wire wire, struct m
 	end_message(reading, &wire, "an input or output");
 }
 
-static struct mindir_port *read_ports(struct mindir_reading *reading, struct wire graph,
+static struct mindir_port *read_ports(struct mindir_reading *reading, struct tsk_reader graph,
 				      uint32_t number, size_t *ret_n)
 {
 	size_t n = wire_count(graph, number);
@@ -301,7 +303,7 @@ static struct mindir_port *read_ports(struct mindir_reading *reading, struct wir
 	return ports;
 }
 
-static void read_parameters(struct mindir_reading *reading, struct wire graph,
+static void read_parameters(struct mindir_reading *reading, struct tsk_reader graph,
 			    struct mindir_file *file)
 {
 	size_t n = wire_count(graph, GRAPH_PARAMETER);
@@ -316,7 +318,7 @@ static void read_parameters(struct mindir_reading *reading, struct wire graph,
 	}
 }
 
-static void read_nodes(struct mindir_reading *reading, struct wire graph,
+static void read_nodes(struct mindir_reading *reading, struct tsk_reader graph,
 		       const struct primitives *primitives, struct mindir_file *file)
 {
 	size_t n = wire_count(graph, GRAPH_NODE);
@@ -331,10 +333,10 @@ static void read_nodes(struct mindir_reading *reading, struct wire graph,
 	}
 }
 
-static void read_graph(struct mindir_reading *reading, struct wire graph,
+static void read_graph(struct mindir_reading *reading, struct tsk_reader graph,
 		       const struct primitives *primitives, struct mindir_file *file)
 {
-	struct wire whole = graph;
+	struct tsk_reader whole = graph;
 	struct wire_field field;
 
 	while (wire_next(&graph, &field)) {
@@ -353,9 +355,9 @@ static void read_graph(struct mindir_reading *reading, struct wire graph,
 }
 
 /* The graph's message; whatever forbids the whole file fails the reading. */
-static struct wire read_model(struct mindir_reading *reading, struct wire model)
+static struct tsk_reader read_model(struct mindir_reading *reading, struct tsk_reader model)
 {
-	struct wire graph = { 0 };
+	struct tsk_reader graph = { 0 };
 	struct wire_field field;
 	unsigned n_functions = 0;
 
@@ -386,8 +388,8 @@ int mindir_file_read(const void *bytes, size_t n_bytes, struct tsk_arena *arena,
 		     struct mindir_file *ret, struct tensock_error *reterr)
 {
 	struct mindir_reading reading = { .arena = arena, .reterr = reterr };
-	struct wire model = wire_of(bytes, n_bytes);
-	struct wire graph = read_model(&reading, model);
+	struct tsk_reader model = tsk_reader(bytes, n_bytes);
+	struct tsk_reader graph = read_model(&reading, model);
 	struct primitives primitives = { 0 };
 	struct mindir_file file = { 0 };
 

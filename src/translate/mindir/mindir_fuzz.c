@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "translate/mindir/protowire.h"
+#include "translate/protowire.h"
 #include "translate/onnx_file.h"
 
 #define MEMORY_BASE ((size_t)32 << 20)
@@ -31,6 +31,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert((r < 0) == (error.status != TENSOCK_OK));
 	assert(memchr(error.message, '\0', sizeof(error.message)));
 	if (r == 0) {
+		if (!graph.failed)
+			onnx_prune(&graph);
 		r = onnx_file_write(&graph, 2 * size + MEMORY_BASE, &onnx, &n_onnx, &error);
 		assert(r < 0 || (onnx && n_onnx));
 	}
@@ -98,7 +100,7 @@ static void append_field(struct mutant *m, const struct wire_field *field)
 
 static bool is_message(const struct wire_field *field)
 {
-	struct wire wire = wire_of(field->bytes, field->n_bytes);
+	struct tsk_reader wire = tsk_reader(field->bytes, field->n_bytes);
 	struct wire_field inner;
 
 	if (field->type != WIRE_BYTES || !field->n_bytes)
@@ -188,14 +190,14 @@ static void mutate_field(struct mutant *m, struct wire_field *field, unsigned de
 
 static void mutate_message(struct mutant *m, const unsigned char *bytes, size_t n, unsigned depth)
 {
-	struct wire wire = wire_of(bytes, n);
+	struct tsk_reader wire = tsk_reader(bytes, n);
 	struct wire_field field;
 	size_t n_fields = 0, at;
 
 	while (wire_next(&wire, &field))
 		n_fields++;
 	at = draw(m, n_fields);
-	wire = wire_of(bytes, n);
+	wire = tsk_reader(bytes, n);
 	for (size_t i = 0; wire_next(&wire, &field); i++) {
 		if (i == at)
 			mutate_field(m, &field, depth);

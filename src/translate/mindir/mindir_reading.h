@@ -4,7 +4,7 @@
 #define TRANSLATE_MINDIR_MINDIR_READING_H
 
 #include "translate/mindir/mindir_file.h"
-#include "translate/mindir/protowire.h"
+#include "translate/protowire.h"
 
 struct mindir_reading {
 	struct tsk_arena *arena;
@@ -21,18 +21,18 @@ void mindir_reading_fail(struct mindir_reading *reading, enum tensock_status sta
 void *mindir_reading_take(struct mindir_reading *reading, size_t n, size_t n_max, size_t bytes,
 			  const char *what);
 
-struct onnx_text mindir_read_text(struct wire *wire, const struct wire_field *field);
+struct onnx_text mindir_read_text(struct tsk_reader *wire, const struct wire_field *field);
 
 /* mindir_tensor.c; is_weight: it has to have bytes */
-void mindir_read_tensor(struct mindir_reading *reading, struct wire wire, bool is_weight,
+void mindir_read_tensor(struct mindir_reading *reading, struct tsk_reader wire, bool is_weight,
 			struct mindir_tensor *ret);
 
 /* mindir_attribute.c */
-void mindir_read_attribute(struct mindir_reading *reading, struct wire wire, unsigned depth,
+void mindir_read_attribute(struct mindir_reading *reading, struct tsk_reader wire, unsigned depth,
 			   struct mindir_attribute *ret);
 
 /* All fields of that number, as attributes. */
-void mindir_read_attributes(struct mindir_reading *reading, struct wire wire, uint32_t number,
+void mindir_read_attributes(struct mindir_reading *reading, struct tsk_reader wire, uint32_t number,
 			    struct mindir_attributes *ret);
 
 #endif

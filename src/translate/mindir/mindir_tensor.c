@@ -40,10 +40,10 @@ static void add_dim(struct mindir_tensor *tensor, int64_t dims[static TENSOCK_RA
 }
 
 /* Protobuf writers may pack them: both forms are read. */
-static void add_dims(struct wire *wire, const struct wire_field *field,
+static void add_dims(struct tsk_reader *wire, const struct wire_field *field,
 		     struct mindir_tensor *tensor, int64_t dims[static TENSOCK_RANK_MAX + 1])
 {
-	struct wire packed;
+	struct tsk_reader packed;
 
 	if (field->type != WIRE_BYTES) {
 		add_dim(tensor, dims, wire_int(wire, field));
@@ -95,7 +95,7 @@ static void refuse_elsewhere(struct mindir_reading *reading, const struct mindir
 			    MINDIR_TEXT(tensor->name), where, advice);
 }
 
-static void read_field(struct mindir_reading *reading, struct wire *wire,
+static void read_field(struct mindir_reading *reading, struct tsk_reader *wire,
 		       const struct wire_field *field, struct mindir_tensor *tensor,
 		       int64_t dims[static TENSOCK_RANK_MAX + 1])
 {
@@ -143,7 +143,7 @@ static void read_field(struct mindir_reading *reading, struct wire *wire,
 	}
 }
 
-void mindir_read_tensor(struct mindir_reading *reading, struct wire wire, bool is_weight,
+void mindir_read_tensor(struct mindir_reading *reading, struct tsk_reader wire, bool is_weight,
 			struct mindir_tensor *ret)
 {
 	int64_t dims[TENSOCK_RANK_MAX + 1], *kept;

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "translate/mindir/protowire.h"
+#include "translate/protowire.h"
 
 #include "base/testing.h"
 
 static bool one_field(const void *bytes, size_t n, struct wire_field *ret)
 {
-	struct wire wire = wire_of(bytes, n);
+	struct tsk_reader wire = tsk_reader(bytes, n);
 
 	return wire_next(&wire, ret) && !wire.bad && wire.p == wire.end;
 }
 
 static void assert_bad(const void *bytes, size_t n)
 {
-	struct wire wire = wire_of(bytes, n);
+	struct tsk_reader wire = tsk_reader(bytes, n);
 	struct wire_field field;
 
 	while (wire_next(&wire, &field))
@@ -75,7 +75,7 @@ static void test_bad(void **state)
 static void test_wrong_type(void **state)
 {
 	static const unsigned char bytes[] = { 0x08, 0x01, 0x08, 0x02 };
-	struct wire wire = wire_of(bytes, sizeof(bytes));
+	struct tsk_reader wire = tsk_reader(bytes, sizeof(bytes));
 	struct wire_field field;
 
 	(void)state;
@@ -91,7 +91,7 @@ static void test_floats(void **state)
 {
 	static const unsigned char bytes[] = { 0x0d, 0, 0, 0xc0, 0x3f, 0x11, 0,
 					       0,    0, 0, 0,    0,    4,    0xc0 };
-	struct wire wire = wire_of(bytes, sizeof(bytes));
+	struct tsk_reader wire = tsk_reader(bytes, sizeof(bytes));
 	struct wire_field field;
 
 	(void)state;
@@ -109,9 +109,9 @@ static void test_count(void **state)
 	static const unsigned char bytes[] = { 0x08, 1, 0x10, 1, 0x08, 2, 0x0a, 0, 0x0b };
 
 	(void)state;
-	assert_int_equal(wire_count(wire_of(bytes, sizeof(bytes)), 1), 3);
-	assert_int_equal(wire_count(wire_of(bytes, sizeof(bytes)), 2), 1);
-	assert_int_equal(wire_count(wire_of(NULL, 0), 1), 0);
+	assert_int_equal(wire_count(tsk_reader(bytes, sizeof(bytes)), 1), 3);
+	assert_int_equal(wire_count(tsk_reader(bytes, sizeof(bytes)), 2), 1);
+	assert_int_equal(wire_count(tsk_reader(NULL, 0), 1), 0);
 }
 
 int main(void)

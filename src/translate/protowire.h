@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Protobuf's wire format, read in place.  A message is a run of fields; what a field holds is handed
- * out by reference.  Failure is sticky: a field that does not fit, a group, or a field that is asked
- * for as what it is not marks the message bad, and it has no further fields.
+ * Protobuf's wire format, read in place with a reader of base/bytes.h.  A message is a run of fields;
+ * what a field holds is handed out by reference.  Failure is sticky: a field that does not fit, a group,
+ * or a field that is asked for as what it is not marks the message bad, and it has no further fields.
  */
-#ifndef TRANSLATE_MINDIR_PROTOWIRE_H
-#define TRANSLATE_MINDIR_PROTOWIRE_H
+#ifndef TRANSLATE_PROTOWIRE_H
+#define TRANSLATE_PROTOWIRE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+
+#include "base/bytes.h"
 
 #define WIRE_VARINT_BYTES_MAX 10
 
@@ -21,11 +23,6 @@ enum wire_type {
 	WIRE_FIXED32 = 5,
 };
 
-struct wire {
-	const unsigned char *p, *end;
-	bool bad;
-};
-
 struct wire_field {
 	uint32_t number;
 	enum wire_type type;
@@ -34,14 +31,7 @@ struct wire_field {
 	size_t n_bytes;
 };
 
-static inline struct wire wire_of(const void *bytes, size_t n_bytes)
-{
-	const unsigned char *p = bytes;
-
-	return (struct wire){ .p = p, .end = p ? p + n_bytes : p };
-}
-
-static inline uint64_t wire_varint(struct wire *wire)
+static inline uint64_t wire_varint(struct tsk_reader *wire)
 {
 	uint64_t v = 0;
 
@@ -59,35 +49,18 @@ static inline uint64_t wire_varint(struct wire *wire)
 	return 0;
 }
 
-static inline uint64_t wire_fixed(struct wire *wire, size_t width)
-{
-	uint64_t v = 0;
-
-	if (width > (size_t)(wire->end - wire->p)) {
-		wire->bad = true;
-		return 0;
-	}
-	for (size_t i = 0; i < width; i++)
-		v |= (uint64_t)wire->p[i] << (8 * i);
-	wire->p += width;
-	return v;
-}
-
-static inline void wire_bytes(struct wire *wire, struct wire_field *field)
+static inline void wire_bytes(struct tsk_reader *wire, struct wire_field *field)
 {
 	uint64_t n = wire_varint(wire);
 
-	if (wire->bad || n > (uint64_t)(wire->end - wire->p)) {
+	if (n > tsk_reader_left(wire))
 		wire->bad = true;
-		return;
-	}
-	field->bytes = wire->p;
+	field->bytes = tsk_read_bytes(wire, (size_t)n);
 	field->n_bytes = (size_t)n;
-	wire->p += n;
 }
 
 /* The next field; false at the end, and for a message that is bad. */
-static inline bool wire_next(struct wire *wire, struct wire_field *ret)
+static inline bool wire_next(struct tsk_reader *wire, struct wire_field *ret)
 {
 	struct wire_field field = { 0 };
 	uint64_t tag;
@@ -104,13 +77,13 @@ static inline bool wire_next(struct wire *wire, struct wire_field *ret)
 		field.v = wire_varint(wire);
 		break;
 	case WIRE_FIXED64:
-		field.v = wire_fixed(wire, 8);
+		field.v = tsk_read_u64(wire);
 		break;
 	case WIRE_BYTES:
 		wire_bytes(wire, &field);
 		break;
 	case WIRE_FIXED32:
-		field.v = wire_fixed(wire, 4);
+		field.v = tsk_read_u32(wire);
 		break;
 	default:
 		wire->bad = true;
@@ -122,19 +95,20 @@ static inline bool wire_next(struct wire *wire, struct wire_field *ret)
 }
 
 /* What a field holds; one of another type makes the message bad, and is 0 or empty. */
-static inline bool wire_is(struct wire *wire, const struct wire_field *field, enum wire_type type)
+static inline bool wire_is(struct tsk_reader *wire, const struct wire_field *field,
+			   enum wire_type type)
 {
 	if (field->type != type)
 		wire->bad = true;
 	return field->type == type;
 }
 
-static inline int64_t wire_int(struct wire *wire, const struct wire_field *field)
+static inline int64_t wire_int(struct tsk_reader *wire, const struct wire_field *field)
 {
 	return wire_is(wire, field, WIRE_VARINT) ? (int64_t)field->v : 0;
 }
 
-static inline float wire_float(struct wire *wire, const struct wire_field *field)
+static inline float wire_float(struct tsk_reader *wire, const struct wire_field *field)
 {
 	uint32_t bits = (uint32_t)field->v;
 	float v;
@@ -145,7 +119,7 @@ static inline float wire_float(struct wire *wire, const struct wire_field *field
 	return v;
 }
 
-static inline double wire_double(struct wire *wire, const struct wire_field *field)
+static inline double wire_double(struct tsk_reader *wire, const struct wire_field *field)
 {
 	double v;
 
@@ -156,15 +130,16 @@ static inline double wire_double(struct wire *wire, const struct wire_field *fie
 }
 
 /* A message within this one. */
-static inline struct wire wire_message(struct wire *wire, const struct wire_field *field)
+static inline struct tsk_reader wire_message(struct tsk_reader *wire,
+					     const struct wire_field *field)
 {
 	if (!wire_is(wire, field, WIRE_BYTES))
-		return (struct wire){ .bad = true };
-	return wire_of(field->bytes, field->n_bytes);
+		return (struct tsk_reader){ .bad = true };
+	return tsk_reader(field->bytes, field->n_bytes);
 }
 
 /* How many fields of that number a message has.  (One that is bad: up to where it is.) */
-static inline size_t wire_count(struct wire wire, uint32_t number)
+static inline size_t wire_count(struct tsk_reader wire, uint32_t number)
 {
 	struct wire_field field;
 	size_t n = 0;
