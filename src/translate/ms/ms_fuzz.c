@@ -38,6 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = ms_translate(data, size, &graph, &error);
 	require(r == 0 || graph.failed || (error.status != TENSOCK_OK && error.message[0]));
 	if (r == 0 || graph.failed) {
+		if (!graph.failed)
+			onnx_prune(&graph);
 		r = onnx_file_write(&graph, memory, &onnx, &n, &error);
 		require(r == 0 ? n > 0 : error.message[0] != '\0');
 		require(r < 0 || !graph.failed);
