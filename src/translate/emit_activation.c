@@ -56,7 +56,7 @@ struct onnx_value *emit_activation(struct onnx_graph *graph, struct onnx_value *
 	case ACTIVATION_ABS:
 		return emit_unary(graph, "Abs", x);
 	case ACTIVATION_RELU1:
-		return emit_clip(graph, x, -1, 1);
+		return emit_clip(graph, x, 0, 1);
 	case ACTIVATION_SOFTSIGN:
 		return emit_unary(graph, "Softsign", x);
 	case ACTIVATION_SOFTPLUS:

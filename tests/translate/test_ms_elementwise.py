@@ -6,7 +6,7 @@ import pytest
 import reference as ref
 
 ACTIVATIONS = {
-    "relu": (ref.RELU, {}), "sigmoid": (ref.SIGMOID, {}), "relu6": (ref.RELU6, {}),
+    "relu": (ref.RELU, {}), "sigmoid": (ref.SIGMOID, {}), "relu6": (ref.RELU6, {}), "relu1": (ref.RELU1, {}),
     "elu": (ref.ELU, {"alpha": 0.7}), "leaky-relu": (ref.LEAKY_RELU, {"alpha": 0.2}),
     "tanh": (ref.TANH, {}), "softplus": (ref.SOFTPLUS, {}), "hswish": (ref.HSWISH, {}),
     "hsigmoid": (ref.HSIGMOID, {}), "swish": (ref.SWISH, {}), "abs": (ref.ABS, {}),
