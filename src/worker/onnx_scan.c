@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "translate/protowire.h"
 
 /* Message types of onnx.proto.  Those of equal shape share one. */
 enum kind {
@@ -57,18 +58,11 @@ static const char *const kind_names[] = {
 };
 static_assert(ARRAY_SIZE(kind_names) == KIND_MAX, "a message type lacks its name");
 
-enum wire_type {
-	WIRE_VARINT = 0,
-	WIRE_FIXED64 = 1,
-	WIRE_LENGTH = 2,
-	WIRE_FIXED32 = 5,
-};
-
 /* What a field may be on the wire, as a set of wire types, and what it needs. */
 #define V (1u << WIRE_VARINT)
 #define F32 (1u << WIRE_FIXED32)
 #define F64 (1u << WIRE_FIXED64)
-#define L (1u << WIRE_LENGTH)
+#define L (1u << WIRE_BYTES)
 
 struct field {
 	uint8_t wires;   /* 0: there is no such field */
@@ -153,22 +147,11 @@ static int broken(struct scan *scan)
 
 static bool read_varint(struct scan *scan, uint64_t *ret)
 {
-	const unsigned char *end = end_of(scan);
-	uint64_t v = 0;
+	struct tsk_reader reader = { .p = scan->p, .end = end_of(scan) };
 
-	for (unsigned shift = 0; shift < 70 && scan->p < end; shift += 7) {
-		unsigned char byte = *scan->p++;
-
-		/* The tenth byte has room for one bit. */
-		if (shift == 63 && byte > 1)
-			return false;
-		v |= (uint64_t)(byte & 0x7f) << shift;
-		if (!(byte & 0x80)) {
-			*ret = v;
-			return true;
-		}
-	}
-	return false;
+	*ret = wire_varint(&reader);
+	scan->p = reader.p;
+	return !reader.bad;
 }
 
 /* Moves past len bytes; false when the message ends before. */
