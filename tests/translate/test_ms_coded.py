@@ -94,6 +94,16 @@ def test_clusters(net):
     net.check(net.node("MatMulFusion", [x, w], x.v @ clusters[q + 128].T, transpose_b=True, quant_type=QUANT_WEIGHT))
 
 
+def test_clusters_of_another_type(net):
+    """The list has a place for each INT8, and for nothing else."""
+    q = net.integers(5, 24, low=0, high=200)
+    x = net.input(3, 24)
+    w = net.graph.tensor("the/weights", dims=[5, 24], data=q.astype(np.uint8).tobytes(), dtype="uint8",
+                         clusters=net.weights(256).tolist(), quant=parameters(net, 1, 8))
+    net.refused(net.node("MatMulFusion", [x, w], x.v @ q.T, transpose_b=True, quant_type=QUANT_WEIGHT),
+                words=["the/weights", "clusters"])
+
+
 # Of 8 bits from end to end.
 
 def quantised(v, param):

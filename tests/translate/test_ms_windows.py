@@ -181,6 +181,16 @@ def test_depth_to_space_of_columns(net):
                        mode="CRD"))
 
 
+@pytest.mark.parametrize("mode, is_right", [("DCR", True), ("CXX", False), ("crd", False)])
+def test_modes_of_depth_to_space(net, mode, is_right):
+    x = net.input(1, 3, 2, 8)
+    y = net.node("DepthToSpace", [x], ref.depth_to_space(x.v, 2), block_size=2, format=1, mode=mode)
+    if is_right:
+        net.check(y)
+    else:
+        net.refused(y, words=["DepthToSpace", "neither DCR nor CRD"])
+
+
 def test_space_to_depth(net):
     x = net.input(2, 4, 6, 3)
     net.check(net.node("SpaceToDepth", [x], ref.space_to_depth(x.v, 2), block_size=2, format=1))

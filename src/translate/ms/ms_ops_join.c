@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MSL2's operators that join, cut, move and resize: their fields. */
+#include <string.h>
+
 #include "translate/ms/ms_layer.h"
 #include "translate/ms/ms_ops.h"
 
@@ -269,9 +271,11 @@ enum {
 int ms_op_depth_to_space(struct ms_op *op)
 {
 	struct fb_vector mode = fb_string(&op->fields, DEPTH_MODE);
+	bool is_crd = mode.n == 3 && memcmp(mode.bytes, "CRD", 3) == 0;
 
-	return ms_layer_depth_to_space(op, fb_i64(&op->fields, DEPTH_BLOCK, 0),
-				       mode.n == 3 && mode.bytes[0] == 'C');
+	if (mode.n && !is_crd && !(mode.n == 3 && memcmp(mode.bytes, "DCR", 3) == 0))
+		return ms_unsupported(op, "its mode is neither DCR nor CRD");
+	return ms_layer_depth_to_space(op, fb_i64(&op->fields, DEPTH_BLOCK, 0), is_crd);
 }
 
 int ms_op_space_to_depth(struct ms_op *op)

@@ -269,8 +269,13 @@ struct onnx_value *ms_quant_weight(struct ms_op *op, unsigned i, struct onnx_val
 	int64_t behind = rank - 1 - axis;
 	struct onnx_value *x;
 
-	if (tensor->clusters.n && n <= 1)
-		return from_clusters(op, tensor, integers);
+	if (tensor->clusters.n && n <= 1) {
+		if (tensor->dtype == TENSOCK_INT8)
+			return from_clusters(op, tensor, integers);
+		ms_unsupported(op, "tensor %u '%.*s' has clusters, and elements that are not INT8",
+			       tensor->number, MS_TEXT(tensor->name));
+		return NULL;
+	}
 	if (n > 1 && (axis < 0 || axis >= rank || integers->dims[axis] != n)) {
 		ms_invalid(op, "tensor %u '%.*s' is quantised by %u channels, which it has not",
 			   tensor->number, MS_TEXT(tensor->name), n);
