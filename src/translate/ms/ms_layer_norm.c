@@ -11,7 +11,6 @@ int ms_layer_bias_add(struct ms_op *op)
 static struct onnx_value *aligned(struct ms_op *op, unsigned i, int64_t axis, int rank,
 				  enum ms_layout layout)
 {
-	static const int64_t to_nchw[] = { 0, 3, 1, 2 };
 	struct onnx_value *value = ms_in(op, i);
 	int64_t ones[TENSOCK_RANK_MAX];
 	int n_behind;
@@ -34,7 +33,7 @@ static struct onnx_value *aligned(struct ms_op *op, unsigned i, int64_t axis, in
 	for (int k = 0; k < (int)axis; k++)
 		ones[k] = k;
 	value = emit_unsqueeze(op->graph, value, ones, (size_t)axis);
-	return emit_transpose(op->graph, value, to_nchw, 4);
+	return emit_transpose(op->graph, value, ms_to_nchw, 4);
 }
 
 int ms_layer_scale(struct ms_op *op, int64_t axis, unsigned activation)

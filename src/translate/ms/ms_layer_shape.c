@@ -151,15 +151,14 @@ int ms_layer_nchw_to_nhwc(struct ms_op *op)
 	return ms_out_nchw(op, 0, ms_in(op, 0));
 }
 
-static bool is_order(const int64_t *perm, size_t n, int64_t a, int64_t b, int64_t c, int64_t d)
+static bool is_order(const int64_t *perm, size_t n, const int64_t wanted[4])
 {
-	return n == 4 && perm[0] == a && perm[1] == b && perm[2] == c && perm[3] == d;
+	return n == 4 && memcmp(perm, wanted, 4 * sizeof(*perm)) == 0;
 }
 
 /* Order perm of input 0, each axis once. */
 static int transpose(struct ms_op *op, const int64_t *perm, size_t n)
 {
-	struct ms_tensor *tensor = ms_in_tensor(op, 0);
 	enum ms_layout layout = ms_layout(op, 1);
 	int64_t inside[TENSOCK_RANK_MAX];
 	bool seen[TENSOCK_RANK_MAX] = { false };
@@ -170,9 +169,7 @@ static int transpose(struct ms_op *op, const int64_t *perm, size_t n)
 		seen[perm[i]] = true;
 		inside[i] = ms_axis(layout, perm[i]);
 	}
-	return ms_out(op, 0,
-		      emit_transpose(op->graph, layout == MS_NCHW ? tensor->nchw : ms_in(op, 0),
-				     inside, (int)n));
+	return ms_out(op, 0, emit_transpose(op->graph, ms_in_as(op, 0, layout), inside, (int)n));
 }
 
 int ms_layer_transpose(struct ms_op *op, const int64_t *perm, size_t n)
@@ -192,9 +189,9 @@ int ms_layer_transpose(struct ms_op *op, const int64_t *perm, size_t n)
 	}
 	if (n != (size_t)rank)
 		return ms_invalid(op, "its order has %zu axes, its input %d", n, rank);
-	if (is_order(perm, n, 0, 3, 1, 2))
+	if (is_order(perm, n, ms_to_nchw))
 		return ms_layer_nhwc_to_nchw(op);
-	if (is_order(perm, n, 0, 2, 3, 1))
+	if (is_order(perm, n, ms_to_nhwc))
 		return ms_layer_nchw_to_nhwc(op);
 	return transpose(op, perm, n);
 }
@@ -289,7 +286,6 @@ static bool fit_int32(const struct onnx_value *x)
 
 struct onnx_value *ms_shape_of(struct ms_op *op, unsigned i)
 {
-	static const int64_t in_nhwc[] = { 0, 2, 3, 1 };
 	enum ms_layout layout = MS_PLAIN;
 	struct onnx_value *x, *ret;
 	int64_t dims[TENSOCK_RANK_MAX];
@@ -299,13 +295,12 @@ struct onnx_value *ms_shape_of(struct ms_op *op, unsigned i)
 	x = ms_in_as(op, i, layout);
 	if (fit_int32(x)) {
 		for (int k = 0; k < x->rank; k++)
-			dims[ms_axis(MS_PLAIN, k)] = x->dims[ms_axis(layout, k)];
+			dims[k] = x->dims[ms_axis(layout, k)];
 		return int32s(op, dims, 1, (size_t)x->rank);
 	}
-	ret = ONNX_CALL(op->graph, "Shape", x);
-	ret->dtype = TENSOCK_INT64;
+	ret = emit_shape_of(op->graph, x);
 	if (layout == MS_NCHW)
-		ret = ONNX_CALL(op->graph, "Gather", ret, onnx_int64s(op->graph, in_nhwc, 4));
+		ret = ONNX_CALL(op->graph, "Gather", ret, onnx_int64s(op->graph, ms_to_nhwc, 4));
 	dims[0] = x->rank;
 	onnx_value_set_shape(ret, dims, 1);
 	return emit_cast(op->graph, ret, TENSOCK_INT32);
