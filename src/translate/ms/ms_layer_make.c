@@ -112,14 +112,10 @@ int ms_layer_one_hot(struct ms_op *op, int64_t axis)
 	struct onnx_value *indices = ms_in(op, 0), *values = one_hot_values(op), *count, *ret;
 	int64_t dims[TENSOCK_RANK_MAX], depth = -1;
 	struct onnx_node *node;
-	int rank = ms_in_rank(op, 0);
+	int rank = ms_in_rank(op, 0), r = ms_in_new_axis(op, 0, axis, &axis);
 
-	if (rank < 0)
-		return rank;
-	if (axis < -rank - 1 || axis > rank || rank + 1 > (int)TENSOCK_RANK_MAX)
-		return ms_invalid(op, "axis %lld of %d dimensions and one more", (long long)axis,
-				  rank);
-	axis = axis < 0 ? axis + rank + 1 : axis;
+	if (r < 0)
+		return r;
 	if (onnx_constant_read_ints(ms_in(op, 1), &depth, 1) != 1)
 		depth = -1;
 	count = emit_as_scalar(op->graph, emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64));

@@ -213,23 +213,14 @@ int ms_layer_squeeze(struct ms_op *op, const int64_t *axes, size_t n)
 	int64_t places[TENSOCK_RANK_MAX] = { 0 };
 	enum ms_layout layout;
 	struct onnx_value *x;
+	int r = ms_in_axes(op, axes, n, places);
 
-	if (n > TENSOCK_RANK_MAX)
-		return ms_invalid(op, "it has %zu axes", n);
-	for (size_t i = 0; i < n; i++) {
-		int r = ms_in_axis(op, 0, axes[i], &places[i]);
-
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	layout = ms_layout_without(op, places, n);
 	x = ms_in_as(op, 0, layout);
 	for (size_t i = 0; i < n; i++) {
 		places[i] = ms_axis(layout, places[i]);
-		for (size_t k = 0; k < i; k++) {
-			if (places[k] == places[i])
-				return ms_invalid(op, "it has an axis twice");
-		}
 		if (x->dims[places[i]] > 1)
 			return ms_invalid(op, "axis %lld has %lld elements instead of 1",
 					  (long long)axes[i], (long long)x->dims[places[i]]);
