@@ -8,10 +8,13 @@
 
 #define MEMORY ((size_t)8 << 20)
 #define FLOAT32 43
+#define INT32 34
 
 enum {
 	ABS = 1,
 	ADD = 5,
+	REDUCE = 118,
+	TRANSPOSE = 162,
 };
 
 static struct build build;
@@ -38,6 +41,25 @@ static void add_tensor(uint32_t i, const char *name, const float *data, uint32_t
 	build_ints(&build, table, 2, (const int32_t[]){ data ? (int32_t)n : 2, 3 }, data ? 1 : 2);
 	if (data)
 		memcpy(build.bytes + build_vector(&build, table, 6, n * 4, 1), data, n * 4);
+}
+
+static void add_ints(uint32_t i, const int32_t *v, uint32_t n)
+{
+	size_t table = build_element(&build, tensors, i, 13), data;
+
+	build_scalar(&build, table, 1, INT32);
+	build_ints(&build, table, 2, (const int32_t[]){ (int32_t)n }, 1);
+	data = build_vector(&build, table, 6, n * 4, 1);
+	for (uint32_t k = 0; k < n; k++)
+		build_put(&build, data + 4 * (size_t)k, (uint32_t)v[k], 4);
+}
+
+static void add_image(uint32_t i)
+{
+	size_t table = build_element(&build, tensors, i, 13);
+
+	build_scalar(&build, table, 1, FLOAT32);
+	build_ints(&build, table, 2, (const int32_t[]){ 1, 2, 3, 4 }, 4);
 }
 
 static void add_node(uint32_t i, const char *name, uint8_t type, const int32_t *inputs,
@@ -242,6 +264,21 @@ static void test_what_nobody_makes(void **state)
 	refused(TENSOCK_INVALID_MODEL, "the/culprit");
 }
 
+/* An image that is there in NCHW only, and is reduced over as many axes as it has, or so it seems. */
+static void test_an_axis_that_is_named_twice(void **state)
+{
+	(void)state;
+	begin(2, 5);
+	add_node(0, "to NHWC", TRANSPOSE, (const int32_t[]){ 0, 1 }, 2, 2);
+	add_node(1, "sum", REDUCE, (const int32_t[]){ 2, 3 }, 2, 4);
+	add_image(0);
+	add_ints(1, (const int32_t[]){ 0, 2, 3, 1 }, 4);
+	add_tensor(2, NULL, NULL, 0);
+	add_ints(3, (const int32_t[]){ 1, 1, -3, 1 }, 4);
+	add_tensor(4, "y", NULL, 0);
+	refused(TENSOCK_INVALID_MODEL, "twice");
+}
+
 static void test_operators_by_name(void **state)
 {
 	static const struct {
@@ -339,6 +376,7 @@ int main(void)
 		TSK_TEST(test_numbers_of_tensors),
 		TSK_TEST(test_edges_of_all_nodes),
 		TSK_TEST(test_what_nobody_makes),
+		TSK_TEST(test_an_axis_that_is_named_twice),
 		TSK_TEST(test_operators_by_name),
 		TSK_TEST(test_other_kinds_of_files),
 		TSK_TEST(test_data_of_another_size),

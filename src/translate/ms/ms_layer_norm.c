@@ -231,13 +231,10 @@ int ms_layer_l2_normalize(struct ms_op *op, const int64_t *axes, size_t n, doubl
 	int64_t places[TENSOCK_RANK_MAX];
 	struct onnx_value *x = ms_in_as(op, 0, layout), *sum;
 
-	if (n > TENSOCK_RANK_MAX)
-		return ms_invalid(op, "it has %zu axes", n);
-	for (size_t i = 0; i < n; i++) {
-		if (ms_in_axis(op, 0, axes[i], &places[i]) < 0)
-			return op->error;
+	if (ms_in_axes(op, axes, n, places) < 0)
+		return op->error;
+	for (size_t i = 0; i < n; i++)
 		places[i] = ms_axis(layout, places[i]);
-	}
 	sum = emit_reduce(graph, "ReduceSumSquare", x, places, n, true);
 	sum = emit_scalar(graph, "Max", sum, epsilon > 1e-6 ? epsilon : 1e-6);
 	x = emit_binary(graph, "Div", x, emit_unary(graph, "Sqrt", sum), x->dtype);
