@@ -134,6 +134,9 @@ int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n);
 int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t n);
 
 /* ms_layer_make.c; `value`, `shape`, `indices`: which inputs they are */
+/* value, broadcast to the shape that `shape` holds. */
+struct onnx_value *ms_expanded(struct ms_op *op, struct onnx_value *value,
+			       struct onnx_value *shape);
 int ms_layer_fill(struct ms_op *op, unsigned value, unsigned shape);
 int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v);
 int ms_layer_zeros_like(struct ms_op *op); /* x gives shape and type */

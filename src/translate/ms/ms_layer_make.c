@@ -2,9 +2,7 @@
 /* Tensors that are made of shapes and numbers, and what selects from tensors by numbers. */
 #include "translate/ms/ms_layer.h"
 
-/* To the shape that `shape` holds. */
-static struct onnx_value *expanded(struct ms_op *op, struct onnx_value *value,
-				   struct onnx_value *shape)
+struct onnx_value *ms_expanded(struct ms_op *op, struct onnx_value *value, struct onnx_value *shape)
 {
 	struct onnx_value *ret =
 		ONNX_CALL(op->graph, "Expand", value, emit_cast(op->graph, shape, TENSOCK_INT64));
@@ -13,32 +11,31 @@ static struct onnx_value *expanded(struct ms_op *op, struct onnx_value *value,
 
 	if (n >= 0)
 		onnx_value_set_shape(ret, dims, n);
-	else if (shape->rank == 1 && shape->dims[0] >= 0)
-		onnx_value_set_shape(ret, NULL,
-				     (int)(shape->dims[0] <= (int)TENSOCK_RANK_MAX ? shape->dims[0]
-										   : -1));
+	else if (shape->rank == 1 && shape->dims[0] >= 0 && shape->dims[0] <= (int)TENSOCK_RANK_MAX)
+		onnx_value_set_shape(ret, NULL, (int)shape->dims[0]);
 	return ret;
 }
 
 int ms_layer_fill(struct ms_op *op, unsigned value, unsigned shape)
 {
 	return ms_out(op, 0,
-		      expanded(op, emit_as_scalar(op->graph, ms_in(op, value)), ms_in(op, shape)));
+		      ms_expanded(op, emit_as_scalar(op->graph, ms_in(op, value)),
+				  ms_in(op, shape)));
 }
 
 int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v)
 {
 	if (dtype == TENSOCK_DTYPE_INVALID)
 		return ms_unsupported(op, "gives a type that is none of numbers");
-	return ms_out(op, 0, expanded(op, onnx_scalar(op->graph, dtype, v), ms_in(op, shape)));
+	return ms_out(op, 0, ms_expanded(op, onnx_scalar(op->graph, dtype, v), ms_in(op, shape)));
 }
 
 static int filled_like(struct ms_op *op, double v)
 {
 	enum ms_layout layout = ms_layout(op, 1);
 	struct onnx_value *x = ms_in_as(op, 0, layout);
-	struct onnx_value *ret = ONNX_CALL(op->graph, "Expand", onnx_scalar(op->graph, x->dtype, v),
-					   emit_shape_of(op->graph, x));
+	struct onnx_value *ret =
+		ms_expanded(op, onnx_scalar(op->graph, x->dtype, v), emit_shape_of(op->graph, x));
 
 	onnx_value_like(ret, x);
 	return ms_out_as(op, 0, ret, layout);

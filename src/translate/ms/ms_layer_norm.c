@@ -54,14 +54,10 @@ int ms_layer_scale(struct ms_op *op, int64_t axis, unsigned activation)
 	return ms_layer_activated(op, x, layout, activation);
 }
 
-/* n times the same, as a constant. */
+/* n times the same. */
 static struct onnx_value *filled(struct ms_op *op, uint32_t dtype, int64_t n, double v)
 {
-	struct onnx_value *one = onnx_scalar(op->graph, dtype, v);
-	struct onnx_value *ret = ONNX_CALL(op->graph, "Expand", one, onnx_int64s(op->graph, &n, 1));
-
-	onnx_value_set_shape(ret, &n, 1);
-	return ret;
+	return ms_expanded(op, onnx_scalar(op->graph, dtype, v), onnx_int64s(op->graph, &n, 1));
 }
 
 /* By the formula: channels last, or of a rank that ONNX's operator does not have. */

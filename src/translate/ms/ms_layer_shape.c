@@ -345,7 +345,7 @@ int ms_layer_broadcast_to(struct ms_op *op, const int64_t *dims, size_t n)
 
 int ms_layer_broadcast_as(struct ms_op *op, unsigned i)
 {
-	struct onnx_value *shape = ms_in(op, i), *ret;
+	struct onnx_value *shape = ms_in(op, i);
 	int64_t dims[TENSOCK_RANK_MAX];
 
 	if (shape->constant) {
@@ -353,9 +353,5 @@ int ms_layer_broadcast_as(struct ms_op *op, unsigned i)
 
 		return n < 0 ? n : ms_layer_broadcast_to(op, dims, (size_t)n);
 	}
-	ret = ONNX_CALL(op->graph, "Expand", ms_in(op, 0),
-			emit_cast(op->graph, shape, TENSOCK_INT64));
-	if (shape->rank == 1 && shape->dims[0] >= 0 && shape->dims[0] <= (int)TENSOCK_RANK_MAX)
-		onnx_value_set_shape(ret, NULL, (int)shape->dims[0]);
-	return ms_out(op, 0, ret);
+	return ms_out(op, 0, ms_expanded(op, ms_in(op, 0), shape));
 }
