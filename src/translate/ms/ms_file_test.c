@@ -9,11 +9,13 @@
 #define MEMORY ((size_t)8 << 20)
 #define FLOAT32 43
 #define INT32 34
+#define FLOAT16 42
 
 enum {
 	ABS = 1,
 	ADD = 5,
 	REDUCE = 118,
+	RESIZE = 120,
 	TRANSPOSE = 162,
 };
 
@@ -279,6 +281,36 @@ static void test_an_axis_that_is_named_twice(void **state)
 	refused(TENSOCK_INVALID_MODEL, "twice");
 }
 
+/* Scales that an input gives, of half the size: no sizes, which are integers. */
+static void test_scales_of_float16(void **state)
+{
+	struct onnx_graph graph;
+	struct tensock_error error;
+	const struct onnx_node *node;
+	size_t scales;
+
+	(void)state;
+	begin(1, 3);
+	build_ints(&build, root, 3, (const int32_t[]){ 0, 1 }, 2);
+	add_node(0, "n", RESIZE, (const int32_t[]){ 0, 1 }, 2, 2);
+	add_image(0);
+	scales = build_element(&build, tensors, 1, 13);
+	build_scalar(&build, scales, 1, FLOAT16);
+	build_text(&build, scales, 9, "scales");
+	build_ints(&build, scales, 2, (const int32_t[]){ 2 }, 1);
+	add_tensor(2, "y", NULL, 0);
+	assert_int_equal(translated(build.bytes, build.n, &graph, &error), 0);
+	assert_int_equal(graph.failed, 0);
+	node = graph.nodes;
+	while (node && strcmp(node->op, "Resize") != 0)
+		node = node->next;
+	assert_non_null(node);
+	/* x, a region, scales; sizes would be the fourth. */
+	assert_int_equal(node->n_inputs, 3);
+	assert_int_equal(node->last_input->value->dtype, TENSOCK_FLOAT32);
+	onnx_graph_done(&graph);
+}
+
 static void test_operators_by_name(void **state)
 {
 	static const struct {
@@ -377,6 +409,7 @@ int main(void)
 		TSK_TEST(test_edges_of_all_nodes),
 		TSK_TEST(test_what_nobody_makes),
 		TSK_TEST(test_an_axis_that_is_named_twice),
+		TSK_TEST(test_scales_of_float16),
 		TSK_TEST(test_operators_by_name),
 		TSK_TEST(test_other_kinds_of_files),
 		TSK_TEST(test_data_of_another_size),

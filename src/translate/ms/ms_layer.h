@@ -31,6 +31,7 @@ int ms_layer_pool(struct ms_op *op, const char *onnx_op, struct window *window, 
 		  bool is_global, unsigned activation);
 
 /* ms_layer_math.c */
+bool ms_is_float(uint32_t dtype);
 int ms_layer_unary(struct ms_op *op); /* by the node of its row, as all here that are given none */
 int ms_layer_activation(struct ms_op *op, unsigned kind,
 			const struct activation_settings *settings);

@@ -38,7 +38,7 @@ struct pair {
 	struct onnx_value *a, *b;
 };
 
-static bool is_float(uint32_t dtype)
+bool ms_is_float(uint32_t dtype)
 {
 	return dtype == TENSOCK_FLOAT32 || dtype == TENSOCK_FLOAT16 || dtype == TENSOCK_FLOAT64;
 }
@@ -49,7 +49,7 @@ static struct pair operands(struct ms_op *op, enum ms_layout layout)
 
 	if (op->error || pair.a->dtype == pair.b->dtype)
 		return pair;
-	if (is_float(pair.a->dtype) != is_float(pair.b->dtype))
+	if (ms_is_float(pair.a->dtype) != ms_is_float(pair.b->dtype))
 		ms_unsupported(op,
 			       "its inputs are of different types: cast one of them in the model");
 	else
@@ -297,7 +297,7 @@ int ms_layer_mod(struct ms_op *op)
 
 static struct onnx_value *floor_div(struct ms_op *op, struct onnx_value *a, struct onnx_value *b)
 {
-	if (is_float(a->dtype))
+	if (ms_is_float(a->dtype))
 		return emit_unary(op->graph, "Floor",
 				  emit_binary(op->graph, "Div", a, b, a->dtype));
 	a = emit_binary(op->graph, "Sub", a, mod(op, a, b, false), a->dtype);
@@ -321,7 +321,7 @@ int ms_layer_floor_mod(struct ms_op *op)
 	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
 	struct onnx_value *whole;
 
-	if (!is_float(a->dtype))
+	if (!ms_is_float(a->dtype))
 		return ms_out_as(op, 0, mod(op, a, b, false), layout);
 	whole = emit_binary(op->graph, "Mul", floor_div(op, a, b), b, a->dtype);
 	return ms_out_as(op, 0, emit_binary(op->graph, "Sub", a, whole, a->dtype), layout);
