@@ -180,7 +180,6 @@ struct ms_resize {
 	int64_t new_height, new_width; /* 0: input 1 has them, as sizes or (float) scales */
 	double cubic_coeff;
 	bool exclude_outside;
-	int nearest_mode;
 };
 int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
 

@@ -81,14 +81,14 @@ int ms_layer_range_of(struct ms_op *op, int64_t start, int64_t limit, int64_t de
 /* The values that ONNX wants: [off, on]. */
 static struct onnx_value *one_hot_values(struct ms_op *op)
 {
-	static const int64_t first[] = { 0 }, one[] = { 1 };
+	static const int64_t one[] = { 1 };
 	struct onnx_value *on, *off;
 
 	if (op->n_inputs == 3)
 		return ms_in(op, 2);
 	on = emit_reshape(op->graph, ms_in(op, 2), one, 1);
 	off = emit_reshape(op->graph, ms_in(op, 3), one, 1);
-	return emit_concat(op->graph, (struct onnx_value *const[]){ off, on }, 2, first[0]);
+	return emit_concat(op->graph, (struct onnx_value *const[]){ off, on }, 2, 0);
 }
 
 /* ONNX counts negative places from the end; beside on and off MindSpore has them nowhere. */

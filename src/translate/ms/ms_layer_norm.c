@@ -168,7 +168,7 @@ int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
 	for (int i = 0; i < x->rank - 2; i++)
 		ones[i] = i + 1;
 	ret = emit_reshape(graph, x, grouped, 3);
-	ret = emit_instance_norm(op->graph, ret, filled(op, x->dtype, n_groups, 1),
+	ret = emit_instance_norm(graph, ret, filled(op, x->dtype, n_groups, 1),
 				 filled(op, x->dtype, n_groups, 0), epsilon);
 	ret = emit_reshape_to(graph, ret, emit_shape_of(graph, x));
 	onnx_value_like(ret, x);

@@ -5,8 +5,6 @@
  */
 #include "translate/ms/ms_layer.h"
 
-#include <math.h>
-
 /*
  * Where the size comes from: two numbers, or values in the graph.  ONNX gets all four: its attribute for
  * less, `axes`, is broken in some of its runtimes.

@@ -2,8 +2,6 @@
 /* Parts of tensors, by ONNX's Slice. */
 #include "translate/ms/ms_layer.h"
 
-#include <string.h>
-
 #include "base/checked.h"
 
 /* How many elements from begin to end by steps of stride, of length; -1 where that is not known. */
