@@ -14,6 +14,7 @@
 enum {
 	ABS = 1,
 	ADD = 5,
+	FLOOR_MOD = 65,
 	REDUCE = 118,
 	RESIZE = 120,
 	TRANSPOSE = 162,
@@ -281,6 +282,22 @@ static void test_an_axis_that_is_named_twice(void **state)
 	refused(TENSOCK_INVALID_MODEL, "twice");
 }
 
+/* Of floats and integers: ONNX has no operator of both, and which it should be is not for us to say. */
+static void test_operands_of_two_kinds(void **state)
+{
+	static const uint8_t types[] = { ADD, FLOOR_MOD };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types); i++) {
+		begin(1, 3);
+		add_node(0, "n", types[i], (const int32_t[]){ 0, 1 }, 2, 2);
+		add_tensor(0, "x", NULL, 0);
+		add_ints(1, (const int32_t[]){ 1, 2, 3 }, 3);
+		add_tensor(2, "y", NULL, 0);
+		refused(TENSOCK_UNSUPPORTED, "different types");
+	}
+}
+
 /* Scales that an input gives, of half the size: no sizes, which are integers. */
 static void test_scales_of_float16(void **state)
 {
@@ -409,6 +426,7 @@ int main(void)
 		TSK_TEST(test_edges_of_all_nodes),
 		TSK_TEST(test_what_nobody_makes),
 		TSK_TEST(test_an_axis_that_is_named_twice),
+		TSK_TEST(test_operands_of_two_kinds),
 		TSK_TEST(test_scales_of_float16),
 		TSK_TEST(test_operators_by_name),
 		TSK_TEST(test_other_kinds_of_files),

@@ -260,8 +260,8 @@ int ms_layer_square(struct ms_op *op)
 int ms_layer_squared_difference(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
-	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
-	struct onnx_value *d = emit_binary(op->graph, "Sub", a, b, a->dtype);
+	struct pair in = operands(op, layout);
+	struct onnx_value *d = emit_binary(op->graph, "Sub", in.a, in.b, in.a->dtype);
 
 	return ms_out_as(op, 0, emit_binary(op->graph, "Mul", d, d, d->dtype), layout);
 }
@@ -288,11 +288,9 @@ static struct onnx_value *mod(struct ms_op *op, struct onnx_value *a, struct onn
 int ms_layer_mod(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
+	struct pair in = operands(op, layout);
 
-	return ms_out_as(op, 0,
-			 mod(op, ms_in_broadcast(op, 0, layout), ms_in_broadcast(op, 1, layout),
-			     true),
-			 layout);
+	return ms_out_as(op, 0, mod(op, in.a, in.b, true), layout);
 }
 
 static struct onnx_value *floor_div(struct ms_op *op, struct onnx_value *a, struct onnx_value *b)
@@ -307,22 +305,21 @@ static struct onnx_value *floor_div(struct ms_op *op, struct onnx_value *a, stru
 int ms_layer_floor_div(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
+	struct pair in = operands(op, layout);
 
-	return ms_out_as(op, 0,
-			 floor_div(op, ms_in_broadcast(op, 0, layout),
-				   ms_in_broadcast(op, 1, layout)),
-			 layout);
+	return ms_out_as(op, 0, floor_div(op, in.a, in.b), layout);
 }
 
 /* The sign is the divisor's. */
 int ms_layer_floor_mod(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
-	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
+	struct pair in = operands(op, layout);
+	uint32_t dtype = in.a->dtype;
 	struct onnx_value *whole;
 
-	if (!ms_is_float(a->dtype))
-		return ms_out_as(op, 0, mod(op, a, b, false), layout);
-	whole = emit_binary(op->graph, "Mul", floor_div(op, a, b), b, a->dtype);
-	return ms_out_as(op, 0, emit_binary(op->graph, "Sub", a, whole, a->dtype), layout);
+	if (!ms_is_float(dtype))
+		return ms_out_as(op, 0, mod(op, in.a, in.b, false), layout);
+	whole = emit_binary(op->graph, "Mul", floor_div(op, in.a, in.b), in.b, dtype);
+	return ms_out_as(op, 0, emit_binary(op->graph, "Sub", in.a, whole, dtype), layout);
 }
