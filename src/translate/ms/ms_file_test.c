@@ -398,6 +398,31 @@ static void test_inputs_without_names(void **state)
 	onnx_graph_done(&graph);
 }
 
+/* Networks of many layers within layers have such: the end tells them apart. */
+static void test_inputs_that_long_names_are_made_for(void **state)
+{
+	static const char front[] = "Default/network-WithLossCell/_backbone-ResNet/layer1-Seq";
+	struct onnx_graph graph;
+	struct tensock_error error;
+	char name[200];
+
+	(void)state;
+	begin(1, 2);
+	snprintf(name, sizeof(name), "%s/%s", front, front);
+	add_node(0, name, ABS, (const int32_t[]){ 0 }, 1, 1);
+	for (uint32_t i = 0; i < 2; i++)
+		add_tensor(i, NULL, NULL, 0);
+	build_ints(&build, root, 4, (const int32_t[]){ 0 }, 1);
+	assert_int_equal(translated(build.bytes, build.n, &graph, &error), 0);
+	snprintf(name, sizeof(name), "%s/%s0", front, front);
+	assert_int_equal(graph.inputs->value->name.len, strlen(name));
+	assert_memory_equal(graph.inputs->value->name.bytes, name, strlen(name));
+	snprintf(name, sizeof(name), "%s/%s0:output", front, front);
+	assert_int_equal(graph.outputs->value->name.len, strlen(name));
+	assert_memory_equal(graph.outputs->value->name.bytes, name, strlen(name));
+	onnx_graph_done(&graph);
+}
+
 static void test_probe(void **state)
 {
 	(void)state;
@@ -432,6 +457,7 @@ int main(void)
 		TSK_TEST(test_other_kinds_of_files),
 		TSK_TEST(test_data_of_another_size),
 		TSK_TEST(test_inputs_without_names),
+		TSK_TEST(test_inputs_that_long_names_are_made_for),
 		TSK_TEST(test_probe),
 	};
 
