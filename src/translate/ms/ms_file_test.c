@@ -227,6 +227,51 @@ static void test_an_output_that_is_an_input(void **state)
 	refused(TENSOCK_INVALID_MODEL, "an input");
 }
 
+static void test_an_output_that_is_a_constant(void **state)
+{
+	static const float v[] = { 1 };
+
+	(void)state;
+	begin(1, 2);
+	add_node(0, "a", ABS, (const int32_t[]){ 0 }, 1, 1);
+	add_tensor(0, "x", NULL, 0);
+	add_tensor(1, "y", v, 1);
+	refused(TENSOCK_INVALID_MODEL, "a constant");
+}
+
+static void test_an_input_that_is_named_twice(void **state)
+{
+	(void)state;
+	build_good(false);
+	build_ints(&build, root, 3, (const int32_t[]){ 0, 0 }, 2);
+	refused(TENSOCK_INVALID_MODEL, "an input twice");
+}
+
+static void test_inputs_and_outputs_that_are_none(void **state)
+{
+	(void)state;
+	build_good(false);
+	build_ints(&build, root, 3, (const int32_t[]){ 4 }, 1);
+	refused(TENSOCK_INVALID_MODEL, "tensor 4");
+	build_good(false);
+	build_ints(&build, root, 4, (const int32_t[]){ -1 }, 1);
+	refused(TENSOCK_INVALID_MODEL, "tensor 4294967295");
+	build_good(false);
+	build_ints(&build, root, 4, NULL, 0);
+	refused(TENSOCK_INVALID_MODEL, "0 outputs");
+}
+
+static void test_data_in_another_file(void **state)
+{
+	size_t table;
+
+	(void)state;
+	build_good(false);
+	table = build_element(&build, tensors, 2, 13);
+	build_vector(&build, table, 12, 1, 4);
+	refused(TENSOCK_UNSUPPORTED, "in another file");
+}
+
 static void test_numbers_of_tensors(void **state)
 {
 	(void)state;
@@ -447,6 +492,10 @@ int main(void)
 		TSK_TEST(test_cycles),
 		TSK_TEST(test_two_makers),
 		TSK_TEST(test_an_output_that_is_an_input),
+		TSK_TEST(test_an_output_that_is_a_constant),
+		TSK_TEST(test_an_input_that_is_named_twice),
+		TSK_TEST(test_inputs_and_outputs_that_are_none),
+		TSK_TEST(test_data_in_another_file),
 		TSK_TEST(test_numbers_of_tensors),
 		TSK_TEST(test_edges_of_all_nodes),
 		TSK_TEST(test_what_nobody_makes),
