@@ -18,6 +18,7 @@ enum {
 	REDUCE = 118,
 	RESIZE = 120,
 	TRANSPOSE = 162,
+	GROUP_NORM = 211,
 };
 
 static struct build build;
@@ -65,8 +66,9 @@ static void add_image(uint32_t i)
 	build_ints(&build, table, 2, (const int32_t[]){ 1, 2, 3, 4 }, 4);
 }
 
-static void add_node(uint32_t i, const char *name, uint8_t type, const int32_t *inputs,
-		     uint32_t n_inputs, int32_t output)
+/* Gives the operator's table, of one field. */
+static size_t add_node(uint32_t i, const char *name, uint8_t type, const int32_t *inputs,
+		       uint32_t n_inputs, int32_t output)
 {
 	size_t table = build_element(&build, nodes, i, 6), primitive;
 
@@ -75,7 +77,7 @@ static void add_node(uint32_t i, const char *name, uint8_t type, const int32_t *
 	build_ints(&build, table, 4, &output, 1);
 	primitive = build_child(&build, table, 2, 2);
 	build_scalar(&build, primitive, 0, type);
-	build_child(&build, primitive, 1, 1);
+	return build_child(&build, primitive, 1, 1);
 }
 
 /* y = |x| + [1, 2, 3]; the nodes stand in this order, or the other way round. */
@@ -343,6 +345,37 @@ static void test_operands_of_two_kinds(void **state)
 	}
 }
 
+/*
+ * [1, 4, 1, 4] behind a transposition, with a scale of 4: channels are second, though the image is there
+ * in NCHW only, where those would be third.
+ */
+static void test_groups_of_either_axis(void **state)
+{
+	static const float ones[] = { 1, 1, 1, 1 };
+	struct onnx_graph graph;
+	struct tensock_error error;
+	size_t table;
+
+	(void)state;
+	begin(2, 6);
+	add_node(0, "to NHWC", TRANSPOSE, (const int32_t[]){ 0, 1 }, 2, 2);
+	build_scalar(&build, add_node(1, "n", GROUP_NORM, (const int32_t[]){ 2, 3, 4 }, 3, 5), 0,
+		     2);
+	table = build_element(&build, tensors, 0, 13);
+	build_scalar(&build, table, 1, FLOAT32);
+	build_ints(&build, table, 2, (const int32_t[]){ 1, 4, 4, 1 }, 4);
+	add_ints(1, (const int32_t[]){ 0, 2, 3, 1 }, 4);
+	add_tensor(2, NULL, NULL, 0);
+	add_tensor(3, NULL, ones, 4);
+	add_tensor(4, NULL, ones, 4);
+	add_tensor(5, "y", NULL, 0);
+	assert_int_equal(translated(build.bytes, build.n, &graph, &error), 0);
+	assert_int_equal(graph.failed, 0);
+	assert_string_equal(graph.nodes->op, "Transpose");
+	assert_string_equal(graph.last_node->op, "Add");
+	onnx_graph_done(&graph);
+}
+
 /* Scales that an input gives, of half the size: no sizes, which are integers. */
 static void test_scales_of_float16(void **state)
 {
@@ -501,6 +534,7 @@ int main(void)
 		TSK_TEST(test_what_nobody_makes),
 		TSK_TEST(test_an_axis_that_is_named_twice),
 		TSK_TEST(test_operands_of_two_kinds),
+		TSK_TEST(test_groups_of_either_axis),
 		TSK_TEST(test_scales_of_float16),
 		TSK_TEST(test_operators_by_name),
 		TSK_TEST(test_other_kinds_of_files),

@@ -110,14 +110,22 @@ int ms_layer_fused_batch_norm(struct ms_op *op, double epsilon)
 	return batch_norm(op, 3, epsilon);
 }
 
-/* Channels are last of four, and second of three; unless the scale says that they are second of four. */
-static enum ms_layout layout_of_channels(struct ms_op *op, int64_t n_channels)
+/* Dimension `axis` of input 0, of rank 4, as the file sees it: either view tells. */
+static int64_t dim_of_image(struct ms_op *op, int axis)
 {
-	const struct onnx_value *plain = ms_in_tensor(op, 0)->plain;
+	const struct ms_tensor *tensor = ms_in_tensor(op, 0);
 
-	if (!plain || plain->rank != 4)
-		return plain ? MS_PLAIN : MS_NCHW;
-	return plain->dims[3] != n_channels && plain->dims[1] == n_channels ? MS_PLAIN : MS_NCHW;
+	return tensor->plain ? tensor->plain->dims[axis]
+			     : tensor->nchw->dims[ms_axis(MS_NCHW, axis)];
+}
+
+/* Channels are last of four, and second of three; unless the scale says that they are second of four. */
+static enum ms_layout layout_of_channels(struct ms_op *op, int rank, int64_t n_channels)
+{
+	bool are_second =
+		rank == 4 && dim_of_image(op, 3) != n_channels && dim_of_image(op, 1) == n_channels;
+
+	return rank != 4 || are_second ? MS_PLAIN : MS_NCHW;
 }
 
 int ms_layer_instance_norm(struct ms_op *op, double epsilon)
@@ -131,23 +139,18 @@ int ms_layer_instance_norm(struct ms_op *op, double epsilon)
 	if (rank < 3 || scale->rank != 1 || offset->rank != 1)
 		return ms_unsupported(op, "an input of %d dimensions, scaled by one of %d", rank,
 				      scale->rank);
-	layout = layout_of_channels(op, scale->dims[0]);
+	layout = layout_of_channels(op, rank, scale->dims[0]);
 	x = ms_in_as(op, 0, layout);
 	return ms_out_as(op, 0, emit_instance_norm(op->graph, x, scale, offset, epsilon), layout);
 }
 
 /* Channels are second, where the converter puts them; unless the scale says that they are last. */
-static enum ms_layout layout_of_groups(struct ms_op *op, int64_t n_channels)
+static enum ms_layout layout_of_groups(struct ms_op *op, int rank, int64_t n_channels)
 {
-	const struct onnx_value *nchw = ms_in_tensor(op, 0)->nchw,
-				*plain = ms_in_tensor(op, 0)->plain;
+	bool are_last =
+		rank == 4 && dim_of_image(op, 1) != n_channels && dim_of_image(op, 3) == n_channels;
 
-	if (!plain)
-		return nchw->dims[2] == n_channels && nchw->dims[1] != n_channels ? MS_PLAIN
-										  : MS_NCHW;
-	return plain->rank == 4 && plain->dims[1] != n_channels && plain->dims[3] == n_channels
-		       ? MS_NCHW
-		       : MS_PLAIN;
+	return are_last ? MS_NCHW : MS_PLAIN;
 }
 
 int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
@@ -157,10 +160,11 @@ int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
 	struct onnx_value *scale = ms_in(op, 1), *x, *ret;
 	enum ms_layout layout;
 	int64_t ones[TENSOCK_RANK_MAX];
+	int rank = ms_in_rank(op, 0);
 
-	if (ms_in_rank(op, 0) < 0 || op->error)
+	if (op->error)
 		return op->error;
-	layout = layout_of_groups(op, scale->dims[0]);
+	layout = layout_of_groups(op, rank, scale->dims[0]);
 	x = ms_in_as(op, 0, layout);
 	if (x->rank < 3 || n_groups < 1 || n_groups > ONNX_SMALL_MAX)
 		return ms_unsupported(op, "an input of %d dimensions in %lld groups", x->rank,
