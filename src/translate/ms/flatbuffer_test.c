@@ -150,6 +150,50 @@ static void test_vtables(void **state)
 	}
 }
 
+/* Where a table's vtable is said to be: before the file, behind it, and half in it. */
+static void test_vtables_that_are_elsewhere(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		size_t root = build_root(&build, NULL, 1);
+		const int64_t places[] = { -1, -0x40000000, (int64_t)build.n - 3,
+					   (int64_t)build.n };
+		struct fb_table table;
+
+		build_scalar(&build, root, 0, 1);
+		build_put(&build, root, (uint32_t)((int64_t)root - places[i]), 4);
+		table = opened();
+		assert_false(fb_is_there(&table));
+		assert_int_equal(fb_i32(&table, 0, 7), 7);
+		assert_true(file.bad);
+	}
+}
+
+/* The same bytes as elements of each width, the last of which are negative. */
+static void test_integers_of_each_width(void **state)
+{
+	static const uint32_t widths[] = { 1, 2, 4, 8 };
+	static const int64_t wanted[] = { 0x01, 0x0201, 0x04030201, 0x0807060504030201 };
+	size_t root = build_root(&build, NULL, 1);
+	size_t at = build_vector(&build, root, 0, 16, 1);
+
+	(void)state;
+	build_put(&build, at, 0x0807060504030201, 8);
+	build_put(&build, at + 8, UINT64_MAX - 1, 8);
+	for (size_t i = 0; i < 4; i++) {
+		struct fb_table table;
+		struct fb_vector ints;
+
+		build_put(&build, at - 4, 16 / widths[i], 4);
+		table = opened();
+		ints = fb_vector(&table, 0, widths[i]);
+		assert_int_equal(fb_int_at(&ints, 0), wanted[i]);
+		assert_int_equal(fb_int_at(&ints, 8 / widths[i]), -2);
+		assert_int_equal(fb_int_at(&ints, 16 / widths[i]), 0);
+		assert_false(file.bad);
+	}
+}
+
 static void test_roots(void **state)
 {
 	struct fb_table table;
@@ -177,6 +221,8 @@ int main(void)
 		TSK_TEST(test_what_leads_outside),
 		TSK_TEST(test_counts_beyond_the_file),
 		TSK_TEST(test_vtables),
+		TSK_TEST(test_vtables_that_are_elsewhere),
+		TSK_TEST(test_integers_of_each_width),
 		TSK_TEST(test_roots),
 	};
 

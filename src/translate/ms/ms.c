@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/status.h"
 #include "translate/ms/ms_op.h"
@@ -28,18 +29,25 @@ static int give_input(struct ms_tensor *tensor, struct onnx_graph *graph,
 	return 0;
 }
 
-/* A text of the graph's own. */
-_printf_(2, 3) static struct onnx_text made_text(struct onnx_graph *graph, const char *fmt, ...)
+/* A name of the graph's own: `before`, however long, and what is printed. */
+_printf_(3, 4) static struct onnx_text
+	made_name(struct onnx_graph *graph, struct onnx_text before, const char *fmt, ...)
 {
-	char text[128];
+	char behind[32];
+	char *name;
 	va_list args;
-	int n;
+	size_t n;
 
 	va_start(args, fmt);
-	n = vsnprintf(text, sizeof(text), fmt, args);
+	n = (size_t)vsnprintf(behind, sizeof(behind), fmt, args);
 	va_end(args);
-	n = n < (int)sizeof(text) ? n : (int)sizeof(text) - 1;
-	return (struct onnx_text){ onnx_copy(graph, text, (size_t)n, 1), (size_t)n };
+	name = onnx_take(graph, before.len + n, 1);
+	if (!name)
+		return (struct onnx_text){ 0 };
+	if (before.len)
+		memcpy(name, before.bytes, before.len);
+	memcpy(name + before.len, behind, n);
+	return (struct onnx_text){ name, before.len + n };
 }
 
 /* An input without a name is called by who reads it first: the node's name and its place there. */
@@ -52,7 +60,7 @@ static void name_by_readers(struct ms_file *file, struct onnx_graph *graph)
 			struct ms_tensor *tensor = ms_file_tensor(file, &node->inputs, i);
 
 			if (tensor->is_input && !tensor->name.len)
-				tensor->name = made_text(graph, "%.*s%u", MS_TEXT(node->name), i);
+				tensor->name = made_name(graph, node->name, "%u", i);
 		}
 	}
 }
@@ -65,7 +73,7 @@ static int give_inputs(struct ms_file *file, struct onnx_graph *graph, struct te
 		int r;
 
 		if (!tensor->name.len)
-			tensor->name = made_text(graph, "%u", tensor->number);
+			tensor->name = made_name(graph, tensor->name, "%u", tensor->number);
 		r = give_input(tensor, graph, reterr);
 		if (r < 0)
 			return r;
@@ -138,8 +146,9 @@ static int translate_nodes(struct ms_file *file, struct onnx_graph *graph,
 static struct onnx_text output_name(struct onnx_graph *graph, const struct ms_tensor *tensor)
 {
 	if (tensor->is_input)
-		return made_text(graph, "%.*s:output", MS_TEXT(tensor->name));
-	return tensor->name.len ? tensor->name : made_text(graph, "%u", tensor->number);
+		return made_name(graph, tensor->name, ":output");
+	return tensor->name.len ? tensor->name
+				: made_name(graph, tensor->name, "%u", tensor->number);
 }
 
 /* The outputs are seen as inputs of a node of which nothing else is known. */

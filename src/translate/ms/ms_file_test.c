@@ -8,10 +8,17 @@
 
 #define MEMORY ((size_t)8 << 20)
 #define FLOAT32 43
+#define INT32 34
+#define FLOAT16 42
 
 enum {
 	ABS = 1,
 	ADD = 5,
+	FLOOR_MOD = 65,
+	REDUCE = 118,
+	RESIZE = 120,
+	TRANSPOSE = 162,
+	GROUP_NORM = 211,
 };
 
 static struct build build;
@@ -40,8 +47,28 @@ static void add_tensor(uint32_t i, const char *name, const float *data, uint32_t
 		memcpy(build.bytes + build_vector(&build, table, 6, n * 4, 1), data, n * 4);
 }
 
-static void add_node(uint32_t i, const char *name, uint8_t type, const int32_t *inputs,
-		     uint32_t n_inputs, int32_t output)
+static void add_ints(uint32_t i, const int32_t *v, uint32_t n)
+{
+	size_t table = build_element(&build, tensors, i, 13), data;
+
+	build_scalar(&build, table, 1, INT32);
+	build_ints(&build, table, 2, (const int32_t[]){ (int32_t)n }, 1);
+	data = build_vector(&build, table, 6, n * 4, 1);
+	for (uint32_t k = 0; k < n; k++)
+		build_put(&build, data + 4 * (size_t)k, (uint32_t)v[k], 4);
+}
+
+static void add_image(uint32_t i)
+{
+	size_t table = build_element(&build, tensors, i, 13);
+
+	build_scalar(&build, table, 1, FLOAT32);
+	build_ints(&build, table, 2, (const int32_t[]){ 1, 2, 3, 4 }, 4);
+}
+
+/* Gives the operator's table, of one field. */
+static size_t add_node(uint32_t i, const char *name, uint8_t type, const int32_t *inputs,
+		       uint32_t n_inputs, int32_t output)
 {
 	size_t table = build_element(&build, nodes, i, 6), primitive;
 
@@ -50,7 +77,7 @@ static void add_node(uint32_t i, const char *name, uint8_t type, const int32_t *
 	build_ints(&build, table, 4, &output, 1);
 	primitive = build_child(&build, table, 2, 2);
 	build_scalar(&build, primitive, 0, type);
-	build_child(&build, primitive, 1, 1);
+	return build_child(&build, primitive, 1, 1);
 }
 
 /* y = |x| + [1, 2, 3]; the nodes stand in this order, or the other way round. */
@@ -202,6 +229,51 @@ static void test_an_output_that_is_an_input(void **state)
 	refused(TENSOCK_INVALID_MODEL, "an input");
 }
 
+static void test_an_output_that_is_a_constant(void **state)
+{
+	static const float v[] = { 1 };
+
+	(void)state;
+	begin(1, 2);
+	add_node(0, "a", ABS, (const int32_t[]){ 0 }, 1, 1);
+	add_tensor(0, "x", NULL, 0);
+	add_tensor(1, "y", v, 1);
+	refused(TENSOCK_INVALID_MODEL, "a constant");
+}
+
+static void test_an_input_that_is_named_twice(void **state)
+{
+	(void)state;
+	build_good(false);
+	build_ints(&build, root, 3, (const int32_t[]){ 0, 0 }, 2);
+	refused(TENSOCK_INVALID_MODEL, "an input twice");
+}
+
+static void test_inputs_and_outputs_that_are_none(void **state)
+{
+	(void)state;
+	build_good(false);
+	build_ints(&build, root, 3, (const int32_t[]){ 4 }, 1);
+	refused(TENSOCK_INVALID_MODEL, "tensor 4");
+	build_good(false);
+	build_ints(&build, root, 4, (const int32_t[]){ -1 }, 1);
+	refused(TENSOCK_INVALID_MODEL, "tensor 4294967295");
+	build_good(false);
+	build_ints(&build, root, 4, NULL, 0);
+	refused(TENSOCK_INVALID_MODEL, "0 outputs");
+}
+
+static void test_data_in_another_file(void **state)
+{
+	size_t table;
+
+	(void)state;
+	build_good(false);
+	table = build_element(&build, tensors, 2, 13);
+	build_vector(&build, table, 12, 1, 4);
+	refused(TENSOCK_UNSUPPORTED, "in another file");
+}
+
 static void test_numbers_of_tensors(void **state)
 {
 	(void)state;
@@ -240,6 +312,98 @@ static void test_what_nobody_makes(void **state)
 	for (uint32_t i = 0; i < 3; i++)
 		add_tensor(i, NULL, NULL, 0);
 	refused(TENSOCK_INVALID_MODEL, "the/culprit");
+}
+
+/* An image that is there in NCHW only, and is reduced over as many axes as it has, or so it seems. */
+static void test_an_axis_that_is_named_twice(void **state)
+{
+	(void)state;
+	begin(2, 5);
+	add_node(0, "to NHWC", TRANSPOSE, (const int32_t[]){ 0, 1 }, 2, 2);
+	add_node(1, "sum", REDUCE, (const int32_t[]){ 2, 3 }, 2, 4);
+	add_image(0);
+	add_ints(1, (const int32_t[]){ 0, 2, 3, 1 }, 4);
+	add_tensor(2, NULL, NULL, 0);
+	add_ints(3, (const int32_t[]){ 1, 1, -3, 1 }, 4);
+	add_tensor(4, "y", NULL, 0);
+	refused(TENSOCK_INVALID_MODEL, "twice");
+}
+
+/* Of floats and integers: ONNX has no operator of both, and which it should be is not for us to say. */
+static void test_operands_of_two_kinds(void **state)
+{
+	static const uint8_t types[] = { ADD, FLOOR_MOD };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(types); i++) {
+		begin(1, 3);
+		add_node(0, "n", types[i], (const int32_t[]){ 0, 1 }, 2, 2);
+		add_tensor(0, "x", NULL, 0);
+		add_ints(1, (const int32_t[]){ 1, 2, 3 }, 3);
+		add_tensor(2, "y", NULL, 0);
+		refused(TENSOCK_UNSUPPORTED, "different types");
+	}
+}
+
+/*
+ * [1, 4, 1, 4] behind a transposition, with a scale of 4: channels are second, though the image is there
+ * in NCHW only, where those would be third.
+ */
+static void test_groups_of_either_axis(void **state)
+{
+	static const float ones[] = { 1, 1, 1, 1 };
+	struct onnx_graph graph;
+	struct tensock_error error;
+	size_t table;
+
+	(void)state;
+	begin(2, 6);
+	add_node(0, "to NHWC", TRANSPOSE, (const int32_t[]){ 0, 1 }, 2, 2);
+	build_scalar(&build, add_node(1, "n", GROUP_NORM, (const int32_t[]){ 2, 3, 4 }, 3, 5), 0,
+		     2);
+	table = build_element(&build, tensors, 0, 13);
+	build_scalar(&build, table, 1, FLOAT32);
+	build_ints(&build, table, 2, (const int32_t[]){ 1, 4, 4, 1 }, 4);
+	add_ints(1, (const int32_t[]){ 0, 2, 3, 1 }, 4);
+	add_tensor(2, NULL, NULL, 0);
+	add_tensor(3, NULL, ones, 4);
+	add_tensor(4, NULL, ones, 4);
+	add_tensor(5, "y", NULL, 0);
+	assert_int_equal(translated(build.bytes, build.n, &graph, &error), 0);
+	assert_int_equal(graph.failed, 0);
+	assert_string_equal(graph.nodes->op, "Transpose");
+	assert_string_equal(graph.last_node->op, "Add");
+	onnx_graph_done(&graph);
+}
+
+/* Scales that an input gives, of half the size: no sizes, which are integers. */
+static void test_scales_of_float16(void **state)
+{
+	struct onnx_graph graph;
+	struct tensock_error error;
+	const struct onnx_node *node;
+	size_t scales;
+
+	(void)state;
+	begin(1, 3);
+	build_ints(&build, root, 3, (const int32_t[]){ 0, 1 }, 2);
+	add_node(0, "n", RESIZE, (const int32_t[]){ 0, 1 }, 2, 2);
+	add_image(0);
+	scales = build_element(&build, tensors, 1, 13);
+	build_scalar(&build, scales, 1, FLOAT16);
+	build_text(&build, scales, 9, "scales");
+	build_ints(&build, scales, 2, (const int32_t[]){ 2 }, 1);
+	add_tensor(2, "y", NULL, 0);
+	assert_int_equal(translated(build.bytes, build.n, &graph, &error), 0);
+	assert_int_equal(graph.failed, 0);
+	node = graph.nodes;
+	while (node && strcmp(node->op, "Resize") != 0)
+		node = node->next;
+	assert_non_null(node);
+	/* x, a region, scales; sizes would be the fourth. */
+	assert_int_equal(node->n_inputs, 3);
+	assert_int_equal(node->last_input->value->dtype, TENSOCK_FLOAT32);
+	onnx_graph_done(&graph);
 }
 
 static void test_operators_by_name(void **state)
@@ -312,6 +476,31 @@ static void test_inputs_without_names(void **state)
 	onnx_graph_done(&graph);
 }
 
+/* Networks of many layers within layers have such: the end tells them apart. */
+static void test_inputs_that_long_names_are_made_for(void **state)
+{
+	static const char front[] = "Default/network-WithLossCell/_backbone-ResNet/layer1-Seq";
+	struct onnx_graph graph;
+	struct tensock_error error;
+	char name[200];
+
+	(void)state;
+	begin(1, 2);
+	snprintf(name, sizeof(name), "%s/%s", front, front);
+	add_node(0, name, ABS, (const int32_t[]){ 0 }, 1, 1);
+	for (uint32_t i = 0; i < 2; i++)
+		add_tensor(i, NULL, NULL, 0);
+	build_ints(&build, root, 4, (const int32_t[]){ 0 }, 1);
+	assert_int_equal(translated(build.bytes, build.n, &graph, &error), 0);
+	snprintf(name, sizeof(name), "%s/%s0", front, front);
+	assert_int_equal(graph.inputs->value->name.len, strlen(name));
+	assert_memory_equal(graph.inputs->value->name.bytes, name, strlen(name));
+	snprintf(name, sizeof(name), "%s/%s0:output", front, front);
+	assert_int_equal(graph.outputs->value->name.len, strlen(name));
+	assert_memory_equal(graph.outputs->value->name.bytes, name, strlen(name));
+	onnx_graph_done(&graph);
+}
+
 static void test_probe(void **state)
 {
 	(void)state;
@@ -336,13 +525,22 @@ int main(void)
 		TSK_TEST(test_cycles),
 		TSK_TEST(test_two_makers),
 		TSK_TEST(test_an_output_that_is_an_input),
+		TSK_TEST(test_an_output_that_is_a_constant),
+		TSK_TEST(test_an_input_that_is_named_twice),
+		TSK_TEST(test_inputs_and_outputs_that_are_none),
+		TSK_TEST(test_data_in_another_file),
 		TSK_TEST(test_numbers_of_tensors),
 		TSK_TEST(test_edges_of_all_nodes),
 		TSK_TEST(test_what_nobody_makes),
+		TSK_TEST(test_an_axis_that_is_named_twice),
+		TSK_TEST(test_operands_of_two_kinds),
+		TSK_TEST(test_groups_of_either_axis),
+		TSK_TEST(test_scales_of_float16),
 		TSK_TEST(test_operators_by_name),
 		TSK_TEST(test_other_kinds_of_files),
 		TSK_TEST(test_data_of_another_size),
 		TSK_TEST(test_inputs_without_names),
+		TSK_TEST(test_inputs_that_long_names_are_made_for),
 		TSK_TEST(test_probe),
 	};
 

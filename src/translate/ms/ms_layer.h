@@ -31,6 +31,7 @@ int ms_layer_pool(struct ms_op *op, const char *onnx_op, struct window *window, 
 		  bool is_global, unsigned activation);
 
 /* ms_layer_math.c */
+bool ms_is_float(uint32_t dtype);
 int ms_layer_unary(struct ms_op *op); /* by the node of its row, as all here that are given none */
 int ms_layer_activation(struct ms_op *op, unsigned kind,
 			const struct activation_settings *settings);
@@ -134,6 +135,9 @@ int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n);
 int ms_layer_crop(struct ms_op *op, int64_t axis, const int64_t *offsets, size_t n);
 
 /* ms_layer_make.c; `value`, `shape`, `indices`: which inputs they are */
+/* value, broadcast to the shape that `shape` holds. */
+struct onnx_value *ms_expanded(struct ms_op *op, struct onnx_value *value,
+			       struct onnx_value *shape);
 int ms_layer_fill(struct ms_op *op, unsigned value, unsigned shape);
 int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v);
 int ms_layer_zeros_like(struct ms_op *op); /* x gives shape and type */
@@ -176,7 +180,6 @@ struct ms_resize {
 	int64_t new_height, new_width; /* 0: input 1 has them, as sizes or (float) scales */
 	double cubic_coeff;
 	bool exclude_outside;
-	int nearest_mode;
 };
 int ms_layer_resize(struct ms_op *op, const struct ms_resize *resize);
 

@@ -25,14 +25,10 @@ int ms_layer_concat(struct ms_op *op, int64_t axis)
 int ms_layer_stack(struct ms_op *op, int64_t axis)
 {
 	struct onnx_value *all[ONNX_NODE_INPUTS_MAX];
-	int rank = ms_in_rank(op, 0);
+	int rank = ms_in_rank(op, 0), r = ms_in_new_axis(op, 0, axis, &axis);
 
-	if (rank < 0)
-		return rank;
-	if (axis < -rank - 1 || axis > rank || rank + 1 > (int)TENSOCK_RANK_MAX)
-		return ms_invalid(op, "axis %lld of %d dimensions and one more", (long long)axis,
-				  rank);
-	axis = axis < 0 ? axis + rank + 1 : axis;
+	if (r < 0)
+		return r;
 	for (unsigned i = 0; i < op->n_inputs; i++) {
 		if (ms_in(op, i)->rank != rank)
 			return ms_invalid(op, "input %u has not the first one's %d dimensions", i,

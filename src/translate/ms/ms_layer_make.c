@@ -2,9 +2,7 @@
 /* Tensors that are made of shapes and numbers, and what selects from tensors by numbers. */
 #include "translate/ms/ms_layer.h"
 
-/* To the shape that `shape` holds. */
-static struct onnx_value *expanded(struct ms_op *op, struct onnx_value *value,
-				   struct onnx_value *shape)
+struct onnx_value *ms_expanded(struct ms_op *op, struct onnx_value *value, struct onnx_value *shape)
 {
 	struct onnx_value *ret =
 		ONNX_CALL(op->graph, "Expand", value, emit_cast(op->graph, shape, TENSOCK_INT64));
@@ -13,32 +11,31 @@ static struct onnx_value *expanded(struct ms_op *op, struct onnx_value *value,
 
 	if (n >= 0)
 		onnx_value_set_shape(ret, dims, n);
-	else if (shape->rank == 1 && shape->dims[0] >= 0)
-		onnx_value_set_shape(ret, NULL,
-				     (int)(shape->dims[0] <= (int)TENSOCK_RANK_MAX ? shape->dims[0]
-										   : -1));
+	else if (shape->rank == 1 && shape->dims[0] >= 0 && shape->dims[0] <= (int)TENSOCK_RANK_MAX)
+		onnx_value_set_shape(ret, NULL, (int)shape->dims[0]);
 	return ret;
 }
 
 int ms_layer_fill(struct ms_op *op, unsigned value, unsigned shape)
 {
 	return ms_out(op, 0,
-		      expanded(op, emit_as_scalar(op->graph, ms_in(op, value)), ms_in(op, shape)));
+		      ms_expanded(op, emit_as_scalar(op->graph, ms_in(op, value)),
+				  ms_in(op, shape)));
 }
 
 int ms_layer_filled(struct ms_op *op, unsigned shape, uint32_t dtype, double v)
 {
 	if (dtype == TENSOCK_DTYPE_INVALID)
 		return ms_unsupported(op, "gives a type that is none of numbers");
-	return ms_out(op, 0, expanded(op, onnx_scalar(op->graph, dtype, v), ms_in(op, shape)));
+	return ms_out(op, 0, ms_expanded(op, onnx_scalar(op->graph, dtype, v), ms_in(op, shape)));
 }
 
 static int filled_like(struct ms_op *op, double v)
 {
 	enum ms_layout layout = ms_layout(op, 1);
 	struct onnx_value *x = ms_in_as(op, 0, layout);
-	struct onnx_value *ret = ONNX_CALL(op->graph, "Expand", onnx_scalar(op->graph, x->dtype, v),
-					   emit_shape_of(op->graph, x));
+	struct onnx_value *ret =
+		ms_expanded(op, onnx_scalar(op->graph, x->dtype, v), emit_shape_of(op->graph, x));
 
 	onnx_value_like(ret, x);
 	return ms_out_as(op, 0, ret, layout);
@@ -84,14 +81,14 @@ int ms_layer_range_of(struct ms_op *op, int64_t start, int64_t limit, int64_t de
 /* The values that ONNX wants: [off, on]. */
 static struct onnx_value *one_hot_values(struct ms_op *op)
 {
-	static const int64_t first[] = { 0 }, one[] = { 1 };
+	static const int64_t one[] = { 1 };
 	struct onnx_value *on, *off;
 
 	if (op->n_inputs == 3)
 		return ms_in(op, 2);
 	on = emit_reshape(op->graph, ms_in(op, 2), one, 1);
 	off = emit_reshape(op->graph, ms_in(op, 3), one, 1);
-	return emit_concat(op->graph, (struct onnx_value *const[]){ off, on }, 2, first[0]);
+	return emit_concat(op->graph, (struct onnx_value *const[]){ off, on }, 2, 0);
 }
 
 /* ONNX counts negative places from the end; beside on and off MindSpore has them nowhere. */
@@ -112,14 +109,10 @@ int ms_layer_one_hot(struct ms_op *op, int64_t axis)
 	struct onnx_value *indices = ms_in(op, 0), *values = one_hot_values(op), *count, *ret;
 	int64_t dims[TENSOCK_RANK_MAX], depth = -1;
 	struct onnx_node *node;
-	int rank = ms_in_rank(op, 0);
+	int rank = ms_in_rank(op, 0), r = ms_in_new_axis(op, 0, axis, &axis);
 
-	if (rank < 0)
-		return rank;
-	if (axis < -rank - 1 || axis > rank || rank + 1 > (int)TENSOCK_RANK_MAX)
-		return ms_invalid(op, "axis %lld of %d dimensions and one more", (long long)axis,
-				  rank);
-	axis = axis < 0 ? axis + rank + 1 : axis;
+	if (r < 0)
+		return r;
 	if (onnx_constant_read_ints(ms_in(op, 1), &depth, 1) != 1)
 		depth = -1;
 	count = emit_as_scalar(op->graph, emit_cast(op->graph, ms_in(op, 1), TENSOCK_INT64));

@@ -38,7 +38,7 @@ struct pair {
 	struct onnx_value *a, *b;
 };
 
-static bool is_float(uint32_t dtype)
+bool ms_is_float(uint32_t dtype)
 {
 	return dtype == TENSOCK_FLOAT32 || dtype == TENSOCK_FLOAT16 || dtype == TENSOCK_FLOAT64;
 }
@@ -49,7 +49,7 @@ static struct pair operands(struct ms_op *op, enum ms_layout layout)
 
 	if (op->error || pair.a->dtype == pair.b->dtype)
 		return pair;
-	if (is_float(pair.a->dtype) != is_float(pair.b->dtype))
+	if (ms_is_float(pair.a->dtype) != ms_is_float(pair.b->dtype))
 		ms_unsupported(op,
 			       "its inputs are of different types: cast one of them in the model");
 	else
@@ -260,8 +260,8 @@ int ms_layer_square(struct ms_op *op)
 int ms_layer_squared_difference(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
-	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
-	struct onnx_value *d = emit_binary(op->graph, "Sub", a, b, a->dtype);
+	struct pair in = operands(op, layout);
+	struct onnx_value *d = emit_binary(op->graph, "Sub", in.a, in.b, in.a->dtype);
 
 	return ms_out_as(op, 0, emit_binary(op->graph, "Mul", d, d, d->dtype), layout);
 }
@@ -288,16 +288,14 @@ static struct onnx_value *mod(struct ms_op *op, struct onnx_value *a, struct onn
 int ms_layer_mod(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
+	struct pair in = operands(op, layout);
 
-	return ms_out_as(op, 0,
-			 mod(op, ms_in_broadcast(op, 0, layout), ms_in_broadcast(op, 1, layout),
-			     true),
-			 layout);
+	return ms_out_as(op, 0, mod(op, in.a, in.b, true), layout);
 }
 
 static struct onnx_value *floor_div(struct ms_op *op, struct onnx_value *a, struct onnx_value *b)
 {
-	if (is_float(a->dtype))
+	if (ms_is_float(a->dtype))
 		return emit_unary(op->graph, "Floor",
 				  emit_binary(op->graph, "Div", a, b, a->dtype));
 	a = emit_binary(op->graph, "Sub", a, mod(op, a, b, false), a->dtype);
@@ -307,22 +305,21 @@ static struct onnx_value *floor_div(struct ms_op *op, struct onnx_value *a, stru
 int ms_layer_floor_div(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
+	struct pair in = operands(op, layout);
 
-	return ms_out_as(op, 0,
-			 floor_div(op, ms_in_broadcast(op, 0, layout),
-				   ms_in_broadcast(op, 1, layout)),
-			 layout);
+	return ms_out_as(op, 0, floor_div(op, in.a, in.b), layout);
 }
 
 /* The sign is the divisor's. */
 int ms_layer_floor_mod(struct ms_op *op)
 {
 	enum ms_layout layout = ms_layout(op, 2);
-	struct onnx_value *a = ms_in_broadcast(op, 0, layout), *b = ms_in_broadcast(op, 1, layout);
+	struct pair in = operands(op, layout);
+	uint32_t dtype = in.a->dtype;
 	struct onnx_value *whole;
 
-	if (!is_float(a->dtype))
-		return ms_out_as(op, 0, mod(op, a, b, false), layout);
-	whole = emit_binary(op->graph, "Mul", floor_div(op, a, b), b, a->dtype);
-	return ms_out_as(op, 0, emit_binary(op->graph, "Sub", a, whole, a->dtype), layout);
+	if (!ms_is_float(dtype))
+		return ms_out_as(op, 0, mod(op, in.a, in.b, false), layout);
+	whole = emit_binary(op->graph, "Mul", floor_div(op, in.a, in.b), in.b, dtype);
+	return ms_out_as(op, 0, emit_binary(op->graph, "Sub", in.a, whole, dtype), layout);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "translate/ms/ms_layer.h"
 
-#include "base/checked.h"
-
 /* By Gemm: both of rank 2. */
 static struct onnx_value *gemm(struct ms_op *op, struct onnx_value *a, struct onnx_value *b,
 			       bool transpose_a, bool transpose_b)
@@ -19,17 +17,15 @@ static struct onnx_value *gemm(struct ms_op *op, struct onnx_value *a, struct on
 	return ret;
 }
 
-/* What a convolution left as [N, 1, 1, C] or [N, C, 1, 1] is multiplied as a matrix. */
+/* [N, C, 1, 1] is multiplied as a matrix. */
 static struct onnx_value *left_side(struct ms_op *op)
 {
 	static const int64_t last[] = { 2, 3 };
-	const struct ms_tensor *tensor = ms_in_tensor(op, 0);
-	struct onnx_value *a = tensor->plain ? tensor->plain : tensor->nchw;
-	int h = tensor->plain ? 2 : 3, w = tensor->plain ? 3 : 1;
+	struct onnx_value *a = ms_in(op, 0);
 
-	if (a && a->rank == 4 && a->dims[h] == 1 && a->dims[w] == 1 && ms_in(op, 1)->rank == 2)
-		return emit_squeeze(op->graph, ms_in(op, 0), last, 2);
-	return ms_in(op, 0);
+	if (a->rank == 4 && a->dims[2] == 1 && a->dims[3] == 1 && ms_in(op, 1)->rank == 2)
+		return emit_squeeze(op->graph, a, last, 2);
+	return a;
 }
 
 int ms_layer_matmul(struct ms_op *op, bool transpose_a, bool transpose_b, unsigned activation)
@@ -77,8 +73,6 @@ int ms_layer_full_connection(struct ms_op *op, bool use_axis, int64_t axis, unsi
 				      (long long)axis, x->rank);
 	ret = gemm(op, rows(op, x, weight->dims[1]), weight, false, true);
 	if (use_axis && axis > 1) {
-		for (int i = 0; i < (int)axis; i++)
-			dims[i] = 0;
 		for (int i = 0; i < (int)axis; i++) {
 			if (x->dims[i] < 0)
 				return ms_unsupported(op,

@@ -11,7 +11,6 @@ int ms_layer_bias_add(struct ms_op *op)
 static struct onnx_value *aligned(struct ms_op *op, unsigned i, int64_t axis, int rank,
 				  enum ms_layout layout)
 {
-	static const int64_t to_nchw[] = { 0, 3, 1, 2 };
 	struct onnx_value *value = ms_in(op, i);
 	int64_t ones[TENSOCK_RANK_MAX];
 	int n_behind;
@@ -34,7 +33,7 @@ static struct onnx_value *aligned(struct ms_op *op, unsigned i, int64_t axis, in
 	for (int k = 0; k < (int)axis; k++)
 		ones[k] = k;
 	value = emit_unsqueeze(op->graph, value, ones, (size_t)axis);
-	return emit_transpose(op->graph, value, to_nchw, 4);
+	return emit_transpose(op->graph, value, ms_to_nchw, 4);
 }
 
 int ms_layer_scale(struct ms_op *op, int64_t axis, unsigned activation)
@@ -55,14 +54,10 @@ int ms_layer_scale(struct ms_op *op, int64_t axis, unsigned activation)
 	return ms_layer_activated(op, x, layout, activation);
 }
 
-/* n times the same, as a constant. */
+/* n times the same. */
 static struct onnx_value *filled(struct ms_op *op, uint32_t dtype, int64_t n, double v)
 {
-	struct onnx_value *one = onnx_scalar(op->graph, dtype, v);
-	struct onnx_value *ret = ONNX_CALL(op->graph, "Expand", one, onnx_int64s(op->graph, &n, 1));
-
-	onnx_value_set_shape(ret, &n, 1);
-	return ret;
+	return ms_expanded(op, onnx_scalar(op->graph, dtype, v), onnx_int64s(op->graph, &n, 1));
 }
 
 /* By the formula: channels last, or of a rank that ONNX's operator does not have. */
@@ -115,14 +110,22 @@ int ms_layer_fused_batch_norm(struct ms_op *op, double epsilon)
 	return batch_norm(op, 3, epsilon);
 }
 
-/* Channels are last of four, and second of three; unless the scale says that they are second of four. */
-static enum ms_layout layout_of_channels(struct ms_op *op, int64_t n_channels)
+/* Dimension `axis` of input 0, of rank 4, as the file sees it: either view tells. */
+static int64_t dim_of_image(struct ms_op *op, int axis)
 {
-	const struct onnx_value *plain = ms_in_tensor(op, 0)->plain;
+	const struct ms_tensor *tensor = ms_in_tensor(op, 0);
 
-	if (!plain || plain->rank != 4)
-		return plain ? MS_PLAIN : MS_NCHW;
-	return plain->dims[3] != n_channels && plain->dims[1] == n_channels ? MS_PLAIN : MS_NCHW;
+	return tensor->plain ? tensor->plain->dims[axis]
+			     : tensor->nchw->dims[ms_axis(MS_NCHW, axis)];
+}
+
+/* Channels are last of four, and second of three; unless the scale says that they are second of four. */
+static enum ms_layout layout_of_channels(struct ms_op *op, int rank, int64_t n_channels)
+{
+	bool are_second =
+		rank == 4 && dim_of_image(op, 3) != n_channels && dim_of_image(op, 1) == n_channels;
+
+	return rank != 4 || are_second ? MS_PLAIN : MS_NCHW;
 }
 
 int ms_layer_instance_norm(struct ms_op *op, double epsilon)
@@ -136,23 +139,18 @@ int ms_layer_instance_norm(struct ms_op *op, double epsilon)
 	if (rank < 3 || scale->rank != 1 || offset->rank != 1)
 		return ms_unsupported(op, "an input of %d dimensions, scaled by one of %d", rank,
 				      scale->rank);
-	layout = layout_of_channels(op, scale->dims[0]);
+	layout = layout_of_channels(op, rank, scale->dims[0]);
 	x = ms_in_as(op, 0, layout);
 	return ms_out_as(op, 0, emit_instance_norm(op->graph, x, scale, offset, epsilon), layout);
 }
 
 /* Channels are second, where the converter puts them; unless the scale says that they are last. */
-static enum ms_layout layout_of_groups(struct ms_op *op, int64_t n_channels)
+static enum ms_layout layout_of_groups(struct ms_op *op, int rank, int64_t n_channels)
 {
-	const struct onnx_value *nchw = ms_in_tensor(op, 0)->nchw,
-				*plain = ms_in_tensor(op, 0)->plain;
+	bool are_last =
+		rank == 4 && dim_of_image(op, 1) != n_channels && dim_of_image(op, 3) == n_channels;
 
-	if (!plain)
-		return nchw->dims[2] == n_channels && nchw->dims[1] != n_channels ? MS_PLAIN
-										  : MS_NCHW;
-	return plain->rank == 4 && plain->dims[1] != n_channels && plain->dims[3] == n_channels
-		       ? MS_NCHW
-		       : MS_PLAIN;
+	return are_last ? MS_NCHW : MS_PLAIN;
 }
 
 int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
@@ -162,10 +160,11 @@ int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
 	struct onnx_value *scale = ms_in(op, 1), *x, *ret;
 	enum ms_layout layout;
 	int64_t ones[TENSOCK_RANK_MAX];
+	int rank = ms_in_rank(op, 0);
 
-	if (ms_in_rank(op, 0) < 0 || op->error)
+	if (op->error)
 		return op->error;
-	layout = layout_of_groups(op, scale->dims[0]);
+	layout = layout_of_groups(op, rank, scale->dims[0]);
 	x = ms_in_as(op, 0, layout);
 	if (x->rank < 3 || n_groups < 1 || n_groups > ONNX_SMALL_MAX)
 		return ms_unsupported(op, "an input of %d dimensions in %lld groups", x->rank,
@@ -173,7 +172,7 @@ int ms_layer_group_norm(struct ms_op *op, int64_t n_groups, double epsilon)
 	for (int i = 0; i < x->rank - 2; i++)
 		ones[i] = i + 1;
 	ret = emit_reshape(graph, x, grouped, 3);
-	ret = emit_instance_norm(op->graph, ret, filled(op, x->dtype, n_groups, 1),
+	ret = emit_instance_norm(graph, ret, filled(op, x->dtype, n_groups, 1),
 				 filled(op, x->dtype, n_groups, 0), epsilon);
 	ret = emit_reshape_to(graph, ret, emit_shape_of(graph, x));
 	onnx_value_like(ret, x);
@@ -232,13 +231,10 @@ int ms_layer_l2_normalize(struct ms_op *op, const int64_t *axes, size_t n, doubl
 	int64_t places[TENSOCK_RANK_MAX];
 	struct onnx_value *x = ms_in_as(op, 0, layout), *sum;
 
-	if (n > TENSOCK_RANK_MAX)
-		return ms_invalid(op, "it has %zu axes", n);
-	for (size_t i = 0; i < n; i++) {
-		if (ms_in_axis(op, 0, axes[i], &places[i]) < 0)
-			return op->error;
+	if (ms_in_axes(op, axes, n, places) < 0)
+		return op->error;
+	for (size_t i = 0; i < n; i++)
 		places[i] = ms_axis(layout, places[i]);
-	}
 	sum = emit_reduce(graph, "ReduceSumSquare", x, places, n, true);
 	sum = emit_scalar(graph, "Max", sum, epsilon > 1e-6 ? epsilon : 1e-6);
 	x = emit_binary(graph, "Div", x, emit_unary(graph, "Sqrt", sum), x->dtype);

@@ -33,20 +33,16 @@ int ms_layer_scatter_to_zeros(struct ms_op *op)
 	unsigned at = is_first ? 0 : 2, places = is_first ? 1 : 0;
 	struct onnx_graph *graph = op->graph;
 	struct onnx_value *shape = ms_in(op, at), *updates = ms_in(op, places + 1), *zeros, *ret;
-	int64_t dims[TENSOCK_RANK_MAX];
 	struct onnx_node *node;
-	int n = onnx_constant_read_ints(shape, dims, TENSOCK_RANK_MAX);
 
 	if (op->error)
 		return op->error;
-	zeros = ONNX_CALL(graph, "Expand", onnx_scalar(graph, updates->dtype, 0),
-			  emit_cast(graph, shape, TENSOCK_INT64));
+	zeros = ms_expanded(op, onnx_scalar(graph, updates->dtype, 0), shape);
 	node = ONNX_NODE(graph, "ScatterND", zeros,
 			 emit_cast(graph, ms_in(op, places), TENSOCK_INT64), updates);
 	ret = onnx_out(graph, node, updates->dtype);
 	onnx_attr_text(graph, node, "reduction", "add");
-	if (n >= 0)
-		onnx_value_set_shape(ret, dims, n);
+	onnx_value_like(ret, zeros);
 	return ms_out(op, 0, ret);
 }
 

@@ -17,20 +17,18 @@ enum {
 static int places_of(struct ms_op *op, const int64_t *axes, size_t n, bool to_end, int64_t *ret,
 		     size_t *ret_n)
 {
-	int rank = ms_in_rank(op, 0), r = 0;
-	size_t n_places = 0;
+	int rank = ms_in_rank(op, 0), r;
 
 	if (rank < 0)
 		return rank;
-	if (n > TENSOCK_RANK_MAX || (to_end && n != 1))
+	if (to_end && n != 1)
 		return ms_invalid(op, "it has %zu axes", n);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = ms_in_axis(op, 0, axes[i], &ret[n_places++]);
+	r = ms_in_axes(op, axes, n, ret);
 	if (r < 0)
 		return r;
 	for (int64_t i = to_end ? ret[0] + 1 : n ? rank : 0; i < rank; i++)
-		ret[n_places++] = i;
-	*ret_n = n_places;
+		ret[n++] = i;
+	*ret_n = n;
 	return 0;
 }
 
@@ -50,7 +48,7 @@ static struct onnx_value *reduce(struct ms_op *op, unsigned mode, struct onnx_va
 int ms_layer_reduce(struct ms_op *op, unsigned mode, const int64_t *axes, size_t n, bool keep_dims,
 		    bool reduce_to_end, double coeff)
 {
-	int64_t places[2 * TENSOCK_RANK_MAX];
+	int64_t places[TENSOCK_RANK_MAX];
 	size_t n_places = 0;
 	enum ms_layout layout;
 	struct onnx_value *ret;

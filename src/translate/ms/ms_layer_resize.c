@@ -5,8 +5,6 @@
  */
 #include "translate/ms/ms_layer.h"
 
-#include <math.h>
-
 /*
  * Where the size comes from: two numbers, or values in the graph.  ONNX gets all four: its attribute for
  * less, `axes`, is broken in some of its runtimes.
@@ -85,8 +83,7 @@ static int target_of_constant(struct ms_op *op, struct target *target, const str
 	double v[4];
 	int n = ms_in_floats(op, 1, v, 4);
 	const double *pair = v;
-	bool is_float =
-		ms_in(op, 1)->dtype == TENSOCK_FLOAT32 || ms_in(op, 1)->dtype == TENSOCK_FLOAT16;
+	bool is_float = ms_is_float(ms_in(op, 1)->dtype);
 
 	if (n < 0)
 		return n;
@@ -119,8 +116,8 @@ static int target_of_computed(struct ms_op *op, struct target *target)
 		return ms_unsupported(op, "its size is computed, and is not two or four numbers");
 	if (v->dims[0] == 4)
 		v = ONNX_CALL(op->graph, "Gather", v, onnx_int64s(op->graph, places, 2));
-	if (v->dtype == TENSOCK_FLOAT32)
-		target->scales = v;
+	if (ms_is_float(v->dtype))
+		target->scales = emit_cast(op->graph, v, TENSOCK_FLOAT32);
 	else
 		target->sizes = emit_cast(op->graph, v, TENSOCK_INT64);
 	return 0;

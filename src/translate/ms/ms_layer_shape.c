@@ -151,15 +151,14 @@ int ms_layer_nchw_to_nhwc(struct ms_op *op)
 	return ms_out_nchw(op, 0, ms_in(op, 0));
 }
 
-static bool is_order(const int64_t *perm, size_t n, int64_t a, int64_t b, int64_t c, int64_t d)
+static bool is_order(const int64_t *perm, size_t n, const int64_t wanted[4])
 {
-	return n == 4 && perm[0] == a && perm[1] == b && perm[2] == c && perm[3] == d;
+	return n == 4 && memcmp(perm, wanted, 4 * sizeof(*perm)) == 0;
 }
 
 /* Order perm of input 0, each axis once. */
 static int transpose(struct ms_op *op, const int64_t *perm, size_t n)
 {
-	struct ms_tensor *tensor = ms_in_tensor(op, 0);
 	enum ms_layout layout = ms_layout(op, 1);
 	int64_t inside[TENSOCK_RANK_MAX];
 	bool seen[TENSOCK_RANK_MAX] = { false };
@@ -170,9 +169,7 @@ static int transpose(struct ms_op *op, const int64_t *perm, size_t n)
 		seen[perm[i]] = true;
 		inside[i] = ms_axis(layout, perm[i]);
 	}
-	return ms_out(op, 0,
-		      emit_transpose(op->graph, layout == MS_NCHW ? tensor->nchw : ms_in(op, 0),
-				     inside, (int)n));
+	return ms_out(op, 0, emit_transpose(op->graph, ms_in_as(op, 0, layout), inside, (int)n));
 }
 
 int ms_layer_transpose(struct ms_op *op, const int64_t *perm, size_t n)
@@ -192,9 +189,9 @@ int ms_layer_transpose(struct ms_op *op, const int64_t *perm, size_t n)
 	}
 	if (n != (size_t)rank)
 		return ms_invalid(op, "its order has %zu axes, its input %d", n, rank);
-	if (is_order(perm, n, 0, 3, 1, 2))
+	if (is_order(perm, n, ms_to_nchw))
 		return ms_layer_nhwc_to_nchw(op);
-	if (is_order(perm, n, 0, 2, 3, 1))
+	if (is_order(perm, n, ms_to_nhwc))
 		return ms_layer_nchw_to_nhwc(op);
 	return transpose(op, perm, n);
 }
@@ -216,23 +213,14 @@ int ms_layer_squeeze(struct ms_op *op, const int64_t *axes, size_t n)
 	int64_t places[TENSOCK_RANK_MAX] = { 0 };
 	enum ms_layout layout;
 	struct onnx_value *x;
+	int r = ms_in_axes(op, axes, n, places);
 
-	if (n > TENSOCK_RANK_MAX)
-		return ms_invalid(op, "it has %zu axes", n);
-	for (size_t i = 0; i < n; i++) {
-		int r = ms_in_axis(op, 0, axes[i], &places[i]);
-
-		if (r < 0)
-			return r;
-	}
+	if (r < 0)
+		return r;
 	layout = ms_layout_without(op, places, n);
 	x = ms_in_as(op, 0, layout);
 	for (size_t i = 0; i < n; i++) {
 		places[i] = ms_axis(layout, places[i]);
-		for (size_t k = 0; k < i; k++) {
-			if (places[k] == places[i])
-				return ms_invalid(op, "it has an axis twice");
-		}
 		if (x->dims[places[i]] > 1)
 			return ms_invalid(op, "axis %lld has %lld elements instead of 1",
 					  (long long)axes[i], (long long)x->dims[places[i]]);
@@ -289,7 +277,6 @@ static bool fit_int32(const struct onnx_value *x)
 
 struct onnx_value *ms_shape_of(struct ms_op *op, unsigned i)
 {
-	static const int64_t in_nhwc[] = { 0, 2, 3, 1 };
 	enum ms_layout layout = MS_PLAIN;
 	struct onnx_value *x, *ret;
 	int64_t dims[TENSOCK_RANK_MAX];
@@ -299,13 +286,12 @@ struct onnx_value *ms_shape_of(struct ms_op *op, unsigned i)
 	x = ms_in_as(op, i, layout);
 	if (fit_int32(x)) {
 		for (int k = 0; k < x->rank; k++)
-			dims[ms_axis(MS_PLAIN, k)] = x->dims[ms_axis(layout, k)];
+			dims[k] = x->dims[ms_axis(layout, k)];
 		return int32s(op, dims, 1, (size_t)x->rank);
 	}
-	ret = ONNX_CALL(op->graph, "Shape", x);
-	ret->dtype = TENSOCK_INT64;
+	ret = emit_shape_of(op->graph, x);
 	if (layout == MS_NCHW)
-		ret = ONNX_CALL(op->graph, "Gather", ret, onnx_int64s(op->graph, in_nhwc, 4));
+		ret = ONNX_CALL(op->graph, "Gather", ret, onnx_int64s(op->graph, ms_to_nhwc, 4));
 	dims[0] = x->rank;
 	onnx_value_set_shape(ret, dims, 1);
 	return emit_cast(op->graph, ret, TENSOCK_INT32);
@@ -359,7 +345,7 @@ int ms_layer_broadcast_to(struct ms_op *op, const int64_t *dims, size_t n)
 
 int ms_layer_broadcast_as(struct ms_op *op, unsigned i)
 {
-	struct onnx_value *shape = ms_in(op, i), *ret;
+	struct onnx_value *shape = ms_in(op, i);
 	int64_t dims[TENSOCK_RANK_MAX];
 
 	if (shape->constant) {
@@ -367,9 +353,5 @@ int ms_layer_broadcast_as(struct ms_op *op, unsigned i)
 
 		return n < 0 ? n : ms_layer_broadcast_to(op, dims, (size_t)n);
 	}
-	ret = ONNX_CALL(op->graph, "Expand", ms_in(op, 0),
-			emit_cast(op->graph, shape, TENSOCK_INT64));
-	if (shape->rank == 1 && shape->dims[0] >= 0 && shape->dims[0] <= (int)TENSOCK_RANK_MAX)
-		onnx_value_set_shape(ret, NULL, (int)shape->dims[0]);
-	return ms_out(op, 0, ret);
+	return ms_out(op, 0, ms_expanded(op, ms_in(op, 0), shape));
 }

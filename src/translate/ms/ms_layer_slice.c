@@ -2,8 +2,6 @@
 /* Parts of tensors, by ONNX's Slice. */
 #include "translate/ms/ms_layer.h"
 
-#include <string.h>
-
 #include "base/checked.h"
 
 /* How many elements from begin to end by steps of stride, of length; -1 where that is not known. */
@@ -40,29 +38,13 @@ static struct onnx_value *slice(struct ms_op *op, struct onnx_value *x, const in
 	return ret;
 }
 
-static int check_axes(struct ms_op *op, const int64_t *axes, size_t n, int64_t *ret)
-{
-	bool seen[TENSOCK_RANK_MAX] = { false };
-
-	if (n > TENSOCK_RANK_MAX)
-		return ms_invalid(op, "it has %zu axes", n);
-	for (size_t i = 0; i < n; i++) {
-		if (ms_in_axis(op, 0, axes[i], &ret[i]) < 0)
-			return op->error;
-		if (seen[ret[i]])
-			return ms_invalid(op, "it has an axis twice");
-		seen[ret[i]] = true;
-	}
-	return 0;
-}
-
 int ms_layer_slice(struct ms_op *op, const int64_t *axes, const int64_t *begin, const int64_t *size,
 		   size_t n)
 {
 	enum ms_layout layout = ms_layout(op, 1);
 	struct onnx_value *x = ms_in_as(op, 0, layout);
 	int64_t places[TENSOCK_RANK_MAX], end[TENSOCK_RANK_MAX], strides[TENSOCK_RANK_MAX];
-	int r = check_axes(op, axes, n, places);
+	int r = ms_in_axes(op, axes, n, places);
 
 	if (r < 0)
 		return r;
@@ -86,7 +68,7 @@ int ms_layer_reverse(struct ms_op *op, const int64_t *axes, size_t n)
 	struct onnx_value *x = ms_in_as(op, 0, layout);
 	int64_t places[TENSOCK_RANK_MAX], begin[TENSOCK_RANK_MAX], end[TENSOCK_RANK_MAX];
 	int64_t strides[TENSOCK_RANK_MAX];
-	int r = check_axes(op, axes, n, places);
+	int r = ms_in_axes(op, axes, n, places);
 
 	if (r < 0)
 		return r;
@@ -277,7 +259,7 @@ int ms_layer_slice_sized(struct ms_op *op, const int64_t *axes, size_t n)
 	struct onnx_value *begin = emit_cast(graph, ms_in(op, 1), TENSOCK_INT64);
 	struct onnx_value *size = emit_cast(graph, ms_in(op, 2), TENSOCK_INT64), *end, *to_end;
 	int64_t places[TENSOCK_RANK_MAX];
-	int r = check_axes(op, axes, n, places);
+	int r = ms_in_axes(op, axes, n, places);
 
 	if (r < 0)
 		return r;

@@ -6,8 +6,8 @@
 #include "translate/ms/ms_op.h"
 #include "translate/ms/ms_weight.h"
 
-static const int64_t to_nchw[] = { 0, 3, 1, 2 };
-static const int64_t to_nhwc[] = { 0, 2, 3, 1 };
+const int64_t ms_to_nchw[4] = { 0, 3, 1, 2 };
+const int64_t ms_to_nhwc[4] = { 0, 2, 3, 1 };
 
 static struct onnx_value *no_value(struct ms_op *op)
 {
@@ -25,7 +25,7 @@ struct onnx_value *ms_in(struct ms_op *op, unsigned i)
 	}
 	tensor = ms_in_tensor(op, i);
 	if (!tensor->plain && tensor->nchw)
-		tensor->plain = emit_transpose(op->graph, tensor->nchw, to_nhwc, 4);
+		tensor->plain = emit_transpose(op->graph, tensor->nchw, ms_to_nhwc, 4);
 	if (!tensor->plain && !tensor->is_made)
 		tensor->plain = ms_weight(op, i);
 	if (!tensor->plain) {
@@ -51,7 +51,7 @@ struct onnx_value *ms_in_nchw(struct ms_op *op, unsigned i)
 		return no_value(op);
 	}
 	tensor = ms_in_tensor(op, i);
-	tensor->nchw = emit_transpose(op->graph, plain, to_nchw, 4);
+	tensor->nchw = emit_transpose(op->graph, plain, ms_to_nchw, 4);
 	return tensor->nchw;
 }
 
@@ -135,14 +135,12 @@ struct onnx_value *ms_in_broadcast(struct ms_op *op, unsigned i, enum ms_layout 
 		return no_value(op);
 	}
 	value = emit_unsqueeze(op->graph, value, in_front, (size_t)(4 - value->rank));
-	return emit_transpose(op->graph, value, to_nchw, 4);
+	return emit_transpose(op->graph, value, ms_to_nchw, 4);
 }
 
 int64_t ms_axis(enum ms_layout layout, int64_t axis)
 {
-	static const int64_t in_nchw[] = { 0, 2, 3, 1 };
-
-	return layout == MS_NCHW && axis >= 0 && axis < 4 ? in_nchw[axis] : axis;
+	return layout == MS_NCHW && axis >= 0 && axis < 4 ? ms_to_nhwc[axis] : axis;
 }
 
 void ms_axes_permute(enum ms_layout layout, int64_t *of_axes, unsigned n)
@@ -153,7 +151,7 @@ void ms_axes_permute(enum ms_layout layout, int64_t *of_axes, unsigned n)
 		return;
 	memcpy(was, of_axes, sizeof(was));
 	for (unsigned i = 0; i < 4; i++)
-		of_axes[i] = was[to_nchw[i]];
+		of_axes[i] = was[ms_to_nchw[i]];
 }
 
 void ms_rename(struct ms_op *op, unsigned i)

@@ -16,6 +16,9 @@
 
 struct ms_op;
 
+/* The axes of the one view by their places in the other: orders for Transpose. */
+extern const int64_t ms_to_nchw[4], ms_to_nhwc[4];
+
 enum ms_layout {
 	MS_PLAIN,
 	MS_NCHW,

@@ -141,6 +141,35 @@ int ms_in_axis(struct ms_op *op, unsigned i, int64_t axis, int64_t *ret)
 	return 0;
 }
 
+int ms_in_axes(struct ms_op *op, const int64_t *axes, size_t n, int64_t *ret)
+{
+	bool seen[TENSOCK_RANK_MAX] = { false };
+
+	if (n > TENSOCK_RANK_MAX)
+		return ms_invalid(op, "it has %zu axes", n);
+	for (size_t i = 0; i < n; i++) {
+		if (ms_in_axis(op, 0, axes[i], &ret[i]) < 0)
+			return op->error;
+		if (seen[ret[i]])
+			return ms_invalid(op, "it has an axis twice");
+		seen[ret[i]] = true;
+	}
+	return 0;
+}
+
+int ms_in_new_axis(struct ms_op *op, unsigned i, int64_t axis, int64_t *ret)
+{
+	int rank = ms_in_rank(op, i);
+
+	if (rank < 0)
+		return rank;
+	if (axis < -rank - 1 || axis > rank || rank + 1 > (int)TENSOCK_RANK_MAX)
+		return ms_invalid(op, "axis %lld of %d dimensions and one more", (long long)axis,
+				  rank);
+	*ret = axis < 0 ? axis + rank + 1 : axis;
+	return 0;
+}
+
 int ms_refuse_training(struct ms_op *op)
 {
 	return ms_unsupported(op, "is an operator of training: export the model for inference");

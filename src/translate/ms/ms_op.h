@@ -51,6 +51,10 @@ int ms_field_rows(struct ms_op *op, unsigned field, int64_t *ret, size_t max) _n
 int ms_in_rank(struct ms_op *op, unsigned i) _nodiscard_;
 /* An axis of input i from the file: negative ones counted from the end, all checked.  -errno or 0 */
 int ms_in_axis(struct ms_op *op, unsigned i, int64_t axis, int64_t *ret) _nodiscard_;
+/* n axes of input 0 (TENSOCK_RANK_MAX at most), none of them twice, likewise. */
+int ms_in_axes(struct ms_op *op, const int64_t *axes, size_t n, int64_t *ret) _nodiscard_;
+/* Of the result, which has one dimension more than input i. */
+int ms_in_new_axis(struct ms_op *op, unsigned i, int64_t axis, int64_t *ret) _nodiscard_;
 
 /* One row an operator: the row's place is the number in the schema's union. */
 struct ms_op_row {
