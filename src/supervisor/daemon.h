@@ -3,10 +3,46 @@
 #ifndef SUPERVISOR_DAEMON_H
 #define SUPERVISOR_DAEMON_H
 
+#include <stdbool.h>
+#include <stdint.h>
+#include <uv.h>
+
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
 #include "supervisor/config.h"
+#include "supervisor/control_socket.h"
+#include "supervisor/guest.h"
+#include "supervisor/launcher.h"
+#include "supervisor/listener.h"
+
+enum daemon_signal {
+	DAEMON_SIGNAL_TERM,
+	DAEMON_SIGNAL_INT,
+	DAEMON_SIGNAL_HUP,
+	DAEMON_SIGNAL_MAX
+};
+
+struct daemon {
+	struct config *config;
+	uint64_t started_ns;
+	uv_loop_t loop;
+	struct launcher launcher;
+	struct guest_table guests;
+
+	/* What listens (listen.h), and what is done with those who come (the first two: listener.h). */
+	void (*accepted)(struct listener *listener, const char *guest, int fd);
+	bool (*has_room)(struct listener *listener);
+	const struct control_socket_ops *control_ops;
+	struct listener **listeners;
+	unsigned n_listeners;
+	struct control_socket *control;      /* NULL: none */
+	char made_folder[ADDRESS_PATH_SIZE]; /* of the default socket, if we made it; else empty */
+
+	uv_signal_t signals[DAEMON_SIGNAL_MAX];
+	uv_timer_t drain;
+	bool stopping;
+};
 
 /*
  * Serves until SIGTERM or SIGINT, and all that was under way is finished: 0.  -errno with *reterr
