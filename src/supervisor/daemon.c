@@ -11,13 +11,21 @@
 #include "base/status.h"
 #include "supervisor/listen.h"
 #include "supervisor/operators.h"
+#include "supervisor/reload.h"
 
 /* Beyond what the fronts may need to finish: they report, and exit. */
 #define DRAIN_EXTRA_MS 2000
 
+#define LOG_LINES_PER_SEC 50u
+
 static const int signal_numbers[DAEMON_SIGNAL_MAX] = {
 	[DAEMON_SIGNAL_TERM] = SIGTERM, [DAEMON_SIGNAL_INT] = SIGINT, [DAEMON_SIGNAL_HUP] = SIGHUP
 };
+
+void daemon_set_log_level(enum tsk_log_level level)
+{
+	tsk_log_init("tensockd", NULL, level, LOG_LINES_PER_SEC);
+}
 
 /* Connections */
 
@@ -66,6 +74,7 @@ static void end(struct daemon *d)
 	for (unsigned i = 0; i < DAEMON_SIGNAL_MAX; i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
 	uv_close((uv_handle_t *)&d->drain, NULL);
+	notify_done(&d->notify);
 }
 
 static void on_none_left(void *context)
@@ -87,6 +96,7 @@ static void on_drain_over(uv_timer_t *timer)
 static void stop(struct daemon *d)
 {
 	d->stopping = true;
+	notify_stopping(&d->notify, "Finishing what runs");
 	listen_stop(d);
 	guest_table_stop(&d->guests);
 	uv_timer_start(&d->drain, on_drain_over, guest_table_drain_ms(&d->guests) + DRAIN_EXTRA_MS,
@@ -100,7 +110,8 @@ static void on_signal(uv_signal_t *handle, int signum)
 	struct daemon *d = handle->data;
 
 	if (signum == SIGHUP) {
-		tsk_info("SIGHUP is ignored: the configuration is read at the start only");
+		if (!d->stopping)
+			reload(d);
 	} else if (!d->stopping) {
 		tsk_info("%s: finishing what runs; a second signal ends it now",
 			 signum == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -118,6 +129,7 @@ static void init_handles(struct daemon *d)
 		uv_signal_init(&d->loop, &d->signals[i]);
 		d->signals[i].data = d;
 	}
+	notify_init(&d->notify, &d->loop);
 	uv_timer_init(&d->loop, &d->drain);
 	d->drain.data = d;
 }
@@ -132,7 +144,7 @@ static int watch_signals(struct daemon *d)
 }
 
 /* For the fronts: one that ran out of fds would lose all that its guest has, its device too. */
-static void fit_fd_limit(struct config *config)
+void daemon_fit_fd_limit(struct config *config)
 {
 	uint64_t lowered = 0;
 	struct rlimit limit;
@@ -158,6 +170,12 @@ static void fit_fd_limit(struct config *config)
 			(uint64_t)limit.rlim_cur, lowered);
 }
 
+static void tell_ready(struct daemon *d)
+{
+	listen_tell(d);
+	notify_ready(&d->notify, "Serving guests");
+}
+
 static int start(struct daemon *d, struct tensock_error *reterr)
 {
 	int r = launcher_init(&d->launcher, &d->loop, d->config);
@@ -169,13 +187,30 @@ static int start(struct daemon *d, struct tensock_error *reterr)
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "signals cannot be handled: %s",
 				strerror(-r));
-	r = launcher_find_programs(&d->launcher, &d->config->engines, reterr);
+	r = activation_read(&d->activation, reterr);
+	if (r == 0)
+		r = launcher_find_programs(&d->launcher, &d->config->engines, reterr);
 	return r < 0 ? r : listen_all(d, reterr);
 }
 
-int daemon_run(struct config *config, struct tensock_error *reterr)
+/* A guest that was detached is gone.  It may have been so that it comes back as another one. */
+static void on_gone(void *context, const char *name)
+{
+	struct tensock_error error = { 0 };
+	const struct config_guest *guest;
+	struct daemon *d = context;
+
+	operators_gone(d, name);
+	guest = config_guest(d->config, name);
+	if (!d->stopping && guest && guest->vhost_socket[0] && listen_device(d, name, &error) < 0)
+		tsk_error("%s", error.message);
+}
+
+int daemon_run(struct config *config, int argc, char **argv, struct tensock_error *reterr)
 {
 	struct daemon d = { .config = config,
+			    .argc = argc,
+			    .argv = argv,
 			    .started_ns = tsk_now_ns(),
 			    .accepted = on_accepted,
 			    .has_room = has_room,
@@ -183,17 +218,18 @@ int daemon_run(struct config *config, struct tensock_error *reterr)
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
-	fit_fd_limit(config);
+	daemon_fit_fd_limit(config);
 	r = uv_loop_init(&d.loop);
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "no event loop: %s", strerror(-r));
 	init_handles(&d);
 	guest_table_init(&d.guests, &d.launcher, config);
-	d.guests.gone = operators_gone;
+	d.guests.gone = on_gone;
 	d.guests.context = &d;
 	r = start(&d, reterr);
+	activation_done(&d.activation);
 	if (r == 0)
-		listen_tell(&d);
+		tell_ready(&d);
 	else
 		stop(&d);
 	uv_run(&d.loop, UV_RUN_DEFAULT);

@@ -10,11 +10,13 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "supervisor/activation.h"
 #include "supervisor/config.h"
 #include "supervisor/control_socket.h"
 #include "supervisor/guest.h"
 #include "supervisor/launcher.h"
 #include "supervisor/listener.h"
+#include "supervisor/notify.h"
 
 enum daemon_signal {
 	DAEMON_SIGNAL_TERM,
@@ -25,6 +27,9 @@ enum daemon_signal {
 
 struct daemon {
 	struct config *config;
+	int argc;
+	char **argv;
+	struct notify notify;
 	uint64_t started_ns;
 	uv_loop_t loop;
 	struct launcher launcher;
@@ -36,6 +41,7 @@ struct daemon {
 	const struct control_socket_ops *control_ops;
 	struct listener **listeners;
 	unsigned n_listeners;
+	struct activation activation;        /* sockets that were there before us */
 	struct control_socket *control;      /* NULL: none */
 	char made_folder[ADDRESS_PATH_SIZE]; /* of the default socket, if we made it; else empty */
 
@@ -46,9 +52,16 @@ struct daemon {
 
 /*
  * Serves until SIGTERM or SIGINT, and all that was under way is finished: 0.  -errno with *reterr
- * when it cannot start; nothing is left over then.  Lowers limits
- * that the system does not allow, with a warning.
+ * when it cannot start; nothing is left over then.  Lowers limits that the system does not allow, with a
+ * warning.  argc, argv: what *config was read from, and is read from again at SIGHUP.
  */
-int daemon_run(struct config *config, struct tensock_error *reterr) _nodiscard_;
+int daemon_run(struct config *config, int argc, char **argv, struct tensock_error *reterr)
+	_nodiscard_;
+
+/* What the supervisor's own log takes. */
+void daemon_set_log_level(enum tsk_log_level level);
+
+/* Lowers max-connections to what RLIMIT_NOFILE allows, with a warning. */
+void daemon_fit_fd_limit(struct config *config);
 
 #endif

@@ -8,6 +8,13 @@
 
 #include "base/status.h"
 
+static int no_memory(struct tensock_error *reterr)
+{
+	return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+}
+
+/* Opening */
+
 static struct listener *listener_new(struct daemon *d, struct tensock_error *reterr)
 {
 	struct listener *listener = calloc(1, sizeof(*listener));
@@ -18,7 +25,7 @@ static struct listener *listener_new(struct daemon *d, struct tensock_error *ret
 		d->listeners = listeners;
 	if (!listener || !listeners) {
 		free(listener);
-		(void)tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+		(void)no_memory(reterr);
 		return NULL;
 	}
 	listener->accepted = d->accepted;
@@ -28,9 +35,17 @@ static struct listener *listener_new(struct daemon *d, struct tensock_error *ret
 	return listener;
 }
 
-/* Keeps a listener that was opened with r, or lets it go. */
-static int keep(struct daemon *d, struct listener *listener, int r)
+static int open_listener(struct daemon *d, const struct place *place,
+			 const struct listener_handed *handed, struct tensock_error *reterr)
 {
+	struct listener *listener = listener_new(d, reterr);
+	int r;
+
+	if (!listener) {
+		tsk_close(handed ? handed->fd : -1);
+		return -ENOMEM;
+	}
+	r = listener_open(listener, &d->loop, place, handed, reterr);
 	if (r < 0)
 		listener_close(listener);
 	else
@@ -38,41 +53,58 @@ static int keep(struct daemon *d, struct listener *listener, int r)
 	return r;
 }
 
-static int listen_at(struct daemon *d, const struct address *address, struct tensock_error *reterr)
+/* *control: the one that is there from now on, where the place is one of a control socket. */
+static int open_place(struct daemon *d, const struct place *place, struct control_socket **control,
+		      struct tensock_error *reterr)
 {
-	struct listener *listener = listener_new(d, reterr);
+	struct listener_handed socket;
+	const struct listener_handed *handed =
+		activation_take(&d->activation, place, &socket) ? &socket : NULL;
+	int r;
 
-	if (!listener)
-		return -ENOMEM;
-	return keep(d, listener, listener_open(listener, &d->loop, address, reterr));
+	if (place->kind == LISTENER_CONTROL)
+		return control_socket_new(&d->loop, place->path, handed, CONTROL_IDLE_MS,
+					  d->control_ops, d, control, reterr);
+	r = open_listener(d, place, handed, reterr);
+	if (r == -EAFNOSUPPORT && place->may_be_missing) {
+		tsk_info("no AF_VSOCK: this kernel has no vsock (module vhost_vsock)");
+		return 0;
+	}
+	return r;
 }
 
-static int listen_at_path(struct daemon *d, enum listener_kind kind, const char *guest,
-			  const char *path, struct tensock_error *reterr)
+static bool is_open(const struct daemon *d, const struct place *place)
 {
-	struct listener *listener = listener_new(d, reterr);
-
-	if (!listener)
-		return -ENOMEM;
-	return keep(d, listener, listener_open_path(listener, &d->loop, kind, guest, path, reterr));
+	if (place->kind == LISTENER_CONTROL)
+		return d->control && place_equals(control_socket_place(d->control), place);
+	for (unsigned i = 0; i < d->n_listeners; i++) {
+		if (place_equals(&d->listeners[i]->place, place))
+			return true;
+	}
+	return false;
 }
+
+/* Where to listen */
 
 /*
- * The folder of the default socket, made if need be.  -ENOENT where the user has no folder for such
- * things.
+ * The folder of the default socket, made if need be: the one that a service manager has made for this
+ * service, or one of the user's.  -ENOENT where the user has no folder for such things.
  */
 static int default_folder(struct daemon *d, char ret[ADDRESS_PATH_SIZE],
 			  struct tensock_error *reterr)
 {
+	const char *own = getenv("RUNTIME_DIRECTORY");
 	const char *base = geteuid() == 0 ? "/run" : getenv("XDG_RUNTIME_DIR");
+	bool has_own = own && own[0] == '/' && !strchr(own, ':');
 	struct stat st;
 
-	if (!base || base[0] != '/')
+	if (!has_own && (!base || base[0] != '/'))
 		return -ENOENT;
-	if (snprintf(ret, ADDRESS_PATH_SIZE, "%s/tensock", base) >=
+	if (snprintf(ret, ADDRESS_PATH_SIZE, "%s%s", has_own ? own : base,
+		     has_own ? "" : "/tensock") >=
 	    (int)(ADDRESS_PATH_SIZE - sizeof("/tensock.sock")))
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"XDG_RUNTIME_DIR is too long for a socket");
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is too long for a socket",
+				has_own ? "RUNTIME_DIRECTORY" : "XDG_RUNTIME_DIR");
 	if (mkdir(ret, 0755) == 0)
 		memcpy(d->made_folder, ret, ADDRESS_PATH_SIZE);
 	else if (errno != EEXIST)
@@ -90,26 +122,11 @@ static int default_folder(struct daemon *d, char ret[ADDRESS_PATH_SIZE],
 	return 0;
 }
 
-static int listen_control(struct daemon *d, const char *path, struct tensock_error *reterr)
-{
-	return control_socket_new(&d->loop, path, CONTROL_IDLE_MS, d->control_ops, d, &d->control,
-				  reterr);
-}
-
 /* The default control socket, unless the operator has said something else. */
-static int listen_control_beside(struct daemon *d, const char *folder, struct tensock_error *reterr)
+static int add_local(struct daemon *d, const struct config *config, struct places *places,
+		     struct tensock_error *reterr)
 {
-	char path[ADDRESS_PATH_SIZE];
-
-	if (d->config->control[0])
-		return 0;
-	snprintf(path, sizeof(path), "%.90s/control.sock", folder);
-	return listen_control(d, path, reterr);
-}
-
-static int listen_local(struct daemon *d, struct tensock_error *reterr)
-{
-	struct address address = { .kind = ADDRESS_UNIX };
+	struct place local = { .kind = LISTENER_UNIX }, control = { .kind = LISTENER_CONTROL };
 	char folder[ADDRESS_PATH_SIZE];
 	int r = default_folder(d, folder, reterr);
 
@@ -120,63 +137,46 @@ static int listen_local(struct daemon *d, struct tensock_error *reterr)
 	}
 	if (r < 0)
 		return r;
-	snprintf(address.path, sizeof(address.path), "%.90s/tensock.sock", folder);
-	r = listen_at(d, &address, reterr);
-	return r < 0 ? r : listen_control_beside(d, folder, reterr);
+	snprintf(local.path, sizeof(local.path), "%.90s/tensock.sock", folder);
+	snprintf(control.path, sizeof(control.path), "%.90s/control.sock", folder);
+	r = places_add(places, &local);
+	if (r == 0 && !config->control[0])
+		r = places_add(places, &control);
+	return r < 0 ? no_memory(reterr) : 0;
 }
 
-static int listen_default(struct daemon *d, struct tensock_error *reterr)
+static int add_default(struct daemon *d, const struct config *config, struct places *places,
+		       struct tensock_error *reterr)
 {
-	const struct address vsock = { .kind = ADDRESS_VSOCK, .port = ADDRESS_PORT };
-	int r = listen_local(d, reterr);
+	const struct place vsock = { .kind = LISTENER_VSOCK,
+				     .port = ADDRESS_PORT,
+				     .may_be_missing = true };
+	int r = add_local(d, config, places, reterr);
 
 	if (r < 0)
 		return r;
-	r = listen_at(d, &vsock, reterr);
-	if (r == -EAFNOSUPPORT) {
-		tsk_info("no AF_VSOCK: this kernel has no vsock (module vhost_vsock)");
-		return 0;
-	}
+	return places_add(places, &vsock) < 0 ? no_memory(reterr) : 0;
+}
+
+/* All places of *config. */
+static int list_places(struct daemon *d, const struct config *config, struct places *ret,
+		       struct tensock_error *reterr)
+{
+	int r = config->n_listens ? 0 : add_default(d, config, ret, reterr);
+
+	if (r == 0 && places_add_config(ret, config) < 0)
+		r = no_memory(reterr);
+	if (r == 0 && !ret->n)
+		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			     "there is nothing to listen on; use --listen or --vm");
 	return r;
 }
 
-static int listen_hybrid(struct daemon *d, const struct config_guest *guest,
-			 struct tensock_error *reterr)
-{
-	struct address address = { .kind = ADDRESS_HYBRID };
-
-	memcpy(address.name, guest->name, sizeof(address.name));
-	memcpy(address.path, guest->hybrid, sizeof(address.path));
-	return listen_at(d, &address, reterr);
-}
-
-/* PATH and PATH.seqpacket, where host programs come to reach the guest. */
-static int listen_for_host(struct daemon *d, const struct config_guest *guest,
-			   struct tensock_error *reterr)
-{
-	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
-	int r = listen_at_path(d, LISTENER_HOST, guest->name, guest->uds, reterr);
-
-	snprintf(path, sizeof(path), "%s" ADDRESS_SEQPACKET_SUFFIX, guest->uds);
-	return r < 0 ? r : listen_at_path(d, LISTENER_HOST_SEQPACKET, guest->name, path, reterr);
-}
-
-/* The sockets of one guest of the configuration, and its front where it has the built-in device. */
-int listen_guest(struct daemon *d, const struct config_guest *config, struct tensock_error *reterr)
+int listen_device(struct daemon *d, const char *name, struct tensock_error *reterr)
 {
 	struct guest *guest;
-	int r = 0;
+	int r = guest_table_get(&d->guests, name, &guest);
 
-	if (config->hybrid[0])
-		r = listen_hybrid(d, config, reterr);
-	if (r == 0 && config->uds[0])
-		r = listen_for_host(d, config, reterr);
-	if (r < 0 || !config->vhost_socket[0])
-		return r;
-	r = listen_at_path(d, LISTENER_VHOST, config->name, config->vhost_socket, reterr);
-	if (r < 0)
-		return r;
-	r = guest_table_get(&d->guests, config->name, &guest);
 	if (r == -EDQUOT)
 		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
 				"max-guests is %llu, which is less than there are VMs; raise it",
@@ -185,25 +185,101 @@ int listen_guest(struct daemon *d, const struct config_guest *config, struct ten
 		r = guest_keep(guest);
 	return r == 0 ? 0
 		      : tsk_fail(reterr, TENSOCK_INTERNAL, "guest %s: no front can be started: %s",
-				 config->name, strerror(-r));
+				 name, strerror(-r));
+}
+
+int listen_guest(struct daemon *d, const struct config_guest *config, struct tensock_error *reterr)
+{
+	struct places places = { 0 };
+	int r = places_add_guest(&places, config) < 0 ? no_memory(reterr) : 0;
+
+	for (unsigned i = 0; i < places.n && r == 0; i++)
+		r = open_place(d, &places.list[i], NULL, reterr);
+	places_done(&places);
+	if (r == 0 && config->vhost_socket[0])
+		r = listen_device(d, config->name, reterr);
+	return r;
+}
+
+static int open_devices(struct daemon *d, struct tensock_error *reterr)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < d->config->n_guests && r == 0; i++) {
+		if (d->config->guests[i].vhost_socket[0])
+			r = listen_device(d, d->config->guests[i].name, reterr);
+	}
+	return r;
 }
 
 int listen_all(struct daemon *d, struct tensock_error *reterr)
 {
-	const struct config *config = d->config;
-	int r = 0;
+	struct places places = { 0 };
+	int r = list_places(d, d->config, &places, reterr);
 
-	if (config->control[0] && strcmp(config->control, CONFIG_NO_CONTROL) != 0)
-		r = listen_control(d, config->control, reterr);
-	for (unsigned i = 0; i < config->n_listens && r == 0; i++)
-		r = listen_at(d, &config->listens[i], reterr);
-	if (r == 0 && !config->n_listens)
-		r = listen_default(d, reterr);
-	for (unsigned i = 0; i < config->n_guests && r == 0; i++)
-		r = listen_guest(d, &config->guests[i], reterr);
+	for (unsigned i = 0; i < places.n && r == 0; i++)
+		r = open_place(d, &places.list[i], &d->control, reterr);
+	places_done(&places);
+	if (r == 0)
+		r = activation_check_all_taken(&d->activation, reterr);
+	if (r == 0)
+		r = open_devices(d, reterr);
 	if (r == 0 && !d->n_listeners && !d->control)
 		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 			     "there is nothing to listen on; use --listen or --vm");
+	return r;
+}
+
+/* Another configuration */
+
+static int open_new(struct daemon *d, const struct places *places, struct control_socket **control,
+		    struct tensock_error *reterr)
+{
+	unsigned n_before = d->n_listeners;
+	int r = 0;
+
+	for (unsigned i = 0; i < places->n && r == 0; i++) {
+		if (!is_open(d, &places->list[i]))
+			r = open_place(d, &places->list[i], control, reterr);
+	}
+	while (r < 0 && d->n_listeners > n_before)
+		listener_close(d->listeners[--d->n_listeners]);
+	if (r < 0)
+		control_socket_free(TAKE_PTR(*control));
+	return r;
+}
+
+static void close_others(struct daemon *d, const struct places *places)
+{
+	unsigned n = 0;
+
+	if (d->control && !places_have(places, control_socket_place(d->control)))
+		control_socket_free(TAKE_PTR(d->control));
+	for (unsigned i = 0; i < d->n_listeners; i++) {
+		if (places_have(places, &d->listeners[i]->place))
+			d->listeners[n++] = d->listeners[i];
+		else
+			listener_close(d->listeners[i]);
+	}
+	d->n_listeners = n;
+}
+
+int listen_change(struct daemon *d, const struct config *config, struct tensock_error *reterr)
+{
+	struct control_socket *control = NULL;
+	struct places places = { 0 };
+	int r = list_places(d, config, &places, reterr);
+
+	if (r == 0)
+		r = open_new(d, &places, &control, reterr);
+	if (r == 0) {
+		close_others(d, &places);
+		for (unsigned i = 0; i < d->n_listeners; i++)
+			d->listeners[i]->allow_local_cid = config->allow_local_cid;
+		if (control)
+			d->control = control;
+	}
+	places_done(&places);
 	return r;
 }
 
@@ -248,7 +324,7 @@ static int check_path(const struct daemon *d, const char *path, const char *suff
 
 	snprintf(whole, sizeof(whole), "%s%s", path, suffix);
 	for (unsigned i = 0; i < d->n_listeners && path[0]; i++) {
-		if (strcmp(d->listeners[i]->file.path, whole) == 0)
+		if (strcmp(d->listeners[i]->place.path, whole) == 0)
 			return tsk_fail(
 				reterr, TENSOCK_INVALID_ARGUMENT,
 				"this tensockd serves %s already, as %s; choose another path",

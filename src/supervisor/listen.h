@@ -15,6 +15,16 @@ int listen_all(struct daemon *d, struct tensock_error *reterr) _nodiscard_;
 int listen_guest(struct daemon *d, const struct config_guest *config, struct tensock_error *reterr)
 	_nodiscard_;
 
+/* Sees to it that a guest of the configuration that has the built-in device has a front. */
+int listen_device(struct daemon *d, const char *name, struct tensock_error *reterr) _nodiscard_;
+
+/*
+ * Opens the sockets that *config has and the daemon has not, then closes those that it has not: all of
+ * that or, with an error, none.  Fronts are left alone.
+ */
+int listen_change(struct daemon *d, const struct config *config, struct tensock_error *reterr)
+	_nodiscard_;
+
 /* One line of all addresses. */
 void listen_tell(const struct daemon *d);
 

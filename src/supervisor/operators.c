@@ -122,7 +122,7 @@ static unsigned tell_of(const struct daemon *d, struct control_peer *peer, const
 		else
 			continue;
 		if (!answer.text[0] || listener->kind == LISTENER_VHOST)
-			operator_set_text(&answer, listener->file.path);
+			operator_set_text(&answer, listener->place.path);
 	}
 	control_answer(peer, &answer);
 	return 1;
