@@ -607,6 +607,47 @@ int config_attach(struct config *config, const struct config_guest *guest,
 	return r;
 }
 
+static int carry_attached(struct config *config, const struct config_guest *running,
+			  struct tensock_error *reterr)
+{
+	struct config_guest *guest;
+	int r;
+
+	if (config_has_sockets(config, running->name))
+		return tsk_fail(
+			reterr, TENSOCK_INVALID_ARGUMENT,
+			"guest %s has been attached, and cannot be configured as well; detach "
+			"it first",
+			running->name);
+	r = get_guest(config, running->name, &guest, reterr);
+	if (r < 0)
+		return r;
+	memcpy(guest->vhost_socket, running->vhost_socket, sizeof(guest->vhost_socket));
+	memcpy(guest->uds, running->uds, sizeof(guest->uds));
+	memcpy(guest->hybrid, running->hybrid, sizeof(guest->hybrid));
+	guest->cid = running->cid;
+	guest->is_attached = true;
+	return 0;
+}
+
+int config_carry(struct config *config, const struct config *running, struct tensock_error *reterr)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < running->n_guests && r == 0; i++) {
+		const struct config_guest *before = &running->guests[i];
+		struct config_guest *guest = find_guest(config, before->name);
+
+		if (before->is_attached)
+			r = carry_attached(config, before, reterr);
+		else if (guest && !guest->cid &&
+			 strcmp(guest->vhost_socket, before->vhost_socket) == 0 &&
+			 !cid_is_taken(config, before->cid, guest))
+			guest->cid = before->cid;
+	}
+	return r;
+}
+
 void config_detach(struct config *config, const char *name)
 {
 	struct config_guest *guest = find_guest(config, name);

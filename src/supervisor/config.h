@@ -77,6 +77,13 @@ int config_set_control(struct config *config, const char *text, struct tensock_e
 int config_add_engine(struct config *config, const char *name, struct tensock_error *reterr)
 	_nodiscard_;
 
+/*
+ * Before config_finish() of a configuration that takes the place of a running one: takes along what
+ * config_attach() has added to that, and the CIDs that were chosen for guests that are still there.
+ */
+int config_carry(struct config *config, const struct config *running, struct tensock_error *reterr)
+	_nodiscard_;
+
 /* Fills in what was not given, and checks what must go together. */
 int config_finish(struct config *config, struct tensock_error *reterr) _nodiscard_;
 

@@ -212,6 +212,8 @@ static void on_device_broke(void *context)
 
 bool guest_has_room(const struct guest *guest)
 {
+	if (guest->detached)
+		return false; /* it may come back */
 	/* One that always has a front gets its next one soon. */
 	return guest->front ? front_process_has_room(guest->front) : !guest->keep;
 }
@@ -284,17 +286,25 @@ static bool forget_one(struct guest_table *table)
 	return false;
 }
 
+/* What may change at any time. */
+static void configure(struct guest *guest, const struct config *config)
+{
+	const struct config_guest *given = config_guest(config, guest->name);
+
+	guest->limits = given ? given->limits : config->limits;
+	memset(guest->uds, 0, sizeof(guest->uds));
+	if (given)
+		memcpy(guest->uds, given->uds, sizeof(guest->uds));
+}
+
 static int set_up(struct guest *guest, const struct config *config, uv_loop_t *loop,
 		  const char *name)
 {
 	const struct config_guest *given = config_guest(config, name);
 
 	snprintf(guest->name, sizeof(guest->name), "%s", name);
-	guest->limits = given ? given->limits : config->limits;
-	if (given) {
-		guest->cid = given->cid;
-		memcpy(guest->uds, given->uds, sizeof(guest->uds));
-	}
+	guest->cid = given ? given->cid : 0;
+	configure(guest, config);
 	return guest->cid ? device_new(loop, guest->name, guest->limits.value[LIMIT_CONNECTIONS],
 				       on_device_broke, guest, &guest->device)
 			  : 0;
@@ -349,6 +359,33 @@ int guest_table_get(struct guest_table *table, const char *name, struct guest **
 	table->n_guests++;
 	*ret = guest;
 	return 0;
+}
+
+static bool is_to_go(const struct guest *guest, const struct config *before)
+{
+	const struct config *config = guest->table->config;
+	const struct config_guest *given = config_guest(config, guest->name);
+
+	if (guest->detached)
+		return false; /* as it is */
+	return guest->cid != (given ? given->cid : 0) || (config_has_sockets(before, guest->name) &&
+							  !config_has_sockets(config, guest->name));
+}
+
+void guest_table_changed(struct guest_table *table, const struct config *before)
+{
+	struct guest *guest = table->first;
+
+	while (guest) {
+		if (is_to_go(guest, before)) {
+			guest_detach(guest);
+			guest = table->first; /* gone() may have changed the table */
+			continue;
+		}
+		if (!guest->detached)
+			configure(guest, table->config);
+		guest = guest->next;
+	}
 }
 
 void guest_table_stop(struct guest_table *table)

@@ -81,6 +81,12 @@ const struct guest *guest_table_next(const struct guest_table *table, const stru
  */
 void guest_detach(struct guest *guest);
 
+/*
+ * The table's configuration is another one now; *before: what it was.  Guests that have no socket any more,
+ * or another device, are detached; limits go for fronts that are started from now on.
+ */
+void guest_table_changed(struct guest_table *table, const struct config *before);
+
 /* Tells all fronts to finish; none is started any more. */
 void guest_table_stop(struct guest_table *table);
 

@@ -41,6 +41,13 @@ LAYERS = {
 BANNED = ["alloca", "strcpy", "strcat", "sprintf", "vsprintf", "gets", "system", "popen", "rand"]
 BANNED_CALL = re.compile(r"(?<![\w.>])(%s)\s*\(" % "|".join(BANNED))
 
+# What goes by the wall clock, which an operator or NTP sets: only CLOCK_MONOTONIC is waited by
+# (base/clock.h).  No file has a reason yet; one that gets one is named here, with it.
+WALL_CLOCK = re.compile(
+    r"(?<![\w.>])(?:(time|gettimeofday|ftime|timespec_get|pthread_cond_timedwait|sem_timedwait"
+    r"|pthread_mutex_timedlock)\s*\(|(CLOCK_REALTIME\w*|CLOCK_TAI)\b)")
+WALL_CLOCK_FILES = set()
+
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SPDX = "SPDX-License-Identifier: Apache-2.0"
 
@@ -142,6 +149,9 @@ def check_c(path, text):
         yield line_of(text, offset), "a // comment"
     for match in BANNED_CALL.finditer(bare):
         yield line_of(bare, match.start()), "%s() is not used here" % match.group(1)
+    if path.startswith(("src/", "include/")) and path not in WALL_CLOCK_FILES:
+        for match in WALL_CLOCK.finditer(bare):
+            yield line_of(bare, match.start()), "%s goes by the wall clock" % (match[1] or match[2])
     for line, length in functions(strip_directives(bare)):
         if length > FUNCTION_LINES_MAX:
             yield line, "a function of %d lines, above %d" % (length, FUNCTION_LINES_MAX)
