@@ -7,6 +7,7 @@
 #include "supervisor/config.h"
 #include "supervisor/daemon.h"
 #include "supervisor/options.h"
+#include "supervisor/sealing.h"
 #include "supervisor/spawn.h"
 
 #define LOG_LINES_PER_SEC 50u
@@ -34,7 +35,9 @@ int main(int argc, char **argv)
 	if (r < 0) {
 		tsk_error("standard input and output cannot be set up: %s", strerror(-r));
 	} else {
-		r = daemon_run(&config, &error);
+		r = sealing_check((unsigned)config.may_lack, &error);
+		if (r == 0)
+			r = daemon_run(&config, &error);
 		if (r < 0)
 			tsk_error("%s", error.message);
 	}
