@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "sandbox/feature.h"
 #include "supervisor/quantity.h"
 #include "supervisor/setting.h"
 
@@ -14,8 +15,9 @@
 
 void config_init(struct config *config)
 {
-	*config =
-		(struct config){ .limits = limits_default, .log_level = -1, .allow_local_cid = -1 };
+	*config = (struct config){
+		.limits = limits_default, .log_level = -1, .allow_local_cid = -1, .may_lack = -1
+	};
 }
 
 void config_done(struct config *config)
@@ -74,6 +76,28 @@ int config_add_listen(struct config *config, const char *text, struct tensock_er
 
 /* Values of single keys.  All refuse a second value. */
 
+static int set_may_lack(const char *key, const char *value, int *ret, struct tensock_error *reterr)
+{
+	unsigned features;
+
+	if (*ret >= 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
+	if (sandbox_features_parse(value, &features) < 0)
+		return tsk_fail(
+			reterr, TENSOCK_INVALID_ARGUMENT,
+			"%s cannot be '%.80s'; write yes, no, or some of seccomp, landlock, "
+			"namespaces",
+			key, value);
+	*ret = (int)features;
+	return 0;
+}
+
+int config_set_may_lack(struct config *config, const char *text, struct tensock_error *reterr)
+{
+	config->may_lack = -1;
+	return set_may_lack("--allow-unsandboxed", text, &config->may_lack, reterr);
+}
+
 static int set_socket(const char *key, const char *value, size_t suffix_bytes,
 		      char ret[ADDRESS_PATH_SIZE], struct tensock_error *reterr)
 {
@@ -111,6 +135,8 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 		return set_log_level(config, value, reterr);
 	if (strcmp(key, "allow-local-cid") == 0)
 		return setting_bool(key, value, &config->allow_local_cid, reterr);
+	if (strcmp(key, "allow-unsandboxed") == 0)
+		return set_may_lack(key, value, &config->may_lack, reterr);
 	if (strcmp(key, "max-guests") == 0)
 		return setting_number(key, value, 1, CONFIG_GUESTS_MAX, &config->guests_max,
 				      reterr);
@@ -478,6 +504,8 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 		config->log_level = TSK_LOG_INFO;
 	if (config->allow_local_cid < 0)
 		config->allow_local_cid = 0;
+	if (config->may_lack < 0)
+		config->may_lack = 0;
 	if (!config->guests_max)
 		config->guests_max = GUESTS_DEFAULT;
 	for (unsigned i = 0; i < config->n_guests; i++) {

@@ -49,6 +49,7 @@ struct config {
 	uint64_t guests_max; /* 0: not given, until config_finish() */
 	int log_level;       /* enum tsk_log_level; -1: not given, until config_finish() */
 	int allow_local_cid; /* -1: not given, until config_finish() */
+	int may_lack; /* enum sandbox_feature that the kernel may lack; -1: as allow_local_cid */
 };
 
 void config_init(struct config *config);
@@ -71,6 +72,10 @@ int config_add_listen(struct config *config, const char *text, struct tensock_er
 
 /* The operators' socket, in the place of the file's. */
 int config_set_control(struct config *config, const char *text, struct tensock_error *reterr)
+	_nodiscard_;
+
+/* What the kernel may lack, in the place of the file's. */
+int config_set_may_lack(struct config *config, const char *text, struct tensock_error *reterr)
 	_nodiscard_;
 
 /* --engine NAME: see engines_add_only(). */

@@ -48,6 +48,7 @@ struct front_process {
 	const char *uds;
 	char name[FRONT_NAME_SIZE];
 	unsigned workers_max;
+	uint64_t memory_bytes_max;
 	uint64_t started_ns;
 	uint64_t next_warning_ns; /* of sockets that it is not connected to */
 
@@ -156,7 +157,8 @@ static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 	r = tsk_seqpacket_pair(fds);
 	if (r < 0)
 		return r;
-	r = launcher_start_worker(front->launcher, front->name, fds[1], &worker->child.pid);
+	r = launcher_start_worker(front->launcher, front->name, front->memory_bytes_max, fds[1],
+				  &worker->child.pid);
 	tsk_close(fds[1]);
 	if (r < 0) {
 		tsk_close(fds[0]);
@@ -602,6 +604,7 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	front->workers_max = front_start->workers_max;
 	front->waiting_max = front_start->connections_max;
 	STAILQ_INIT(&front->waiting);
+	front->memory_bytes_max = front_start->memory_bytes_max;
 	front->fd = front->answer_fd = -1;
 	front->started_ns = tsk_now_ns();
 	memcpy(front->name, front_start->name, sizeof(front->name));

@@ -28,6 +28,8 @@ struct launcher {
 		char fp16_option[16];                       /* empty: none */
 	} engines[ENGINES_MAX];
 	unsigned n_engines;
+	bool generates_code; /* one of them does */
+	unsigned may_lack;   /* of enum sandbox_feature: what fronts and workers do without */
 };
 
 /* *launcher must stay where it is; launcher_done() is due also when this fails. */
@@ -42,7 +44,8 @@ int launcher_find_programs(struct launcher *launcher, const struct engines *engi
 
 /* The program's end of the control socket is control_fd; both stay the caller's. */
 int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
-int launcher_start_worker(struct launcher *launcher, const char *guest, int control_fd,
-			  pid_t *ret_pid) _nodiscard_;
+/* memory_bytes: the guest's max-memory, which bounds the worker's own. */
+int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t memory_bytes,
+			  int control_fd, pid_t *ret_pid) _nodiscard_;
 
 #endif

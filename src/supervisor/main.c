@@ -7,6 +7,7 @@
 #include "supervisor/config.h"
 #include "supervisor/daemon.h"
 #include "supervisor/options.h"
+#include "supervisor/sealing.h"
 #include "supervisor/spawn.h"
 
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */
@@ -32,7 +33,9 @@ int main(int argc, char **argv)
 	if (r < 0) {
 		tsk_error("standard input and output cannot be set up: %s", strerror(-r));
 	} else {
-		r = daemon_run(&config, argc, argv, &error);
+		r = sealing_check((unsigned)config.may_lack, &error);
+		if (r == 0)
+			r = daemon_run(&config, argc, argv, &error);
 		if (r < 0)
 			tsk_error("%s", error.message);
 	}

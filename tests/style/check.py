@@ -19,6 +19,7 @@ LAYERS = {
     "examples": ["example_", "filetype_", "readline_", "base/testing.h"],
     "src/base": ["base/"],
     "src/tensor": ["base/", "tensor/"],
+    "src/sandbox": ["base/", "sandbox/"],
     "src/channel": ["base/", "tensor/", "channel/"],
     # Between formats: the worker's, and the command line's.
     "src/translate": ["base/", "tensor/", "translate/"],
@@ -26,13 +27,13 @@ LAYERS = {
     "src/wire": ["base/", "tensor/", "wire/"],
     "src/client": ["base/", "tensor/", "wire/", "client/"],
     # The command line is a user of <tensock/tensock.h> as any other.
-    "src/cli": ["base/", "tensor/", "translate/", "wire/operator.h", "cli/"],
+    "src/cli": ["base/", "tensor/", "translate/", "wire/operator.h", "sandbox/feature.h", "cli/"],
     # A stream is what these two have to do with each other, and all they know of the front.
     "src/front/vhost": ["base/", "tensor/", "channel/", "front/vhost/", "front/stream.h"],
     "src/front/protocol": ["base/", "tensor/", "channel/", "wire/", "front/protocol/", "front/stream.h"],
-    "src/front": ["base/", "tensor/", "channel/", "wire/", "front/"],
-    "src/worker": ["base/", "tensor/", "translate/", "channel/", "worker/"],
-    "src/supervisor": ["base/", "tensor/", "channel/", "wire/operator.h", "supervisor/"],
+    "src/front": ["base/", "tensor/", "channel/", "wire/", "sandbox/", "front/"],
+    "src/worker": ["base/", "tensor/", "translate/", "channel/", "sandbox/", "worker/"],
+    "src/supervisor": ["base/", "tensor/", "channel/", "wire/operator.h", "sandbox/", "supervisor/"],
     # An engine links to nothing of ours: its own folder, and <tensock/...>.
     "src/engines": ["engines/"],
 }
