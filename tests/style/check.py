@@ -31,6 +31,7 @@ LAYERS = {
     "src/front/vhost": ["base/", "tensor/", "channel/", "front/vhost/", "front/stream.h"],
     "src/front/protocol": ["base/", "tensor/", "channel/", "wire/", "front/protocol/", "front/stream.h"],
     "src/front": ["base/", "tensor/", "channel/", "wire/", "front/"],
+    "src/store": ["base/", "channel/", "store/"],
     "src/worker": ["base/", "tensor/", "translate/", "channel/", "worker/"],
     "src/supervisor": ["base/", "tensor/", "channel/", "wire/operator.h", "supervisor/"],
     # An engine links to nothing of ours: its own folder, and <tensock/...>.
