@@ -15,6 +15,7 @@
 #include "supervisor/guest.h"
 #include "supervisor/launcher.h"
 #include "supervisor/listener.h"
+#include "supervisor/store_process.h"
 
 /* Beyond what the fronts may need to finish: they report, and exit. */
 #define DRAIN_EXTRA_MS 2000
@@ -327,6 +328,8 @@ static bool take_away(struct daemon *d, const char *name)
 	config_detach(d->config, name);
 	if (guest)
 		guest_detach(guest);
+	else if (d->guests.store)
+		store_process_forget(d->guests.store, name);
 	return guest;
 }
 
@@ -573,6 +576,7 @@ static const struct control_socket_ops control_ops = { .request = on_request };
 static void end(struct daemon *d)
 {
 	guest_table_done(&d->guests);
+	store_process_free(TAKE_PTR(d->guests.store));
 	launcher_done(&d->launcher);
 	for (unsigned i = 0; i < SIGNAL_MAX; i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
@@ -612,6 +616,8 @@ static void stop(struct daemon *d)
 	d->stopping = true;
 	close_listeners(d);
 	guest_table_stop(&d->guests);
+	if (d->guests.store)
+		store_process_stop(d->guests.store);
 	uv_timer_start(&d->drain, on_drain_over, guest_table_drain_ms(&d->guests) + DRAIN_EXTRA_MS,
 		       0);
 	if (!d->launcher.children.first)
@@ -684,6 +690,35 @@ static void fit_fd_limit(struct config *config)
 			(uint64_t)limit.rlim_cur, lowered);
 }
 
+static void on_store_restarted(void *context)
+{
+	struct daemon *d = context;
+
+	guest_table_store_restarted(&d->guests);
+}
+
+static int open_store(struct daemon *d, struct tensock_error *reterr)
+{
+	const struct config *config = d->config;
+	struct store_process_config store = { .bytes = config->store.bytes,
+					      .keep_ms = config_longest_keep_ms(config),
+					      .restarted = on_store_restarted,
+					      .context = d };
+	int r;
+
+	if (!config->store.path[0])
+		return 0;
+	r = launcher_find_store(&d->launcher, reterr);
+	if (r == 0)
+		r = store_setting_open(&config->store, &store.folder_fd, reterr);
+	if (r < 0)
+		return r;
+	r = store_process_new(&d->launcher, &store, &d->guests.store);
+	return r == 0 ? 0
+		      : tsk_fail(reterr, TENSOCK_INTERNAL, "the store cannot be started: %s",
+				 strerror(-r));
+}
+
 static int start(struct daemon *d, struct tensock_error *reterr)
 {
 	int r = launcher_init(&d->launcher, &d->loop, d->config);
@@ -696,6 +731,8 @@ static int start(struct daemon *d, struct tensock_error *reterr)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "signals cannot be handled: %s",
 				strerror(-r));
 	r = launcher_find_programs(&d->launcher, &d->config->engines, reterr);
+	if (r == 0)
+		r = open_store(d, reterr);
 	return r < 0 ? r : open_all(d, reterr);
 }
 
