@@ -132,7 +132,7 @@ static void on_loaded(void *user, struct tsk_model_info *info)
 		tsk_model_info_done(info);
 		/* As for one that did not load: on_lost() tells those that wait. */
 		worker_link_fail(model->worker, true, TENSOCK_LIMIT_REACHED,
-				 "no room for the model's description beside what is in use");
+				 "no room for the model's description beside what is in use (max-memory)");
 		return;
 	}
 	model->state = MODEL_READY;

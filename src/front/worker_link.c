@@ -50,10 +50,12 @@ static void on_time(uv_timer_t *timer)
 		kill_worker(link);
 	else if (link->state == WORKER_LOADING)
 		worker_link_fail(link, true, TENSOCK_DEADLINE_EXCEEDED,
-				 "the model was not loaded within %u ms", limits->load_deadline_ms);
+				 "the model was not loaded within %u ms (load-deadline)",
+				 limits->load_deadline_ms);
 	else
 		worker_link_fail(link, true, TENSOCK_DEADLINE_EXCEEDED,
-				 "the run took more than %u ms", limits->run_deadline_ms);
+				 "the run took more than %u ms (run-deadline)",
+				 limits->run_deadline_ms);
 }
 
 void worker_link_arm(struct worker_link *link, uint64_t ms)
