@@ -29,6 +29,12 @@ enum front_msg_type {
 	FRONT_CONNECTED = 7, /* answers CONNECT. id; result 0: fd is the socket, else -errno */
 	FRONT_STOP = 8,      /* take no new work, finish what runs, then exit 0 */
 
+	/*
+	 * fd: a frozen memfd with the SHA-256 of each model that the guest may run, one behind the
+	 * other, START's models_listed of them.  Right after START, if that is not 0.
+	 */
+	FRONT_MODELS = 12,
+
 	/* front → supervisor */
 	FRONT_READY = 64,   /* answers START */
 	FRONT_SPAWN = 65,   /* start a worker; id: the front's name for it, used once */
@@ -65,6 +71,8 @@ struct front_start {
 	uint32_t uploads_max;       /* unfinished ones that are kept while nobody sends them */
 	uint32_t upload_keep_ms;    /* and for how long */
 	uint32_t pause_deadline_ms; /* connections of a paused VM are kept so long */
+	uint32_t quarantine_ms; /* a model that kills its workers is refused for this; 0: never */
+	uint32_t models_listed; /* FRONT_MODELS lists so many that it may run; 0: it may run any */
 };
 
 struct front_msg {

@@ -232,11 +232,25 @@ static void on_device(struct guest *guest, int fd)
 	}
 }
 
+/* Without the list nothing may run: no front is better than one whose guest is told so for ever. */
+static void on_models(struct guest *guest, int fd)
+{
+	int r = models_permit(guest->models, fd);
+
+	if (r < 0) {
+		tsk_error("the list of models cannot be read: %s", strerror(-r));
+		end(guest, r);
+	}
+}
+
 static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 {
 	switch (msg->type) {
 	case FRONT_CONNECTION:
 		on_connection(guest, TAKE_FD(fd));
+		break;
+	case FRONT_MODELS:
+		on_models(guest, fd);
 		break;
 	case FRONT_HOST_STREAM:
 		if (guest->device && !guest->is_stopping)

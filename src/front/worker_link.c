@@ -113,6 +113,7 @@ void worker_link_fail(struct worker_link *link, bool kill, enum tensock_status s
 	va_end(args);
 	(void)tsk_fail(&why, status, "%s", text);
 	ran = worker_run_drop(link, status == TENSOCK_DEADLINE_EXCEEDED, &others);
+	link->is_killed = kill;
 	let_go(link, kill);
 	if (ops)
 		ops->lost(link->user, ran, &others, &why);

@@ -18,6 +18,7 @@
 #include "channel/ring.h"
 #include "channel/run.h"
 #include "front/buffer_pool.h"
+#include "front/model_file.h"
 #include "front/request.h"
 #include "front/work.h"
 #include "tensor/model_info.h"
@@ -107,8 +108,16 @@ struct worker_link {
 	struct worker_run
 		runs[WORKER_RUNS_MAX]; /* n_runs of them from `first` on, around the end */
 	unsigned first, n_runs;
-	struct work fill;      /* of the last one, until it is started */
-	bool is_blame_open;    /* it was lost, and several were under way */
+	struct work fill;   /* of the last one, until it is started */
+	bool is_blame_open; /* it was lost, and several were under way */
+	bool was_at_work;   /* it was lost at a run that is to blame, wanted or not */
+	bool is_killed;     /* it was lost by what we hold against it */
+	/*
+	 * Its user's, since it was lost: the model that it has died of, if it turns out that it has
+	 * died by itself.
+	 */
+	bool is_blame_due;
+	unsigned char blamed[MODEL_HASH_BYTES];
 	bool is_short;         /* memory: the next run has to wait until one has ended */
 	uint64_t outputs_seen; /* a region that held the outputs of late */
 };

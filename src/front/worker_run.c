@@ -365,6 +365,7 @@ struct request *worker_run_drop(struct worker_link *link, bool is_late,
 	struct request *ran = NULL;
 
 	link->is_blame_open = n_taken > 1 && !is_late;
+	link->was_at_work = n_taken && !link->is_blame_open;
 	work_remove(link->workers->work, &link->fill);
 	/* The process may live on for a moment, and write. */
 	buffer_pool_worker_gone(&link->workers->buffers, link->id);

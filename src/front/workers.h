@@ -15,6 +15,7 @@
 #include "channel/front_control.h"
 #include "channel/worker_control.h"
 #include "front/account.h"
+#include "front/model_file.h"
 #include "front/supervisor_link.h"
 #include "front/work.h"
 #include "front/worker_link.h"
@@ -27,6 +28,11 @@ struct workers {
 	const struct front_start *limits;
 	/* A process has ended, so that another may be started. */
 	void (*room)(void *context);
+	/*
+	 * A process has died by itself, by a crash or an exit, of this model (link->blamed).  Comes
+	 * before room().
+	 */
+	void (*died)(void *context, const unsigned char hash[MODEL_HASH_BYTES]);
 	void *room_context;
 
 	TAILQ_HEAD(worker_list, worker_link) list; /* also the closed ones, until they have ended */

@@ -16,6 +16,7 @@
 #include "supervisor/address.h"
 #include "supervisor/engines.h"
 #include "supervisor/limits.h"
+#include "supervisor/rights.h"
 
 #define CONFIG_FILE_MAX (1u << 20)
 #define CONFIG_LINE_MAX 1024u
@@ -35,6 +36,7 @@ struct config_guest {
 	bool is_attached;     /* its sockets came by config_attach() */
 	uint64_t cid;         /* of the built-in device; 0: not given, until config_finish() */
 	struct limits limits; /* only what is set, until config_finish() */
+	struct rights rights; /* only what is set, until config_finish() */
 };
 
 struct config {
@@ -46,6 +48,8 @@ struct config {
 	unsigned n_guests;
 	struct engines engines; /* what is on, after config_finish() */
 	struct limits limits;
+	struct rights rights;
+	int only_configured; /* guests = configured; -1: not given, until config_finish() */
 	uint64_t guests_max; /* 0: not given, until config_finish() */
 	int log_level;       /* enum tsk_log_level; -1: not given, until config_finish() */
 	int allow_local_cid; /* -1: not given, until config_finish() */
@@ -93,6 +97,12 @@ void config_detach(struct config *config, const char *name);
 
 /* Whether a guest of that name has sockets of its own. */
 bool config_has_sockets(const struct config *config, const char *name);
+
+/* Whether the operator has said a word of that guest: a section, sockets, --vm or attach. */
+bool config_knows(const struct config *config, const char *name);
+
+/* What that guest may use: its section's, or what holds for all.  Good until *config changes. */
+const struct rights *config_rights(const struct config *config, const char *name);
 
 /* NULL when there is none of that name. */
 const struct config_guest *config_guest(const struct config *config, const char *name);

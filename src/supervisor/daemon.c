@@ -52,8 +52,10 @@ static void on_accepted(struct listener *listener, const char *name, int fd)
 	};
 	struct daemon *d = listener->context;
 	struct guest *guest;
-	int r = guest_table_get(&d->guests, name, &guest);
+	int r = -EACCES;
 
+	if (!d->config->only_configured || config_knows(d->config, name))
+		r = guest_table_get(&d->guests, name, &guest);
 	if (r == 0 && listener->kind == LISTENER_VHOST) {
 		guest_vmm(guest, fd);
 		return;
@@ -62,12 +64,10 @@ static void on_accepted(struct listener *listener, const char *name, int fd)
 		guest_deliver(guest, types[listener->kind], fd);
 		return;
 	}
-	listener->refused++;
-	tsk_warning("%s: refused a connection of guest %s: %s (%llu refused so far)",
-		    listener->text, name,
-		    r == -EDQUOT ? "there are max-guests of others" : strerror(-r),
-		    (unsigned long long)listener->refused);
-	tsk_close(fd);
+	listener_refuse(listener, name, fd,
+			r == -EDQUOT   ? "there are max-guests of others"
+			: r == -EACCES ? "it has no section (guests = configured)"
+				       : strerror(-r));
 }
 
 static bool has_room(struct listener *listener)

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
+#include "supervisor/log_budget.h"
 #include "supervisor/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
@@ -40,6 +41,7 @@ struct front_process {
 	char name[FRONT_NAME_SIZE];
 	unsigned workers_max;
 	uint64_t started_ns;
+	struct log_budget log;
 	uint64_t next_warning_ns; /* of sockets that it is not connected to */
 
 	int fd; /* the control socket; -1 once closed */
@@ -320,7 +322,8 @@ static void on_spawn(struct front_process *front, uint64_t id)
 	int r = start_worker(front, id, &fd);
 
 	if (r < 0)
-		tsk_warning("guest %s: no worker can be started: %s", front->name, strerror(-r));
+		log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
+				"no worker can be started: %s", strerror(-r));
 	answer(front, FRONT_WORKER, id, r, fd);
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 
 #include "supervisor/device.h"
+#include "supervisor/log_budget.h"
 
 /*
  * How long to wait before a front is started again that has crashed for the nth time in a row.  A VM
@@ -37,6 +38,7 @@ struct guest {
 	uint64_t not_before_ns;        /* the next front */
 	uv_timer_t restart;
 	uint64_t refused; /* connections */
+	struct log_budget log;
 };
 
 static int start_front(struct guest *guest);
@@ -59,7 +61,8 @@ static void on_restart(uv_timer_t *timer)
 		return;
 	r = start_front(guest);
 	if (r < 0)
-		tsk_error("guest %s: no front can be started: %s", guest->name, strerror(-r));
+		log_about_guest(&guest->log, TSK_LOG_ERROR, guest->name,
+				"no front can be started: %s", strerror(-r));
 }
 
 /* Its front is gone, or could not be started: sets when the next one may come.  In milliseconds. */
@@ -77,6 +80,7 @@ static uint64_t back_off(struct guest *guest)
 static void on_front_lost(void *context, uint64_t lived_ms)
 {
 	struct guest *guest = context;
+	uint64_t wait_ms;
 
 	/* A device is handed on when nobody else can touch it; others need not wait. */
 	if (guest->device || guest->detached)
@@ -87,9 +91,11 @@ static void on_front_lost(void *context, uint64_t lived_ms)
 	if (guest->table->stopping || guest->detached)
 		return;
 	guest->crashes = lived_ms >= STEADY_MS ? 1 : guest->crashes + 1;
-	tsk_warning(
-		"guest %s: its front is gone, and its connections with it; the next one may start in %llu ms",
-		guest->name, (unsigned long long)back_off(guest));
+	wait_ms = back_off(guest);
+	log_about_guest(
+		&guest->log, TSK_LOG_WARNING, guest->name,
+		"its front is gone, and its connections with it; the next one may start in %llu ms",
+		(unsigned long long)wait_ms);
 }
 
 static void on_front_exited(void *context)
@@ -136,15 +142,31 @@ static int hand_device_over(struct guest *guest)
 	return r;
 }
 
+/* What the front that has just been started may let its guest run. */
+static int hand_models_over(struct guest *guest, const struct rights *rights)
+{
+	int fd, r = rights_models_fd(rights, &fd);
+
+	if (r == 0) {
+		r = front_process_send(guest->front, FRONT_MODELS, fd);
+		tsk_close(fd);
+	}
+	if (r < 0 && guest->front)
+		front_process_condemn(guest->front);
+	return r;
+}
+
 static int start_front(struct guest *guest)
 {
 	static const struct front_process_ops ops = { .idle = on_front_idle,
 						      .lost = on_front_lost,
 						      .exited = on_front_exited };
+	const struct rights *rights = config_rights(guest->table->config, guest->name);
 	struct launcher *launcher = guest->table->launcher;
 	struct front_start start = { .version = FRONT_CONTROL_VERSION,
 				     .log_level = launcher->log_level,
-				     .cid = guest->cid };
+				     .cid = guest->cid,
+				     .models_listed = rights->n_models };
 	int r;
 
 	memcpy(start.name, guest->name, sizeof(start.name));
@@ -156,6 +178,10 @@ static int start_front(struct guest *guest)
 		return r;
 	}
 	tsk_debug("guest %s: front started", guest->name);
+	if (rights->n_models)
+		r = hand_models_over(guest, rights);
+	if (r < 0)
+		return r;
 	return guest->device ? hand_device_over(guest) : 0;
 }
 
@@ -192,9 +218,10 @@ void guest_deliver(struct guest *guest, enum front_msg_type type, int fd)
 	if (r == 0)
 		return;
 	guest->refused++;
-	tsk_warning("guest %s: a connection is closed: its front %s (%s; %llu closed so far)",
-		    guest->name, guest->front ? "does not keep up" : "is not there", strerror(-r),
-		    (unsigned long long)guest->refused);
+	log_about_guest(&guest->log, TSK_LOG_WARNING, guest->name,
+			"a connection is closed: its front %s (%s; %llu closed so far)",
+			guest->front ? "does not keep up" : "is not there", strerror(-r),
+			(unsigned long long)guest->refused);
 }
 
 void guest_vmm(struct guest *guest, int fd)

@@ -90,6 +90,7 @@ static int find_engine(struct launcher *launcher, const struct engine *engine, c
 		r = find_library(ret, engine, reterr);
 	if (r < 0)
 		return r;
+	snprintf(ret->name, sizeof(ret->name), "%s", engine->name);
 	snprintf(ret->threads_option, sizeof(ret->threads_option), "threads=%llu",
 		 (unsigned long long)engine->threads);
 	if (engine->parallel)
@@ -151,6 +152,7 @@ static int open_empty_folder(void)
 int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct config *config)
 {
 	*launcher = (struct launcher){ .loop = loop,
+				       .config = config,
 				       .cwd_fd = open_empty_folder(),
 				       .log_level = (enum tsk_log_level)config->log_level };
 	if (launcher->cwd_fd < 0) {
@@ -212,7 +214,9 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, int cont
 {
 	static const char *const levels[TSK_LOG_LEVEL_MAX] = { "error", "warning", "info",
 							       "debug" };
+	const struct rights *rights = config_rights(launcher->config, guest);
 	struct arguments arguments = { .n = 0 };
+	unsigned n_engines = 0;
 	struct spawn worker = { .argv = arguments.v,
 				.control_fd = control_fd,
 				.cwd_fd = launcher->cwd_fd,
@@ -223,7 +227,13 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, int cont
 	put(&arguments, levels[launcher->log_level]);
 	put(&arguments, "--guest");
 	put(&arguments, guest);
-	for (unsigned i = 0; i < launcher->n_engines; i++)
+	for (unsigned i = 0; i < launcher->n_engines; i++) {
+		if (!rights_has_engine(rights, launcher->engines[i].name))
+			continue;
 		put_engine(&arguments, &launcher->engines[i]);
+		n_engines++;
+	}
+	if (launcher->n_engines && !n_engines)
+		return -ENOPKG;
 	return spawn_process(&worker, ret_pid);
 }

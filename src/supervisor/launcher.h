@@ -19,7 +19,9 @@ struct launcher {
 	int cwd_fd; /* an empty folder that is in no other folder: nobody can make a file in it */
 	enum tsk_log_level log_level;
 	char front[PATH_MAX], worker[PATH_MAX];
+	const struct config *config; /* what each guest may use */
 	struct launcher_engine {
+		char name[FRONT_NAME_SIZE];
 		char plugin[PATH_MAX];
 		bool may_be_missing;
 		char threads_option[32];
@@ -40,7 +42,10 @@ void launcher_done(struct launcher *launcher);
 int launcher_find_programs(struct launcher *launcher, const struct engines *engines,
 			   struct tensock_error *reterr) _nodiscard_;
 
-/* The program's end of the control socket is control_fd; both stay the caller's. */
+/*
+ * The program's end of the control socket is control_fd; both stay the caller's.  A worker opens the
+ * engines that the guest may use; -ENOPKG where none of them is there.
+ */
 int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
 int launcher_start_worker(struct launcher *launcher, const char *guest, int control_fd,
 			  pid_t *ret_pid) _nodiscard_;

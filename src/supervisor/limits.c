@@ -35,6 +35,7 @@ const struct limits limits_default = { .value = {
 					       [LIMIT_UPLOADS] = 4,
 					       [LIMIT_UPLOAD_KEEP_MS] = 600000,
 					       [LIMIT_PAUSE_DEADLINE_MS] = 60000,
+					       [LIMIT_QUARANTINE_MS] = 600000,
 				       } };
 
 static const struct {
@@ -58,6 +59,7 @@ static const struct {
 	[LIMIT_UPLOADS] = { "max-uploads", quantity_number, 0, 256, "4" },
 	[LIMIT_UPLOAD_KEEP_MS] = { "upload-keep", quantity_ms, 0, DAY_MS, "10min" },
 	[LIMIT_PAUSE_DEADLINE_MS] = { "pause-deadline", quantity_ms, 0, DAY_MS, "60s" },
+	[LIMIT_QUARANTINE_MS] = { "quarantine", quantity_ms, 0, DAY_MS, "10min" },
 };
 static_assert(ARRAY_SIZE(rows) == LIMIT_MAX, "a limit lacks its row");
 
@@ -127,4 +129,5 @@ void limits_to_start(const struct limits *limits, struct front_start *ret)
 	ret->uploads_max = (uint32_t)v[LIMIT_UPLOADS];
 	ret->upload_keep_ms = (uint32_t)v[LIMIT_UPLOAD_KEEP_MS];
 	ret->pause_deadline_ms = (uint32_t)v[LIMIT_PAUSE_DEADLINE_MS];
+	ret->quarantine_ms = (uint32_t)v[LIMIT_QUARANTINE_MS];
 }

@@ -67,6 +67,7 @@ static void test_merge(void **state)
 	assert_int_equal(start.uploads_max, 4);
 	assert_int_equal(start.upload_keep_ms, 10 * 60 * 1000);
 	assert_int_equal(start.pause_deadline_ms, 60 * 1000);
+	assert_int_equal(start.quarantine_ms, 10 * 60 * 1000);
 }
 
 static void test_files(void **state)

@@ -65,6 +65,15 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 	return 0;
 }
 
+void listener_refuse(struct listener *listener, const char *guest, int fd, const char *why)
+{
+	listener->refused++;
+	log_about(&listener->refusals, LOG_BUDGET_SOCKET, TSK_LOG_WARNING, listener->text,
+		  "refused a connection of %s: %s (%llu refused so far)", guest, why,
+		  (unsigned long long)listener->refused);
+	tsk_close(fd);
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events);
 
 static void on_pause_over(uv_timer_t *timer)
@@ -110,8 +119,9 @@ static bool accept_one(struct listener *listener)
 		int error = errno;
 
 		if (is_shortage(error)) {
-			tsk_warning("%s: no connection can be accepted for now: %s", listener->text,
-				    strerror(error));
+			log_about(&listener->shortages, LOG_BUDGET_SOCKET, TSK_LOG_WARNING,
+				  listener->text, "no connection can be accepted for now: %s",
+				  strerror(error));
 			pause_accepting(listener, SHORTAGE_PAUSE_MS);
 		}
 		/* Others are one connection's: it was gone before it was accepted. */
@@ -119,12 +129,8 @@ static bool accept_one(struct listener *listener)
 	}
 	r = identify(listener, fd, &peer, guest);
 	if (r < 0) {
-		listener->refused++;
-		tsk_warning("%s: refused a connection of %s: %s (%llu refused so far)",
-			    listener->text, guest[0] ? guest : "an unknown peer",
-			    r == -EPERM ? "not a guest; see allow-local-cid" : strerror(-r),
-			    (unsigned long long)listener->refused);
-		tsk_close(fd);
+		listener_refuse(listener, guest[0] ? guest : "an unknown peer", fd,
+				r == -EPERM ? "not a guest; see allow-local-cid" : strerror(-r));
 		return true;
 	}
 	listener->accepted(listener, guest, fd);

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "supervisor/address.h"
+#include "supervisor/log_budget.h"
 #include "supervisor/unix_socket.h"
 
 /* Every kind of socket that is accepted on. */
@@ -46,6 +47,7 @@ struct listener {
 	uv_timer_t pause; /* runs while nothing can be accepted */
 	unsigned n_handles;
 	uint64_t refused;
+	struct log_budget refusals, shortages;
 };
 
 /*
@@ -59,6 +61,9 @@ int listener_open(struct listener *listener, uv_loop_t *loop, const struct addre
 int listener_open_path(struct listener *listener, uv_loop_t *loop, enum listener_kind kind,
 		       const char *guest, const char *path, struct tensock_error *reterr)
 	_nodiscard_;
+
+/* Closes a connection that accepted() has brought: counted, and logged once a second at most. */
+void listener_refuse(struct listener *listener, const char *guest, int fd, const char *why);
 
 /* Accepts no more and removes the socket's file.  Frees the listener once the loop has let it go. */
 void listener_close(struct listener *listener);
