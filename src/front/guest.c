@@ -260,7 +260,7 @@ static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 		on_device(guest, TAKE_FD(fd));
 		break;
 	case FRONT_WORKER:
-		workers_spawned(guest->workers, msg->id, msg->result, TAKE_FD(fd));
+		workers_spawned(guest->workers, msg->id, msg->result, msg->value, TAKE_FD(fd));
 		break;
 	case FRONT_WORKER_EXITED:
 		workers_exited(guest->workers, msg->id, (int)msg->value);

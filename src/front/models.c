@@ -258,7 +258,7 @@ int models_check(const struct models *models, const unsigned char hash[MODEL_HAS
 		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
 				"this model has killed its worker %u times, and is in quarantine "
 				"(quarantine); try again in %" PRIu64 " s",
-				QUARANTINE_DEATHS, left_ms / 1000 + 1);
+				QUARANTINE_DEATHS, (left_ms - 1) / 1000 + 1);
 	return 0;
 }
 

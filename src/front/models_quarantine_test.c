@@ -293,6 +293,59 @@ static void test_permitted(void **state)
 	rig_done(&rig);
 }
 
+/* The guest's processes crash too often: who waits is told so, for how long, and nothing is blamed. */
+static void test_penalty(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct asked asked[2] = { to_run(), to_run() }, again = to_run();
+	struct rig_worker *good, *worker;
+	struct front_msg spawn;
+	struct rig rig;
+
+	(void)state;
+	limits.quarantine_ms = 60000;
+	good = begin(&rig, &limits, "model");
+	for (int round = 0; round < 4; round++) {
+		for (int i = 0; i < 2; i++) {
+			asked[i] = to_run();
+			ask(&rig, of_bytes(&rig, "model"), &asked[i]);
+		}
+		spawn = rig_expect(&rig, FRONT_SPAWN);
+		rig_send(&rig, FRONT_WORKER, spawn.id, 1001, -EAGAIN, -1);
+		for (int i = 0; i < 2; i++)
+			expect_status(&rig, &asked[i], TENSOCK_LIMIT_REACHED,
+				      "(max-crashes): no worker is started now; try again in 2 s");
+	}
+	ask(&rig, of_bytes(&rig, "model"), &again);
+	worker = rig_worker_with(&rig, "model");
+	answer_run(&rig, worker);
+	expect_ok(&rig, &again, true);
+	rig_worker_exit(&rig, worker, 0);
+	rig_worker_exit(&rig, good, 0);
+	rig_done(&rig);
+}
+
+/* A worker that breaks the rules is killed as one that does. */
+static void test_rogue(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *good, *worker;
+	struct asked asked = to_run();
+	struct rig rig;
+
+	(void)state;
+	good = begin(&rig, &limits, "model");
+	ask(&rig, of_bytes(&rig, "model"), &asked);
+	worker = rig_worker_new(&rig);
+	rig_worker_expect_load(&rig, worker, "model");
+	assert_int_equal(send(worker->socket, "garbage", 7, 0), 7);
+	expect_status(&rig, &asked, TENSOCK_WORKER_DIED, "broke the rules");
+	assert_int_equal(rig_expect(&rig, FRONT_KILL).value, FRONT_KILL_ROGUE);
+	rig_worker_exit(&rig, worker, SIGKILL);
+	rig_worker_exit(&rig, good, 0);
+	rig_done(&rig);
+}
+
 /* A list that is not what was announced: the front ends. */
 static void test_bad_list(void **state)
 {
@@ -316,7 +369,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_killer),    TSK_TEST(test_outside),  TSK_TEST(test_off),
 		TSK_TEST(test_waiting),   TSK_TEST(test_innocent), TSK_TEST(test_offer),
-		TSK_TEST(test_permitted), TSK_TEST(test_bad_list),
+		TSK_TEST(test_permitted), TSK_TEST(test_bad_list), TSK_TEST(test_penalty),
+		TSK_TEST(test_rogue),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

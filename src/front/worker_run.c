@@ -466,9 +466,10 @@ static void on_needed(struct worker_link *link, struct worker_run *head, uint64_
 		return;
 	}
 	if (needed > max) {
-		(void)tsk_fail(&error, TENSOCK_TOO_LARGE,
-			       "outputs of %llu bytes, of which max-request-size leaves %llu beside the inputs",
-			       (unsigned long long)needed, (unsigned long long)max);
+		(void)tsk_fail(
+			&error, TENSOCK_TOO_LARGE,
+			"outputs of %llu bytes, of which max-request-size leaves %llu beside the inputs",
+			(unsigned long long)needed, (unsigned long long)max);
 		leave_outputs(link, head, &error);
 		return;
 	}

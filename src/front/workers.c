@@ -212,7 +212,7 @@ bool workers_are_there(const struct workers *workers, const void *user, uint64_t
 	return false;
 }
 
-void workers_spawned(struct workers *workers, uint64_t id, int result, int fd)
+void workers_spawned(struct workers *workers, uint64_t id, int result, uint64_t wait_ms, int fd)
 {
 	struct worker_link *link = find(workers, id);
 
@@ -220,7 +220,7 @@ void workers_spawned(struct workers *workers, uint64_t id, int result, int fd)
 		tsk_close(fd);
 		return;
 	}
-	worker_link_spawned(link, result, fd);
+	worker_link_spawned(link, result, wait_ms, fd);
 }
 
 /*

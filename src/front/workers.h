@@ -75,7 +75,7 @@ int workers_buffer(struct workers *workers, const struct worker_link *link, uint
 		   struct buffer **ret) _nodiscard_;
 
 /* Messages of the supervisor.  fd is taken over. */
-void workers_spawned(struct workers *workers, uint64_t id, int result, int fd);
+void workers_spawned(struct workers *workers, uint64_t id, int result, uint64_t wait_ms, int fd);
 void workers_exited(struct workers *workers, uint64_t id, int wait_status);
 
 /*

@@ -572,6 +572,13 @@ const struct rights *config_rights(const struct config *config, const char *name
 	return guest ? &guest->rights : &config->rights;
 }
 
+const struct limits *config_limits(const struct config *config, const char *name)
+{
+	const struct config_guest *guest = find_guest(config, name);
+
+	return guest ? &guest->limits : &config->limits;
+}
+
 /* The daemon's working directory is not the operator's. */
 static int set_absolute(const char *key, const char *value, size_t suffix_bytes,
 			char ret[ADDRESS_PATH_SIZE], struct tensock_error *reterr)

@@ -103,6 +103,7 @@ bool config_knows(const struct config *config, const char *name);
 
 /* What that guest may use: its section's, or what holds for all.  Good until *config changes. */
 const struct rights *config_rights(const struct config *config, const char *name);
+const struct limits *config_limits(const struct config *config, const char *name);
 
 /* NULL when there is none of that name. */
 const struct config_guest *config_guest(const struct config *config, const char *name);

@@ -75,7 +75,10 @@ static bool has_room(struct listener *listener)
 	struct daemon *d = listener->context;
 	struct guest *guest;
 
-	return guest_table_get(&d->guests, listener->guest, &guest) < 0 || guest_has_room(guest);
+	if (guest_table_get(&d->guests, listener->guest, &guest) < 0)
+		return true;
+	return guest_has_room(guest) &&
+	       (listener->kind != LISTENER_HYBRID || guest_may_connect(guest));
 }
 
 static struct listener *listener_new(struct daemon *d, struct tensock_error *reterr)
@@ -688,6 +691,9 @@ static int start(struct daemon *d, struct tensock_error *reterr)
 {
 	int r = launcher_init(&d->launcher, &d->loop, d->config);
 
+	guest_table_init(&d->guests, &d->launcher, d->config);
+	d->guests.gone = on_gone;
+	d->guests.context = d;
 	d->launcher.children.none_left = on_none_left;
 	d->launcher.children.context = d;
 	if (r == 0)
@@ -710,9 +716,6 @@ int daemon_run(struct config *config, struct tensock_error *reterr)
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "no event loop: %s", strerror(-r));
 	init_handles(&d);
-	guest_table_init(&d.guests, &d.launcher, config);
-	d.guests.gone = on_gone;
-	d.guests.context = &d;
 	r = start(&d, reterr);
 	if (r == 0)
 		tell_ready(&d);

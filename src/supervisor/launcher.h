@@ -13,13 +13,22 @@
 #include "supervisor/children.h"
 #include "supervisor/config.h"
 
+/* The end of a front or worker that was not asked to end. */
+struct process_end {
+	const char *guest;
+	bool is_front;
+	bool is_crash; /* by what it did itself, or because it broke the rules */
+};
+
 struct launcher {
 	uv_loop_t *loop;
 	struct children children;
 	int cwd_fd; /* an empty folder that is in no other folder: nobody can make a file in it */
 	enum tsk_log_level log_level;
 	char front[PATH_MAX], worker[PATH_MAX];
-	const struct config *config; /* what each guest may use */
+	const struct config *config;                                 /* what each guest may use */
+	void (*ended)(void *context, const struct process_end *end); /* NULL: nobody asks */
+	void *ended_context;
 	struct launcher_engine {
 		char name[FRONT_NAME_SIZE];
 		char plugin[PATH_MAX];

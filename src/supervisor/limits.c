@@ -36,6 +36,8 @@ const struct limits limits_default = { .value = {
 					       [LIMIT_UPLOAD_KEEP_MS] = 600000,
 					       [LIMIT_PAUSE_DEADLINE_MS] = 60000,
 					       [LIMIT_QUARANTINE_MS] = 600000,
+					       [LIMIT_CONNECTS] = 20000,
+					       [LIMIT_CRASHES] = 100,
 				       } };
 
 static const struct {
@@ -60,6 +62,8 @@ static const struct {
 	[LIMIT_UPLOAD_KEEP_MS] = { "upload-keep", quantity_ms, 0, DAY_MS, "10min" },
 	[LIMIT_PAUSE_DEADLINE_MS] = { "pause-deadline", quantity_ms, 0, DAY_MS, "60s" },
 	[LIMIT_QUARANTINE_MS] = { "quarantine", quantity_ms, 0, DAY_MS, "10min" },
+	[LIMIT_CONNECTS] = { "max-connects", quantity_number, 1, 1000000, "1000" },
+	[LIMIT_CRASHES] = { "max-crashes", quantity_number, 0, 1000000, "100" },
 };
 static_assert(ARRAY_SIZE(rows) == LIMIT_MAX, "a limit lacks its row");
 

@@ -28,6 +28,8 @@ enum limit {
 	LIMIT_UPLOAD_KEEP_MS,
 	LIMIT_PAUSE_DEADLINE_MS,
 	LIMIT_QUARANTINE_MS,
+	LIMIT_CONNECTS, /* in a second */
+	LIMIT_CRASHES,  /* in a minute; 0: any number */
 	LIMIT_MAX
 };
 

@@ -34,6 +34,8 @@ static void test_bad_values(void **state)
 		{ "max-models", "0" },        { "max-models", "513" },
 		{ "model-keep", "721h" },     { "upload-keep", "10" },
 		{ "max-requests", "0" },      { "max-uploads", "257" },
+		{ "max-connects", "0" },      { "max-crashes", "-1" },
+		{ "quarantine", "25h" },
 	};
 
 	(void)state;

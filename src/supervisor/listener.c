@@ -68,9 +68,9 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 void listener_refuse(struct listener *listener, const char *guest, int fd, const char *why)
 {
 	listener->refused++;
-	log_about(&listener->refusals, LOG_BUDGET_SOCKET, TSK_LOG_WARNING, listener->text,
-		  "refused a connection of %s: %s (%llu refused so far)", guest, why,
-		  (unsigned long long)listener->refused);
+	log_about_socket(&listener->refusals, listener->text,
+			 "refused a connection of %s: %s (%llu refused so far)", guest, why,
+			 (unsigned long long)listener->refused);
 	tsk_close(fd);
 }
 
@@ -119,9 +119,9 @@ static bool accept_one(struct listener *listener)
 		int error = errno;
 
 		if (is_shortage(error)) {
-			log_about(&listener->shortages, LOG_BUDGET_SOCKET, TSK_LOG_WARNING,
-				  listener->text, "no connection can be accepted for now: %s",
-				  strerror(error));
+			log_about_socket(&listener->shortages, listener->text,
+					 "no connection can be accepted for now: %s",
+					 strerror(error));
 			pause_accepting(listener, SHORTAGE_PAUSE_MS);
 		}
 		/* Others are one connection's: it was gone before it was accepted. */

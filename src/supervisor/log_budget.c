@@ -41,13 +41,21 @@ static void log_all(struct log_budget *budget, unsigned per_second, enum tsk_log
 	tsk_log(level, "%s%s: %s", kind, who, text);
 }
 
-void log_about(struct log_budget *budget, unsigned per_second, enum tsk_log_level level,
-	       const char *who, const char *fmt, ...)
+void log_about_socket(struct log_budget *budget, const char *who, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	log_all(budget, per_second, level, "", who, fmt, args);
+	log_all(budget, LOG_BUDGET_REFUSALS, TSK_LOG_WARNING, "", who, fmt, args);
+	va_end(args);
+}
+
+void log_about_refusal(struct log_budget *budget, const char *name, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	log_all(budget, LOG_BUDGET_REFUSALS, TSK_LOG_WARNING, "guest ", name, fmt, args);
 	va_end(args);
 }
 

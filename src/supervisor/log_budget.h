@@ -13,8 +13,9 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-#define LOG_BUDGET_GUEST 5u /* lines a second, of a guest and of its front each: ten in all */
-#define LOG_BUDGET_SOCKET 1u
+/* Lines a second: of a guest and of its front each, and of what is refused it: nine in all. */
+#define LOG_BUDGET_GUEST 4u
+#define LOG_BUDGET_REFUSALS 1u
 
 /* All zero at first. */
 struct log_budget {
@@ -30,11 +31,13 @@ struct log_budget {
 bool log_budget_allows(struct log_budget *budget, unsigned per_second, uint64_t now_ns,
 		       uint64_t *ret_dropped);
 
-/* Logs "who: ...", where the budget allows it, and what was dropped before. */
-void log_about(struct log_budget *budget, unsigned per_second, enum tsk_log_level level,
-	       const char *who, const char *fmt, ...) _printf_(5, 6);
+/* Logs "who: ..." of what a socket refuses, or cannot take, and how many lines were dropped before. */
+void log_about_socket(struct log_budget *budget, const char *who, const char *fmt, ...)
+	_printf_(3, 4);
 
-/* The same of "guest NAME", by the budget of guests. */
+/* The same of "guest NAME": what it is refused, and all else. */
+void log_about_refusal(struct log_budget *budget, const char *name, const char *fmt, ...)
+	_printf_(3, 4);
 void log_about_guest(struct log_budget *budget, enum tsk_log_level level, const char *name,
 		     const char *fmt, ...) _printf_(4, 5);
 
