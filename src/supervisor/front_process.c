@@ -577,7 +577,7 @@ static int start(struct front_process *front)
 		uv_timer_init(front->launcher->loop, &front->exit_timer);
 		front->poll.data = front->exit_timer.data = front;
 		front->n_handles = 2;
-		r = launcher_start_front(front->launcher, fds[1], &front->child.pid);
+		r = launcher_start_front(front->launcher, front->name, fds[1], &front->child.pid);
 	}
 	tsk_close(fds[1]);
 	return r;

@@ -10,6 +10,7 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/children.h"
 #include "supervisor/config.h"
 
@@ -24,6 +25,7 @@ struct launcher {
 	uv_loop_t *loop;
 	struct children children;
 	int cwd_fd; /* an empty folder that is in no other folder: nobody can make a file in it */
+	struct cgroups cgroups; /* of the guests, where there are any */
 	enum tsk_log_level log_level;
 	char front[PATH_MAX], worker[PATH_MAX];
 	const struct config *config;                                 /* what each guest may use */
@@ -55,7 +57,8 @@ int launcher_find_programs(struct launcher *launcher, const struct engines *engi
  * The program's end of the control socket is control_fd; both stay the caller's.  A worker opens the
  * engines that the guest may use; -ENOPKG where none of them is there.
  */
-int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
+int launcher_start_front(struct launcher *launcher, const char *guest, int control_fd,
+			 pid_t *ret_pid) _nodiscard_;
 int launcher_start_worker(struct launcher *launcher, const char *guest, int control_fd,
 			  pid_t *ret_pid) _nodiscard_;
 

@@ -33,6 +33,12 @@ union peer {
 	struct sockaddr_storage storage;
 };
 
+int listener_cid_guest(uint32_t cid, bool allow_local, char ret[FRONT_NAME_SIZE])
+{
+	snprintf(ret, FRONT_NAME_SIZE, "cid-%u", cid);
+	return cid < CID_FIRST_GUEST && !allow_local ? -EPERM : 0;
+}
+
 /* Who has connected.  -EPERM for one who may not, *ret is said all the same. */
 static int identify(const struct listener *listener, int fd, const union peer *peer,
 		    char ret[FRONT_NAME_SIZE])
@@ -42,9 +48,7 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 
 	switch (listener->kind) {
 	case LISTENER_VSOCK:
-		snprintf(ret, FRONT_NAME_SIZE, "cid-%u", peer->vm.svm_cid);
-		return peer->vm.svm_cid < CID_FIRST_GUEST && !listener->allow_local_cid ? -EPERM
-											: 0;
+		return listener_cid_guest(peer->vm.svm_cid, listener->allow_local_cid, ret);
 	case LISTENER_UNIX:
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 			return -errno;

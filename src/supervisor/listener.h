@@ -62,6 +62,9 @@ int listener_open_path(struct listener *listener, uv_loop_t *loop, enum listener
 		       const char *guest, const char *path, struct tensock_error *reterr)
 	_nodiscard_;
 
+/* The name of the guest with that CID.  -EPERM for one of the host's own, which is said all the same. */
+int listener_cid_guest(uint32_t cid, bool allow_local, char ret[FRONT_NAME_SIZE]) _nodiscard_;
+
 /* Closes a connection that accepted() has brought: counted, and logged once a second at most. */
 void listener_refuse(struct listener *listener, const char *guest, int fd, const char *why);
 

@@ -171,6 +171,40 @@ def test_max_guests(start, folder):
     assert tensock.said("hybrid:b=", "max-guests")
 
 
+# What only the kernel can share out.
+
+
+def nice_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return int(stat.read().rpartition(")")[2].split()[16])
+
+
+def test_cpu_weight(start, folder):
+    """Where there is no cgroup to be had, a small weight is a high nice value, and the log says that it is no more."""
+    tensock = start(f"[guest low]\nhybrid = {folder}/low\ncpu-weight = 10\n"
+                    f"[guest other]\nhybrid = {folder}/other\n" + engine_config("echo"))
+    if not any("not in force" in line for line in tensock.log):
+        pytest.skip("this daemon may divide its cgroup")
+    with seed.Guest(folder / "low_9999") as low:
+        assert low.ask(ECHO) == b"OK"
+        own = tensock.fronts() + tensock.workers()
+        assert len(own) >= 2
+        assert {nice_of(pid) for pid in own} == {min(nice_of(tensock.pid) + 10, 19)}
+        with seed.Guest(folder / "other_9999") as other:
+            assert other.ask(ECHO) == b"OK"
+            others = set(tensock.fronts() + tensock.workers()) - set(own)
+            assert {nice_of(pid) for pid in others} == {nice_of(tensock.pid)}
+
+
+def test_workers_go_first_where_memory_is_short(echo_with):
+    tensock = echo_with()
+    with seed.Guest(tensock.local) as guest:
+        assert guest.ask(ECHO) == b"OK"
+        for pid in tensock.workers():
+            with open(f"/proc/{pid}/oom_score_adj", encoding="ascii") as score:
+                assert score.read() == "1000\n"
+
+
 # Which models and engines.
 
 
