@@ -33,8 +33,9 @@ struct worker_process {
 struct front_process {
 	struct child child;
 	struct launcher *launcher;
-	const struct front_process_ops *ops; /* NULL once abandoned */
+	const struct front_process_ops *ops; /* NULL once abandoned or retired */
 	bool is_lost;
+	bool is_killed; /* as it was meant */
 	void *context;
 	const char *uds;
 	char name[FRONT_NAME_SIZE];
@@ -380,8 +381,12 @@ static void on_message(struct front_process *front, const struct front_msg *msg)
 		break;
 	case FRONT_IDLE:
 		/* Anything sent since, or about to be, would be lost with it. */
-		if (msg->value == front->n_sent && !front->workers)
+		if (msg->value != front->n_sent || front->workers)
+			break;
+		if (front->ops)
 			front->ops->idle(front->context);
+		else
+			front_process_abandon(front);
 		break;
 	default:
 		tsk_warning(
@@ -449,11 +454,11 @@ static void front_process_free(struct front_process *front)
 
 static void log_exit(const struct front_process *front, int wait_status)
 {
-	if (WIFSIGNALED(wait_status))
+	if (WIFSIGNALED(wait_status) && !front->is_killed)
 		tsk_warning("guest %s: front %d was killed by signal %d (%s)", front->name,
 			    (int)front->child.pid, WTERMSIG(wait_status),
 			    strsignal(WTERMSIG(wait_status)));
-	else if (WEXITSTATUS(wait_status) != 0)
+	else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) != 0)
 		tsk_warning("guest %s: front %d exited with status %d", front->name,
 			    (int)front->child.pid, WEXITSTATUS(wait_status));
 	else
@@ -492,6 +497,33 @@ void front_process_abandon(struct front_process *front)
 	uv_timer_start(&front->exit_timer, on_exit_timeout, EXIT_TIMEOUT_MS, 0);
 }
 
+void front_process_retire(struct front_process *front, uint64_t deadline_ms)
+{
+	front->ops = NULL;
+	front->uds = ""; /* what it points to is the guest's, which may go */
+	uv_timer_start(&front->exit_timer, on_exit_timeout, deadline_ms, 0);
+	front_process_stop(front);
+}
+
+void front_process_kill(struct front_process *front)
+{
+	front->is_lost = front->is_killed = true;
+	kill(front->child.pid, SIGKILL);
+	close_control(front);
+}
+
+static int watch_control(struct front_process *front)
+{
+	int r = uv_poll_init(front->launcher->loop, &front->poll, front->fd);
+
+	if (r < 0)
+		return r;
+	uv_timer_init(front->launcher->loop, &front->exit_timer);
+	front->poll.data = front->exit_timer.data = front;
+	front->n_handles = 2;
+	return 0;
+}
+
 /* Starts the program on one end of a new control socket. */
 static int start(struct front_process *front)
 {
@@ -501,13 +533,9 @@ static int start(struct front_process *front)
 	if (r < 0)
 		return r;
 	front->fd = fds[0];
-	r = uv_poll_init(front->launcher->loop, &front->poll, front->fd);
-	if (r == 0) {
-		uv_timer_init(front->launcher->loop, &front->exit_timer);
-		front->poll.data = front->exit_timer.data = front;
-		front->n_handles = 2;
+	r = watch_control(front);
+	if (r == 0)
 		r = launcher_start_front(front->launcher, fds[1], &front->child.pid);
-	}
 	tsk_close(fds[1]);
 	return r;
 }
@@ -544,6 +572,105 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 		return r;
 	}
 	watch(front, false);
+	*ret = front;
+	return 0;
+}
+
+/* One tensockd takes another's place */
+
+int front_process_save(const struct front_process *front, struct takeover *takeover)
+{
+	struct takeover_record *record = takeover_add(takeover, TAKEOVER_FRONT);
+	const struct worker_process *worker = front->workers;
+
+	if (!record)
+		return -ENOMEM;
+	record->front = (struct takeover_front){
+		.pid = front->child.pid,
+		.fd = front->fd,
+		.workers_max = front->workers_max,
+		.n_sent = front->n_sent,
+		.has_answer = front->has_answer,
+		.answer_type = front->answer.type,
+		.answer_result = front->answer.result,
+		.answer_id = front->answer.id,
+		.answer_fd = front->has_answer ? front->answer_fd : -1,
+	};
+	memcpy(record->front.name, front->name, sizeof(front->name));
+	for (; worker; worker = worker->next) {
+		record = takeover_add(takeover, TAKEOVER_WORKER);
+		if (!record)
+			return -ENOMEM;
+		record->worker = (struct takeover_worker){ .pid = worker->child.pid,
+							   .id = worker->id,
+							   .has_exited = worker->has_exited,
+							   .wait_status = worker->wait_status };
+	}
+	return 0;
+}
+
+static int adopt_worker(struct front_process *front, const struct takeover_worker *saved)
+{
+	struct worker_process *worker = calloc(1, sizeof(*worker));
+
+	if (!worker)
+		return -ENOMEM;
+	worker->child.pid = saved->pid;
+	worker->child.exited = on_worker_exited;
+	worker->front = front;
+	worker->id = saved->id;
+	worker->has_exited = saved->has_exited;
+	worker->wait_status = saved->wait_status;
+	worker->next = front->workers;
+	front->workers = worker;
+	front->n_workers++;
+	if (!worker->has_exited)
+		children_add(&front->launcher->children, &worker->child);
+	return 0;
+}
+
+static struct front_process *restore(struct launcher *launcher, struct takeover_front *saved)
+{
+	struct front_process *front = calloc(1, sizeof(*front));
+
+	if (!front)
+		return NULL;
+	front->launcher = launcher;
+	front->uds = "";
+	front->workers_max = saved->workers_max;
+	front->started_ns = tsk_now_ns();
+	front->n_sent = saved->n_sent;
+	front->has_answer = saved->has_answer;
+	front->answer = (struct front_msg){ .type = saved->answer_type,
+					    .result = saved->answer_result,
+					    .id = saved->answer_id };
+	front->answer_fd = TAKE_FD(saved->answer_fd);
+	front->fd = TAKE_FD(saved->fd);
+	front->child.pid = saved->pid;
+	front->child.exited = on_front_exited;
+	memcpy(front->name, saved->name, sizeof(front->name));
+	return front;
+}
+
+int front_process_adopt(struct launcher *launcher, struct takeover_record *record,
+			unsigned n_workers, const struct front_process_ops *ops, void *context,
+			struct front_process **ret)
+{
+	struct front_process *front = restore(launcher, &record->front);
+	int r = front ? watch_control(front) : -ENOMEM;
+
+	for (unsigned i = 1; i <= n_workers && r == 0; i++)
+		r = adopt_worker(front, &record[i].worker);
+	if (r < 0) {
+		kill(record->front.pid, SIGKILL);
+		if (front)
+			front_process_free(front);
+		return r;
+	}
+	front->ops = ops;
+	front->context = context;
+	children_add(&launcher->children, &front->child);
+	send_waiting(front);
 	*ret = front;
 	return 0;
 }

@@ -90,6 +90,19 @@ void guest_table_changed(struct guest_table *table, const struct config *before)
 /* Tells all fronts to finish; none is started any more. */
 void guest_table_stop(struct guest_table *table);
 
+/*
+ * Adds the guests' devices and fronts to what the next tensockd finds.  -EBUSY: a front that has served a
+ * device is on its way out, which will not take long.
+ */
+int guest_table_save(const struct guest_table *table, struct takeover *takeover) _nodiscard_;
+
+/*
+ * Goes on with what the tensockd before has left, of guests that the table's configuration still has; fds
+ * are taken over.  A front that serves a device is killed: the next one takes the
+ * device over once it is gone.  Any other one finishes what it does, beside its successor.
+ */
+void guest_table_adopt(struct guest_table *table, struct takeover *takeover);
+
 /* The longest time that a run may take: what guest_table_stop() may have to be waited for. */
 uint64_t guest_table_drain_ms(const struct guest_table *table);
 
