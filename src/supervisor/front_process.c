@@ -40,6 +40,8 @@ struct front_process {
 	const char *uds;
 	char name[FRONT_NAME_SIZE];
 	unsigned workers_max;
+	bool has_device;
+	uint64_t run_deadline_ms;
 	uint64_t started_ns;
 	uint64_t next_warning_ns; /* of sockets that it is not connected to */
 
@@ -555,6 +557,8 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	front->context = context;
 	front->uds = uds;
 	front->workers_max = front_start->workers_max;
+	front->has_device = front_start->cid;
+	front->run_deadline_ms = front_start->run_deadline_ms;
 	front->fd = front->answer_fd = -1;
 	front->started_ns = tsk_now_ns();
 	memcpy(front->name, front_start->name, sizeof(front->name));
@@ -578,7 +582,7 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 
 /* One tensockd takes another's place */
 
-int front_process_save(const struct front_process *front, struct takeover *takeover)
+static int save(const struct front_process *front, struct takeover *takeover)
 {
 	struct takeover_record *record = takeover_add(takeover, TAKEOVER_FRONT);
 	const struct worker_process *worker = front->workers;
@@ -589,6 +593,8 @@ int front_process_save(const struct front_process *front, struct takeover *takeo
 		.pid = front->child.pid,
 		.fd = front->fd,
 		.workers_max = front->workers_max,
+		.has_device = front->has_device,
+		.run_deadline_ms = front->run_deadline_ms,
 		.n_sent = front->n_sent,
 		.has_answer = front->has_answer,
 		.answer_type = front->answer.type,
@@ -607,6 +613,20 @@ int front_process_save(const struct front_process *front, struct takeover *takeo
 							   .wait_status = worker->wait_status };
 	}
 	return 0;
+}
+
+int front_process_save_all(const struct launcher *launcher, struct takeover *takeover)
+{
+	int r = 0;
+
+	for (const struct child *child = launcher->children.first; child && r == 0;
+	     child = child->next) {
+		const struct front_process *front = (const struct front_process *)child;
+
+		if (child->exited == on_front_exited && front->fd >= 0)
+			r = save(front, takeover);
+	}
+	return r;
 }
 
 static int adopt_worker(struct front_process *front, const struct takeover_worker *saved)
@@ -638,6 +658,8 @@ static struct front_process *restore(struct launcher *launcher, struct takeover_
 	front->launcher = launcher;
 	front->uds = "";
 	front->workers_max = saved->workers_max;
+	front->has_device = saved->has_device;
+	front->run_deadline_ms = saved->run_deadline_ms;
 	front->started_ns = tsk_now_ns();
 	front->n_sent = saved->n_sent;
 	front->has_answer = saved->has_answer;

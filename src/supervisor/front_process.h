@@ -72,8 +72,9 @@ void front_process_retire(struct front_process *front, uint64_t deadline_ms);
  */
 void front_process_kill(struct front_process *front);
 
-/* Adds the front, and its workers, to what the next tensockd finds. */
-int front_process_save(const struct front_process *front, struct takeover *takeover) _nodiscard_;
+/* Adds the launcher's fronts that can still be spoken to, and their workers, to what the next tensockd finds:
+ * retired ones, too. */
+int front_process_save_all(const struct launcher *launcher, struct takeover *takeover) _nodiscard_;
 
 /*
  * Goes on with a front that the tensockd before has started: that of *record, and of the n_workers

@@ -401,8 +401,10 @@ void guest_table_stop(struct guest_table *table)
 
 uint64_t guest_table_drain_ms(const struct guest_table *table)
 {
-	uint64_t longest_ms = 0;
+	uint64_t now_ns = tsk_now_ns(), longest_ms = 0;
 
+	if (table->retired_until_ns > now_ns)
+		longest_ms = (table->retired_until_ns - now_ns) / TSK_NS_PER_MS;
 	for (const struct guest *guest = table->first; guest; guest = guest->next) {
 		uint64_t run_ms = guest->limits.value[LIMIT_RUN_DEADLINE_MS];
 
@@ -417,32 +419,19 @@ uint64_t guest_table_drain_ms(const struct guest_table *table)
 /* Beyond the longest run, for last words: as the daemon gives its fronts when it ends. */
 #define RETIRE_EXTRA_MS 2000
 
-static int save(const struct guest *guest, struct takeover *takeover)
+static int save_device(const struct guest *guest, struct takeover *takeover)
 {
 	struct takeover_record *record;
-	unsigned at = takeover->n;
-	int r;
 
-	if (guest->device && guest->leaving)
+	if (guest->leaving)
 		return -EBUSY;
-	if (guest->device) {
-		record = takeover_add(takeover, TAKEOVER_DEVICE);
-		if (!record)
-			return -ENOMEM;
-		memcpy(record->device.name, guest->name, sizeof(guest->name));
-		record->device.cid = guest->cid;
-		device_save(guest->device, &record->device);
-		at++;
-	}
-	if (!guest->front)
-		return 0;
-	r = front_process_save(guest->front, takeover);
-	if (r == 0) {
-		takeover->list[at].front.has_device = guest->device != NULL;
-		takeover->list[at].front.run_deadline_ms =
-			guest->limits.value[LIMIT_RUN_DEADLINE_MS];
-	}
-	return r;
+	record = takeover_add(takeover, TAKEOVER_DEVICE);
+	if (!record)
+		return -ENOMEM;
+	memcpy(record->device.name, guest->name, sizeof(guest->name));
+	record->device.cid = guest->cid;
+	device_save(guest->device, &record->device);
+	return 0;
 }
 
 int guest_table_save(const struct guest_table *table, struct takeover *takeover)
@@ -450,10 +439,10 @@ int guest_table_save(const struct guest_table *table, struct takeover *takeover)
 	int r = 0;
 
 	for (const struct guest *guest = table->first; guest && r == 0; guest = guest->next) {
-		if (!guest->detached)
-			r = save(guest, takeover);
+		if (guest->device && !guest->detached)
+			r = save_device(guest, takeover);
 	}
-	return r;
+	return r < 0 ? r : front_process_save_all(table->launcher, takeover);
 }
 
 static void on_old_front(void *context)
@@ -500,6 +489,10 @@ static int adopt_front(struct guest_table *table, struct takeover_record *record
 	} else if (has_device || !is_understood) {
 		front_process_abandon(front);
 	} else {
+		uint64_t until_ns = tsk_now_ns() + deadline_ms * TSK_NS_PER_MS;
+
+		if (until_ns > table->retired_until_ns)
+			table->retired_until_ns = until_ns;
 		front_process_retire(front, deadline_ms);
 	}
 	return 0;

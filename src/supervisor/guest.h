@@ -23,6 +23,7 @@ struct guest_table {
 	struct guest *first;
 	unsigned n_guests;
 	bool stopping;
+	uint64_t retired_until_ns; /* fronts of the tensockd before finish until then */
 	/* The guest of that name, which was detached, is there no more.  May be NULL. */
 	void (*gone)(void *context, const char *name);
 	void *context;
@@ -91,8 +92,8 @@ void guest_table_changed(struct guest_table *table, const struct config *before)
 void guest_table_stop(struct guest_table *table);
 
 /*
- * Adds the guests' devices and fronts to what the next tensockd finds.  -EBUSY: a front that has served a
- * device is on its way out, which will not take long.
+ * Adds the guests' devices and all fronts to what the next tensockd finds.  -EBUSY: a front that has
+ * served a device is on its way out, which will not take long.
  */
 int guest_table_save(const struct guest_table *table, struct takeover *takeover) _nodiscard_;
 

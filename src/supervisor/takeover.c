@@ -99,7 +99,8 @@ static bool is_valid(const struct takeover_record *record)
 		       (device->vmm_fd < 0) == (device->ledger_fd < 0);
 	case TAKEOVER_FRONT:
 		return is_name(record->front.name) && record->front.pid > 0 &&
-		       record->front.fd >= 0;
+		       record->front.fd >= 0 &&
+		       record->front.run_deadline_ms <= TAKEOVER_DEADLINE_MAX_MS;
 	case TAKEOVER_WORKER:
 		return record->worker.pid > 0;
 	default:

@@ -22,6 +22,7 @@
 #define TAKEOVER_VERSION 1u
 #define TAKEOVER_RECORDS_MAX (1u << 16)
 #define TAKEOVER_FD_MAX (1 << 20)
+#define TAKEOVER_DEADLINE_MAX_MS UINT32_MAX
 
 enum takeover_type {
 	TAKEOVER_DAEMON = 1, /* once, first */

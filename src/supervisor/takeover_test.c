@@ -159,6 +159,7 @@ static void test_rules(void **state)
 	BREAK(TAKEOVER_FRONT, r->front.pid = -1);
 	BREAK(TAKEOVER_FRONT, r->front.fd = -1);
 	BREAK(TAKEOVER_FRONT, r->front.name[0] = '\0');
+	BREAK(TAKEOVER_FRONT, r->front.run_deadline_ms = TAKEOVER_DEADLINE_MAX_MS + UINT64_C(1));
 	BREAK(TAKEOVER_WORKER, r->worker.pid = -1);
 }
 

@@ -83,6 +83,22 @@ def test_what_is_under_way_is_answered(host):
     assert eventually(lambda: len(host.fronts()) == 1)
 
 
+def test_two_upgrades_in_one_run(host):
+    """Old fronts are handed on as well; and the end waits for them."""
+    slow = b"TSKECHO1 delay_ms=4000 shape=1,4"
+    with seed.Guest(host.local) as guest:
+        guest.send(seed.frame(slow))
+        assert eventually(host.workers)
+        old, = host.fronts()
+        upgrade(host)
+        assert seed.ask(host.local, ECHO) == b"OK"
+        upgrade(host)
+        assert old in host.fronts()
+        host.daemon.process.terminate()
+        assert guest.receive() == b"OK"
+    assert host.daemon.process.wait(60) == 0
+
+
 def test_worker_that_dies_meanwhile(host):
     """The new program waits for the workers of the old one's fronts, and tells these."""
     host.fronts_may_die = True
