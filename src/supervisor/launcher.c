@@ -126,6 +126,14 @@ int launcher_find_programs(struct launcher *launcher, const struct engines *engi
 	return r;
 }
 
+void launcher_take_programs(struct launcher *launcher, const struct launcher *found)
+{
+	memcpy(launcher->front, found->front, sizeof(found->front));
+	memcpy(launcher->worker, found->worker, sizeof(found->worker));
+	memcpy(launcher->engines, found->engines, sizeof(found->engines));
+	launcher->n_engines = found->n_engines;
+}
+
 /* An empty folder that is gone from where it was made: -1 where none can be made. */
 static int open_empty_folder(void)
 {

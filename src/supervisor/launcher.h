@@ -40,6 +40,9 @@ void launcher_done(struct launcher *launcher);
 int launcher_find_programs(struct launcher *launcher, const struct engines *engines,
 			   struct tensock_error *reterr) _nodiscard_;
 
+/* Uses from now on what launcher_find_programs() has found for another launcher. */
+void launcher_take_programs(struct launcher *launcher, const struct launcher *found);
+
 /* The program's end of the control socket is control_fd; both stay the caller's. */
 int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
 int launcher_start_worker(struct launcher *launcher, const char *guest, int control_fd,

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/reload.h"
 
-#include <string.h>
-
 #include "base/status.h"
 #include "supervisor/listen.h"
 #include "supervisor/options.h"
@@ -61,8 +59,7 @@ static void apply(struct daemon *d, struct config *config, const struct launcher
 	enum tsk_log_level level = (enum tsk_log_level)config->log_level;
 
 	*d->config = *config;
-	memcpy(d->launcher.engines, found->engines, sizeof(found->engines));
-	d->launcher.n_engines = found->n_engines;
+	launcher_take_programs(&d->launcher, found);
 	d->launcher.log_level = level;
 	daemon_set_log_level(level);
 	guest_table_changed(&d->guests, &before);
