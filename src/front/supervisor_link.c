@@ -72,7 +72,7 @@ static void receive(struct supervisor_link *link)
 		if (r == -EAGAIN)
 			return;
 		if (r <= 0) {
-			end(link, r);
+			end(link, r == -ECONNRESET ? 0 : r);
 			return;
 		}
 		link->received++;
@@ -84,8 +84,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct supervisor_link *link = poll->data;
 
+	/* It was closed while something of ours was unread: an end as any other. */
 	if (status < 0) {
-		end(link, status);
+		end(link, 0);
 		return;
 	}
 	if (events & UV_WRITABLE)
