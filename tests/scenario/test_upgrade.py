@@ -197,6 +197,35 @@ def test_configuration_is_read_anew(host, folder):
     assert eventually(host.fronts)
 
 
+def test_port_that_was_any_stays(start):
+    tensock = start(engine_config("echo"), "--listen", "tcp:127.0.0.1:0")
+    line = next(line for line in tensock.log if ": info: ready" in line)
+    port = int(line.rpartition(":")[2])
+    for _ in range(2):
+        assert seed.ask(("127.0.0.1", port), ECHO) == b"OK"
+        upgrade(tensock)
+    assert seed.ask(("127.0.0.1", port), ECHO) == b"OK"
+
+
+def test_killed_supervisor_takes_all_along(folder):
+    """Those that the program before it has started, too; and the next start finds its way."""
+    tensock = Tensock(folder, engine_config("echo"), [])
+    slow = b"TSKECHO1 delay_ms=30000 shape=1,4"
+    with seed.Guest(tensock.local) as guest:
+        guest.send(seed.frame(slow))
+        assert eventually(tensock.workers) and tensock.fronts()
+        upgrade(tensock)
+        assert seed.ask(tensock.local, ECHO) == b"OK"
+        assert len(tensock.fronts()) == 2 and tensock.workers()
+        tensock.daemon.process.kill()
+        tensock.daemon.stop()
+        assert guest.is_closed()
+    assert eventually(lambda: not any(map(alive, tensock.seen)))
+    again = Tensock(folder, engine_config("echo"), [])
+    assert seed.ask(again.local, ECHO) == b"OK"
+    again.end()
+
+
 def test_nothing_piles_up(host):
     for _ in range(2):
         upgrade(host)
