@@ -2,6 +2,7 @@
 #include "front/workers.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -228,7 +229,11 @@ void workers_exited(struct workers *workers, uint64_t id, int wait_status)
 
 	if (!link || !link->is_process)
 		return;
-	if (WIFSIGNALED(wait_status))
+	if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGSYS)
+		tsk_warning("worker %" PRIu64 " made a call that no worker makes, and was ended "
+			    "(%" PRIu64 " so far)",
+			    id, ++workers->n_attacks);
+	else if (WIFSIGNALED(wait_status))
 		tsk_info("worker %" PRIu64 " was ended by signal %d (%s)", id,
 			 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
 	else

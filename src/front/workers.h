@@ -33,6 +33,7 @@ struct workers {
 	unsigned n;
 	struct worker_link *spare; /* SPAWNING or SPARE */
 	uint64_t last_id;
+	uint64_t n_attacks; /* workers that tried what the sandbox kills for */
 	struct buffer_pool buffers;
 	uv_prepare_t *prepare;
 	uv_check_t *check;

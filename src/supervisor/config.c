@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "sandbox/feature.h"
 #include "supervisor/quantity.h"
 #include "supervisor/setting.h"
 
@@ -14,8 +15,9 @@
 
 void config_init(struct config *config)
 {
-	*config =
-		(struct config){ .limits = limits_default, .log_level = -1, .allow_local_cid = -1 };
+	*config = (struct config){
+		.limits = limits_default, .log_level = -1, .allow_local_cid = -1, .may_lack = -1
+	};
 }
 
 void config_done(struct config *config)
@@ -38,6 +40,18 @@ const struct config_guest *config_guest(const struct config *config, const char 
 	return find_guest(config, name);
 }
 
+uint64_t config_longest_keep_ms(const struct config *config)
+{
+	uint64_t ms = config->limits.value[LIMIT_MODEL_KEEP_MS];
+
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		uint64_t own_ms = config->guests[i].limits.value[LIMIT_MODEL_KEEP_MS];
+
+		ms = own_ms > ms ? own_ms : ms;
+	}
+	return ms;
+}
+
 /* The guest of that name, which fits, made where there is none.  Pointers to others end here. */
 static int get_guest(struct config *config, const char *name, struct config_guest **ret,
 		     struct tensock_error *reterr)
@@ -55,7 +69,7 @@ static int get_guest(struct config *config, const char *name, struct config_gues
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
 	config->guests = guests;
 	*ret = &guests[config->n_guests++];
-	**ret = (struct config_guest){ 0 };
+	**ret = (struct config_guest){ .store.is_on = -1 };
 	snprintf((*ret)->name, sizeof((*ret)->name), "%s", name);
 	return 0;
 }
@@ -73,6 +87,28 @@ int config_add_listen(struct config *config, const char *text, struct tensock_er
 }
 
 /* Values of single keys.  All refuse a second value. */
+
+static int set_may_lack(const char *key, const char *value, int *ret, struct tensock_error *reterr)
+{
+	unsigned features;
+
+	if (*ret >= 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
+	if (sandbox_features_parse(value, &features) < 0)
+		return tsk_fail(
+			reterr, TENSOCK_INVALID_ARGUMENT,
+			"%s cannot be '%.80s'; write yes, no, or some of seccomp, landlock, "
+			"namespaces",
+			key, value);
+	*ret = (int)features;
+	return 0;
+}
+
+int config_set_may_lack(struct config *config, const char *text, struct tensock_error *reterr)
+{
+	config->may_lack = -1;
+	return set_may_lack("--allow-unsandboxed", text, &config->may_lack, reterr);
+}
 
 static int set_socket(const char *key, const char *value, size_t suffix_bytes,
 		      char ret[ADDRESS_PATH_SIZE], struct tensock_error *reterr)
@@ -111,10 +147,14 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 		return set_log_level(config, value, reterr);
 	if (strcmp(key, "allow-local-cid") == 0)
 		return setting_bool(key, value, &config->allow_local_cid, reterr);
+	if (strcmp(key, "allow-unsandboxed") == 0)
+		return set_may_lack(key, value, &config->may_lack, reterr);
 	if (strcmp(key, "max-guests") == 0)
 		return setting_number(key, value, 1, CONFIG_GUESTS_MAX, &config->guests_max,
 				      reterr);
-	r = limits_set(&config->limits, key, value, reterr);
+	r = store_setting_set(&config->store, key, value, reterr);
+	if (r == 0)
+		r = limits_set(&config->limits, key, value, reterr);
 	return r < 0 ? r : !r;
 }
 
@@ -131,7 +171,9 @@ static int set_guest(struct config_guest *guest, const char *key, const char *va
 		return set_socket(key, value, ADDRESS_SUFFIX_MAX, guest->hybrid, reterr);
 	if (strcmp(key, "cid") == 0)
 		return setting_number(key, value, CONFIG_CID_FIRST, CID_MAX, &guest->cid, reterr);
-	r = limits_set(&guest->limits, key, value, reterr);
+	r = store_of_guest_set(&guest->store, key, value, reterr);
+	if (r == 0)
+		r = limits_set(&guest->limits, key, value, reterr);
 	return r < 0 ? r : !r;
 }
 
@@ -478,6 +520,8 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 		config->log_level = TSK_LOG_INFO;
 	if (config->allow_local_cid < 0)
 		config->allow_local_cid = 0;
+	if (config->may_lack < 0)
+		config->may_lack = 0;
 	if (!config->guests_max)
 		config->guests_max = GUESTS_DEFAULT;
 	for (unsigned i = 0; i < config->n_guests; i++) {
@@ -491,7 +535,9 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 		limits_merge(&limits, &config->guests[i].limits);
 		config->guests[i].limits = limits;
 	}
-	r = assign_cids(config, reterr);
+	r = store_setting_finish(&config->store, reterr);
+	if (r == 0)
+		r = assign_cids(config, reterr);
 	return r < 0 ? r : engines_finish(&config->engines, reterr);
 }
 

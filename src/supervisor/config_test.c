@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "sandbox/feature.h"
 #include "supervisor/options.h"
 
 static struct config read_text(const char *text)
@@ -71,6 +72,7 @@ static void test_full(void **state)
 					 "max-workers = 5\n"
 					 "log-level = debug\n"
 					 "allow-local-cid = yes\n"
+					 "allow-unsandboxed = landlock, namespaces\n"
 					 "[guest cid-7]\n"
 					 "run-deadline = 10ms\n"
 					 "[guest fc]\n"
@@ -85,6 +87,7 @@ static void test_full(void **state)
 	assert_string_equal(config.listens[0].path, "/run/a.sock");
 	assert_int_equal(config.log_level, TSK_LOG_DEBUG);
 	assert_int_equal(config.allow_local_cid, 1);
+	assert_int_equal(config.may_lack, SANDBOX_LANDLOCK | SANDBOX_NAMESPACES);
 	assert_string_equal(web->vhost_socket, "/run/web.vhost");
 	assert_string_equal(web->uds, "/run/web.vsock");
 	assert_int_equal(web->cid, 3);
@@ -147,6 +150,8 @@ static void test_bad_lines(void **state)
 		{ "[engine onnxruntime]\nparallel = 65", "to 64" },
 		{ "[daemon]\nmax-model-size = big", "file:2: max-model-size cannot be 'big'" },
 		{ "[daemon]\nallow-local-cid = 1", "yes or no" },
+		{ "[daemon]\nallow-unsandboxed = maybe", "write yes, no, or some of seccomp" },
+		{ "[daemon]\nallow-unsandboxed = no\nallow-unsandboxed = no", "twice" },
 		{ "[daemon]\nlog-level = loud", "write error" },
 		{ "[daemon]\nmax-guests = 0", "a number from 1" },
 	};

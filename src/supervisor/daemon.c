@@ -12,6 +12,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/operators.h"
 #include "supervisor/reload.h"
+#include "supervisor/store_process.h"
 
 /* Beyond what the fronts may need to finish: they report, and exit. */
 #define DRAIN_EXTRA_MS 2000
@@ -71,6 +72,7 @@ static bool has_room(struct listener *listener)
 static void end(struct daemon *d)
 {
 	guest_table_done(&d->guests);
+	store_process_free(TAKE_PTR(d->guests.store));
 	launcher_done(&d->launcher);
 	for (unsigned i = 0; i < DAEMON_SIGNAL_MAX; i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
@@ -101,6 +103,8 @@ static void stop(struct daemon *d)
 	notify_stopping(&d->notify, "Finishing what runs");
 	listen_stop(d);
 	guest_table_stop(&d->guests);
+	if (d->guests.store)
+		store_process_stop(d->guests.store);
 	uv_timer_start(&d->drain, on_drain_over, guest_table_drain_ms(&d->guests) + DRAIN_EXTRA_MS,
 		       0);
 	if (!d->launcher.children.first)
@@ -181,6 +185,35 @@ static void tell_ready(struct daemon *d)
 	notify_ready(&d->notify, "Serving guests");
 }
 
+static void on_store_restarted(void *context)
+{
+	struct daemon *d = context;
+
+	guest_table_store_restarted(&d->guests);
+}
+
+static int open_store(struct daemon *d, struct tensock_error *reterr)
+{
+	const struct config *config = d->config;
+	struct store_process_config store = { .bytes = config->store.bytes,
+					      .keep_ms = config_longest_keep_ms(config),
+					      .restarted = on_store_restarted,
+					      .context = d };
+	int r;
+
+	if (!config->store.path[0])
+		return 0;
+	r = launcher_find_store(&d->launcher, reterr);
+	if (r == 0)
+		r = store_setting_open(&config->store, &store.folder_fd, reterr);
+	if (r < 0)
+		return r;
+	r = store_process_new(&d->launcher, &store, &d->guests.store);
+	return r == 0 ? 0
+		      : tsk_fail(reterr, TENSOCK_INTERNAL, "the store cannot be started: %s",
+				 strerror(-r));
+}
+
 static int start(struct daemon *d, struct takeover *takeover, struct tensock_error *reterr)
 {
 	int r = launcher_init(&d->launcher, &d->loop, d->config);
@@ -195,6 +228,8 @@ static int start(struct daemon *d, struct takeover *takeover, struct tensock_err
 	r = launcher_find_programs(&d->launcher, &d->config->engines, reterr);
 	if (r == 0)
 		r = activation_read(&d->activation, reterr);
+	if (r == 0)
+		r = open_store(d, reterr);
 	if (r == 0 && takeover && upgrade_adopt(d, takeover) < 0)
 		r = tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
 	children_reap(&d->launcher.children);

@@ -25,6 +25,8 @@ struct guest {
 	struct guest *next;
 	char name[FRONT_NAME_SIZE];
 	struct limits limits;
+	bool is_stored;              /* its models may be */
+	uint64_t store_bytes;        /* of them; 0: no bound of its own */
 	uint64_t cid;                /* of the built-in device, else 0 */
 	char uds[ADDRESS_PATH_SIZE]; /* or empty */
 
@@ -136,6 +138,22 @@ static int hand_device_over(struct guest *guest)
 	return r;
 }
 
+/* Its front can do without. */
+static void hand_store_over(struct guest *guest)
+{
+	int fd, r;
+
+	if (!guest->is_stored || !guest->table->store || !guest->front)
+		return;
+	r = store_process_open(guest->table->store, guest->name, guest->store_bytes, &fd);
+	if (r == 0) {
+		r = front_process_send(guest->front, FRONT_STORE, fd);
+		tsk_close(fd);
+	}
+	if (r < 0 && r != -ENOTCONN)
+		tsk_warning("guest %s: its front has no store: %s", guest->name, strerror(-r));
+}
+
 static int start_front(struct guest *guest)
 {
 	static const struct front_process_ops ops = { .idle = on_front_idle,
@@ -156,6 +174,9 @@ static int start_front(struct guest *guest)
 		return r;
 	}
 	tsk_debug("guest %s: front started", guest->name);
+	hand_store_over(guest);
+	if (!guest->front)
+		return -EPIPE; /* gone already */
 	return guest->device ? hand_device_over(guest) : 0;
 }
 
@@ -250,6 +271,8 @@ static void forget_detached(struct guest *guest)
 	while (*place != guest)
 		place = &(*place)->next;
 	memcpy(name, guest->name, sizeof(name));
+	if (guest->is_stored && table->store)
+		store_process_forget(table->store, name);
 	forget(table, place);
 	if (table->gone)
 		table->gone(table->context, name);
@@ -293,6 +316,9 @@ static void configure(struct guest *guest, const struct config *config)
 	const struct config_guest *given = config_guest(config, guest->name);
 
 	guest->limits = given ? given->limits : config->limits;
+	guest->is_stored =
+		store_setting_allows(&config->store, guest->name, given ? &given->store : NULL);
+	guest->store_bytes = given ? given->store.bytes : 0;
 	memset(guest->uds, 0, sizeof(guest->uds));
 	if (given)
 		memcpy(guest->uds, given->uds, sizeof(guest->uds));
@@ -399,6 +425,12 @@ void guest_table_stop(struct guest_table *table)
 	}
 }
 
+void guest_table_store_restarted(struct guest_table *table)
+{
+	for (struct guest *guest = table->first; guest; guest = guest->next)
+		hand_store_over(guest);
+}
+
 uint64_t guest_table_drain_ms(const struct guest_table *table)
 {
 	uint64_t now_ns = tsk_now_ns(), longest_ms = 0;
@@ -498,8 +530,21 @@ static int adopt_front(struct guest_table *table, struct takeover_record *record
 	return 0;
 }
 
+/* What its front had no room for goes to the front that there is now. */
+static int adopt_waiting(struct guest_table *table, struct takeover_waiting *saved,
+			 const char *name)
+{
+	struct guest *guest;
+	int r = guest_table_get(table, name, &guest);
+
+	if (r == 0)
+		guest_deliver(guest, (enum front_msg_type)saved->msg_type, TAKE_FD(saved->fd));
+	return r;
+}
+
 void guest_table_adopt(struct guest_table *table, struct takeover *takeover)
 {
+	const char *front_name = "";
 	bool is_understood = false;
 
 	for (unsigned i = 0; i < takeover->n; i++) {
@@ -514,12 +559,16 @@ void guest_table_adopt(struct guest_table *table, struct takeover *takeover)
 			is_understood = record->daemon.front_version == FRONT_CONTROL_VERSION;
 		else if (record->type == TAKEOVER_DEVICE)
 			r = adopt_device(table, &record->device);
+		else if (record->type == TAKEOVER_WAITING)
+			r = adopt_waiting(table, &record->waiting, front_name);
 		else if (record->type == TAKEOVER_FRONT)
 			r = adopt_front(table, record, n_workers, is_understood);
+		if (record->type == TAKEOVER_FRONT)
+			front_name = record->front.name;
 		if (r < 0)
 			tsk_error("guest %s: what it had cannot be taken over: %s",
-				  record->type == TAKEOVER_FRONT ? record->front.name
-								 : record->device.name,
+				  record->type == TAKEOVER_DEVICE ? record->device.name
+								  : front_name,
 				  strerror(-r));
 	}
 }

@@ -14,6 +14,7 @@
 #include "supervisor/config.h"
 #include "supervisor/front_process.h"
 #include "supervisor/launcher.h"
+#include "supervisor/store_process.h"
 
 struct guest;
 
@@ -23,7 +24,8 @@ struct guest_table {
 	struct guest *first;
 	unsigned n_guests;
 	bool stopping;
-	uint64_t retired_until_ns; /* fronts of the tensockd before finish until then */
+	uint64_t retired_until_ns;   /* fronts of the tensockd before finish until then */
+	struct store_process *store; /* NULL: nothing is stored */
 	/* The guest of that name, which was detached, is there no more.  May be NULL. */
 	void (*gone)(void *context, const char *name);
 	void *context;
@@ -103,6 +105,8 @@ int guest_table_save(const struct guest_table *table, struct takeover *takeover)
  * device over once it is gone.  Any other one finishes what it does, beside its successor.
  */
 void guest_table_adopt(struct guest_table *table, struct takeover *takeover);
+/* The store has been started again: the fronts that are there get new channels. */
+void guest_table_store_restarted(struct guest_table *table);
 
 /* The longest time that a run may take: what guest_table_stop() may have to be waited for. */
 uint64_t guest_table_drain_ms(const struct guest_table *table);

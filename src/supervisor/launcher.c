@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "sandbox/feature.h"
 #include "supervisor/spawn.h"
 
 /* The folder of this program, without '/' at its end. */
@@ -98,6 +99,7 @@ static int find_engine(struct launcher *launcher, const struct engine *engine, c
 	if (engine->fp16 >= 0)
 		snprintf(ret->fp16_option, sizeof(ret->fp16_option), "fp16=%s",
 			 engine->fp16 ? "yes" : "no");
+	launcher->generates_code |= engine->generates_code == 1;
 	launcher->n_engines++;
 	return 0;
 }
@@ -117,6 +119,7 @@ int launcher_find_programs(struct launcher *launcher, const struct engines *engi
 		r = find(folder, TENSOCK_LIBEXECDIR, "tensock-worker", X_OK, launcher->worker,
 			 reterr);
 	launcher->n_engines = 0;
+	launcher->generates_code = false;
 	for (unsigned i = 0; i < engines->n && r == 0; i++)
 		r = find_engine(launcher, &engines->list[i], folder, reterr);
 	if (r == 0 && !launcher->n_engines)
@@ -132,6 +135,17 @@ void launcher_take_programs(struct launcher *launcher, const struct launcher *fo
 	memcpy(launcher->worker, found->worker, sizeof(found->worker));
 	memcpy(launcher->engines, found->engines, sizeof(found->engines));
 	launcher->n_engines = found->n_engines;
+	launcher->generates_code = found->generates_code;
+}
+
+int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr)
+{
+	char folder[PATH_MAX];
+
+	if (own_folder(folder) < 0)
+		return tsk_fail(reterr, TENSOCK_UNAVAILABLE,
+				"this program's own folder cannot be found");
+	return find(folder, TENSOCK_LIBEXECDIR, "tensock-store", X_OK, launcher->store, reterr);
 }
 
 /* An empty folder that is gone from where it was made: -1 where none can be made. */
@@ -160,6 +174,7 @@ int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct confi
 {
 	*launcher = (struct launcher){ .loop = loop,
 				       .cwd_fd = open_empty_folder(),
+				       .may_lack = (unsigned)config->may_lack,
 				       .log_level = (enum tsk_log_level)config->log_level };
 	if (launcher->cwd_fd < 0) {
 		tsk_info(
@@ -183,8 +198,19 @@ int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_p
 	return spawn_process(&front, ret_pid);
 }
 
-/* Its name, level and guest take 5, each engine up to 10. */
-#define WORKER_ARGUMENTS_MAX (5 + 10 * ENGINES_MAX)
+int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+{
+	char *argv[] = { launcher->store, NULL };
+	struct spawn store = { .argv = argv,
+			       .control_fd = control_fd,
+			       .cwd_fd = launcher->cwd_fd,
+			       .discard_stdout = true };
+
+	return spawn_process(&store, ret_pid);
+}
+
+/* Its name and five options take 11, each engine up to 10. */
+#define WORKER_ARGUMENTS_MAX (11 + 10 * ENGINES_MAX)
 
 struct arguments {
 	char *v[WORKER_ARGUMENTS_MAX + 1];
@@ -215,9 +241,10 @@ static void put_engine(struct arguments *arguments, const struct launcher_engine
 	put_option(arguments, engine->fp16_option);
 }
 
-int launcher_start_worker(struct launcher *launcher, const char *guest, int control_fd,
-			  pid_t *ret_pid)
+int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t memory_bytes,
+			  int control_fd, pid_t *ret_pid)
 {
+	char memory[24], may_lack[SANDBOX_TEXT_SIZE];
 	static const char *const levels[TSK_LOG_LEVEL_MAX] = { "error", "warning", "info",
 							       "debug" };
 	struct arguments arguments = { .n = 0 };
@@ -231,6 +258,18 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, int cont
 	put(&arguments, levels[launcher->log_level]);
 	put(&arguments, "--guest");
 	put(&arguments, guest);
+	snprintf(memory, sizeof(memory), "%llu", (unsigned long long)memory_bytes);
+	put(&arguments, "--memory");
+	put(&arguments, memory);
+	if (launcher->generates_code) {
+		put(&arguments, "--generates-code");
+		put(&arguments, "yes");
+	}
+	if (launcher->may_lack) {
+		sandbox_features_text(launcher->may_lack, may_lack);
+		put(&arguments, "--allow-unsandboxed");
+		put(&arguments, may_lack);
+	}
 	for (unsigned i = 0; i < launcher->n_engines; i++)
 		put_engine(&arguments, &launcher->engines[i]);
 	return spawn_process(&worker, ret_pid);

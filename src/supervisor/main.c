@@ -7,6 +7,7 @@
 #include "supervisor/config.h"
 #include "supervisor/daemon.h"
 #include "supervisor/options.h"
+#include "supervisor/sealing.h"
 #include "supervisor/spawn.h"
 #include "supervisor/upgrade.h"
 
@@ -18,7 +19,8 @@ static int check(const struct config *config)
 	struct tensock_error error = { 0 };
 	static struct launcher launcher;
 
-	if (launcher_find_programs(&launcher, &config->engines, &error) == 0)
+	if (sealing_check((unsigned)config->may_lack, &error) == 0 &&
+	    launcher_find_programs(&launcher, &config->engines, &error) == 0)
 		return EXIT_SUCCESS;
 	tsk_error("%s", error.message);
 	return EXIT_FAILURE;
@@ -33,7 +35,9 @@ static int serve(struct config *config, int argc, char **argv, struct takeover *
 		tsk_error("standard input and output cannot be set up: %s", strerror(-r));
 		return EXIT_FAILURE;
 	}
-	r = daemon_run(config, argc, argv, takeover, &error);
+	r = sealing_check((unsigned)config->may_lack, &error);
+	if (r == 0)
+		r = daemon_run(config, argc, argv, takeover, &error);
 	if (r < 0)
 		tsk_error("%s", error.message);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

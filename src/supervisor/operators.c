@@ -77,6 +77,9 @@ static void on_detach(struct daemon *d, struct control_peer *peer,
 			 (int)cred.pid);
 		if (take_away(d, request->name))
 			return; /* operators_gone() answers, or has done so */
+		/* It has had no front yet, but perhaps in the daemon's last life. */
+		if (d->guests.store)
+			store_process_forget(d->guests.store, request->name);
 	}
 	control_answer(peer, &answer);
 }

@@ -28,6 +28,7 @@ static const char help[] =
 	"                         ports: PATH_PORT from the guest, PATH and \"CONNECT PORT\" to the guest\n"
 	"      --engine NAME      run models by this engine only (repeatable, preferred ones first):\n"
 	"                         onnxruntime, mindspore_lite, or one of FILE's\n"
+	"      --allow-unsandboxed[=FEATURE,...]  start though the kernel lacks what seals fronts and workers\n"
 	"      --control PATH     where \"tensock attach\" finds this daemon; none: nowhere\n"
 	"      --log-level LEVEL  error, warning, info (the default) or debug\n"
 	"  -h, --help             print this\n"
@@ -42,6 +43,7 @@ static const struct option long_options[] = {
 	{ "vm", required_argument, NULL, 'm' },
 	{ "control", required_argument, NULL, 'C' },
 	{ "engine", required_argument, NULL, 'E' },
+	{ "allow-unsandboxed", optional_argument, NULL, 'U' },
 	{ "log-level", required_argument, NULL, 'L' },
 	/* Asked by the tensockd whose place this one is to take: upgrade.c. */
 	{ "can-take-over", required_argument, NULL, 'T' },
@@ -52,7 +54,7 @@ static const struct option long_options[] = {
 
 /* The command line as it stands: the file has to be read before it. */
 struct command_line {
-	const char *config_path, *control;
+	const char *config_path, *control, *may_lack;
 	const char *takeover_tag; /* NULL: not asked */
 	const char *listens[CONFIG_LISTENS_MAX];
 	const char *vms[VMS_MAX];
@@ -89,6 +91,9 @@ static int take_option(struct command_line *line, int option, char **argv,
 		return 0;
 	case 'E':
 		return add_text(line->engines, &line->n_engines, ENGINES_MAX, "--engine", reterr);
+	case 'U':
+		line->may_lack = optarg ? optarg : "yes";
+		return 0;
 	case 'L':
 		line->log_level = tsk_log_level_from_name(optarg);
 		if (line->log_level < 0)
@@ -168,6 +173,8 @@ static int apply(const struct command_line *line, struct config *config,
 		tsk_error_prefix(reterr, "--control");
 		return -EINVAL;
 	}
+	if (line->may_lack && config_set_may_lack(config, line->may_lack, reterr) < 0)
+		return -EINVAL;
 	if (line->log_level >= 0)
 		config->log_level = line->log_level;
 	if (running && config_carry(config, running, reterr) < 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/reload.h"
 
+#include <string.h>
+
 #include "base/status.h"
 #include "supervisor/listen.h"
 #include "supervisor/options.h"
@@ -37,6 +39,19 @@ static int prepare(struct daemon *d, struct config *config, struct launcher *fou
 	if (r == 0)
 		r = launcher_find_programs(found, &config->engines, reterr);
 	return r < 0 ? r : listen_change(d, config, reterr);
+}
+
+/* The store's process and the sealing of all children are as the start has made them. */
+static void keep_what_needs_a_start(struct config *config, const struct config *running)
+{
+	bool same_store = strcmp(config->store.path, running->store.path) == 0 &&
+			  config->store.bytes == running->store.bytes;
+
+	if (!same_store || config->may_lack != running->may_lack)
+		tsk_warning("%s of the configuration holds with the next start of tensockd only",
+			    same_store ? "allow-unsandboxed" : "the store");
+	config->store = running->store;
+	config->may_lack = running->may_lack;
 }
 
 static void start_devices(struct daemon *d)
@@ -81,6 +96,7 @@ void reload(struct daemon *d)
 		notify_ready(&d->notify, error.message);
 		return;
 	}
+	keep_what_needs_a_start(&config, d->config);
 	daemon_fit_fd_limit(&config);
 	apply(d, &config, &found);
 	tsk_info("SIGHUP: the configuration has been read again");

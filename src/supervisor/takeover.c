@@ -60,6 +60,9 @@ static unsigned list_fds(struct takeover_record *record, int32_t *ret[FDS_MAX])
 		ret[n++] = &record->front.fd;
 		ret[n++] = &record->front.answer_fd;
 		break;
+	case TAKEOVER_WAITING:
+		ret[n++] = &record->waiting.fd;
+		break;
 	default:
 		break;
 	}
@@ -103,6 +106,9 @@ static bool is_valid(const struct takeover_record *record)
 		       record->front.run_deadline_ms <= TAKEOVER_DEADLINE_MAX_MS;
 	case TAKEOVER_WORKER:
 		return record->worker.pid > 0;
+	case TAKEOVER_WAITING:
+		return record->waiting.fd >= 0 && (record->waiting.msg_type == FRONT_CONNECTION ||
+						   record->waiting.msg_type == FRONT_HOST_STREAM);
 	default:
 		return false;
 	}
@@ -113,6 +119,8 @@ static bool may_follow(uint32_t type, uint32_t before)
 {
 	if (type == TAKEOVER_DAEMON || !before)
 		return type == TAKEOVER_DAEMON && !before;
+	if (type == TAKEOVER_WAITING)
+		return before >= TAKEOVER_FRONT;
 	return type != TAKEOVER_WORKER || before == TAKEOVER_FRONT || before == TAKEOVER_WORKER;
 }
 

@@ -30,7 +30,8 @@ enum takeover_type {
 	TAKEOVER_GUEST,  /* one of the configuration that has sockets of its own */
 	TAKEOVER_DEVICE, /* the built-in device of a guest, which has come before */
 	TAKEOVER_FRONT,
-	TAKEOVER_WORKER, /* of the FRONT that came last */
+	TAKEOVER_WORKER,  /* of the FRONT that came last */
+	TAKEOVER_WAITING, /* a connection that the FRONT that came last had no room for yet */
 	TAKEOVER_TYPE_MAX
 };
 
@@ -83,6 +84,11 @@ struct takeover_worker {
 	uint64_t id;
 };
 
+struct takeover_waiting {
+	uint32_t msg_type; /* enum front_msg_type: CONNECTION, HOST_STREAM */
+	int32_t fd;
+};
+
 struct takeover_record {
 	uint32_t type; /* enum takeover_type */
 	union {
@@ -92,6 +98,7 @@ struct takeover_record {
 		struct takeover_device device;
 		struct takeover_front front;
 		struct takeover_worker worker;
+		struct takeover_waiting waiting;
 	};
 };
 

@@ -38,6 +38,10 @@ static struct takeover_record *add(struct takeover *takeover, enum takeover_type
 		record->worker.pid = 101;
 	if (type == TAKEOVER_LISTENER)
 		record->listener.fd = 11;
+	if (type == TAKEOVER_WAITING) {
+		record->waiting.fd = 12;
+		record->waiting.msg_type = FRONT_CONNECTION;
+	}
 	return record;
 }
 
@@ -161,6 +165,11 @@ static void test_rules(void **state)
 	BREAK(TAKEOVER_FRONT, r->front.name[0] = '\0');
 	BREAK(TAKEOVER_FRONT, r->front.run_deadline_ms = TAKEOVER_DEADLINE_MAX_MS + UINT64_C(1));
 	BREAK(TAKEOVER_WORKER, r->worker.pid = -1);
+	BREAK(TAKEOVER_WAITING, r->waiting.fd = -1);
+	BREAK(TAKEOVER_WAITING, r->waiting.fd = 10);
+	BREAK(TAKEOVER_WAITING, r->waiting.msg_type = FRONT_DEVICE);
+	BREAK(TAKEOVER_WAITING, r->type = TAKEOVER_DAEMON);
+	BREAK(TAKEOVER_GUEST, r->type = TAKEOVER_WAITING; r->waiting.fd = 13);
 }
 
 static void test_none(void **state)

@@ -198,6 +198,13 @@ def test_log_level(host):
     assert not [line for line in host.log[n:] if "tensockd: debug" in line]
 
 
+def test_what_needs_a_start(host, folder):
+    reload(host, f"store = {folder}/store\n" + engine_config("echo"))
+    assert host.said("warning", "the store", "next start")
+    assert seed.ask(host.local, ECHO) == b"OK"
+    assert not (folder / "store").exists()
+
+
 def test_command_line_wins_again(start, folder):
     """--listen took the place of the file's addresses, and does so each time."""
     tensock = start(engine_config("echo"), "--listen", f"unix:{folder}/line", "--log-level", "info",
