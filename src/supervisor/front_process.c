@@ -674,6 +674,7 @@ static int save(const struct front_process *front, struct takeover *takeover)
 		.workers_max = front->workers_max,
 		.has_device = front->has_device,
 		.run_deadline_ms = front->run_deadline_ms,
+		.memory_bytes_max = front->memory_bytes_max,
 		.n_sent = front->n_sent,
 		.has_answer = front->has_answer,
 		.answer_type = front->answer.type,
@@ -748,6 +749,7 @@ static struct front_process *restore(struct launcher *launcher, struct takeover_
 	front->workers_max = saved->workers_max;
 	front->has_device = saved->has_device;
 	front->run_deadline_ms = saved->run_deadline_ms;
+	front->memory_bytes_max = saved->memory_bytes_max;
 	front->started_ns = tsk_now_ns();
 	front->n_sent = saved->n_sent;
 	front->has_answer = saved->has_answer;

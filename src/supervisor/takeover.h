@@ -70,6 +70,7 @@ struct takeover_front {
 	int32_t pid, fd;
 	uint32_t workers_max, has_device;
 	uint64_t run_deadline_ms;
+	uint64_t memory_bytes_max;
 	uint64_t n_sent; /* messages */
 	/* An answer that found no room yet. */
 	uint32_t has_answer, answer_type;

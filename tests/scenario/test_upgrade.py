@@ -99,6 +99,20 @@ def test_two_upgrades_in_one_run(host):
     assert host.daemon.process.wait(60) == 0
 
 
+def test_worker_that_is_asked_for_later(host):
+    """A request that the old front reads only now has a worker of the new program's."""
+    with seed.Guest(host.local) as guest:
+        assert guest.ask(ECHO) == b"OK"
+        old, = host.fronts()
+        os.kill(old, signal.SIGSTOP)
+        guest.send(seed.frame(b"TSKECHO1 shape=1,5"))
+        workers = host.workers()
+        upgrade(host)
+        os.kill(old, signal.SIGCONT)
+        assert guest.receive() == b"OK"
+        assert set(host.workers()) - set(workers) or eventually(lambda: not alive(old))
+
+
 def test_worker_that_dies_meanwhile(host):
     """The new program waits for the workers of the old one's fronts, and tells these."""
     host.fronts_may_die = True
