@@ -11,6 +11,8 @@
 
 #define LOG_LINES_PER_SEC 10u
 #define IDLE_MS 60000u
+#define STOP_GRACE_MS \
+	20u /* what a guest has sent before the end, but nobody has read, is read in this */
 #define LAST_WORDS_MS 1000u /* less than the supervisor waits beyond run_deadline_ms */
 #define STORE_WAIT_MS 5000u /* for what is stored, before the guest's first word is read */
 #define WINDOWS_SHARE 64u   /* the device's wide windows: this part of max-memory, beside it */
@@ -201,13 +203,21 @@ static void on_start(struct guest *guest, const struct front_start *start)
 	guest->has_started = true;
 }
 
+static void on_grace_over(uv_timer_t *timer)
+{
+	struct guest *guest = timer->data;
+
+	uv_timer_start(timer, on_stop_time, guest->limits.run_deadline_ms, 0);
+	sessions_stop(&guest->sessions);
+	look_at_what_is_open(guest);
+}
+
 static void on_stop(struct guest *guest)
 {
 	if (guest->is_stopping)
 		return;
 	guest->is_stopping = true;
-	uv_timer_start(guest->timer, on_stop_time, guest->limits.run_deadline_ms, 0);
-	sessions_stop(&guest->sessions);
+	uv_timer_start(guest->timer, on_grace_over, STOP_GRACE_MS, 0);
 }
 
 static void on_connection(struct guest *guest, int fd)

@@ -464,6 +464,73 @@ static void test_bad_attach(void **state)
 	config_done(&config);
 }
 
+/* text as the configuration that takes the place of *old; 0 or what config_carry() and _finish() say. */
+static int replace(struct config *config, const struct config *old, const char *text,
+		   struct tensock_error *error)
+{
+	int r;
+
+	config_init(config);
+	r = config_parse(config, "f", text, strlen(text), error);
+	if (r == 0)
+		r = config_carry(config, old, error);
+	return r < 0 ? r : config_finish(config, error);
+}
+
+static void test_carry(void **state)
+{
+	static const char before[] = "[guest a]\nvhost-socket = /a\n[guest b]\nvhost-socket = /b\n"
+				     "[guest c]\nmax-models = 7\n";
+	struct tensock_error error = { 0 };
+	struct config old, config;
+
+	(void)state;
+	config_init(&old);
+	assert_int_equal(config_parse(&old, "f", before, sizeof(before) - 1, &error), 0);
+	assert_int_equal(config_finish(&old, &error), 0);
+	assert_int_equal(attach(&old, &error, "c", "/c", "/uc", "", 0), 0);
+	assert_int_equal(attach(&old, &error, "d", "", "", "/d", 0), 0);
+	assert_int_equal(config_guest(&old, "c")->cid, 5);
+	/* In another order, with one gone, one new and one that has moved. */
+	assert_int_equal(replace(&config, &old,
+				 "[daemon]\nmax-workers = 9\n[guest new]\nvhost-socket = /n\n"
+				 "[guest b]\nvhost-socket = /b\n[guest c]\nmax-models = 8\n",
+				 &error),
+			 0);
+	assert_null(config_guest(&config, "a"));
+	assert_int_equal(config_guest(&config, "b")->cid, 4);
+	assert_int_equal(config_guest(&config, "new")->cid, 3);
+	assert_false(config_guest(&config, "b")->is_attached);
+	assert_true(config_guest(&config, "c")->is_attached);
+	assert_int_equal(config_guest(&config, "c")->cid, 5);
+	assert_string_equal(config_guest(&config, "c")->uds, "/uc");
+	assert_int_equal(config_guest(&config, "c")->limits.value[LIMIT_MODELS], 8);
+	assert_string_equal(config_guest(&config, "d")->hybrid, "/d");
+	assert_int_equal(config_guest(&config, "d")->limits.value[LIMIT_WORKERS], 9);
+	config_done(&config);
+	/* Another one is given the CID by name: it has it. */
+	assert_int_equal(replace(&config, &old,
+				 "[guest a]\nvhost-socket = /a\n"
+				 "[guest n]\nvhost-socket = /n\ncid = 3\n",
+				 &error),
+			 0);
+	assert_int_equal(config_guest(&config, "n")->cid, 3);
+	assert_int_equal(config_guest(&config, "a")->cid, 4);
+	config_done(&config);
+	/* Not beside what is attached: by name, CID, or a port. */
+	assert_true(replace(&config, &old, "[guest d]\nhybrid = /e\n", &error) < 0);
+	assert_non_null(strstr(error.message, "attached"));
+	config_done(&config);
+	assert_true(replace(&config, &old, "[daemon]\nlisten = hybrid:d=/e\n", &error) < 0);
+	config_done(&config);
+	assert_true(replace(&config, &old, "[guest n]\nvhost-socket = /n\ncid = 5\n", &error) < 0);
+	config_done(&config);
+	assert_true(replace(&config, &old, "[guest n]\nvhost-socket = /uc_80\n", &error) < 0);
+	assert_non_null(strstr(error.message, "at port 80"));
+	config_done(&config);
+	config_done(&old);
+}
+
 static void test_attach_too_many(void **state)
 {
 	struct tensock_error error = { 0 };
@@ -509,13 +576,21 @@ static void test_control(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attach),        cmocka_unit_test(test_bad_attach),
-		cmocka_unit_test(test_control),       cmocka_unit_test(test_attach_too_many),
-		cmocka_unit_test(test_empty),         cmocka_unit_test(test_full),
-		cmocka_unit_test(test_rights),        cmocka_unit_test(test_bad_lines),
-		cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_cids),          cmocka_unit_test(test_vm),
-		cmocka_unit_test(test_options_win),   cmocka_unit_test(test_bad_options),
+		cmocka_unit_test(test_carry),
+		cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_bad_attach),
+		cmocka_unit_test(test_control),
+		cmocka_unit_test(test_attach_too_many),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_bad_lines),
+		cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_cids),
+		cmocka_unit_test(test_vm),
+		cmocka_unit_test(test_options_win),
+		cmocka_unit_test(test_bad_options),
 		cmocka_unit_test(test_vm_twice),
 	};
 

@@ -116,6 +116,22 @@ def test_front_is_killed(store, small, padded):
     assert store.runs("small") and store.runs("padded")
 
 
+def test_upgrade(store, small, padded):
+    """Another tensockd takes the place of this one: with it comes another store, and none stays behind."""
+    host = store.start()
+    for name, model in (("small", small), ("padded", padded)):
+        store.push(model, name)
+        store.await_labels(name)
+        before = store.process()
+        n_ready = sum(": info: ready" in line for line in host.log)
+        os.kill(host.pid, signal.SIGUSR2)
+        assert eventually(lambda: sum(": info: ready" in line for line in host.log) > n_ready)
+        assert eventually(lambda: not alive(before))
+        assert len(host.processes("tensock-store")) == 1
+        assert name in store.names() and store.runs(name)
+    assert store.names() == ["padded", "small"]
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_daemon_goes(store, small, padded, number):
     host = store.host = Tensock(store.folder, store.config(), [])
