@@ -14,6 +14,7 @@
 
 #define FRONT_CONTROL_FD 3
 #define FRONT_CONTROL_VERSION 3u
+#define FRONT_MAY_LACK_MAX 7u
 #define FRONT_NAME_SIZE 64u /* a guest's name with its NUL byte */
 
 enum front_msg_type {
@@ -65,6 +66,8 @@ struct front_start {
 	uint32_t uploads_max;       /* unfinished ones that are kept while nobody sends them */
 	uint32_t upload_keep_ms;    /* and for how long */
 	uint32_t pause_deadline_ms; /* connections of a paused VM are kept so long */
+	uint32_t may_lack;          /* bits: what its seal may lack (sandbox/feature.h) */
+	uint32_t reserved;          /* 0 */
 };
 
 struct front_msg {

@@ -42,6 +42,7 @@ struct filter_call {
 	struct filter_check checks[FILTER_CHECKS_MAX]; /* all must hold */
 	int error; /* not 0: it is refused, but so that the C library takes another */
 	bool is_another; /* the row before, by another number: as other processors or C libraries have it */
+	bool is_rare;    /* not on every machine, or only when this process fails */
 	const char *why; /* for who reads the table */
 };
 

@@ -144,7 +144,8 @@ static int start_front(struct guest *guest)
 	struct launcher *launcher = guest->table->launcher;
 	struct front_start start = { .version = FRONT_CONTROL_VERSION,
 				     .log_level = launcher->log_level,
-				     .cid = guest->cid };
+				     .cid = guest->cid,
+				     .may_lack = launcher->may_lack };
 	int r;
 
 	memcpy(start.name, guest->name, sizeof(start.name));

@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "supervisor/sealing.h"
 
+#include <assert.h>
+
 #include "base/log.h"
 #include "base/status.h"
+#include "channel/front_control.h"
 #include "sandbox/feature.h"
 #include "sandbox/filter.h"
+
+static_assert(FRONT_MAY_LACK_MAX == SANDBOX_ALL, "fronts know other features");
 
 static int refuse(enum sandbox_feature feature, struct tensock_error *reterr)
 {

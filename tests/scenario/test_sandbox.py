@@ -4,12 +4,14 @@
 import errno
 import os
 import re
+import signal
 from pathlib import Path
 
 import native
 import numpy
+import onnx_writer
 import pytest
-from conftest import SANITIZED, alive, engine_config, eventually
+from conftest import SANITIZED, Tensock, alive, engine_config, eventually
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitized build does not seal itself")
 
@@ -110,3 +112,88 @@ def test_worker_seen_from_outside(start):
         assert not re.search(r"Max (address space|data size) +unlimited", limits)
         for path, _ in mapped(worker):
             assert path.startswith("/memfd:tensock") or ".so" in path or "tensock-worker" in path, path
+
+
+def test_front_seen_from_outside(start):
+    tensock = start(engine_config("echo"))
+    with native.Guest(tensock.local) as guest:
+        model = b"TSKECHO1"
+        guest.push(model)
+        guest.infer(native.digest(model), [(0, numpy.zeros((1 << 20, 4), numpy.float32))])
+        (front,) = tensock.fronts()
+        look_at(front, 1)
+        for path, _ in mapped(front):
+            assert path.startswith("/memfd:tensock") or ".so" in path or "tensock-front" in path, path
+
+
+def test_threads_of_an_engine(start, real_model, mindspore_model):
+    """They start, run and end in a sealed worker, also where the model is refused."""
+    tensock = start("[engine onnxruntime]\nthreads = 3\nparallel = 2\n")
+    unknown = onnx_writer.model(onnx_writer.node("Frobnicate", ["x"], ["y"]),
+                                onnx_writer.graph_input("x", [1]), onnx_writer.graph_output("y", [1]))
+    with native.Guest(tensock.local) as guest:
+        with pytest.raises(native.Refused):
+            guest.push(unknown)
+        for model, shape in (real_model, (1, 3, 48, 192)), (mindspore_model, (1, 224, 224, 3)):
+            guest.push(model)
+            x = numpy.random.default_rng(1).random(shape, numpy.float32)
+            guest.infer(native.digest(model), [(0, x)])
+            (worker,) = tensock.workers()
+            assert len(list(Path(f"/proc/{worker}/task").iterdir())) > 3
+            guest.unload(native.digest(model))
+            assert eventually(lambda: not alive(worker))
+
+
+def memfds(pids):
+    """Inodes of all shared memory that these processes have open or mapped."""
+    found = set()
+    for pid in pids:
+        found.update(inode for path, inode in mapped(pid) if path.startswith("/memfd:"))
+        for fd, what in open_files(pid).items():
+            if what.startswith("/memfd:"):
+                found.add(os.stat(f"/proc/{pid}/fd/{fd}").st_ino)
+    return found
+
+
+def sockets_and_pipes(pids):
+    """Standard output and error are the daemon's, and all have them."""
+    return {what for pid in pids for fd, what in open_files(pid).items()
+            if fd > 2 and what.startswith(("socket:", "pipe:"))}
+
+
+def of_front(front, workers):
+    """The workers that have a socket pair with this front: by what they share."""
+    return [worker for worker in workers if memfds([front]) & memfds([worker])]
+
+
+def test_nothing_of_another_guest(start, folder):
+    """Neither of two guests' processes has a descriptor, a mapping or a path of the other's."""
+    tensock = start(engine_config("echo") + f"[guest a]\nhybrid = {folder}/a\n"
+                    f"[guest b]\nhybrid = {folder}/b\n")
+    with native.Guest(f"{folder}/a_9999") as a, native.Guest(f"{folder}/b_9999") as b:
+        x = numpy.zeros((1, 4), numpy.float32)
+        for guest in a, b:
+            model = b"TSKECHO1 shape=-1,4 # " + guest.welcome["guest"].encode()
+            guest.push(model)
+            guest.infer(native.digest(model), [(0, x)])
+        fronts, workers = tensock.fronts(), tensock.workers()
+        assert len(fronts) == len(workers) == 2
+        mine = [[front, *of_front(front, workers)] for front in fronts]
+        assert all(len(pids) == 2 for pids in mine), "a worker shares memory with both, or none"
+        assert all(memfds(pids) and sockets_and_pipes(pids) for pids in mine)
+        assert not memfds(mine[0]) & memfds(mine[1])
+        assert not sockets_and_pipes(mine[0]) & sockets_and_pipes(mine[1])
+
+
+def test_the_daemon_ends_them(folder):
+    """A change of identity takes away that a child dies with its parent: it is asked for again."""
+    tensock = Tensock(folder, engine_config("echo"), [])
+    try:
+        with native.Guest(tensock.local) as guest:
+            guest.push(b"TSKECHO1")
+            children = tensock.fronts() + tensock.workers()
+            assert len(children) == 2
+            os.kill(tensock.pid, signal.SIGKILL)
+            assert eventually(lambda: not any(map(alive, children)))
+    finally:
+        tensock.daemon.stop()
