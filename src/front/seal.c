@@ -91,7 +91,7 @@ void front_seal_begin(void)
 int front_seal(unsigned may_lack, struct tensock_error *reterr)
 {
 	struct filter filter = { 0 };
-	int r = SANDBOX_SANITIZED ? 0 : filter_build(calls, ARRAY_SIZE(calls), &filter);
+	int r = seal_build(calls, ARRAY_SIZE(calls), may_lack, &filter);
 
 	/* It starts neither processes nor threads; where its uid is shared, that is others' affair. */
 	if (r == 0 && seal.identity.own_ns)

@@ -39,6 +39,13 @@ int seal_files(const struct seal *seal, unsigned may_lack, struct tensock_error 
 	return r < 0 ? r : judge(SANDBOX_LANDLOCK, landlock_deny_all(), may_lack, reterr);
 }
 
+int seal_build(const struct filter_call *list, unsigned n, unsigned may_lack, struct filter *ret)
+{
+	int r = SANDBOX_SANITIZED ? 0 : filter_build(list, n, ret);
+
+	return may_lack & SANDBOX_SECCOMP ? 0 : r;
+}
+
 int seal_calls(const struct filter *filter, unsigned may_lack, struct tensock_error *reterr)
 {
 	if (SANDBOX_SANITIZED)

@@ -33,7 +33,10 @@ void seal_begin(struct seal *seal);
 int seal_files(const struct seal *seal, unsigned may_lack, struct tensock_error *reterr)
 	_nodiscard_;
 
-/* filter: not looked at in a sanitized build, where this does nothing. */
+/* filter_build(), which needs the kernel's word on what it knows; nothing in a sanitized build. */
+int seal_build(const struct filter_call *list, unsigned n, unsigned may_lack, struct filter *ret)
+	_nodiscard_;
+/* filter: seal_build()'s. */
 int seal_calls(const struct filter *filter, unsigned may_lack, struct tensock_error *reterr)
 	_nodiscard_;
 

@@ -37,6 +37,8 @@ int main(int argc, char **argv)
 	} else {
 		r = sealing_check((unsigned)config.may_lack, &error);
 		if (r == 0)
+			r = sealing_drop(&error);
+		if (r == 0)
 			r = daemon_run(&config, &error);
 		if (r < 0)
 			tsk_error("%s", error.message);

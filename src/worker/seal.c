@@ -196,7 +196,7 @@ static int build(const struct filter_call *calls, size_t n, bool generates_code,
 		memcpy(all + n, for_code, sizeof(for_code));
 		n += ARRAY_SIZE(for_code);
 	}
-	return filter_build(all, (unsigned)n, ret);
+	return seal_build(all, (unsigned)n, sealing.may_lack, ret);
 }
 
 /* Both at once: the second is wanted when there is no file to be had any more. */
@@ -211,14 +211,15 @@ static int build_filters(bool generates_code)
 int worker_seal(uint64_t memory_bytes, bool generates_code, unsigned may_lack,
 		struct tensock_error *reterr)
 {
-	int r = SANDBOX_SANITIZED ? 0 : build_filters(generates_code);
+	int r;
 
+	sealing.may_lack = may_lack;
+	r = build_filters(generates_code);
 	if (r == 0 && !SANDBOX_SANITIZED)
 		r = bound(memory_bytes);
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "the worker cannot be sealed: %s",
 				strerror(-r));
-	sealing.may_lack = may_lack;
 	r = seal_files(&sealing.seal, may_lack, reterr);
 	return r < 0 ? r : seal_calls(&sealing.loading, may_lack, reterr);
 }

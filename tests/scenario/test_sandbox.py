@@ -5,13 +5,15 @@ import errno
 import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 
+import daemon
 import native
 import numpy
 import onnx_writer
 import pytest
-from conftest import SANITIZED, Tensock, alive, engine_config, eventually
+from conftest import BUILD, SANITIZED, Tensock, alive, engine_config, eventually
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitized build does not seal itself")
 
@@ -197,3 +199,99 @@ def test_the_daemon_ends_them(folder):
             assert eventually(lambda: not any(map(alive, children)))
     finally:
         tensock.daemon.stop()
+
+
+def without(feature, *arguments):
+    """tensockd as on a kernel that lacks a feature; what it says, until it ends."""
+    return subprocess.run([BUILD / "tests/scenario/without", feature, BUILD / "tensockd", *arguments],
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                          timeout=60)
+
+
+FEATURES = ["landlock", "namespaces", "seccomp"]
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_refuses_to_start(folder, feature):
+    done = without(feature, "--listen", f"unix:{folder}/local.sock")
+    assert done.returncode == 1 and not (folder / "local.sock").exists()
+    (line,) = [line for line in done.stderr.splitlines() if "error" in line]
+    assert f"guests cannot be kept apart here: no {feature}; " in line
+    assert line.endswith(f"or start with --allow-unsandboxed={feature}")
+    # What is allowed is something else.
+    for other in FEATURES:
+        if other != feature:
+            assert without(feature, f"--allow-unsandboxed={other}",
+                           "--listen", f"unix:{folder}/local.sock").returncode == 1
+
+
+class Without(Tensock):
+    """A daemon on a kernel that lacks a feature, and is allowed to."""
+
+    def __init__(self, folder, feature, config, arguments):
+        launcher = folder / "tensockd"
+        launcher.write_text(f'#!/bin/sh\nexec "{BUILD}/tests/scenario/without" {feature} '
+                            f'"{BUILD}/tensockd" "$@"\n')
+        launcher.chmod(0o755)
+        before = daemon.BUILD
+        daemon.BUILD = folder
+        try:
+            super().__init__(folder, config, arguments)
+        finally:
+            daemon.BUILD = before
+
+
+@pytest.mark.parametrize("feature,option", [
+    *[(feature, f"--allow-unsandboxed={feature}") for feature in FEATURES],
+    ("landlock", "--allow-unsandboxed"), ("seccomp", "")])
+def test_allowed_to_start(folder, feature, option):
+    """It says so, serves, and uses what there is."""
+    config = "" if option else f"allow-unsandboxed = {feature}\n"
+    tensock = Without(folder, feature, config + engine_config("echo"), [option] if option else [])
+    try:
+        assert tensock.said("warning", f"sealed without {feature}, as --allow-unsandboxed has it")
+        with native.Guest(tensock.local) as guest:
+            guest.push(b"TSKECHO1")
+            (worker,), (front,) = tensock.workers(), tensock.fronts()
+            for pid, n_filters in (worker, 2), (front, 1):
+                found = status(pid)
+                assert found["NoNewPrivs"] == ["1"] and int(found["CapEff"][0], 16) == 0
+                # The one that pretends is a filter, too.
+                assert found["Seccomp_filters"] == [str(1 + (feature != "seccomp") * n_filters)]
+                has_own = os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+                assert has_own == (feature != "namespaces")
+    finally:
+        tensock.end()
+
+
+def test_allowed_but_not_needed(start):
+    """The option unseals nothing where all can be sealed."""
+    tensock = start(engine_config("canary"), "--allow-unsandboxed")
+    assert ask(tensock.local) == ([errno.EACCES] * QUESTIONS, [errno.EACCES] * QUESTIONS)
+    look_at(tensock.workers()[0], 2)
+    look_at(tensock.fronts()[0], 1)
+    assert not any("sealed without" in line for line in tensock.log)
+
+
+def test_supervisor_seen_from_outside(start):
+    tensock = start(engine_config("echo"))
+    found = status(tensock.pid)
+    assert found["NoNewPrivs"] == ["1"]
+    # chown, dac_override, fowner, kill, setgid, setuid, setpcap, net_bind_service, sys_chroot,
+    # sys_admin, sys_resource: as root; else none.
+    kept = sum(1 << bit for bit in [0, 1, 3, 5, 6, 7, 8, 10, 18, 21, 24]) if os.geteuid() == 0 else 0
+    for key in ["CapPrm", "CapEff"]:
+        assert int(found[key][0], 16) & ~kept == 0
+    if os.geteuid() == 0:
+        assert int(found["CapBnd"][0], 16) & ~kept == 0
+
+
+def test_doctor(start):
+    tensock = start(engine_config("echo"))
+    done = subprocess.run([BUILD / "tests/scenario/without", "landlock", BUILD / "tensock", "doctor",
+                           "--host", f"unix:{tensock.local}"], capture_output=True, text=True,
+                          check=False, timeout=60)
+    assert "gives this user no landlock: tensockd does not start without" in done.stdout
+    done = subprocess.run([BUILD / "tensock", "doctor", "--host", f"unix:{tensock.local}"],
+                          capture_output=True, text=True, check=False, timeout=60)
+    assert "has what seals the processes that serve guests" in done.stdout
