@@ -18,8 +18,10 @@
 /*
  * Sanitizers' runtimes make calls of their own, open files of /proc at the end, and map terabytes:
  * there nothing is sealed.  It is the plain build that users get, and that the tests of sealing try.
+ * (-Dc_args=-DSANDBOX_SANITIZED=1: to measure what the seal costs.)
  */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(SANDBOX_SANITIZED)
+#elif defined(__SANITIZE_ADDRESS__)
 #define SANDBOX_SANITIZED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
