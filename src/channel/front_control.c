@@ -32,6 +32,7 @@ static bool msg_is_valid(const struct front_msg *msg, unsigned *ret_n_fds)
 	case FRONT_CONNECTION:
 	case FRONT_HOST_STREAM:
 	case FRONT_DEVICE:
+	case FRONT_STORE:
 		n_fds = 1;
 		break;
 	case FRONT_WORKER:

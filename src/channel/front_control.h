@@ -29,6 +29,9 @@ enum front_msg_type {
 	FRONT_WORKER_EXITED = 6,
 	FRONT_CONNECTED = 7, /* answers CONNECT. id; result 0: fd is the socket, else -errno */
 	FRONT_STOP = 8,      /* take no new work, finish what runs, then exit 0 */
+	/* fd: a channel to the store (channel/store_control.h): at once after START where there is one;
+	 * again when there is another one */
+	FRONT_STORE = 9,
 
 	/* front → supervisor */
 	FRONT_READY = 64,   /* answers START */

@@ -56,11 +56,11 @@ static const struct {
 	uint32_t type;
 	unsigned n_fds;
 } types[] = {
-	{ FRONT_START, 0 },     { FRONT_CONNECTION, 1 }, { FRONT_HOST_STREAM, 1 },
-	{ FRONT_DEVICE, 1 },    { FRONT_WORKER, 1 },     { FRONT_WORKER_EXITED, 0 },
-	{ FRONT_CONNECTED, 1 }, { FRONT_STOP, 0 },       { FRONT_READY, 0 },
-	{ FRONT_SPAWN, 0 },     { FRONT_KILL, 0 },       { FRONT_CONNECT, 0 },
-	{ FRONT_IDLE, 0 },
+	{ FRONT_START, 0 },         { FRONT_CONNECTION, 1 }, { FRONT_HOST_STREAM, 1 },
+	{ FRONT_DEVICE, 1 },        { FRONT_STORE, 1 },      { FRONT_WORKER, 1 },
+	{ FRONT_WORKER_EXITED, 0 }, { FRONT_CONNECTED, 1 },  { FRONT_STOP, 0 },
+	{ FRONT_READY, 0 },         { FRONT_SPAWN, 0 },      { FRONT_KILL, 0 },
+	{ FRONT_CONNECT, 0 },       { FRONT_IDLE, 0 },
 };
 
 static void test_each_type_there_and_back(void **state)
@@ -138,7 +138,7 @@ static void test_answers_that_failed(void **state)
 
 static void test_unknown_types(void **state)
 {
-	static const uint32_t none[] = { 0, 9, 63, 69, 128, INT32_MAX, UINT32_MAX };
+	static const uint32_t none[] = { 0, 10, 63, 69, 128, INT32_MAX, UINT32_MAX };
 	struct fixture f;
 
 	(void)state;

@@ -12,12 +12,14 @@
 #define LOG_LINES_PER_SEC 10u
 #define IDLE_MS 60000u
 #define LAST_WORDS_MS 1000u /* less than the supervisor waits beyond run_deadline_ms */
+#define STORE_WAIT_MS 5000u /* for what is stored, before the guest's first word is read */
 #define WINDOWS_SHARE 64u   /* the device's wide windows: this part of max-memory, beside it */
 
 static void end(struct guest *guest, int result)
 {
 	guest->has_ended = true;
 	guest->result = result;
+	stored_flush(guest->stored);
 	uv_stop(guest->loop);
 }
 
@@ -44,7 +46,8 @@ static bool is_idle(const struct guest *guest)
 {
 	return !guest->device && guest->sessions.n == 0 &&
 	       socket_carriers_count(guest->carriers) == 0 && guest->workers->n == 0 &&
-	       models_kept(guest->models) == 0 && uploads_kept(guest->uploads) == 0;
+	       (models_kept(guest->models) == 0 || !stored_is_behind(guest->stored)) &&
+	       uploads_kept(guest->uploads) == 0;
 }
 
 static void on_idle_time(uv_timer_t *timer)
@@ -145,6 +148,10 @@ static int open_models(struct guest *guest)
 
 	if (r < 0)
 		return r;
+	r = stored_new(guest->loop, guest->models, &guest->limits, on_emptied, guest,
+		       &guest->stored);
+	if (r < 0)
+		return r;
 	models_when_empty(guest->models, on_emptied, guest);
 	guest->account.reclaim = reclaim;
 	guest->account.context = guest;
@@ -238,6 +245,17 @@ static void on_device(struct guest *guest, int fd)
 	}
 }
 
+/*
+ * The supervisor gives it first, where there is one.  To wait for what is stored means that nobody
+ * who comes after it is told that a model of his is not there.
+ */
+static void on_store(struct guest *guest, int fd)
+{
+	bool is_first = supervisor_link_received(guest->supervisor) <= 2;
+
+	stored_open(guest->stored, fd, is_first ? STORE_WAIT_MS : 0);
+}
+
 static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 {
 	switch (msg->type) {
@@ -250,6 +268,9 @@ static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 		break;
 	case FRONT_DEVICE:
 		on_device(guest, TAKE_FD(fd));
+		break;
+	case FRONT_STORE:
+		on_store(guest, TAKE_FD(fd));
 		break;
 	case FRONT_WORKER:
 		workers_spawned(guest->workers, msg->id, msg->result, TAKE_FD(fd));
@@ -341,6 +362,7 @@ void guest_free(struct guest *guest)
 	guest->account.reclaim = NULL;
 	uploads_free(guest->uploads);
 	models_free(guest->models);
+	stored_free(guest->stored);
 	workers_free(guest->workers);
 	work_queue_done(&guest->work);
 	supervisor_link_free(guest->supervisor);

@@ -14,6 +14,7 @@
 #include "front/models.h"
 #include "front/session.h"
 #include "front/socket_carrier.h"
+#include "front/stored.h"
 #include "front/supervisor_link.h"
 #include "front/uploads.h"
 #include "front/work.h"
@@ -35,6 +36,7 @@ struct guest {
 	struct work_queue work;
 	struct workers *workers;
 	struct models *models;
+	struct stored *stored; /* of them */
 	struct uploads *uploads;
 	struct sessions sessions;
 	struct socket_carriers *carriers;

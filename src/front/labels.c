@@ -131,10 +131,11 @@ int labels_add(struct labels *labels, struct model *model, const char *name, con
 	return 0;
 }
 
-void labels_settle(struct labels *labels, const struct model *model)
+bool labels_settle(struct labels *labels, const struct model *model)
 {
 	const struct label_list *own = &labels->own[bucket_of(model)];
 	struct label *label = TAILQ_LAST(own, label_list), *next;
+	bool any = false;
 
 	/* In the order in which they were given; those that become true go to the other end. */
 	for (; label; label = next) {
@@ -142,9 +143,11 @@ void labels_settle(struct labels *labels, const struct model *model)
 		if (label->model != model || !label->is_pending)
 			continue;
 		make_true(labels, label);
+		any = true;
 		/* What it took the pair from may have been next. */
 		next = TAILQ_LAST(own, label_list);
 	}
+	return any;
 }
 
 static void drop_those(struct labels *labels, const struct model *model, bool only_pending)
@@ -180,6 +183,18 @@ struct model *labels_find(const struct labels *labels, const char *name, const c
 			return label->model;
 	}
 	return NULL;
+}
+
+bool labels_have(const struct labels *labels, const char *name, const char *version)
+{
+	const struct label *label;
+
+	TAILQ_FOREACH(label, &labels->list, entry)
+	{
+		if (!label->is_pending && is_pair(label, name, version))
+			return true;
+	}
+	return false;
 }
 
 const struct label *labels_of(const struct labels *labels, const struct model *model)

@@ -44,8 +44,8 @@ void labels_done(struct labels *labels);
 int labels_add(struct labels *labels, struct model *model, const char *name, const char *version,
 	       bool is_pending, struct tensock_error *reterr) _nodiscard_;
 
-/* Those of the model that are pending become true, and go. */
-void labels_settle(struct labels *labels, const struct model *model);
+/* Those of the model that are pending become true (whether there were any), and go. */
+bool labels_settle(struct labels *labels, const struct model *model);
 void labels_drop_pending(struct labels *labels, const struct model *model);
 
 /* All of the model go. */
@@ -53,6 +53,9 @@ void labels_drop(struct labels *labels, const struct model *model);
 
 /* version NULL or "": the one of this name that was given last.  NULL: there is none. */
 struct model *labels_find(const struct labels *labels, const char *name, const char *version);
+
+/* Whether some model has just this pair. */
+bool labels_have(const struct labels *labels, const char *name, const char *version);
 
 /* The model's last one, be it pending where there is no other; NULL: none. */
 const struct label *labels_of(const struct labels *labels, const struct model *model);

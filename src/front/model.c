@@ -176,20 +176,23 @@ static void on_idle_time(uv_timer_t *timer)
 			uv_timer_start(timer, on_idle_time, left_ms, 0);
 			return;
 		}
-		if (model->state == MODEL_READY)
+		if (model->state == MODEL_READY) {
 			model_rest(model);
-		else
-			model_forget(model);
+			continue;
+		}
+		stored_remove(models->stored, model);
+		model_forget(model);
 	}
 }
 
 void model_used(struct model *model)
 {
 	model->used_ms = uv_now(model->models->loop);
+	stored_used(model->models->stored, model);
 	model_watch(model);
 }
 
-/* Its first load has failed in a way that every other one would. */
+/* Its first load has failed in a way that every other one would.  What is stored has been loaded once. */
 static bool is_no_model(const struct model *model, const struct tensock_error *why)
 {
 	switch (why->status) {
@@ -198,7 +201,7 @@ static bool is_no_model(const struct model *model, const struct tensock_error *w
 	case TENSOCK_UNSUPPORTED:
 	case TENSOCK_TOO_LARGE:
 	case TENSOCK_ENGINE_FAILED:
-		return !model->has_info;
+		return !model->has_info && model->stored != MODEL_IS_STORED;
 	default:
 		return false;
 	}
@@ -232,7 +235,8 @@ void models_view(const struct model *model, struct model_view *ret)
 
 	*ret = (struct model_view){
 		.size = model_file_size(model->file),
-		.memory = model_file_size(model->file) + model->info_bytes +
+		.memory = (model_file_is_here(model->file) ? model_file_size(model->file) : 0) +
+			  model->info_bytes +
 			  (worker ? buffer_pool_known_bytes(buffers, worker->id) : 0),
 		.runs = model->runs + (worker ? worker->runs_ok : 0),
 		.state = model->state,

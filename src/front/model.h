@@ -14,6 +14,7 @@
 #include "front/labels.h"
 #include "front/models.h"
 #include "front/request.h"
+#include "front/stored.h"
 #include "front/workers.h"
 #include "tensor/model_info.h"
 
@@ -36,7 +37,12 @@ struct model {
 	struct request_queue ending;  /* and those who wait for the end of the processes */
 	uint64_t ending_id;           /* of the last of which */
 	bool is_running;              /* a request, which may have been cancelled since */
-	uint64_t used_ms;             /* of the loop's clock: when it last had something to do */
+	enum model_stored stored;
+	bool is_fetching;    /* its bytes, from the store: nothing of it can start before */
+	bool is_asked_for;   /* and the store knows */
+	uint64_t fetched_ms; /* since when */
+	uint64_t told_ms;    /* when the store was last told that it is used; 0: never */
+	uint64_t used_ms;    /* of the loop's clock: when it last had something to do */
 };
 
 struct models {
@@ -44,6 +50,7 @@ struct models {
 	struct workers *workers;
 	struct account *account;
 	const struct front_start *limits;
+	struct stored *stored; /* NULL: none */
 	uv_timer_t *idle_timer;
 	TAILQ_HEAD(, model) list; /* those that wait for a worker in the order in which they came */
 	struct labels labels;

@@ -15,6 +15,7 @@ struct model_file {
 	struct account *account;
 	int fd;
 	uint64_t size;
+	uint64_t taken; /* of the account: size, or 0 */
 	bool is_frozen;
 	struct tsk_map map; /* writable until the freeze, read-only while hashing, then gone */
 	unsigned char hash[MODEL_HASH_BYTES];
@@ -44,8 +45,7 @@ void model_file_free(struct model_file *file)
 	model_file_stop(file);
 	EVP_MD_CTX_free(file->digest);
 	tsk_map_done(&file->map);
-	tsk_close(file->fd);
-	account_give(file->account, file->size);
+	model_file_drop_bytes(file);
 	free(file);
 }
 
@@ -62,24 +62,82 @@ static int make_memfd(struct model_file *file, struct tensock_error *reterr)
 	return 0;
 }
 
+static int take_memory(struct account *account, uint64_t size, struct tensock_error *reterr)
+{
+	if (account_take(account, size) == 0)
+		return 0;
+	return tsk_fail(
+		reterr, TENSOCK_LIMIT_REACHED,
+		"a model of %llu bytes does not fit: of max-memory, %llu bytes, %llu are in use",
+		(unsigned long long)size, (unsigned long long)account->max_bytes,
+		(unsigned long long)account->used_bytes);
+}
+
+int model_file_new_stored(struct account *account, const unsigned char hash[MODEL_HASH_BYTES],
+			  uint64_t size, struct model_file **ret)
+{
+	struct model_file *file = calloc(1, sizeof(*file));
+
+	if (!file)
+		return -ENOMEM;
+	*file = (struct model_file){
+		.account = account, .fd = -1, .size = size, .is_frozen = true
+	};
+	memcpy(file->hash, hash, sizeof(file->hash));
+	*ret = file;
+	return 0;
+}
+
+bool model_file_is_here(const struct model_file *file)
+{
+	return file->fd >= 0;
+}
+
+int model_file_expect(struct model_file *file, struct tensock_error *reterr)
+{
+	int r = take_memory(file->account, file->size, reterr);
+
+	if (r == 0)
+		file->taken = file->size;
+	return r;
+}
+
+int model_file_arrived(struct model_file *file, int fd)
+{
+	uint64_t size;
+	int r = tsk_memfd_check(fd, true, &size);
+
+	if (r == 0 && size != file->size)
+		r = -EPROTO;
+	if (r < 0) {
+		tsk_close(fd);
+		return r;
+	}
+	file->fd = fd;
+	return 0;
+}
+
+void model_file_drop_bytes(struct model_file *file)
+{
+	file->fd = tsk_close(file->fd);
+	account_give(file->account, file->taken);
+	file->taken = 0;
+}
+
 int model_file_new(struct account *account, uint64_t size, struct model_file **ret,
 		   struct tensock_error *reterr)
 {
 	struct model_file *file;
-	int r = account_take(account, size);
+	int r = take_memory(account, size, reterr);
 
 	if (r < 0)
-		return tsk_fail(
-			reterr, TENSOCK_LIMIT_REACHED,
-			"a model of %llu bytes does not fit: of max-memory, %llu bytes, %llu are in use",
-			(unsigned long long)size, (unsigned long long)account->max_bytes,
-			(unsigned long long)account->used_bytes);
+		return r;
 	file = calloc(1, sizeof(*file));
 	if (!file) {
 		account_give(account, size);
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory");
 	}
-	*file = (struct model_file){ .account = account, .fd = -1, .size = size };
+	*file = (struct model_file){ .account = account, .fd = -1, .size = size, .taken = size };
 	r = make_memfd(file, reterr);
 	if (r < 0) {
 		model_file_free(file);

@@ -7,6 +7,7 @@
 #ifndef FRONT_MODEL_FILE_H
 #define FRONT_MODEL_FILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <tensock/types.h>
@@ -23,6 +24,24 @@ struct model_file;
 /* Room for size bytes, at least 1.  Fails with LIMIT_REACHED above the account's limit. */
 int model_file_new(struct account *account, uint64_t size, struct model_file **ret,
 		   struct tensock_error *reterr) _nodiscard_;
+
+/*
+ * One whose bytes are in the store (front/stored.h) and not here: of that hash and size, and of no
+ * memory until they are expected.  -ENOMEM.
+ */
+int model_file_new_stored(struct account *account, const unsigned char hash[MODEL_HASH_BYTES],
+			  uint64_t size, struct model_file **ret) _nodiscard_;
+
+bool model_file_is_here(const struct model_file *file);
+
+/* Takes the memory for bytes that are not here.  LIMIT_REACHED. */
+int model_file_expect(struct model_file *file, struct tensock_error *reterr) _nodiscard_;
+
+/* They are here: a frozen memfd of the right size, else -EPROTO.  Takes fd in every case. */
+int model_file_arrived(struct model_file *file, int fd) _nodiscard_;
+
+/* They are not here any more, or not expected.  Never of a file that nobody has elsewhere. */
+void model_file_drop_bytes(struct model_file *file);
 
 /* Also while it is being hashed; hashed() is then not called. */
 void model_file_free(struct model_file *file);

@@ -127,6 +127,7 @@ static void on_loaded(void *user, struct tsk_model_info *info)
 {
 	struct model *model = user;
 	struct models *models = model->models;
+	bool is_named;
 
 	if (model_set_info(model, info) < 0) {
 		tsk_model_info_done(info);
@@ -136,7 +137,10 @@ static void on_loaded(void *user, struct tsk_model_info *info)
 		return;
 	}
 	model->state = MODEL_READY;
-	labels_settle(&models->labels, model);
+	is_named = labels_settle(&models->labels, model);
+	if (model->stored == MODEL_CANNOT_BE_STORED)
+		model->stored = MODEL_NOT_STORED;
+	stored_look(models->stored, is_named);
 	model_used(model);
 	advance(models);
 }
@@ -208,6 +212,17 @@ static const struct worker_user_ops worker_ops = {
 	.lost = on_lost,
 };
 
+/* Has the store asked for the bytes of a waiting model. */
+static void fetch(struct model *model)
+{
+	struct tensock_error error;
+
+	if (stored_fetch(model->models->stored, model, &error) == 0)
+		return;
+	answer_waiting(model, &error);
+	settle(model);
+}
+
 /* Gives a waiting model a worker.  False while there is none to be had. */
 static bool load(struct model *model)
 {
@@ -271,7 +286,8 @@ static bool can_run(const struct model *model)
 
 static bool wants_worker(const struct model *model)
 {
-	return model->state == MODEL_UNLOADED && !TAILQ_EMPTY(&model->waiting);
+	return model->state == MODEL_UNLOADED && !model->is_fetching &&
+	       !TAILQ_EMPTY(&model->waiting);
 }
 
 /* One step for any model that can take one; false when none can. */
@@ -288,8 +304,12 @@ static bool step(struct models *models)
 	}
 	TAILQ_FOREACH(model, &models->list, entry)
 	{
-		if (wants_worker(model))
+		if (!wants_worker(model))
+			continue;
+		if (model_file_is_here(model->file))
 			return load(model);
+		fetch(model);
+		return true;
 	}
 	return false;
 }
@@ -306,6 +326,26 @@ static void advance(struct models *models)
 	while (step(models))
 		;
 	models->is_advancing = false;
+}
+
+void models_fetched(struct models *models, struct model *model, const struct tensock_error *why)
+{
+	bool is_lost = why && why->status == TENSOCK_NOT_FOUND;
+
+	model->is_fetching = false;
+	if (why)
+		model_file_drop_bytes(model->file);
+	if (is_lost) {
+		model->is_removed = true;
+		labels_drop(&models->labels, model);
+		model_set_kept(model, false);
+		stored_look(models->stored, true);
+	}
+	if (why) {
+		answer_waiting(model, why);
+		settle(model);
+	}
+	advance(models);
 }
 
 static void on_room(void *context)
@@ -335,6 +375,8 @@ void models_reclaim(struct models *models, uint64_t bytes)
 		model_forget(model);
 	while (is_short_of(models, bytes) && (model = longest_idle(models, false)))
 		model_rest(model);
+	while (is_short_of(models, bytes) && stored_reclaim(models->stored))
+		;
 }
 
 int models_new(uv_loop_t *loop, struct workers *workers, struct account *account,
@@ -405,8 +447,14 @@ static struct model *take(struct models *models, struct model_file *file)
 {
 	struct model *model = find(models, model_file_hash(file));
 
-	if (!model)
+	if (!model) {
 		model = model_new(models, file);
+	} else if (!model_file_is_here(model->file)) {
+		/* Sooner than from the store. */
+		model_file_free(model->file);
+		model->file = file;
+		model->is_fetching = false;
+	}
 	if (!model || model->file != file)
 		model_file_free(file);
 	return model;
@@ -471,6 +519,7 @@ int models_label(struct models *models, struct model *model, const struct model_
 		model_set_kept(model, true);
 		model->used_ms = uv_now(models->loop);
 	}
+	stored_look(models->stored, model->has_info);
 	model_watch(model);
 	return 0;
 }
@@ -516,6 +565,7 @@ void models_unload(struct models *models, struct model *model, bool remove, stru
 		model->is_removed = true;
 		labels_drop(&models->labels, model);
 		model_set_kept(model, false);
+		stored_remove(models->stored, model);
 	}
 	settle(model);
 	advance(models);
@@ -551,6 +601,11 @@ int models_buffer(struct models *models, const struct model *model, uint64_t byt
 		  struct buffer **ret)
 {
 	return workers_buffer(models->workers, model ? model->worker : NULL, bytes, ret);
+}
+
+bool models_is_here(const struct model *model)
+{
+	return model_file_is_here(model->file);
 }
 
 unsigned models_count(const struct models *models)

@@ -114,6 +114,13 @@ void models_cancel(struct models *models, struct request *request);
 int models_buffer(struct models *models, const struct model *model, uint64_t bytes,
 		  struct buffer **ret) _nodiscard_;
 
+/* Whether its bytes are: else a request for it waits for the store, which may have lost them. */
+bool models_is_here(const struct model *model);
+
+/* For stored.c: the bytes that stored_fetch() has asked for are here, or why not.  NOT_FOUND: they
+ * are nowhere, and the model is forgotten. */
+void models_fetched(struct models *models, struct model *model, const struct tensock_error *why);
+
 /* Models known, loaded or not; and those of them that are loaded, that are kept. */
 unsigned models_count(const struct models *models);
 unsigned models_loaded(const struct models *models);

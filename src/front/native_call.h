@@ -52,6 +52,7 @@ bool native_has_operators(const struct native_session *session); /* WIRE_FEATURE
 /* A new call, zeroed but for its ops.  It is freed with its end, or that of the session. */
 void native_call_begin(struct native_session *session, struct native_call *call, uint32_t id);
 
+/* Also has sent what stands in the output. */
 void native_call_set_receiving(struct native_call *call, bool is_receiving);
 
 /* From now on, of the loop's clock; 0: no end. */

@@ -223,7 +223,7 @@ static inline void peer_infer_small(struct peer *p, uint32_t id, const char *mod
 }
 
 /* The RESULT to id: one FP32 output "y" of these values. */
-static inline void peer_expect_result(struct peer *p, uint32_t id, const float *values, unsigned n)
+static inline void peer_expect_result(struct peer *p, uint32_t id, const float *wanted, unsigned n)
 {
 	struct wire_tensor *tensors;
 	struct wire_result result;
@@ -241,7 +241,7 @@ static inline void peer_expect_result(struct peer *p, uint32_t id, const float *
 					   &payload),
 			 0);
 	assert_int_equal(payload, 4 * n);
-	assert_memory_equal(p->body + offset, values, 4 * n);
+	assert_memory_equal(p->body + offset, wanted, 4 * n);
 }
 
 #endif

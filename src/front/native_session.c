@@ -27,10 +27,10 @@ struct native_session {
 	bool is_in_op;                /* the carrier looks again by itself */
 	bool has_greeted;
 	bool has_operators; /* WIRE_FEATURE_OPERATORS: both ends have it */
-	bool is_stopping; /* no new calls: GOAWAY */
-	bool has_ended;   /* the peer sends no more */
-	bool has_failed;  /* it broke the rules: nothing of it is looked at any more */
-	bool is_over;     /* nothing is sent any more, either */
+	bool is_stopping;   /* no new calls: GOAWAY */
+	bool has_ended;     /* the peer sends no more */
+	bool has_failed;    /* it broke the rules: nothing of it is looked at any more */
+	bool is_over;       /* nothing is sent any more, either */
 };
 
 /*
@@ -83,6 +83,7 @@ void native_call_set_receiving(struct native_call *call, bool is_receiving)
 	call->session->n_receiving += is_receiving;
 	call->session->n_receiving -= call->is_receiving;
 	call->is_receiving = is_receiving;
+	changed(call->session);
 }
 
 /* It is no longer under way.  Its end has been counted. */

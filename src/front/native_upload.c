@@ -13,6 +13,7 @@ struct native_upload {
 	struct native_call call;
 	struct request request; /* since the bytes are whole */
 	struct upload *upload;  /* until then */
+	uint64_t size;          /* while the store may yet say that it has lost it; else 0 */
 	unsigned char hash[MODEL_HASH_BYTES];
 	char name[WIRE_NAME_MAX + 1], version[WIRE_LABEL_MAX + 1];
 };
@@ -32,6 +33,8 @@ static struct native_upload *of_request(struct request *request)
  * ---- Loading
  */
 
+static bool ask_instead(struct native_upload *u, struct tensock_error *error);
+
 static void upload_done(struct request *request, struct request_outputs *outputs,
 			const struct tensock_error *error)
 {
@@ -41,6 +44,12 @@ static void upload_done(struct request *request, struct request_outputs *outputs
 	struct tensock_error own;
 
 	(void)outputs;
+	if (error && u->size && error->status == TENSOCK_NOT_FOUND &&
+	    !models_find(native_guest(session)->models, &name)) {
+		if (ask_instead(u, &own))
+			return;
+		error = &own;
+	}
 	if (!error && !native_model_send(session, u->call.id,
 					 models_find(native_guest(session)->models, &name), &own))
 		error = &own;
@@ -150,6 +159,16 @@ static void send_offset(struct native_upload *u, uint64_t offset)
 	native_output_commit(output, &w, WIRE_SEND, u->call.id);
 }
 
+static void receive(struct native_upload *u, struct upload *upload, uint64_t offset)
+{
+	set_upload(u, upload);
+	send_offset(u, offset);
+	native_call_set_receiving(&u->call, true);
+	/* The engine of a new worker opens while the model comes. */
+	workers_expect(native_guest(u->call.session)->workers);
+	finish_if_whole(u);
+}
+
 /* The host wants the bytes.  Takes u if it succeeds. */
 static int want(struct native_session *session, uint32_t id, struct native_upload *u, uint64_t size,
 		struct tensock_error *reterr)
@@ -162,17 +181,35 @@ static int want(struct native_session *session, uint32_t id, struct native_uploa
 	if (r < 0)
 		return r;
 	native_call_begin(session, &u->call, id);
-	set_upload(u, upload);
-	native_call_set_receiving(&u->call, true);
-	send_offset(u, offset);
-	/* The engine of a new worker opens while the model comes. */
-	workers_expect(guest->workers);
-	finish_if_whole(u);
+	receive(u, upload, offset);
 	return 0;
 }
 
-/* The host has it already. */
-static int have(struct native_session *session, uint32_t id, const struct native_upload *u,
+/* The host has had it, and its disk has lost it: the bytes are wanted after all. */
+static bool ask_instead(struct native_upload *u, struct tensock_error *error)
+{
+	struct guest *guest = native_guest(u->call.session);
+	struct upload *upload;
+	uint64_t offset;
+
+	if (uploads_begin(guest->uploads, u->hash, u->size, &upload, &offset, error) < 0)
+		return false;
+	u->size = 0;
+	receive(u, upload, offset);
+	return true;
+}
+
+/* It has it on the disk.  Takes u. */
+static void load_stored(struct native_session *session, uint32_t id, struct native_upload *u,
+			struct model *model, uint64_t size)
+{
+	u->size = size;
+	native_call_begin(session, &u->call, id);
+	models_request(native_guest(session)->models, model, &u->request);
+}
+
+/* The host has it already.  1: it has taken u. */
+static int have(struct native_session *session, uint32_t id, struct native_upload *u,
 		struct model *model, uint64_t size, struct tensock_error *reterr)
 {
 	const struct model_labels labels = { .name = u->name, .version = u->version };
@@ -187,6 +224,10 @@ static int have(struct native_session *session, uint32_t id, const struct native
 	r = models_label(native_guest(session)->models, model, &labels, reterr);
 	if (r < 0)
 		return r;
+	if (!models_is_here(model)) {
+		load_stored(session, id, u, model, size);
+		return 1;
+	}
 	if (!view.info) {
 		native_model_load(session, id, model);
 		return 0;
@@ -217,7 +258,7 @@ int native_upload_begin(struct native_session *session, uint32_t id, const void 
 	}
 	r = model ? have(session, id, u, model, offer.size, &error)
 		  : want(session, id, u, offer.size, &error);
-	if (model || r < 0)
+	if (r < 0 || (model && r == 0))
 		free(u);
 	if (r < 0)
 		native_refuse(session, id, &error);

@@ -40,6 +40,18 @@ const struct config_guest *config_guest(const struct config *config, const char 
 	return find_guest(config, name);
 }
 
+uint64_t config_longest_keep_ms(const struct config *config)
+{
+	uint64_t ms = config->limits.value[LIMIT_MODEL_KEEP_MS];
+
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		uint64_t own_ms = config->guests[i].limits.value[LIMIT_MODEL_KEEP_MS];
+
+		ms = own_ms > ms ? own_ms : ms;
+	}
+	return ms;
+}
+
 /* The guest of that name, which fits, made where there is none.  Pointers to others end here. */
 static int get_guest(struct config *config, const char *name, struct config_guest **ret,
 		     struct tensock_error *reterr)
@@ -57,7 +69,7 @@ static int get_guest(struct config *config, const char *name, struct config_gues
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
 	config->guests = guests;
 	*ret = &guests[config->n_guests++];
-	**ret = (struct config_guest){ 0 };
+	**ret = (struct config_guest){ .store.is_on = -1 };
 	snprintf((*ret)->name, sizeof((*ret)->name), "%s", name);
 	return 0;
 }
@@ -140,7 +152,9 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 	if (strcmp(key, "max-guests") == 0)
 		return setting_number(key, value, 1, CONFIG_GUESTS_MAX, &config->guests_max,
 				      reterr);
-	r = limits_set(&config->limits, key, value, reterr);
+	r = store_setting_set(&config->store, key, value, reterr);
+	if (r == 0)
+		r = limits_set(&config->limits, key, value, reterr);
 	return r < 0 ? r : !r;
 }
 
@@ -157,7 +171,9 @@ static int set_guest(struct config_guest *guest, const char *key, const char *va
 		return set_socket(key, value, ADDRESS_SUFFIX_MAX, guest->hybrid, reterr);
 	if (strcmp(key, "cid") == 0)
 		return setting_number(key, value, CONFIG_CID_FIRST, CID_MAX, &guest->cid, reterr);
-	r = limits_set(&guest->limits, key, value, reterr);
+	r = store_of_guest_set(&guest->store, key, value, reterr);
+	if (r == 0)
+		r = limits_set(&guest->limits, key, value, reterr);
 	return r < 0 ? r : !r;
 }
 
@@ -519,7 +535,9 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 		limits_merge(&limits, &config->guests[i].limits);
 		config->guests[i].limits = limits;
 	}
-	r = assign_cids(config, reterr);
+	r = store_setting_finish(&config->store, reterr);
+	if (r == 0)
+		r = assign_cids(config, reterr);
 	return r < 0 ? r : engines_finish(&config->engines, reterr);
 }
 
@@ -632,6 +650,47 @@ int config_attach(struct config *config, const struct config_guest *guest,
 		r = assign_cids(config, reterr);
 	if (r < 0)
 		clear(config, place);
+	return r;
+}
+
+static int carry_attached(struct config *config, const struct config_guest *running,
+			  struct tensock_error *reterr)
+{
+	struct config_guest *guest;
+	int r;
+
+	if (config_has_sockets(config, running->name))
+		return tsk_fail(
+			reterr, TENSOCK_INVALID_ARGUMENT,
+			"guest %s has been attached, and cannot be configured as well; detach "
+			"it first",
+			running->name);
+	r = get_guest(config, running->name, &guest, reterr);
+	if (r < 0)
+		return r;
+	memcpy(guest->vhost_socket, running->vhost_socket, sizeof(guest->vhost_socket));
+	memcpy(guest->uds, running->uds, sizeof(guest->uds));
+	memcpy(guest->hybrid, running->hybrid, sizeof(guest->hybrid));
+	guest->cid = running->cid;
+	guest->is_attached = true;
+	return 0;
+}
+
+int config_carry(struct config *config, const struct config *running, struct tensock_error *reterr)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < running->n_guests && r == 0; i++) {
+		const struct config_guest *before = &running->guests[i];
+		struct config_guest *guest = find_guest(config, before->name);
+
+		if (before->is_attached)
+			r = carry_attached(config, before, reterr);
+		else if (guest && !guest->cid &&
+			 strcmp(guest->vhost_socket, before->vhost_socket) == 0 &&
+			 !cid_is_taken(config, before->cid, guest))
+			guest->cid = before->cid;
+	}
 	return r;
 }
 

@@ -16,6 +16,7 @@
 #include "supervisor/address.h"
 #include "supervisor/engines.h"
 #include "supervisor/limits.h"
+#include "supervisor/store_setting.h"
 
 #define CONFIG_FILE_MAX (1u << 20)
 #define CONFIG_LINE_MAX 1024u
@@ -35,6 +36,7 @@ struct config_guest {
 	bool is_attached;     /* its sockets came by config_attach() */
 	uint64_t cid;         /* of the built-in device; 0: not given, until config_finish() */
 	struct limits limits; /* only what is set, until config_finish() */
+	struct store_of_guest store;
 };
 
 struct config {
@@ -46,6 +48,7 @@ struct config {
 	unsigned n_guests;
 	struct engines engines; /* what is on, after config_finish() */
 	struct limits limits;
+	struct store_setting store;
 	uint64_t guests_max; /* 0: not given, until config_finish() */
 	int log_level;       /* enum tsk_log_level; -1: not given, until config_finish() */
 	int allow_local_cid; /* -1: not given, until config_finish() */
@@ -82,6 +85,13 @@ int config_set_may_lack(struct config *config, const char *text, struct tensock_
 int config_add_engine(struct config *config, const char *name, struct tensock_error *reterr)
 	_nodiscard_;
 
+/*
+ * Before config_finish() of a configuration that takes the place of a running one: takes along what
+ * config_attach() has added to that, and the CIDs that were chosen for guests that are still there.
+ */
+int config_carry(struct config *config, const struct config *running, struct tensock_error *reterr)
+	_nodiscard_;
+
 /* Fills in what was not given, and checks what must go together. */
 int config_finish(struct config *config, struct tensock_error *reterr) _nodiscard_;
 
@@ -98,6 +108,9 @@ void config_detach(struct config *config, const char *name);
 
 /* Whether a guest of that name has sockets of its own. */
 bool config_has_sockets(const struct config *config, const char *name);
+
+/* The longest time that a model of any guest is kept. */
+uint64_t config_longest_keep_ms(const struct config *config);
 
 /* NULL when there is none of that name. */
 const struct config_guest *config_guest(const struct config *config, const char *name);

@@ -256,7 +256,7 @@ static int options(struct config *config, struct tensock_error *error, char *one
 	char *argv[] = { "tensockd", one, two, NULL };
 
 	config_init(config);
-	return options_read(two ? 3 : one ? 2 : 1, argv, config, error);
+	return options_read(two ? 3 : one ? 2 : 1, argv, config, NULL, error);
 }
 
 static void test_options_win(void **state)
@@ -275,7 +275,7 @@ static void test_options_win(void **state)
 	assert_int_equal(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
 	close(fd);
 	config_init(&config);
-	r = options_read(ARRAY_SIZE(argv) - 1, argv, &config, &error);
+	r = options_read(ARRAY_SIZE(argv) - 1, argv, &config, NULL, &error);
 	unlink(path);
 	if (r != OPTIONS_RUN)
 		fail_msg("%s", error.message);

@@ -3,11 +3,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -28,6 +30,13 @@ struct worker_process {
 	uint64_t id;
 	bool has_exited; /* and the front has not been told yet */
 	int wait_status;
+};
+
+/* A connection that the socket had no room for. */
+struct waiting_fd {
+	STAILQ_ENTRY(waiting_fd) entry;
+	enum front_msg_type type;
+	int fd;
 };
 
 struct front_process {
@@ -54,6 +63,8 @@ struct front_process {
 	struct front_msg answer;
 	int answer_fd;
 	bool has_answer, stop_wanted;
+	STAILQ_HEAD(, waiting_fd) waiting;
+	unsigned n_waiting, waiting_max;
 
 	struct worker_process *workers;
 	unsigned n_workers;
@@ -168,7 +179,9 @@ static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 
 static void watch(struct front_process *front, bool is_full)
 {
-	uv_poll_start(&front->poll, is_full ? UV_WRITABLE : UV_READABLE, on_ready);
+	int events = (front->has_answer ? 0 : UV_READABLE) | (is_full ? UV_WRITABLE : 0);
+
+	uv_poll_start(&front->poll, events, on_ready);
 }
 
 static int send_msg(struct front_process *front, const struct front_msg *msg, int fd)
@@ -213,6 +226,31 @@ static int send_exits(struct front_process *front)
 	return 0;
 }
 
+static void drop_first(struct front_process *front)
+{
+	struct waiting_fd *first = STAILQ_FIRST(&front->waiting);
+
+	STAILQ_REMOVE_HEAD(&front->waiting, entry);
+	front->n_waiting--;
+	tsk_close(first->fd);
+	free(first);
+}
+
+static int send_fds(struct front_process *front)
+{
+	struct waiting_fd *first;
+
+	while ((first = STAILQ_FIRST(&front->waiting))) {
+		struct front_msg msg = { .type = first->type };
+		int r = send_msg(front, &msg, first->fd);
+
+		if (r < 0)
+			return r;
+		drop_first(front);
+	}
+	return 0;
+}
+
 static int send_stop(struct front_process *front)
 {
 	struct front_msg msg = { .type = FRONT_STOP };
@@ -221,6 +259,12 @@ static int send_stop(struct front_process *front)
 	if (r == 0)
 		front->stop_wanted = false;
 	return r;
+}
+
+static void drop_waiting(struct front_process *front)
+{
+	while (front->n_waiting)
+		drop_first(front);
 }
 
 /* Its control socket has ended: it exits, or is made to after a while. */
@@ -232,6 +276,7 @@ static void lose(struct front_process *front)
 		return;
 	front->is_lost = true;
 	kill_workers(front);
+	drop_waiting(front);
 	close_control(front);
 	uv_timer_start(&front->exit_timer, on_exit_timeout, LOST_TIMEOUT_MS, 0);
 	if (front->ops)
@@ -270,6 +315,8 @@ static void send_waiting(struct front_process *front)
 		r = send_answer(front);
 	if (r == 0)
 		r = send_exits(front);
+	if (r == 0)
+		r = send_fds(front);
 	if (r == 0 && front->stop_wanted)
 		r = send_stop(front);
 	if (r == 0 || r == -EAGAIN)
@@ -280,11 +327,35 @@ static void send_waiting(struct front_process *front)
 		front_process_condemn(front);
 }
 
+/* As many may wait as the front may have open. */
+static int hold(struct front_process *front, enum front_msg_type type, int fd)
+{
+	struct waiting_fd *waiting;
+
+	if (front->n_waiting >= front->waiting_max)
+		return -EAGAIN;
+	waiting = calloc(1, sizeof(*waiting));
+	if (!waiting)
+		return -ENOMEM;
+	waiting->type = type;
+	waiting->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (waiting->fd < 0) {
+		free(waiting);
+		return -errno;
+	}
+	STAILQ_INSERT_TAIL(&front->waiting, waiting, entry);
+	front->n_waiting++;
+	watch(front, true);
+	return 0;
+}
+
 int front_process_send(struct front_process *front, enum front_msg_type type, int fd)
 {
 	struct front_msg msg = { .type = type };
-	int r = send_msg(front, &msg, fd);
+	int r = front->n_waiting ? -EAGAIN : send_msg(front, &msg, fd);
 
+	if (r == -EAGAIN)
+		return hold(front, type, fd);
 	if (r != -EPIPE && r != -ECONNRESET)
 		return r;
 	lose(front);
@@ -296,7 +367,7 @@ bool front_process_has_room(const struct front_process *front)
 	struct pollfd poll_fd = { .fd = front->fd, .events = POLLOUT };
 
 	/* One that is gone is found out by sending. */
-	return front->fd < 0 || poll(&poll_fd, 1, 0) != 0;
+	return front->fd < 0 || (!front->n_waiting && poll(&poll_fd, 1, 0) != 0);
 }
 
 void front_process_stop(struct front_process *front)
@@ -382,7 +453,7 @@ static void on_message(struct front_process *front, const struct front_msg *msg)
 		break;
 	case FRONT_IDLE:
 		/* Anything sent since, or about to be, would be lost with it. */
-		if (msg->value == front->n_sent && !front->workers)
+		if (msg->value == front->n_sent && !front->workers && !front->n_waiting)
 			front->ops->idle(front->context);
 		break;
 	default:
@@ -428,7 +499,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	}
 	if (events & UV_WRITABLE)
 		send_waiting(front);
-	if (!(events & UV_READABLE))
+	if (!(events & UV_READABLE) || front->fd < 0 || front->has_answer)
 		return;
 	for (int i = 0; i < MESSAGES_A_TURN && receive_one(front); i++)
 		;
@@ -440,6 +511,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 static void front_process_free(struct front_process *front)
 {
 	kill_workers(front);
+	drop_waiting(front);
 	if (front->has_answer)
 		tsk_close(front->answer_fd);
 	close_control(front);
@@ -490,6 +562,7 @@ void front_process_abandon(struct front_process *front)
 {
 	front->ops = NULL;
 	kill_workers(front);
+	drop_waiting(front);
 	close_control(front);
 	uv_timer_start(&front->exit_timer, on_exit_timeout, EXIT_TIMEOUT_MS, 0);
 }
@@ -529,6 +602,8 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	front->context = context;
 	front->uds = uds;
 	front->workers_max = front_start->workers_max;
+	front->waiting_max = front_start->connections_max;
+	STAILQ_INIT(&front->waiting);
 	front->memory_bytes_max = front_start->memory_bytes_max;
 	front->fd = front->answer_fd = -1;
 	front->started_ns = tsk_now_ns();

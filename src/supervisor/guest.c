@@ -25,6 +25,8 @@ struct guest {
 	struct guest *next;
 	char name[FRONT_NAME_SIZE];
 	struct limits limits;
+	bool is_stored;              /* its models may be */
+	uint64_t store_bytes;        /* of them; 0: no bound of its own */
 	uint64_t cid;                /* of the built-in device, else 0 */
 	char uds[ADDRESS_PATH_SIZE]; /* or empty */
 
@@ -136,6 +138,22 @@ static int hand_device_over(struct guest *guest)
 	return r;
 }
 
+/* Its front can do without. */
+static void hand_store_over(struct guest *guest)
+{
+	int fd, r;
+
+	if (!guest->is_stored || !guest->table->store || !guest->front)
+		return;
+	r = store_process_open(guest->table->store, guest->name, guest->store_bytes, &fd);
+	if (r == 0) {
+		r = front_process_send(guest->front, FRONT_STORE, fd);
+		tsk_close(fd);
+	}
+	if (r < 0 && r != -ENOTCONN)
+		tsk_warning("guest %s: its front has no store: %s", guest->name, strerror(-r));
+}
+
 static int start_front(struct guest *guest)
 {
 	static const struct front_process_ops ops = { .idle = on_front_idle,
@@ -157,6 +175,9 @@ static int start_front(struct guest *guest)
 		return r;
 	}
 	tsk_debug("guest %s: front started", guest->name);
+	hand_store_over(guest);
+	if (!guest->front)
+		return -EPIPE; /* gone already */
 	return guest->device ? hand_device_over(guest) : 0;
 }
 
@@ -213,6 +234,8 @@ static void on_device_broke(void *context)
 
 bool guest_has_room(const struct guest *guest)
 {
+	if (guest->detached)
+		return false; /* it may come back */
 	/* One that always has a front gets its next one soon. */
 	return guest->front ? front_process_has_room(guest->front) : !guest->keep;
 }
@@ -248,6 +271,8 @@ static void forget_detached(struct guest *guest)
 	while (*place != guest)
 		place = &(*place)->next;
 	memcpy(name, guest->name, sizeof(name));
+	if (guest->is_stored && table->store)
+		store_process_forget(table->store, name);
 	forget(table, place);
 	if (table->gone)
 		table->gone(table->context, name);
@@ -285,17 +310,28 @@ static bool forget_one(struct guest_table *table)
 	return false;
 }
 
+/* What may change at any time. */
+static void configure(struct guest *guest, const struct config *config)
+{
+	const struct config_guest *given = config_guest(config, guest->name);
+
+	guest->limits = given ? given->limits : config->limits;
+	guest->is_stored = store_setting_allows(&config->store, guest->name,
+						given ? &given->store : NULL);
+	guest->store_bytes = given ? given->store.bytes : 0;
+	memset(guest->uds, 0, sizeof(guest->uds));
+	if (given)
+		memcpy(guest->uds, given->uds, sizeof(guest->uds));
+}
+
 static int set_up(struct guest *guest, const struct config *config, uv_loop_t *loop,
 		  const char *name)
 {
 	const struct config_guest *given = config_guest(config, name);
 
 	snprintf(guest->name, sizeof(guest->name), "%s", name);
-	guest->limits = given ? given->limits : config->limits;
-	if (given) {
-		guest->cid = given->cid;
-		memcpy(guest->uds, given->uds, sizeof(guest->uds));
-	}
+	guest->cid = given ? given->cid : 0;
+	configure(guest, config);
 	return guest->cid ? device_new(loop, guest->name, guest->limits.value[LIMIT_CONNECTIONS],
 				       on_device_broke, guest, &guest->device)
 			  : 0;
@@ -352,6 +388,33 @@ int guest_table_get(struct guest_table *table, const char *name, struct guest **
 	return 0;
 }
 
+static bool is_to_go(const struct guest *guest, const struct config *before)
+{
+	const struct config *config = guest->table->config;
+	const struct config_guest *given = config_guest(config, guest->name);
+
+	if (guest->detached)
+		return false; /* as it is */
+	return guest->cid != (given ? given->cid : 0) || (config_has_sockets(before, guest->name) &&
+							  !config_has_sockets(config, guest->name));
+}
+
+void guest_table_changed(struct guest_table *table, const struct config *before)
+{
+	struct guest *guest = table->first;
+
+	while (guest) {
+		if (is_to_go(guest, before)) {
+			guest_detach(guest);
+			guest = table->first; /* gone() may have changed the table */
+			continue;
+		}
+		if (!guest->detached)
+			configure(guest, table->config);
+		guest = guest->next;
+	}
+}
+
 void guest_table_stop(struct guest_table *table)
 {
 	table->stopping = true;
@@ -360,6 +423,12 @@ void guest_table_stop(struct guest_table *table)
 		if (guest->front)
 			front_process_stop(guest->front);
 	}
+}
+
+void guest_table_store_restarted(struct guest_table *table)
+{
+	for (struct guest *guest = table->first; guest; guest = guest->next)
+		hand_store_over(guest);
 }
 
 uint64_t guest_table_drain_ms(const struct guest_table *table)

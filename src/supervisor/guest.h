@@ -14,6 +14,7 @@
 #include "supervisor/config.h"
 #include "supervisor/front_process.h"
 #include "supervisor/launcher.h"
+#include "supervisor/store_process.h"
 
 struct guest;
 
@@ -23,6 +24,7 @@ struct guest_table {
 	struct guest *first;
 	unsigned n_guests;
 	bool stopping;
+	struct store_process *store; /* NULL: nothing is stored */
 	/* The guest of that name, which was detached, is there no more.  May be NULL. */
 	void (*gone)(void *context, const char *name);
 	void *context;
@@ -81,8 +83,17 @@ const struct guest *guest_table_next(const struct guest_table *table, const stru
  */
 void guest_detach(struct guest *guest);
 
+/*
+ * The table's configuration is another one now; *before: what it was.  Guests that have no socket any more,
+ * or another device, are detached; limits go for fronts that are started from now on.
+ */
+void guest_table_changed(struct guest_table *table, const struct config *before);
+
 /* Tells all fronts to finish; none is started any more. */
 void guest_table_stop(struct guest_table *table);
+
+/* The store has been started again: the fronts that are there get new channels. */
+void guest_table_store_restarted(struct guest_table *table);
 
 /* The longest time that a run may take: what guest_table_stop() may have to be waited for. */
 uint64_t guest_table_drain_ms(const struct guest_table *table);

@@ -129,6 +129,16 @@ int launcher_find_programs(struct launcher *launcher, const struct engines *engi
 	return r;
 }
 
+int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr)
+{
+	char folder[PATH_MAX];
+
+	if (own_folder(folder) < 0)
+		return tsk_fail(reterr, TENSOCK_UNAVAILABLE,
+				"this program's own folder cannot be found");
+	return find(folder, TENSOCK_LIBEXECDIR, "tensock-store", X_OK, launcher->store, reterr);
+}
+
 /* An empty folder that is gone from where it was made: -1 where none can be made. */
 static int open_empty_folder(void)
 {
@@ -177,6 +187,17 @@ int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_p
 	struct spawn front = { .argv = argv, .control_fd = control_fd, .cwd_fd = launcher->cwd_fd };
 
 	return spawn_process(&front, ret_pid);
+}
+
+int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+{
+	char *argv[] = { launcher->store, NULL };
+	struct spawn store = { .argv = argv,
+			       .control_fd = control_fd,
+			       .cwd_fd = launcher->cwd_fd,
+			       .discard_stdout = true };
+
+	return spawn_process(&store, ret_pid);
 }
 
 /* Its name and five options take 11, each engine up to 10. */

@@ -18,7 +18,7 @@ struct launcher {
 	struct children children;
 	int cwd_fd; /* an empty folder that is in no other folder: nobody can make a file in it */
 	enum tsk_log_level log_level;
-	char front[PATH_MAX], worker[PATH_MAX];
+	char front[PATH_MAX], worker[PATH_MAX], store[PATH_MAX];
 	struct launcher_engine {
 		char plugin[PATH_MAX];
 		bool may_be_missing;
@@ -42,10 +42,14 @@ void launcher_done(struct launcher *launcher);
 int launcher_find_programs(struct launcher *launcher, const struct engines *engines,
 			   struct tensock_error *reterr) _nodiscard_;
 
+/* The one that is needed only where models are stored. */
+int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr) _nodiscard_;
+
 /* The program's end of the control socket is control_fd; both stay the caller's. */
 int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
 /* memory_bytes: the guest's max-memory, which bounds the worker's own. */
 int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t memory_bytes,
 			  int control_fd, pid_t *ret_pid) _nodiscard_;
+int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
 
 #endif

@@ -10,8 +10,6 @@
 #include "supervisor/sealing.h"
 #include "supervisor/spawn.h"
 
-#define LOG_LINES_PER_SEC 50u
-
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */
 
 int main(int argc, char **argv)
@@ -20,9 +18,9 @@ int main(int argc, char **argv)
 	static struct config config;
 	int r;
 
-	tsk_log_init("tensockd", NULL, TSK_LOG_INFO, LOG_LINES_PER_SEC);
+	daemon_set_log_level(TSK_LOG_INFO);
 	config_init(&config);
-	r = options_read(argc, argv, &config, &error);
+	r = options_read(argc, argv, &config, NULL, &error);
 	if (r == OPTIONS_DONE)
 		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (r < 0) {
@@ -30,7 +28,7 @@ int main(int argc, char **argv)
 		config_done(&config);
 		return EXIT_USAGE;
 	}
-	tsk_log_init("tensockd", NULL, (enum tsk_log_level)config.log_level, LOG_LINES_PER_SEC);
+	daemon_set_log_level((enum tsk_log_level)config.log_level);
 	r = spawn_prepare_stdio();
 	if (r < 0) {
 		tsk_error("standard input and output cannot be set up: %s", strerror(-r));
@@ -39,7 +37,7 @@ int main(int argc, char **argv)
 		if (r == 0)
 			r = sealing_drop(&error);
 		if (r == 0)
-			r = daemon_run(&config, &error);
+			r = daemon_run(&config, argc, argv, &error);
 		if (r < 0)
 			tsk_error("%s", error.message);
 	}

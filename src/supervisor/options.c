@@ -136,7 +136,7 @@ static int read_line(int argc, char **argv, struct command_line *line, struct te
 }
 
 static int apply(const struct command_line *line, struct config *config,
-		 struct tensock_error *reterr)
+		 const struct config *running, struct tensock_error *reterr)
 {
 	if (line->n_listens)
 		config->n_listens = 0;
@@ -170,10 +170,13 @@ static int apply(const struct command_line *line, struct config *config,
 		return -EINVAL;
 	if (line->log_level >= 0)
 		config->log_level = line->log_level;
+	if (running && config_carry(config, running, reterr) < 0)
+		return -EINVAL;
 	return config_finish(config, reterr);
 }
 
-int options_read(int argc, char **argv, struct config *config, struct tensock_error *reterr)
+int options_read(int argc, char **argv, struct config *config, const struct config *running,
+		 struct tensock_error *reterr)
 {
 	struct command_line line = { .log_level = -1 };
 	int r = read_line(argc, argv, &line, reterr);
@@ -185,6 +188,6 @@ int options_read(int argc, char **argv, struct config *config, struct tensock_er
 	if (line.config_path)
 		r = config_load(config, line.config_path, reterr);
 	if (r == 0)
-		r = apply(&line, config, reterr);
+		r = apply(&line, config, running, reterr);
 	return r < 0 ? r : OPTIONS_RUN;
 }

@@ -1,0 +1,686 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A front and the store, which the test plays. */
+#include "front/stored.h"
+
+#include <poll.h>
+
+#include "base/seqpacket.h"
+#include "base/testing.h"
+#include "channel/store_index.h"
+#include "front/models_asked.h"
+#include "front/native_peer.h"
+
+#define PATIENCE 5000
+
+static int store; /* the store's end */
+static struct peer peer;
+
+/* ---- A store */
+
+struct held {
+	const char *bytes, *name; /* of a model */
+	uint64_t age_ms;
+};
+
+static void send_index(int channel, const struct held *held, unsigned n)
+{
+	unsigned char bytes[4096];
+	struct tsk_writer w = tsk_writer(bytes, sizeof(bytes));
+	struct store_msg msg = { .type = STORE_INDEX };
+	struct store_entry entry;
+	int fd;
+
+	store_index_begin(&w, n);
+	for (unsigned i = 0; i < n; i++) {
+		entry = (struct store_entry){ .size = strlen(held[i].bytes),
+					      .have = strlen(held[i].bytes),
+					      .age_ms = held[i].age_ms };
+		hash_of(held[i].bytes, entry.hash);
+		store_index_entry(&w, &entry);
+	}
+	store_index_labels(&w, n);
+	for (unsigned i = 0; i < n; i++) {
+		hash_of(held[i].bytes, entry.hash);
+		store_index_label(&w, entry.hash, held[i].name, "1");
+	}
+	assert_int_equal(store_index_to_fd(&w, &fd), 0);
+	msg.bytes = tsk_writer_len(&w);
+	assert_int_equal(store_control_send(channel, &msg, fd), 0);
+	close(fd);
+}
+
+/* Gives the front a channel, on which the store has said what there is. */
+static void open_store(struct rig *rig, const struct held *held, unsigned n)
+{
+	int fds[2];
+
+	assert_int_equal(tsk_seqpacket_pair(fds), 0);
+	store = fds[0];
+	send_index(store, held, n);
+	rig_send(rig, FRONT_STORE, 0, 0, 0, fds[1]);
+	close(fds[1]);
+	rig_run(rig, 1);
+}
+
+static struct store_msg await_msg(struct rig *rig, enum store_msg_type type, int *ret_fd)
+{
+	struct store_msg msg = { 0 };
+	int fd = -1, r = -EAGAIN;
+
+	for (int i = 0; i < PATIENCE && r == -EAGAIN; i++) {
+		r = store_control_recv(store, &msg, &fd);
+		if (r == -EAGAIN)
+			rig_run(rig, 1);
+	}
+	assert_int_equal(r, 1);
+	assert_int_equal(msg.type, type);
+	if (ret_fd)
+		*ret_fd = fd;
+	else
+		tsk_close(fd);
+	return msg;
+}
+
+static void expect_silence(struct rig *rig)
+{
+	struct store_msg msg;
+	int fd;
+
+	rig_run(rig, 5);
+	if (store_control_recv(store, &msg, &fd) != -EAGAIN)
+		fail_msg("a message of type %u came", msg.type);
+}
+
+static void expect_hash(const struct store_msg *msg, const char *bytes)
+{
+	unsigned char hash[WIRE_HASH_BYTES];
+
+	hash_of(bytes, hash);
+	assert_memory_equal(msg->hash, hash, sizeof(hash));
+}
+
+static void answer(struct rig *rig, enum store_msg_type type, const char *bytes, int result, int fd)
+{
+	struct store_msg msg = { .type = type, .result = result };
+
+	if (type == STORE_BYTES && result == 0)
+		msg.bytes = strlen(bytes);
+	if (type != STORE_LABELED)
+		hash_of(bytes, msg.hash);
+	assert_int_equal(store_control_send(store, &msg, fd), 0);
+	rig_run(rig, 1);
+}
+
+/* A model comes to be stored: takes it, and answers. */
+static void expect_put(struct rig *rig, const char *bytes, int result)
+{
+	struct tsk_map map;
+	uint64_t size;
+	int fd;
+	struct store_msg msg = await_msg(rig, STORE_PUT, &fd);
+
+	expect_hash(&msg, bytes);
+	assert_int_equal(msg.bytes, strlen(bytes));
+	assert_int_equal(tsk_memfd_check(fd, true, &size), 0);
+	assert_int_equal(size, strlen(bytes));
+	assert_int_equal(tsk_map_new(fd, size, false, &map), 0);
+	assert_memory_equal(map.addr, bytes, size);
+	tsk_map_done(&map);
+	close(fd);
+	answer(rig, STORE_STORED, bytes, result, -1);
+}
+
+static char said[256]; /* names, in the order of the labels */
+
+static void on_label(void *context, const struct store_label *label)
+{
+	size_t len = strlen(said);
+
+	(void)context;
+	snprintf(said + len, sizeof(said) - len, "%.20s:%.20s ", label->name, label->version);
+}
+
+static void expect_labels(struct rig *rig, const char *names)
+{
+	static const struct store_index_ops ops = { .label = on_label };
+	int fd;
+
+	said[0] = '\0';
+	await_msg(rig, STORE_LABELS, &fd);
+	assert_int_equal(store_index_from_fd(fd, &ops, NULL), 0);
+	close(fd);
+	assert_string_equal(said, names);
+	answer(rig, STORE_LABELED, NULL, 0, -1);
+}
+
+/* The front asks for it: gives it `given` (NULL: it is not there). */
+static void expect_get(struct rig *rig, const char *bytes, const char *given)
+{
+	struct store_msg msg = await_msg(rig, STORE_GET, NULL);
+	struct tsk_map map;
+	int fd;
+
+	expect_hash(&msg, bytes);
+	if (!given) {
+		answer(rig, STORE_BYTES, bytes, -ENOENT, -1);
+		return;
+	}
+	assert_int_equal(tsk_memfd_new("test", strlen(given), &fd), 0);
+	assert_int_equal(tsk_map_new(fd, strlen(given), true, &map), 0);
+	memcpy(map.addr, given, strlen(given));
+	tsk_map_done(&map);
+	assert_int_equal(tsk_memfd_freeze(fd), 0);
+	answer(rig, STORE_BYTES, bytes, 0, fd);
+	close(fd);
+}
+
+static void begin(struct rig *rig, const struct held *held, unsigned n)
+{
+	struct front_start limits = rig_limits();
+
+	rig_init(rig, &limits);
+	open_store(rig, held, n);
+}
+
+static void end(struct rig *rig)
+{
+	rig_done(rig);
+	close(store);
+}
+
+static const struct held two[] = { { "model", "m", 5 }, { "other", "o", 9 } };
+
+/* ---- Tests */
+
+static void test_stored(void **state)
+{
+	struct rig_worker *worker, *second;
+	struct asked asked = to_load();
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, NULL, 0);
+	expect_silence(&rig);
+	worker = push_loaded(&rig, "model", "m", "1");
+	expect_put(&rig, "model", 0);
+	expect_labels(&rig, "m:1 ");
+	expect_silence(&rig);
+	/* Once more by another name: nothing but that is new. */
+	push(&rig, "model", "n", "", &asked);
+	expect_loaded(&rig, &asked);
+	expect_labels(&rig, "m:1 n: ");
+	second = push_loaded(&rig, "other", "o", "");
+	expect_put(&rig, "other", 0);
+	expect_labels(&rig, "m:1 n: o: ");
+	expect_silence(&rig);
+	assert_false(stored_is_behind(rig.guest->stored));
+	rig_worker_exit(&rig, worker, 0);
+	rig_worker_exit(&rig, second, 0);
+	end(&rig);
+}
+
+/* What the store cannot take is kept as ever, and told of. */
+static void test_not_stored(void **state)
+{
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, NULL, 0);
+	worker = push_loaded(&rig, "model", "m", "1");
+	expect_put(&rig, "model", -ENOSPC);
+	rig_expect_log(&rig, "kept in memory only");
+	expect_labels(&rig, "m:1 ");
+	expect_silence(&rig);
+	assert_true(stored_is_behind(rig.guest->stored));
+	assert_non_null(named(&rig, "m", "1"));
+	rig_worker_exit(&rig, worker, 0);
+	end(&rig);
+}
+
+/* A model of the seed's, and one that is none, are nobody's to keep. */
+static void test_not_kept(void **state)
+{
+	struct asked asked = to_load();
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	begin(&rig, NULL, 0);
+	fd = rig_connect(&rig);
+	rig_write_frame(&rig, fd, 1, "seed");
+	worker = rig_worker_with(&rig, "seed");
+	rig_run_ok(&rig, worker, fd);
+	rig_worker_exit(&rig, worker, 0);
+	push(&rig, "bad", "b", "", &asked);
+	worker = rig_worker_new(&rig);
+	rig_worker_expect_load(&rig, worker, "bad");
+	rig_worker_send(worker, WORKER_FAILED, TENSOCK_INVALID_MODEL, "no model");
+	rig_run(&rig, 5);
+	rig_worker_exit(&rig, worker, 0);
+	expect_silence(&rig);
+	close(fd);
+	end(&rig);
+}
+
+static void test_comes_back(void **state)
+{
+	struct asked run = to_run();
+	struct rig_worker *worker;
+	struct model_view view;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 2);
+	expect_labels(&rig, "m:1 o:1 ");
+	assert_int_equal(models_kept(rig.guest->models), 2);
+	assert_int_equal(rig.guest->account.used_bytes, 0);
+	models_view(named(&rig, "m", "1"), &view);
+	assert_int_equal(view.size, 5);
+	assert_int_equal(view.memory, 0);
+	assert_int_equal(view.state, MODEL_UNLOADED);
+	ask(&rig, named(&rig, "m", ""), &run);
+	expect_get(&rig, "model", "model");
+	worker = rig_worker_with(&rig, "model");
+	answer_run(&rig, worker);
+	expect_ok(&rig, &run, true);
+	assert_true(rig.guest->account.used_bytes > 5);
+	/* Nothing of it is stored again. */
+	expect_silence(&rig);
+	rig_worker_exit(&rig, worker, 0);
+	end(&rig);
+}
+
+/* The bytes come from the guest itself, before the store has found them. */
+static void test_comes_otherwise(void **state)
+{
+	struct asked run = to_run(), again = to_load();
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 1);
+	expect_labels(&rig, "m:1 ");
+	ask(&rig, named(&rig, "m", ""), &run);
+	push(&rig, "model", "m", "1", &again);
+	worker = rig_worker_with(&rig, "model");
+	answer_run(&rig, worker);
+	expect_ok(&rig, &run, true);
+	expect_loaded(&rig, &again);
+	expect_get(&rig, "model", "model");
+	assert_int_equal(models_kept(rig.guest->models), 1);
+	rig_worker_exit(&rig, worker, 0);
+	end(&rig);
+}
+
+static void expect_failed(struct rig *rig, const struct asked *asked, enum tensock_status status)
+{
+	rig_run(rig, 2);
+	assert_int_equal(asked->n_done, 1);
+	assert_int_equal(asked->status, status);
+}
+
+static void test_lost(void **state)
+{
+	struct asked run = to_run(), other = to_run();
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 2);
+	expect_labels(&rig, "m:1 o:1 ");
+	ask(&rig, named(&rig, "m", ""), &run);
+	expect_get(&rig, "model", NULL);
+	expect_failed(&rig, &run, TENSOCK_NOT_FOUND);
+	assert_null(named(&rig, "m", ""));
+	assert_null(of_bytes(&rig, "model"));
+	expect_labels(&rig, "o:1 ");
+	/* Of another size than was said: that is no loss, but no model either. */
+	ask(&rig, named(&rig, "o", ""), &other);
+	expect_get(&rig, "other", "othe");
+	expect_failed(&rig, &other, TENSOCK_UNAVAILABLE);
+	assert_non_null(named(&rig, "o", ""));
+	assert_int_equal(rig.guest->account.used_bytes, 0);
+	end(&rig);
+}
+
+/* The store does not answer: the guest is answered all the same. */
+static void test_silent_store(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct asked run = to_run(), again = to_run();
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	limits.load_deadline_ms = 30;
+	rig_init(&rig, &limits);
+	open_store(&rig, two, 1);
+	expect_labels(&rig, "m:1 ");
+	ask(&rig, named(&rig, "m", ""), &run);
+	rig_run(&rig, 40);
+	expect_failed(&rig, &run, TENSOCK_DEADLINE_EXCEEDED);
+	assert_int_equal(rig.guest->account.used_bytes, 0);
+	/* What comes too late is nobody's; what is asked anew comes. */
+	expect_get(&rig, "model", "model");
+	assert_int_equal(rig.guest->account.used_bytes, 0);
+	rig.guest->limits.load_deadline_ms = 60000;
+	ask(&rig, named(&rig, "m", ""), &again);
+	expect_get(&rig, "model", "model");
+	worker = rig_worker_with(&rig, "model");
+	answer_run(&rig, worker);
+	expect_ok(&rig, &again, true);
+	rig_worker_exit(&rig, worker, 0);
+	end(&rig);
+}
+
+/* What is offered and stored is not asked for, unless the store has lost it. */
+static void test_offer(void **state)
+{
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 2);
+	expect_labels(&rig, "m:1 o:1 ");
+	peer_connect(&peer, &rig);
+	peer_offer(&peer, 1, "model", "new");
+	expect_get(&rig, "model", "model");
+	worker = rig_worker_with(&rig, "model");
+	peer_expect(&peer, WIRE_MODEL, 1);
+	assert_non_null(named(&rig, "new", ""));
+	expect_labels(&rig, "m:1 o:1 new: ");
+	rig_worker_exit(&rig, worker, 0);
+
+	peer_offer(&peer, 2, "other", "newer");
+	expect_get(&rig, "other", NULL);
+	expect_labels(&rig, "m:1 new: ");
+	peer_expect(&peer, WIRE_SEND, 2);
+	peer_send(&peer, WIRE_CHUNK, 2, "other", 5);
+	worker = rig_worker_with(&rig, "other");
+	peer_expect(&peer, WIRE_MODEL, 2);
+	expect_put(&rig, "other", 0);
+	assert_non_null(named(&rig, "newer", ""));
+	assert_null(named(&rig, "o", ""));
+	peer_close(&peer);
+	rig_worker_exit(&rig, worker, 0);
+	end(&rig);
+}
+
+/* The guest goes while the store looks. */
+static void test_offer_given_up(void **state)
+{
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 1);
+	expect_labels(&rig, "m:1 ");
+	peer_connect(&peer, &rig);
+	peer_offer(&peer, 1, "model", "");
+	peer_close(&peer);
+	expect_get(&rig, "model", NULL);
+	assert_null(of_bytes(&rig, "model"));
+	end(&rig);
+}
+
+static void test_removed(void **state)
+{
+	struct asked asked = to_load();
+	struct store_msg msg;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 2);
+	expect_labels(&rig, "m:1 o:1 ");
+	models_unload(rig.guest->models, named(&rig, "m", ""), true, &asked.request);
+	assert_int_equal(asked.n_done, 1);
+	msg = await_msg(&rig, STORE_REMOVE, NULL);
+	expect_hash(&msg, "model");
+	expect_labels(&rig, "o:1 ");
+	assert_int_equal(models_count(rig.guest->models), 1);
+	end(&rig);
+}
+
+/* Too old: off the disk, too. */
+static void test_expired(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct store_msg msg;
+	struct rig rig;
+
+	(void)state;
+	limits.model_keep_ms = 50;
+	rig_init(&rig, &limits);
+	open_store(&rig, two, 1);
+	expect_labels(&rig, "m:1 ");
+	msg = await_msg(&rig, STORE_REMOVE, NULL);
+	expect_hash(&msg, "model");
+	rig_run(&rig, 2);
+	assert_int_equal(models_count(rig.guest->models), 0);
+	end(&rig);
+}
+
+static void test_dropped(void **state)
+{
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 1);
+	expect_labels(&rig, "m:1 ");
+	worker = push_loaded(&rig, "other", "o", "");
+	expect_put(&rig, "other", 0);
+	expect_labels(&rig, "m:1 o: ");
+	answer(&rig, STORE_DROPPED, "model", 0, -1);
+	answer(&rig, STORE_DROPPED, "other", 0, -1);
+	answer(&rig, STORE_DROPPED, "unknown", 0, -1);
+	/* The bytes of one are here still. */
+	assert_null(named(&rig, "m", ""));
+	assert_non_null(named(&rig, "o", ""));
+	rig_worker_exit(&rig, worker, 0);
+	end(&rig);
+}
+
+/* Only so many are kept: the ones that were used last. */
+static void test_too_many(void **state)
+{
+	static const struct held held[] = {
+		{ "a", "a", 10 }, { "b", "b", 50 }, { "c", "c", 30 },
+		{ "d", "d", 20 }, { "e", "e", 5 },
+	};
+	struct store_msg msg;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, held, ARRAY_SIZE(held));
+	msg = await_msg(&rig, STORE_REMOVE, NULL);
+	expect_hash(&msg, "b");
+	expect_labels(&rig, "a:1 c:1 d:1 e:1 ");
+	assert_int_equal(models_kept(rig.guest->models), 4);
+	end(&rig);
+}
+
+/* The store dies and comes back: it is told what it does not know, and what is no more. */
+static void test_store_restarts(void **state)
+{
+	static const struct held now[] = { { "other", "o", 1 }, { "gone", "g", 1 } };
+	struct asked asked = to_load(), run = to_run();
+	struct rig_worker *worker, *second;
+	struct store_msg msg;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 2);
+	expect_labels(&rig, "m:1 o:1 ");
+	close(store);
+	rig_run(&rig, 2);
+	rig_expect_log(&rig, "the store is gone");
+	/* Meanwhile: one more, one less, and one that is waited for. */
+	worker = push_loaded(&rig, "new", "n", "");
+	models_unload(rig.guest->models, named(&rig, "m", ""), true, &asked.request);
+	ask(&rig, named(&rig, "o", ""), &run);
+	rig_run(&rig, 2);
+	assert_int_equal(run.n_done, 0);
+	open_store(&rig, now, 2);
+	msg = await_msg(&rig, STORE_REMOVE, NULL);
+	expect_hash(&msg, "model");
+	msg = await_msg(&rig, STORE_REMOVE, NULL);
+	expect_hash(&msg, "gone");
+	expect_get(&rig, "other", "other");
+	expect_put(&rig, "new", 0);
+	second = rig_worker_with(&rig, "other");
+	answer_run(&rig, second);
+	expect_ok(&rig, &run, true);
+	expect_labels(&rig, "o:1 n: ");
+	assert_null(named(&rig, "g", ""));
+	rig_worker_exit(&rig, worker, 0);
+	rig_worker_exit(&rig, second, 0);
+	end(&rig);
+}
+
+/* It has lost what this front has nowhere else. */
+static void test_store_lost_all(void **state)
+{
+	struct asked run = to_run();
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 2);
+	expect_labels(&rig, "m:1 o:1 ");
+	ask(&rig, named(&rig, "o", ""), &run);
+	await_msg(&rig, STORE_GET, NULL);
+	close(store);
+	open_store(&rig, NULL, 0);
+	assert_null(named(&rig, "m", ""));
+	expect_get(&rig, "other", NULL);
+	expect_failed(&rig, &run, TENSOCK_NOT_FOUND);
+	assert_int_equal(models_count(rig.guest->models), 0);
+	end(&rig);
+}
+
+/* A store that starts after its guest has begun: what the guest has said by then is what holds. */
+static void test_late_store(void **state)
+{
+	static const struct held held[] = { { "model", "m", 1 }, { "other", "o", 1 } };
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "new", "m", "1");
+	open_store(&rig, held, 2);
+	expect_put(&rig, "new", 0);
+	assert_ptr_equal(named(&rig, "m", "1"), of_bytes(&rig, "new"));
+	assert_non_null(of_bytes(&rig, "model"));
+	assert_non_null(named(&rig, "o", "1"));
+	rig_worker_exit(&rig, worker, 0);
+	end(&rig);
+}
+
+/* Memory that is short is taken from what is on the disk as well. */
+static void test_memory(void **state)
+{
+	struct asked run = to_run();
+	struct rig_worker *worker;
+	struct account *account;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, NULL, 0);
+	account = &rig.guest->account;
+	worker = push_loaded(&rig, "model", "m", "1");
+	expect_put(&rig, "model", 0);
+	expect_labels(&rig, "m:1 ");
+	account->max_bytes = 20;
+	assert_int_equal(account_take(account, 20), 0);
+	rig_worker_expect_end(&rig, worker);
+	rig_worker_exit(&rig, worker, 0);
+	assert_int_equal(account->used_bytes, 20);
+	ask(&rig, named(&rig, "m", ""), &run);
+	expect_failed(&rig, &run, TENSOCK_LIMIT_REACHED);
+	account_give(account, 20);
+	account->max_bytes = 8 << 20;
+	run = to_run();
+	ask(&rig, named(&rig, "m", ""), &run);
+	expect_get(&rig, "model", "model");
+	worker = rig_worker_with(&rig, "model");
+	answer_run(&rig, worker);
+	expect_ok(&rig, &run, true);
+	rig_worker_exit(&rig, worker, 0);
+	end(&rig);
+}
+
+/* A store that breaks the rules is done without. */
+static void test_rogue_store(void **state)
+{
+	static const enum store_msg_type types[] = { STORE_GET, STORE_INDEX };
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, NULL, 0);
+	worker = push_loaded(&rig, "model", "m", "1");
+	for (unsigned i = 0; i < ARRAY_SIZE(types); i++) {
+		struct store_msg msg = { .type = types[i], .bytes = i ? 10 : 0 };
+		char byte[sizeof(struct store_msg)];
+
+		assert_int_equal(store_control_send(store, &msg, i ? 0 : -1), 0);
+		rig_run(&rig, 2);
+		rig_expect_log(&rig, "unexpected message");
+		while (recv(store, byte, sizeof(byte), MSG_DONTWAIT) > 0)
+			;
+		assert_int_equal(recv(store, byte, sizeof(byte), MSG_DONTWAIT), 0);
+		close(store);
+		open_store(&rig, NULL, 0);
+	}
+	assert_int_equal(send(store, "x", 1, 0), 1);
+	rig_expect_log(&rig, "the store is gone");
+	assert_non_null(named(&rig, "m", "1"));
+	rig_worker_exit(&rig, worker, 0);
+	end(&rig);
+}
+
+/* What the store has not heard of yet goes with the front's last words. */
+static void test_last_words(void **state)
+{
+	struct rig_worker *worker, *second;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, NULL, 0);
+	worker = push_loaded(&rig, "model", "m", "1");
+	second = push_loaded(&rig, "other", "o", "");
+	rig_run(&rig, 2);
+	rig_send(&rig, FRONT_STOP, 0, 0, 0, -1);
+	rig_run(&rig, 5);
+	assert_true(rig.guest->has_ended);
+	rig_worker_hang_up(worker);
+	rig_worker_hang_up(second);
+	rig_done(&rig);
+	for (int i = 0; i < 2; i++)
+		await_msg(&rig, i ? STORE_LABELS : STORE_PUT, NULL);
+	await_msg(&rig, STORE_PUT, NULL);
+	await_msg(&rig, STORE_LABELS, NULL);
+	close(store);
+	free(worker);
+	free(second);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TSK_TEST(test_stored),          TSK_TEST(test_not_stored),
+		TSK_TEST(test_not_kept),        TSK_TEST(test_comes_back),
+		TSK_TEST(test_comes_otherwise), TSK_TEST(test_lost),
+		TSK_TEST(test_silent_store),    TSK_TEST(test_offer),
+		TSK_TEST(test_offer_given_up),  TSK_TEST(test_removed),
+		TSK_TEST(test_expired),         TSK_TEST(test_dropped),
+		TSK_TEST(test_too_many),        TSK_TEST(test_store_restarts),
+		TSK_TEST(test_store_lost_all),  TSK_TEST(test_late_store),
+		TSK_TEST(test_memory),          TSK_TEST(test_rogue_store),
+		TSK_TEST(test_last_words),
+	};
+
+	return cmocka_run_group_tests(tests, rig_warm_up, NULL);
+}
