@@ -103,7 +103,7 @@ def look_at(pid, n_filters):
 
 
 def test_worker_seen_from_outside(start):
-    tensock = start(engine_config("echo"))
+    tensock = start("max-memory = 64MiB\n" + engine_config("echo"))
     with native.Guest(tensock.local) as guest:
         guest.push(b"TSKECHO1")
         (worker,) = tensock.workers()
@@ -111,7 +111,9 @@ def test_worker_seen_from_outside(start):
         limits = Path(f"/proc/{worker}/limits").read_text(encoding="ascii")
         for name in ["core file size", "file size"]:
             assert re.search(rf"Max {name} +0 +0 ", limits), limits
-        assert not re.search(r"Max (address space|data size) +unlimited", limits)
+        # 64 MiB, and what is there without a guest's doing.
+        assert 64 << 20 < int(re.search(r"Max data size +(\d+) ", limits).group(1)) < 512 << 20
+        assert 128 << 20 < int(re.search(r"Max address space +(\d+) ", limits).group(1)) < 4 << 30
         for path, _ in mapped(worker):
             assert path.startswith("/memfd:tensock") or ".so" in path or "tensock-worker" in path, path
 
