@@ -117,7 +117,7 @@ def test_devices_come_and_go(host, folder):
     reload(host, f"{config}[guest a]\nvhost-socket = {folder}/a\ncid = 7\n")
     assert eventually(lambda: host.fronts() and front not in host.fronts() and
                       len(host.fronts()) == 1)
-    assert {name: guest.cid for name, guest in guests(host).items()} == {"a": 7}
+    assert eventually(lambda: {name: guest.cid for name, guest in guests(host).items()} == {"a": 7})
     reload(host, config)
     assert eventually(lambda: not host.fronts())
     assert not guests(host) and not (folder / "a").exists()
