@@ -111,6 +111,11 @@ static struct shelf_entry *entry_of(const struct channel *channel, const struct 
 	return shelf_find(channel->guest, job->msg.hash);
 }
 
+static enum store_msg_type answer_to(const struct store_msg *put)
+{
+	return put->type == STORE_PART ? STORE_PART_STORED : STORE_STORED;
+}
+
 static void stored(struct channel *channel, struct job *job)
 {
 	struct shelf_entry *entry = entry_of(channel, job);
@@ -120,7 +125,7 @@ static void stored(struct channel *channel, struct job *job)
 		if (job->result < 0)
 			shelf_remove(&channel->channels->shelf, entry);
 	}
-	answer(channel, STORE_STORED, job->msg.hash, job->result);
+	answer(channel, answer_to(&job->msg), job->msg.hash, job->result);
 }
 
 static void got(struct channel *channel, struct job *job, enum store_msg_type type)
@@ -293,7 +298,7 @@ static void put(struct channel *channel, const struct store_msg *msg, int fd)
 	}
 	if (entry && entry->have >= have) {
 		tsk_close(fd);
-		answer(channel, STORE_STORED, msg->hash, 0);
+		answer(channel, answer_to(msg), msg->hash, 0);
 		return;
 	}
 	job = job_of(channel, msg, fd);
@@ -302,7 +307,7 @@ static void put(struct channel *channel, const struct store_msg *msg, int fd)
 		start(channel, job);
 		return;
 	}
-	answer(channel, STORE_STORED, msg->hash, r);
+	answer(channel, answer_to(msg), msg->hash, r);
 	/* What had to go for it is gone. */
 	if (job)
 		job->msg = (struct store_msg){ 0 };
@@ -338,8 +343,9 @@ static void used(struct channel *channel, const struct store_msg *msg)
 static void remove_model(struct channel *channel, const struct store_msg *msg)
 {
 	struct shelf_entry *entry = shelf_find(channel->guest, msg->hash);
+	bool only_part = msg->type == STORE_REMOVE_PART;
 
-	if (entry)
+	if (entry && (entry->have < entry->size || !only_part))
 		shelf_remove(&channel->channels->shelf, entry);
 	/* Also without: what could not be written may have left something. */
 	start(channel, job_of(channel, msg, -1));
@@ -379,6 +385,7 @@ static void dispatch(struct channel *channel, struct store_msg *msg, int fd)
 		used(channel, msg);
 		break;
 	case STORE_REMOVE:
+	case STORE_REMOVE_PART:
 		remove_model(channel, msg);
 		break;
 	case STORE_LABELS:

@@ -45,8 +45,10 @@ int files_get(const struct files *files, const char *guest, const unsigned char 
 int files_touch(const struct files *files, const char *guest, const unsigned char *hash)
 	_nodiscard_;
 
-/* The model and its part; 0 also where there is none. */
+/* The model and its part, or the part alone; 0 also where there is none. */
 int files_remove(const struct files *files, const char *guest, const unsigned char *hash)
+	_nodiscard_;
+int files_remove_part(const struct files *files, const char *guest, const unsigned char *hash)
 	_nodiscard_;
 
 /* In the place of those before.  What is read is not checked; *ret is the caller's to free. */

@@ -400,6 +400,73 @@ static void test_damaged(void **state)
 	stop();
 }
 
+/* Sends what has come of a model. */
+static int put_part(int channel, unsigned char number, size_t n, uint64_t have)
+{
+	struct store_msg msg = { .type = STORE_PART, .bytes = n, .value = have };
+	int fd = model(number, n, msg.hash);
+
+	assert_int_equal(store_control_send(channel, &msg, fd), 0);
+	close(fd);
+	return await(channel, STORE_PART_STORED, NULL).result;
+}
+
+static int get_part(int channel, unsigned char number, size_t n, uint64_t *ret_have)
+{
+	struct store_msg msg;
+	int fd;
+
+	send_hash(channel, STORE_GET_PART, number, n);
+	msg = await(channel, STORE_PART_BYTES, &fd);
+	tsk_close(fd);
+	*ret_have = msg.value;
+	return msg.result;
+}
+
+static void test_parts(void **state)
+{
+	struct store_msg whole = { .type = STORE_PART, .bytes = 100, .value = 100 };
+	struct index index;
+	uint64_t have;
+	int g, fd;
+
+	(void)state;
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", NULL);
+	assert_int_equal(put_part(g, 1, 5000, 1000), 0);
+	assert_int_equal(put_part(g, 1, 5000, 3000), 0);
+	assert_int_equal(put_part(g, 1, 5000, 2000), 0); /* it has more */
+	assert_int_equal(get(g, 1, 5000), -ENOENT);      /* it is no model */
+	close(g);
+	stop();
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", &index);
+	assert_int_equal(index.n_entries, 1);
+	assert_int_equal(index.entries[0].size, 5000);
+	assert_int_equal(index.entries[0].have, 3000);
+	assert_int_equal(get_part(g, 1, 5000, &have), 0);
+	assert_int_equal(have, 3000);
+	assert_int_equal(put(g, 1, 5000), 0);
+	assert_int_equal(get_part(g, 1, 5000, &have), -ENOENT);
+	assert_int_equal(get(g, 1, 5000), 0);
+	/* What removes a part leaves the model. */
+	send_hash(g, STORE_REMOVE_PART, 1, 5000);
+	assert_int_equal(get(g, 1, 5000), 0);
+	assert_int_equal(put_part(g, 2, 5000, 10), 0);
+	send_hash(g, STORE_REMOVE_PART, 2, 5000);
+	assert_int_equal(get_part(g, 2, 5000, &have), -ENOENT);
+	assert_int_equal(put_part(g, 3, 50 * KIB, 40 * KIB), 0);
+	/* It makes room for what is newer, as a model does. */
+	send_put(g, 4, 60 * KIB);
+	await(g, STORE_DROPPED, NULL);
+	assert_int_equal(await(g, STORE_STORED, NULL).result, 0);
+	fd = model(5, 100, whole.hash);
+	assert_int_equal(store_control_send(g, &whole, fd), 0);
+	expect_end(g);
+	close(fd);
+	stop();
+}
+
 static void test_forget(void **state)
 {
 	struct store_msg msg = { .type = STORE_FORGET, .name = "g" };
@@ -524,11 +591,17 @@ static void test_two_stores(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_kept_over_lives), TEST(test_two_guests),
-		TEST(test_labels),          TEST(test_room),
-		TEST(test_own_bound),       TEST(test_damaged),
-		TEST(test_forget),          TEST(test_age),
-		TEST(test_rogues),          TEST(test_two_stores),
+		TEST(test_kept_over_lives),
+		TEST(test_two_guests),
+		TEST(test_labels),
+		TEST(test_room),
+		TEST(test_own_bound),
+		TEST(test_damaged),
+		TEST(test_parts),
+		TEST(test_forget),
+		TEST(test_age),
+		TEST(test_rogues),
+		TEST(test_two_stores),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 
+import native
 import onnx_writer as writer
 import pytest
 from conftest import BUILD, Tensock, alive, eventually
@@ -98,10 +99,10 @@ def padded(folder):
     return path
 
 
-def uploads(store, guest=""):
-    """How many were begun in this life of the front."""
+def uploads(store, guest="", what="uploads-begun"):
+    """A counter, of this life of the front."""
     counters = json.loads(store.run("--json", "ps", guest=guest).stdout)["counters"]
-    value, = (one["value"] for one in counters if one["name"] == "uploads-begun")
+    value, = (one["value"] for one in counters if one["name"] == what)
     return value
 
 
@@ -140,6 +141,93 @@ def test_daemon_goes(store, small, padded, number):
     store.push(padded, "new name")
     assert uploads(store) == 0
     assert store.names() == ["again", "new name"]
+
+
+MIB = 1 << 20
+SENT = 20 * MIB
+
+
+def part(store, model):
+    path = store.path / f"uid-{os.geteuid()}" / f"{hashlib.sha256(model).hexdigest()}.part"
+    return path.stat().st_size if path.exists() else 0
+
+
+def begin_upload(store, model):
+    """A guest that has sent so much of its model, and stays."""
+    guest = native.Guest(store.host.local)
+    id_ = guest.offer(model, "large")
+    assert guest.wait(id_, native.SEND) == bytes(8)
+    for at in range(0, SENT, native.BODY_MAX):
+        guest.send(native.frame(native.CHUNK, id_, model[at:at + native.BODY_MAX]))
+    return guest
+
+
+@pytest.fixture(scope="module")
+def large():
+    return writer.identity(4, padding=24 * MIB)
+
+
+@pytest.mark.parametrize("breaks_off", [False, True])
+def test_front_is_killed_in_an_upload(store, large, breaks_off):
+    """What has come is saved in steps, and to its last byte where the connection ends."""
+    store.start()
+    guest = begin_upload(store, large)
+    if breaks_off:
+        guest.socket.close()
+    saved = SENT if breaks_off else 16 * MIB
+    assert eventually(lambda: part(store, large) >= saved)
+    store.kill_front()
+    guest.socket.close()
+    with native.Guest(store.host.local) as guest:
+        sent_from = guest.push(large, "large")["sent_from"]
+        assert sent_from == SENT if breaks_off else saved <= sent_from <= SENT
+    assert (uploads(store), uploads(store, what="uploads-resumed")) == (0, 1)
+    assert eventually(lambda: not part(store, large))
+    assert store.runs("large")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_daemon_goes_in_an_upload(store, large, number):
+    host = store.host = Tensock(store.folder, store.config("idle-timeout = 1s\n"), [])
+    try:
+        guest = begin_upload(store, large)
+        assert eventually(lambda: part(store, large) >= 16 * MIB)
+        host.fronts()
+        store.process()
+    finally:
+        host.daemon.process.send_signal(number)
+        host.daemon.process.wait(TIMEOUT_S)
+        host.daemon.stop()
+    guest.socket.close()
+    assert eventually(lambda: not any(map(alive, host.seen)))
+    store.start()
+    with native.Guest(store.host.local) as guest:
+        assert guest.push(large, "large")["sent_from"] >= 16 * MIB
+    assert store.runs("large")
+
+
+def test_upload_is_not_kept_for_long(store, large):
+    store.start("upload-keep = 200ms\n")
+    begin_upload(store, large).socket.close()
+    assert store.host.said("unfinished upload", "dropped")
+    assert eventually(lambda: not part(store, large))
+
+
+def test_saved_upload_is_wrong(store, large):
+    """What the disk gives back is hashed with the rest: a wrong model is refused, then sent anew."""
+    store.start()
+    begin_upload(store, large).socket.close()
+    assert eventually(lambda: part(store, large) >= SENT)
+    store.kill_front()
+    path, = (store.path / f"uid-{os.geteuid()}").glob("*.part")
+    with open(path, "r+b") as file:
+        file.seek(5 * MIB)
+        file.write(b"changed")
+    with native.Guest(store.host.local) as guest:
+        with pytest.raises(native.Refused) as refused:
+            guest.push(large)
+        assert refused.value.status == native.INVALID_ARGUMENT
+        assert guest.push(large)["sent_from"] == 0
 
 
 def test_removed(store, small, padded):
