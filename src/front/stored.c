@@ -450,7 +450,9 @@ static void on_entry(void *context, const struct store_entry *entry)
 			parts_found(stored->parts, entry);
 		return;
 	}
-	if (model && model_file_size(model->file) == entry->size)
+	if (entry->size > stored->limits->model_bytes_max)
+		queue_removal(stored, entry->hash); /* the operator allows less than he did */
+	else if (model && model_file_size(model->file) == entry->size)
 		model->stored = MODEL_IS_STORED;
 	else if (!model && !stored->had_index)
 		add(stored, entry);

@@ -201,6 +201,14 @@ static int write_nameless(const struct files *files, int folder_fd, const char *
 	return r == -ENOENT || r == -EPERM || r == -EACCES ? -EOPNOTSUPP : r;
 }
 
+void files_probe(struct files *files)
+{
+	_cleanup_close_ int fd = open_beneath(files->root_fd, ".", O_TMPFILE | O_RDWR, 0600);
+
+	files->has_no_tmpfile = fd < 0 || name_file(files, files->root_fd, fd, NAMES_PROBE) < 0;
+	unlinkat(files->root_fd, NAMES_PROBE, 0);
+}
+
 static int rename_new(const struct files *files, int folder_fd, const char *new_name,
 		      const char *name)
 {

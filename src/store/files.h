@@ -31,6 +31,9 @@ struct files {
 	void *context;
 };
 
+/* Finds out what the file system can do: once, before anything else. */
+void files_probe(struct files *files);
+
 /* All fds given stay the caller's.  All return 0 or -errno; after a failure nothing has changed. */
 
 /* The first `bytes` bytes of from_fd are the model. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -80,7 +81,10 @@ static void on_control(uv_poll_t *poll, int status, int events);
 
 static void open_up(struct store *store)
 {
-	int r = files_scan(&store->channels.files, on_found, store);
+	int r;
+
+	files_probe(&store->channels.files);
+	r = files_scan(&store->channels.files, on_found, store);
 
 	if (r < 0)
 		tsk_error("the folder cannot be read as a whole: %s", strerror(-r));
@@ -90,6 +94,14 @@ static void open_up(struct store *store)
 	uv_poll_start(&store->control, UV_READABLE, on_control);
 }
 
+/* The supervisor is gone, or wants no store any more. */
+static bool is_over(const struct store *store)
+{
+	struct pollfd p = { .fd = store->control_fd };
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
+}
+
 /* Two that write there would take each other's room, and delete what the other one has begun. */
 static void on_lock_time(uv_timer_t *timer)
 {
@@ -97,6 +109,10 @@ static void on_lock_time(uv_timer_t *timer)
 
 	if (flock(store->channels.files.root_fd, LOCK_EX | LOCK_NB) == 0) {
 		open_up(store);
+		return;
+	}
+	if (is_over(store)) {
+		end_control(store, 0);
 		return;
 	}
 	if (!store->is_waiting && errno == EWOULDBLOCK)

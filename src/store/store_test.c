@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -560,6 +561,49 @@ static void test_rogues(void **state)
 	stop();
 }
 
+/* Memory is given to a front only once it has taken what it was given before. */
+static void test_takes_nothing(void **state)
+{
+	struct pollfd p = { .events = POLLIN };
+	struct store_msg msg;
+	int g, fd;
+
+	(void)state;
+	start(1 << 20, HOUR_MS);
+	g = p.fd = open_front("g", NULL);
+	assert_int_equal(put(g, 1, 100), 0);
+	for (int i = 0; i < 10; i++)
+		send_hash(g, STORE_GET, 1, 100);
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	usleep(50000);
+	await(g, STORE_BYTES, NULL);
+	/* No second one has been waiting for it. */
+	assert_int_equal(store_control_recv(g, &msg, &fd), -EAGAIN);
+	for (int i = 1; i < 10; i++)
+		await(g, STORE_BYTES, NULL);
+	/* One that never does is let go of with its process. */
+	send_hash(g, STORE_GET, 1, 100);
+	send_hash(g, STORE_GET, 1, 100);
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	close(g);
+	g = open_front("g", NULL);
+	close(g);
+	stop();
+}
+
+/* The supervisor goes while it waits for another store's end. */
+static void test_waits_and_ends(void **state)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	start(1 << 20, HOUR_MS);
+	usleep(30000);
+	stop();
+	close(fd);
+}
+
 /* Two daemons at one folder: the second one waits until the first one is gone. */
 static void test_two_stores(void **state)
 {
@@ -602,6 +646,8 @@ int main(void)
 		TEST(test_age),
 		TEST(test_rogues),
 		TEST(test_two_stores),
+		TEST(test_takes_nothing),
+		TEST(test_waits_and_ends),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

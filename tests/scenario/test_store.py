@@ -325,8 +325,9 @@ def test_full(store, small, padded):
     assert store.names() == ["small"]
 
 
-def test_full_disk(store, padded):
-    """A file system of its own that has no room: the push is well all the same."""
+@pytest.mark.parametrize("fault", ["No space left on device", "Read-only file system"])
+def test_disk_takes_nothing(store, padded, fault):
+    """A file system of its own: the push is well all the same."""
     store.path.mkdir(mode=0o700)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs",
                               store.path], stderr=subprocess.PIPE, check=False)
@@ -334,11 +335,13 @@ def test_full_disk(store, padded):
         pytest.skip("nothing can be mounted here")
     try:
         store.start()
+        if fault.startswith("Read"):
+            subprocess.run(["mount", "-o", "remount,ro", store.path], check=True)
         store.push(padded, "padded")
-        assert store.host.said("tensock-front", "No space left on device")
+        assert store.host.said("tensock-front", fault)
         assert store.runs("padded")
         assert not list(store.path.glob("*/*"))[1:]  # the labels at most
-        store.host.daemon.stop()
+        assert store.host.daemon.stop() == 0
     finally:
         subprocess.run(["umount", "-l", store.path], check=True)
 
