@@ -295,6 +295,49 @@ def test_guests_have_nothing_in_common(store, small):
     assert store.names(OTHER) == ["theirs"] and store.file(small, OTHER).exists()
 
 
+def test_two_guests_at_once(store, padded):
+    """The same bytes by two guests, both right; two files, for one would tell of the other."""
+    store.start()
+    pushes = [subprocess.Popen([BUILD / "tensock", "--host", store.address(guest), "push", padded,
+                                "--name", "same"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+              for guest in ("", OTHER)]
+    for push in pushes:
+        _, err = push.communicate(timeout=TIMEOUT_S)
+        assert push.returncode == 0, err
+    for guest in ("", OTHER):
+        assert eventually(lambda one=guest: store.file(padded, one).exists())
+        assert store.file(padded, guest).read_bytes() == padded.read_bytes()
+        assert store.runs("same", guest) and uploads(store, guest) == 1
+
+
+def test_store_is_killed_while_it_stores(store, folder):
+    """Whenever it dies: what is on the disk is whole, and all of it is there in the end."""
+    paths = [folder / f"{i}.onnx" for i in range(8)]
+    for i, path in enumerate(paths):
+        path.write_bytes(writer.identity(4, padding=(4 << 20) + i * 64))
+    host = store.host = Tensock(store.folder, store.config(), [])
+    try:
+        for i, path in enumerate(paths):
+            pid = store.process()
+            store.push(path, path.stem)
+            if i % 3 == 1 and pid:
+                os.kill(pid, signal.SIGKILL)
+            for file in store.path.glob("*/" + "[0-9a-f]" * 64):
+                assert hashlib.sha256(file.read_bytes()).hexdigest() == file.name
+        store.host.fronts()
+        assert eventually(lambda: all(store.file(path).exists() for path in paths), 60)
+        store.await_labels(*(f"\1\0{path.stem}" for path in paths))
+    finally:
+        host.daemon.process.kill()
+        host.daemon.stop()
+    assert eventually(lambda: not any(map(alive, host.seen)))
+    store.start()
+    assert store.names() == [path.stem for path in paths]
+    assert all(store.runs(path.stem) for path in paths)
+    assert not list(store.path.glob("*/.new*"))
+
+
 def test_store_is_killed(store, small, padded):
     """Fronts go on without, and what came meanwhile is stored by the next one."""
     store.start()
