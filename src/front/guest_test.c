@@ -2,6 +2,7 @@
 /* What the front does for its supervisor: start, stop, idle, end. */
 #include "front/guest.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -64,6 +65,29 @@ static void test_end_of_control(void **state)
 	rig_init(&rig, &limits);
 	fd = rig_connect(&rig);
 	shutdown(rig.supervisor, SHUT_RDWR);
+	rig_run(&rig, 1);
+	assert_true(rig.guest->has_ended);
+	assert_int_equal(rig.guest->result, 0);
+	close(fd);
+	rig_run(&rig, 1);
+	rig_done(&rig);
+}
+
+/* The supervisor may let go of a front at any time: also one that is saying something. */
+static void test_end_of_control_with_messages_unread(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig rig;
+	int fd, supervisor;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	rig_write_frame(&rig, fd, 1, "model"); /* for which it asks for a worker */
+	rig_run(&rig, 20);
+	supervisor = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(dup2(supervisor, rig.supervisor), rig.supervisor);
+	close(supervisor);
 	rig_run(&rig, 1);
 	assert_true(rig.guest->has_ended);
 	assert_int_equal(rig.guest->result, 0);
@@ -304,11 +328,17 @@ static void test_full_control_socket(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_first_message),       TSK_TEST(test_bad_message),
-		TSK_TEST(test_end_of_control),      TSK_TEST(test_stop_when_idle),
-		TSK_TEST(test_stop_finishes_work),  TSK_TEST(test_stop_tells_the_late),
-		TSK_TEST(test_stop_is_bounded),     TSK_TEST(test_idle),
-		TSK_TEST(test_idle_after_upload),   TSK_TEST(test_device),
+		TSK_TEST(test_first_message),
+		TSK_TEST(test_bad_message),
+		TSK_TEST(test_end_of_control),
+		TSK_TEST(test_end_of_control_with_messages_unread),
+		TSK_TEST(test_stop_when_idle),
+		TSK_TEST(test_stop_finishes_work),
+		TSK_TEST(test_stop_tells_the_late),
+		TSK_TEST(test_stop_is_bounded),
+		TSK_TEST(test_idle),
+		TSK_TEST(test_idle_after_upload),
+		TSK_TEST(test_device),
 		TSK_TEST(test_full_control_socket),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/supervisor_link.h"
 
+#include <errno.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
@@ -62,6 +63,12 @@ static void send_waiting(struct supervisor_link *link)
 	watch(link);
 }
 
+/* It closed its end with messages of ours unread: the kernel's way of telling is an error. */
+static bool has_hung_up(int result)
+{
+	return result == -ECONNRESET || result == -EPIPE;
+}
+
 static void receive(struct supervisor_link *link)
 {
 	for (int i = 0; i < MESSAGES_A_TURN && !link->has_ended; i++) {
@@ -72,7 +79,7 @@ static void receive(struct supervisor_link *link)
 		if (r == -EAGAIN)
 			return;
 		if (r <= 0) {
-			end(link, r);
+			end(link, has_hung_up(r) ? 0 : r);
 			return;
 		}
 		link->received++;
@@ -84,14 +91,15 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 {
 	struct supervisor_link *link = poll->data;
 
-	if (status < 0) {
-		end(link, status);
-		return;
-	}
+	/* libuv's word for an error that waits on the socket is the same for all: receive() asks which. */
+	if (status < 0)
+		events = UV_READABLE;
 	if (events & UV_WRITABLE)
 		send_waiting(link);
 	if (events & UV_READABLE)
 		receive(link);
+	if (status < 0 && !link->has_ended)
+		end(link, status);
 }
 
 int supervisor_link_new(uv_loop_t *loop, int fd, const struct supervisor_link_ops *ops,
@@ -134,7 +142,7 @@ int supervisor_send(struct supervisor_link *link, enum front_msg_type type, uint
 	int r = link->n_waiting ? -EAGAIN : front_control_send(link->fd, &msg, -1);
 
 	if (r != -EAGAIN)
-		return r;
+		return has_hung_up(r) ? 0 : r;
 	if (link->n_waiting >= SUPERVISOR_LINK_WAITING_MAX)
 		return -EBUSY;
 	waiting = calloc(1, sizeof(*waiting));

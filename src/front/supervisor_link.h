@@ -14,7 +14,10 @@ struct supervisor_link;
 struct supervisor_link_ops {
 	/* fd: the receiver's from here on, or -1. */
 	void (*message)(void *context, const struct front_msg *msg, int fd);
-	/* The connection has ended (0) or failed (-errno).  The last call. */
+	/*
+	 * The connection has ended (0), perhaps with messages of ours that nobody read, or failed
+	 * (-errno).  The last call.
+	 */
 	void (*ended)(void *context, int result);
 };
 
@@ -27,6 +30,7 @@ void supervisor_link_free(struct supervisor_link *link);
 
 /*
  * Sends a message of this end, none of which carries an fd, now or as soon as the socket takes it.
+ * Where the other end has gone it is lost, and ended() comes.
  * -ENOMEM, or -EBUSY while SUPERVISOR_LINK_WAITING_MAX already wait (the supervisor is stuck).
  */
 int supervisor_send(struct supervisor_link *link, enum front_msg_type type, uint64_t id,

@@ -16,6 +16,7 @@
 #include "supervisor/address.h"
 #include "supervisor/engines.h"
 #include "supervisor/limits.h"
+#include "supervisor/rights.h"
 #include "supervisor/store_setting.h"
 
 #define CONFIG_FILE_MAX (1u << 20)
@@ -37,6 +38,7 @@ struct config_guest {
 	uint64_t cid;         /* of the built-in device; 0: not given, until config_finish() */
 	struct limits limits; /* only what is set, until config_finish() */
 	struct store_of_guest store;
+	struct rights rights; /* only what is set, until config_finish() */
 };
 
 struct config {
@@ -49,9 +51,12 @@ struct config {
 	struct engines engines; /* what is on, after config_finish() */
 	struct limits limits;
 	struct store_setting store;
+	struct rights rights;
+	int only_configured; /* guests = configured; -1: not given, until config_finish() */
 	uint64_t guests_max; /* 0: not given, until config_finish() */
 	int log_level;       /* enum tsk_log_level; -1: not given, until config_finish() */
 	int allow_local_cid; /* -1: not given, until config_finish() */
+	int may_lack; /* enum sandbox_feature that the kernel may lack; -1: as allow_local_cid */
 };
 
 void config_init(struct config *config);
@@ -76,8 +81,19 @@ int config_add_listen(struct config *config, const char *text, struct tensock_er
 int config_set_control(struct config *config, const char *text, struct tensock_error *reterr)
 	_nodiscard_;
 
+/* What the kernel may lack, in the place of the file's. */
+int config_set_may_lack(struct config *config, const char *text, struct tensock_error *reterr)
+	_nodiscard_;
+
 /* --engine NAME: see engines_add_only(). */
 int config_add_engine(struct config *config, const char *name, struct tensock_error *reterr)
+	_nodiscard_;
+
+/*
+ * Before config_finish() of a configuration that takes the place of a running one: takes along what
+ * config_attach() has added to that, and the CIDs that were chosen for guests that are still there.
+ */
+int config_carry(struct config *config, const struct config *running, struct tensock_error *reterr)
 	_nodiscard_;
 
 /* Fills in what was not given, and checks what must go together. */
@@ -99,6 +115,12 @@ bool config_has_sockets(const struct config *config, const char *name);
 
 /* The longest time that a model of any guest is kept. */
 uint64_t config_longest_keep_ms(const struct config *config);
+/* Whether the operator has said a word of that guest: a section, sockets, --vm or attach. */
+bool config_knows(const struct config *config, const char *name);
+
+/* What that guest may use: its section's, or what holds for all.  Good until *config changes. */
+const struct rights *config_rights(const struct config *config, const char *name);
+const struct limits *config_limits(const struct config *config, const char *name);
 
 /* NULL when there is none of that name. */
 const struct config_guest *config_guest(const struct config *config, const char *name);

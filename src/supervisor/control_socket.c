@@ -278,16 +278,18 @@ static bool has_room(struct listener *listener)
 
 /* The socket */
 
-int control_socket_new(uv_loop_t *loop, const char *path, unsigned idle_ms,
-		       const struct control_socket_ops *ops, void *context,
+int control_socket_new(uv_loop_t *loop, const char *path, const struct listener_handed *handed,
+		       unsigned idle_ms, const struct control_socket_ops *ops, void *context,
 		       struct control_socket **ret, struct tensock_error *reterr)
 {
 	_cleanup_free_ struct control_socket *control = calloc(1, sizeof(*control));
 	struct listener *listener = calloc(1, sizeof(*listener));
+	struct place place = { .kind = LISTENER_CONTROL };
 	int r;
 
 	if (!control || !listener) {
 		free(listener);
+		tsk_close(handed ? handed->fd : -1);
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
 	}
 	control->loop = loop;
@@ -298,7 +300,8 @@ int control_socket_new(uv_loop_t *loop, const char *path, unsigned idle_ms,
 	listener->accepted = on_accepted;
 	listener->has_room = has_room;
 	listener->context = control;
-	r = listener_open_path(listener, loop, LISTENER_CONTROL, "", path, reterr);
+	snprintf(place.path, sizeof(place.path), "%s", path);
+	r = listener_open(listener, loop, &place, handed, reterr);
 	if (r < 0) {
 		listener_close(listener);
 		return r;
@@ -315,6 +318,11 @@ void control_socket_free(struct control_socket *control)
 	while (control->peers)
 		close_peer(control->peers);
 	free(control);
+}
+
+const struct place *control_socket_place(const struct control_socket *control)
+{
+	return &control->listener->place;
 }
 
 const char *control_socket_text(const struct control_socket *control)

@@ -12,6 +12,7 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "supervisor/listener.h"
 #include "wire/operator.h"
 
 #define CONTROL_PEERS_MAX 8u /* more of them wait */
@@ -31,9 +32,12 @@ struct control_socket_ops {
 			const struct operator_request *request);
 };
 
-/* A peer that neither asks nor takes its answers is closed after idle_ms. */
-int control_socket_new(uv_loop_t *loop, const char *path, unsigned idle_ms,
-		       const struct control_socket_ops *ops, void *context,
+/*
+ * A peer that neither asks nor takes its answers is closed after idle_ms.  handed: as listener_open() has
+ * it.
+ */
+int control_socket_new(uv_loop_t *loop, const char *path, const struct listener_handed *handed,
+		       unsigned idle_ms, const struct control_socket_ops *ops, void *context,
 		       struct control_socket **ret, struct tensock_error *reterr) _nodiscard_;
 
 /* Removes the file and closes all; NULL.  Memory goes with the loop's next turns. */
@@ -41,6 +45,7 @@ void control_socket_free(struct control_socket *control);
 
 /* "control:PATH" */
 const char *control_socket_text(const struct control_socket *control);
+const struct place *control_socket_place(const struct control_socket *control);
 
 /* The next answer to the request of this peer: a RESULT is the last one. */
 void control_answer(struct control_peer *peer, const struct operator_answer *answer);

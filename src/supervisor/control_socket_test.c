@@ -70,7 +70,7 @@ static int set_up(void **state)
 	uv_loop_init(&f->loop);
 	uv_timer_init(&f->loop, &f->tick);
 	uv_timer_start(&f->tick, on_tick, 5, 5);
-	assert_int_equal(control_socket_new(&f->loop, f->path, IDLE_MS, &ops, f, &f->control,
+	assert_int_equal(control_socket_new(&f->loop, f->path, NULL, IDLE_MS, &ops, f, &f->control,
 					    &error),
 			 0);
 	*state = f;

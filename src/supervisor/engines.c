@@ -46,7 +46,7 @@ static int append(struct engines *engines, const struct engine *engine,
 
 static struct engine unset(const char *name)
 {
-	struct engine engine = { .fp16 = -1, .enabled = -1 };
+	struct engine engine = { .fp16 = -1, .enabled = -1, .generates_code = -1 };
 
 	snprintf(engine.name, sizeof(engine.name), "%s", name);
 	return engine;
@@ -80,6 +80,8 @@ int engines_set(struct engines *engines, const char *key, const char *value,
 		return setting_number(key, value, 1, ENGINES_PARALLEL_MAX, &e->parallel, reterr);
 	if (strcmp(key, "fp16") == 0)
 		return setting_bool(key, value, &e->fp16, reterr);
+	if (strcmp(key, "generates-code") == 0)
+		return setting_bool(key, value, &e->generates_code, reterr);
 	if (strcmp(key, "enabled") == 0)
 		return setting_bool(key, value, &e->enabled, reterr);
 	return 1;

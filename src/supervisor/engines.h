@@ -27,6 +27,7 @@ struct engine {
 	uint64_t parallel;              /* 0: not given; the worker knows */
 	int fp16;                       /* -1: not given; the plug-in knows */
 	int enabled;                    /* -1: not given */
+	int generates_code;             /* -1: not given, which is no */
 	bool may_be_missing;            /* where there is no library, the host does without */
 };
 

@@ -125,6 +125,7 @@ static void test_settings(void **state)
 			 0);
 	assert_int_equal(engines.list[0].threads, 3);
 	assert_int_equal(engines.list[0].fp16, 1);
+	assert_int_equal(engines.list[0].generates_code, -1);
 	assert_string_equal(engines.list[0].library, "/l.so");
 	assert_int_equal(engines.list[1].threads, 1);
 	assert_int_equal(engines.list[1].fp16, -1);
@@ -161,6 +162,7 @@ static void test_bounds(void **state)
 	refuse(OWN "[engine other]\n", "", "[engine other] has no plugin");
 	refuse(ORT "threads = 257\n", "", "to 256");
 	refuse(ORT "parallel = 65\n", "", "to 64");
+	refuse(ORT "generates-code = 1\n", "", "yes or no");
 }
 
 int main(void)

@@ -3,16 +3,20 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
+#include "supervisor/log_budget.h"
+#include "supervisor/rate.h"
 #include "supervisor/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
@@ -26,8 +30,16 @@ struct worker_process {
 	struct front_process *front; /* NULL: it has gone before this worker */
 	struct worker_process *next; /* the front's */
 	uint64_t id;
+	bool is_rogue;   /* it is killed, for the front says that it breaks the rules */
 	bool has_exited; /* and the front has not been told yet */
 	int wait_status;
+};
+
+/* A connection that the socket had no room for. */
+struct waiting_fd {
+	STAILQ_ENTRY(waiting_fd) entry;
+	enum front_msg_type type;
+	int fd;
 };
 
 struct front_process {
@@ -35,11 +47,16 @@ struct front_process {
 	struct launcher *launcher;
 	const struct front_process_ops *ops; /* NULL once abandoned */
 	bool is_lost;
+	bool is_rogue;    /* it is killed, for it breaks the rules */
+	bool is_unwanted; /* it was asked to end, and nothing it does counts any more */
 	void *context;
 	const char *uds;
 	char name[FRONT_NAME_SIZE];
 	unsigned workers_max;
+	uint64_t memory_bytes_max;
 	uint64_t started_ns;
+	struct log_budget log;
+	struct rate connects;
 	uint64_t next_warning_ns; /* of sockets that it is not connected to */
 
 	int fd; /* the control socket; -1 once closed */
@@ -53,6 +70,8 @@ struct front_process {
 	struct front_msg answer;
 	int answer_fd;
 	bool has_answer, stop_wanted;
+	STAILQ_HEAD(, waiting_fd) waiting;
+	unsigned n_waiting, waiting_max;
 
 	struct worker_process *workers;
 	unsigned n_workers;
@@ -64,10 +83,47 @@ static_assert(offsetof(struct front_process, child) == 0, "child must come first
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
+/*
+ * Whether a process ended by what it did.  SIGKILL and what else is sent from outside, by an operator
+ * or by the kernel that is out of memory, is nobody's crash.
+ */
+static bool is_crash(int wait_status)
+{
+	if (!WIFSIGNALED(wait_status))
+		return WEXITSTATUS(wait_status) != 0;
+	switch (WTERMSIG(wait_status)) {
+	case SIGSEGV:
+	case SIGABRT:
+	case SIGFPE:
+	case SIGBUS:
+	case SIGILL:
+	case SIGSYS:
+	case SIGTRAP:
+	case SIGXCPU:
+	case SIGXFSZ:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void tell_end(const struct front_process *front, bool is_front, bool was_crash)
+{
+	struct launcher *launcher = front->launcher;
+	struct process_end process_end = { .guest = front->name,
+					   .is_front = is_front,
+					   .is_crash = was_crash };
+
+	if (launcher->ended && !front->is_unwanted)
+		launcher->ended(launcher->ended_context, &process_end);
+}
+
 static void on_exit_timeout(uv_timer_t *timer)
 {
 	struct front_process *front = timer->data;
 
+	/* Without a control socket it has nothing to live for, and knows it. */
+	front->is_rogue = true;
 	kill(front->child.pid, SIGKILL);
 }
 
@@ -145,7 +201,8 @@ static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 	r = tsk_seqpacket_pair(fds);
 	if (r < 0)
 		return r;
-	r = launcher_start_worker(front->launcher, front->name, fds[1], &worker->child.pid);
+	r = launcher_start_worker(front->launcher, front->name, front->memory_bytes_max, fds[1],
+				  &worker->child.pid);
 	tsk_close(fds[1]);
 	if (r < 0) {
 		tsk_close(fds[0]);
@@ -166,7 +223,9 @@ static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 
 static void watch(struct front_process *front, bool is_full)
 {
-	uv_poll_start(&front->poll, is_full ? UV_WRITABLE : UV_READABLE, on_ready);
+	int events = (front->has_answer ? 0 : UV_READABLE) | (is_full ? UV_WRITABLE : 0);
+
+	uv_poll_start(&front->poll, events, on_ready);
 }
 
 static int send_msg(struct front_process *front, const struct front_msg *msg, int fd)
@@ -211,6 +270,31 @@ static int send_exits(struct front_process *front)
 	return 0;
 }
 
+static void drop_first(struct front_process *front)
+{
+	struct waiting_fd *first = STAILQ_FIRST(&front->waiting);
+
+	STAILQ_REMOVE_HEAD(&front->waiting, entry);
+	front->n_waiting--;
+	tsk_close(first->fd);
+	free(first);
+}
+
+static int send_fds(struct front_process *front)
+{
+	struct waiting_fd *first;
+
+	while ((first = STAILQ_FIRST(&front->waiting))) {
+		struct front_msg msg = { .type = first->type };
+		int r = send_msg(front, &msg, first->fd);
+
+		if (r < 0)
+			return r;
+		drop_first(front);
+	}
+	return 0;
+}
+
 static int send_stop(struct front_process *front)
 {
 	struct front_msg msg = { .type = FRONT_STOP };
@@ -219,6 +303,12 @@ static int send_stop(struct front_process *front)
 	if (r == 0)
 		front->stop_wanted = false;
 	return r;
+}
+
+static void drop_waiting(struct front_process *front)
+{
+	while (front->n_waiting)
+		drop_first(front);
 }
 
 /* Its control socket has ended: it exits, or is made to after a while. */
@@ -230,6 +320,7 @@ static void lose(struct front_process *front)
 		return;
 	front->is_lost = true;
 	kill_workers(front);
+	drop_waiting(front);
 	close_control(front);
 	uv_timer_start(&front->exit_timer, on_exit_timeout, LOST_TIMEOUT_MS, 0);
 	if (front->ops)
@@ -238,12 +329,14 @@ static void lose(struct front_process *front)
 
 void front_process_condemn(struct front_process *front)
 {
+	front->is_rogue = true;
 	kill(front->child.pid, SIGKILL);
 	lose(front);
 }
 
 void front_process_end(struct front_process *front)
 {
+	front->is_unwanted = true;
 	lose(front);
 	/* Nobody asks why it takes a little longer. */
 	uv_timer_start(&front->exit_timer, on_exit_timeout, EXIT_TIMEOUT_MS, 0);
@@ -268,6 +361,8 @@ static void send_waiting(struct front_process *front)
 		r = send_answer(front);
 	if (r == 0)
 		r = send_exits(front);
+	if (r == 0)
+		r = send_fds(front);
 	if (r == 0 && front->stop_wanted)
 		r = send_stop(front);
 	if (r == 0 || r == -EAGAIN)
@@ -278,11 +373,35 @@ static void send_waiting(struct front_process *front)
 		front_process_condemn(front);
 }
 
+/* As many may wait as the front may have open. */
+static int hold(struct front_process *front, enum front_msg_type type, int fd)
+{
+	struct waiting_fd *waiting;
+
+	if (front->n_waiting >= front->waiting_max)
+		return -EAGAIN;
+	waiting = calloc(1, sizeof(*waiting));
+	if (!waiting)
+		return -ENOMEM;
+	waiting->type = type;
+	waiting->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (waiting->fd < 0) {
+		free(waiting);
+		return -errno;
+	}
+	STAILQ_INSERT_TAIL(&front->waiting, waiting, entry);
+	front->n_waiting++;
+	watch(front, true);
+	return 0;
+}
+
 int front_process_send(struct front_process *front, enum front_msg_type type, int fd)
 {
 	struct front_msg msg = { .type = type };
-	int r = send_msg(front, &msg, fd);
+	int r = front->n_waiting ? -EAGAIN : send_msg(front, &msg, fd);
 
+	if (r == -EAGAIN)
+		return hold(front, type, fd);
 	if (r != -EPIPE && r != -ECONNRESET)
 		return r;
 	lose(front);
@@ -294,21 +413,21 @@ bool front_process_has_room(const struct front_process *front)
 	struct pollfd poll_fd = { .fd = front->fd, .events = POLLOUT };
 
 	/* One that is gone is found out by sending. */
-	return front->fd < 0 || poll(&poll_fd, 1, 0) != 0;
+	return front->fd < 0 || (!front->n_waiting && poll(&poll_fd, 1, 0) != 0);
 }
 
 void front_process_stop(struct front_process *front)
 {
+	front->is_unwanted = true;
 	front->stop_wanted = true;
 	send_waiting(front);
 }
 
 /* What the front asks */
 
-static void answer(struct front_process *front, enum front_msg_type type, uint64_t id, int result,
-		   int fd)
+static void answer(struct front_process *front, const struct front_msg *msg, int fd)
 {
-	front->answer = (struct front_msg){ .type = type, .id = id, .result = result };
+	front->answer = *msg;
 	front->answer_fd = fd;
 	front->has_answer = true;
 	send_waiting(front);
@@ -316,20 +435,28 @@ static void answer(struct front_process *front, enum front_msg_type type, uint64
 
 static void on_spawn(struct front_process *front, uint64_t id)
 {
+	struct front_msg msg = { .type = FRONT_WORKER,
+				 .id = id,
+				 .value = front->ops->penalty_ms(front->context) };
 	int fd = -1;
-	int r = start_worker(front, id, &fd);
 
-	if (r < 0)
-		tsk_warning("guest %s: no worker can be started: %s", front->name, strerror(-r));
-	answer(front, FRONT_WORKER, id, r, fd);
+	msg.result = msg.value ? -EAGAIN : start_worker(front, id, &fd);
+	if (msg.result < 0)
+		log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
+				"no worker can be started: %s",
+				msg.value ? "its processes have crashed too often (max-crashes)"
+					  : strerror(-msg.result));
+	answer(front, &msg, fd);
 }
 
-static void on_kill(struct front_process *front, uint64_t id)
+static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 {
 	struct worker_process *worker = find_worker(front, id);
 
-	if (worker && !worker->has_exited)
-		kill(worker->child.pid, SIGKILL);
+	if (!worker || worker->has_exited)
+		return;
+	worker->is_rogue |= is_rogue;
+	kill(worker->child.pid, SIGKILL);
 }
 
 /* The guest asks as often as it likes, and the log is everybody's. */
@@ -347,21 +474,35 @@ static void warn_of_socket(struct front_process *front, const char *path, int er
 			: "in a folder that everybody may write to, that is another user's socket");
 }
 
+/* Each costs this process a connect(): a guest has no more of them than of its own connections. */
+static bool may_connect(struct front_process *front)
+{
+	const struct limits *limits = config_limits(front->launcher->config, front->name);
+
+	if (rate_take(&front->connects, limits->value[LIMIT_CONNECTS], TSK_NS_PER_SEC,
+		      tsk_now_ns()))
+		return true;
+	log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
+			"a connection is refused: more than max-connects in a second");
+	return false;
+}
+
 static void on_connect(struct front_process *front, uint64_t id, uint64_t value)
 {
 	uint64_t port = value & ~FRONT_CONNECT_SEQPACKET;
 	int type = value & FRONT_CONNECT_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
 	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
-	int fd = -1, r = -ECONNREFUSED;
+	struct front_msg msg = { .type = FRONT_CONNECTED, .id = id, .result = -ECONNREFUSED };
+	int fd = -1;
 
 	/* Our own port is served by the front itself, and goes nowhere else. */
-	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT) {
+	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT && may_connect(front)) {
 		snprintf(path, sizeof(path), "%s_%u", front->uds, (unsigned)port);
-		r = unix_socket_connect_checked(path, type, &fd);
-		if (r == -ELOOP || r == -EPERM)
-			warn_of_socket(front, path, r);
+		msg.result = unix_socket_connect_checked(path, type, &fd);
+		if (msg.result == -ELOOP || msg.result == -EPERM)
+			warn_of_socket(front, path, msg.result);
 	}
-	answer(front, FRONT_CONNECTED, id, r, fd);
+	answer(front, &msg, fd);
 }
 
 static void on_message(struct front_process *front, const struct front_msg *msg)
@@ -373,14 +514,14 @@ static void on_message(struct front_process *front, const struct front_msg *msg)
 		on_spawn(front, msg->id);
 		break;
 	case FRONT_KILL:
-		on_kill(front, msg->id);
+		on_kill(front, msg->id, msg->value == FRONT_KILL_ROGUE);
 		break;
 	case FRONT_CONNECT:
 		on_connect(front, msg->id, msg->value);
 		break;
 	case FRONT_IDLE:
 		/* Anything sent since, or about to be, would be lost with it. */
-		if (msg->value == front->n_sent && !front->workers)
+		if (msg->value == front->n_sent && !front->workers && !front->n_waiting)
 			front->ops->idle(front->context);
 		break;
 	default:
@@ -426,7 +567,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	}
 	if (events & UV_WRITABLE)
 		send_waiting(front);
-	if (!(events & UV_READABLE))
+	if (!(events & UV_READABLE) || front->fd < 0 || front->has_answer)
 		return;
 	for (int i = 0; i < MESSAGES_A_TURN && receive_one(front); i++)
 		;
@@ -438,6 +579,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 static void front_process_free(struct front_process *front)
 {
 	kill_workers(front);
+	drop_waiting(front);
 	if (front->has_answer)
 		tsk_close(front->answer_fd);
 	close_control(front);
@@ -466,6 +608,7 @@ static void on_front_exited(struct child *child, int wait_status)
 
 	log_exit(front, wait_status);
 	lose(front);
+	tell_end(front, true, front->is_rogue || is_crash(wait_status));
 	if (front->ops)
 		front->ops->exited(front->context);
 	front_process_free(front);
@@ -479,6 +622,7 @@ static void on_worker_exited(struct child *child, int wait_status)
 		free(worker);
 		return;
 	}
+	tell_end(worker->front, false, worker->is_rogue || is_crash(wait_status));
 	worker->has_exited = true;
 	worker->wait_status = wait_status;
 	send_waiting(worker->front);
@@ -486,8 +630,10 @@ static void on_worker_exited(struct child *child, int wait_status)
 
 void front_process_abandon(struct front_process *front)
 {
+	front->is_unwanted = !front->is_lost;
 	front->ops = NULL;
 	kill_workers(front);
+	drop_waiting(front);
 	close_control(front);
 	uv_timer_start(&front->exit_timer, on_exit_timeout, EXIT_TIMEOUT_MS, 0);
 }
@@ -506,7 +652,7 @@ static int start(struct front_process *front)
 		uv_timer_init(front->launcher->loop, &front->exit_timer);
 		front->poll.data = front->exit_timer.data = front;
 		front->n_handles = 2;
-		r = launcher_start_front(front->launcher, fds[1], &front->child.pid);
+		r = launcher_start_front(front->launcher, front->name, fds[1], &front->child.pid);
 	}
 	tsk_close(fds[1]);
 	return r;
@@ -527,6 +673,9 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	front->context = context;
 	front->uds = uds;
 	front->workers_max = front_start->workers_max;
+	front->waiting_max = front_start->connections_max;
+	STAILQ_INIT(&front->waiting);
+	front->memory_bytes_max = front_start->memory_bytes_max;
 	front->fd = front->answer_fd = -1;
 	front->started_ns = tsk_now_ns();
 	memcpy(front->name, front_start->name, sizeof(front->name));

@@ -17,6 +17,8 @@
 struct front_process;
 
 struct front_process_ops {
+	/* How long no worker is to be started for it; 0: one may be. */
+	uint64_t (*penalty_ms)(void *context);
 	/* Nothing is open in it and nothing is under way to it: it may be abandoned now. */
 	void (*idle)(void *context);
 	/*
@@ -37,8 +39,8 @@ int front_process_new(struct launcher *launcher, const struct front_start *start
 		      struct front_process **ret) _nodiscard_;
 
 /*
- * Hands fd over (it stays the caller's) as CONNECTION, HOST_STREAM or DEVICE.  -EAGAIN: the front does
- * not keep up.  -EPIPE: it is gone, and lost() has been called.
+ * Hands fd over (it stays the caller's) as CONNECTION, HOST_STREAM or DEVICE, now or as soon as the
+ * front takes it.  -EAGAIN: it does not keep up, and as many wait as it may have open.  -EPIPE: it is gone, and lost() has been called.
  */
 int front_process_send(struct front_process *front, enum front_msg_type type, int fd) _nodiscard_;
 

@@ -61,6 +61,9 @@ void guest_vmm(struct guest *guest, int fd);
 /* Whether its front is there and keeps up, so that guest_deliver() is not for nothing. */
 bool guest_has_room(const struct guest *guest);
 
+/* Whether it has connections left of those of this second: what waits for them costs nobody anything. */
+bool guest_may_connect(const struct guest *guest);
+
 /* NULL when there is none of that name, also where the configuration has one. */
 struct guest *guest_table_find(const struct guest_table *table, const char *name);
 
@@ -82,6 +85,12 @@ const struct guest *guest_table_next(const struct guest_table *table, const stru
  * the guest.
  */
 void guest_detach(struct guest *guest);
+
+/*
+ * The table's configuration is another one now; *before: what it was.  Guests that have no socket any more,
+ * or another device, are detached; limits go for fronts that are started from now on.
+ */
+void guest_table_changed(struct guest_table *table, const struct config *before);
 
 /* Tells all fronts to finish; none is started any more. */
 void guest_table_stop(struct guest_table *table);

@@ -49,7 +49,7 @@ static int set_up(void **state)
 	/* The plug-in is the child's to know, and it is no real worker. */
 	snprintf(
 		text, sizeof(text),
-		"[daemon]\nmax-guests = 3\nmax-workers = 2\nrun-deadline = 70ms\nlog-level = error\n"
+		"[daemon]\nmax-guests = 3\nmax-workers = 2\nmax-connections = 40\nrun-deadline = 70ms\nlog-level = error\n"
 		"[engine test]\nplugin = /dev/null\n"
 		"[guest connector]\nvhost-socket = /x\nuds = %s/uds\ncid = 42\n",
 		f->folder);
@@ -288,6 +288,67 @@ static void test_has_room(void **state)
 	assert_true(guest_has_room(guest(f, "plain")));
 }
 
+/* All socketpairs' other ends: how many of them have been closed, or answered. */
+static unsigned count_ends(const int *fds, unsigned n, bool is_closed)
+{
+	unsigned ret = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		char byte;
+		ssize_t got = recv(fds[i], &byte, 1, MSG_DONTWAIT | MSG_PEEK);
+
+		ret += is_closed ? got == 0 : got > 0;
+	}
+	return ret;
+}
+
+static int deliver_one(struct fixture *f)
+{
+	int fds[2];
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	guest_deliver(guest(f, "plain"), FRONT_CONNECTION, fds[1]);
+	return fds[0];
+}
+
+/* A burst is more than the control socket takes: what the guest may have open is kept for its front, in
+ * order, and what is too much is closed. */
+static void test_burst(void **state)
+{
+	static int fds[2000];
+	struct fixture *f = *state;
+	uint64_t end_ns = tsk_now_ns() + TIMEOUT_NS;
+	unsigned n = 0, n_taken;
+
+	deliver(f, "plain", FRONT_CONNECTION);
+	kill(f->launcher.children.first->pid, SIGSTOP);
+	while (n < ARRAY_SIZE(fds) && count_ends(fds, n, true) < 3)
+		fds[n++] = deliver_one(f);
+	n_taken = n - 3;
+	assert_int_equal(count_ends(fds, n, true), 3);
+	assert_int_equal(count_ends(fds, n_taken, true), 0);
+	assert_in_range(n_taken, 40 + 1, ARRAY_SIZE(fds) - 3);
+	assert_false(guest_has_room(guest(f, "plain")));
+	kill(f->launcher.children.first->pid, SIGCONT);
+	while (count_ends(fds, n_taken, false) < n_taken && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(count_ends(fds, n_taken, false), n_taken);
+	assert_true(guest_has_room(guest(f, "plain")));
+	for (unsigned i = 0; i < n; i++)
+		close(fds[i]);
+	/* What waits for a front ends with it. */
+	kill(f->launcher.children.first->pid, SIGSTOP);
+	for (n = 0; guest_has_room(guest(f, "plain")); n++)
+		fds[n] = deliver_one(f);
+	fds[n++] = deliver_one(f);
+	kill(f->launcher.children.first->pid, SIGKILL);
+	while (count_ends(fds, n, true) < n && tsk_now_ns() < end_ns)
+		uv_run(&f->loop, UV_RUN_ONCE);
+	assert_int_equal(count_ends(fds, n, true), n);
+	for (unsigned i = 0; i < n; i++)
+		close(fds[i]);
+}
+
 /* A front that crashes again and again is not started without end. */
 static void test_back_off(void **state)
 {
@@ -307,6 +368,51 @@ static void test_back_off(void **state)
 	}
 	/* at once, at once, after 100 ms, after a second ... */
 	assert_in_range(fronts, 2, 3);
+}
+
+/* How long a guest whose kept front dies so often, by this signal, is without one at last. */
+static uint64_t die_often(struct fixture *f, const char *name, int number, unsigned times)
+{
+	uint64_t began_ns = 0;
+
+	assert_int_equal(guest_keep(guest(f, name)), 0);
+	for (unsigned i = 0; i < times; i++) {
+		pid_t pid = guest_info(guest(f, name)).pid;
+
+		began_ns = tsk_now_ns();
+		kill(pid, number);
+		while (!guest_info(guest(f, name)).pid || guest_info(guest(f, name)).pid == pid) {
+			assert_true(tsk_now_ns() - began_ns < TIMEOUT_NS);
+			uv_run(&f->loop, UV_RUN_ONCE);
+		}
+	}
+	return (tsk_now_ns() - began_ns) / TSK_NS_PER_MS;
+}
+
+/* What is killed from outside has not crashed, and comes back soon however often that is. */
+static void test_killed_is_no_crash(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_in_range(die_often(f, "plain", SIGKILL, 30), 0, 4000);
+	/* One that crashes after so many waits for longest. */
+	assert_in_range(die_often(f, "plain", SIGSEGV, 1), 4000, 20000);
+}
+
+/* Connections above max-connects of the second are closed. */
+static void test_max_connects(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n = 0;
+
+	f->config.limits.value[LIMIT_CONNECTS] = 1;
+	assert_true(guest_may_connect(guest(f, "plain")));
+	do
+		deliver(f, "plain", FRONT_CONNECTION);
+	while (record[0] && ++n < 100);
+	assert_in_range(n, 1, 99);
+	deliver(f, "plain", FRONT_HOST_STREAM); /* is not the guest's doing */
+	expect("start plain");
 }
 
 static void test_idle(void **state)
@@ -542,16 +648,29 @@ static void test_detach_stuck(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		guest_test(test_surroundings), guest_test(test_start),
-		guest_test(test_workers),      guest_test(test_front_killed),
-		guest_test(test_keep),         guest_test(test_rogues),
-		guest_test(test_has_room),     guest_test(test_back_off),
-		guest_test(test_keep_device),  guest_test(test_idle),
-		guest_test(test_leave),        guest_test(test_connect),
-		guest_test(test_connect_link), guest_test(test_max_guests),
-		guest_test(test_stop),         guest_test(test_no_program),
-		guest_test(test_detach),       guest_test(test_detach_device),
-		guest_test(test_detach_stuck), guest_test(test_detach_early_and_late),
+		guest_test(test_surroundings),
+		guest_test(test_start),
+		guest_test(test_workers),
+		guest_test(test_front_killed),
+		guest_test(test_keep),
+		guest_test(test_rogues),
+		guest_test(test_has_room),
+		guest_test(test_burst),
+		guest_test(test_back_off),
+		guest_test(test_max_connects),
+		guest_test(test_killed_is_no_crash),
+		guest_test(test_keep_device),
+		guest_test(test_idle),
+		guest_test(test_leave),
+		guest_test(test_connect),
+		guest_test(test_connect_link),
+		guest_test(test_max_guests),
+		guest_test(test_stop),
+		guest_test(test_no_program),
+		guest_test(test_detach),
+		guest_test(test_detach_device),
+		guest_test(test_detach_stuck),
+		guest_test(test_detach_early_and_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

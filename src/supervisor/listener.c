@@ -2,8 +2,8 @@
 #include "supervisor/listener.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/vm_sockets.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -33,6 +33,12 @@ union peer {
 	struct sockaddr_storage storage;
 };
 
+int listener_cid_guest(uint32_t cid, bool allow_local, char ret[FRONT_NAME_SIZE])
+{
+	snprintf(ret, FRONT_NAME_SIZE, "cid-%u", cid);
+	return cid < CID_FIRST_GUEST && !allow_local ? -EPERM : 0;
+}
+
 /* Who has connected.  -EPERM for one who may not, *ret is said all the same. */
 static int identify(const struct listener *listener, int fd, const union peer *peer,
 		    char ret[FRONT_NAME_SIZE])
@@ -42,9 +48,7 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 
 	switch (listener->kind) {
 	case LISTENER_VSOCK:
-		snprintf(ret, FRONT_NAME_SIZE, "cid-%u", peer->vm.svm_cid);
-		return peer->vm.svm_cid < CID_FIRST_GUEST && !listener->allow_local_cid ? -EPERM
-											: 0;
+		return listener_cid_guest(peer->vm.svm_cid, listener->allow_local_cid, ret);
 	case LISTENER_UNIX:
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 			return -errno;
@@ -63,6 +67,15 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 	}
 	memcpy(ret, listener->guest, FRONT_NAME_SIZE);
 	return 0;
+}
+
+void listener_refuse(struct listener *listener, const char *guest, int fd, const char *why)
+{
+	listener->refused++;
+	log_about_socket(&listener->refusals, listener->text,
+			 "refused a connection of %s: %s (%llu refused so far)", guest, why,
+			 (unsigned long long)listener->refused);
+	tsk_close(fd);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events);
@@ -110,8 +123,9 @@ static bool accept_one(struct listener *listener)
 		int error = errno;
 
 		if (is_shortage(error)) {
-			tsk_warning("%s: no connection can be accepted for now: %s", listener->text,
-				    strerror(error));
+			log_about_socket(&listener->shortages, listener->text,
+					 "no connection can be accepted for now: %s",
+					 strerror(error));
 			pause_accepting(listener, SHORTAGE_PAUSE_MS);
 		}
 		/* Others are one connection's: it was gone before it was accepted. */
@@ -119,12 +133,8 @@ static bool accept_one(struct listener *listener)
 	}
 	r = identify(listener, fd, &peer, guest);
 	if (r < 0) {
-		listener->refused++;
-		tsk_warning("%s: refused a connection of %s: %s (%llu refused so far)",
-			    listener->text, guest[0] ? guest : "an unknown peer",
-			    r == -EPERM ? "not a guest; see allow-local-cid" : strerror(-r),
-			    (unsigned long long)listener->refused);
-		tsk_close(fd);
+		listener_refuse(listener, guest[0] ? guest : "an unknown peer", fd,
+				r == -EPERM ? "not a guest; see allow-local-cid" : strerror(-r));
 		return true;
 	}
 	listener->accepted(listener, guest, fd);
@@ -141,12 +151,12 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		;
 }
 
-static int open_vsock(struct listener *listener, const struct address *address,
+static int open_vsock(struct listener *listener, const struct place *place,
 		      struct tensock_error *reterr)
 {
 	struct sockaddr_vm addr = { .svm_family = AF_VSOCK,
 				    .svm_cid = VMADDR_CID_ANY,
-				    .svm_port = address->port };
+				    .svm_port = place->port };
 	_cleanup_close_ int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int error;
 
@@ -160,69 +170,86 @@ static int open_vsock(struct listener *listener, const struct address *address,
 	    listen(fd, BACKLOG) < 0) {
 		error = errno;
 		return tsk_fail(reterr, TENSOCK_PERMISSION_DENIED, "vsock port %u: %s%s",
-				address->port, strerror(error),
+				place->port, strerror(error),
 				error == EADDRINUSE ? "; another program serves it: end it" : "");
 	}
 	listener->fd = TAKE_FD(fd);
 	return 0;
 }
 
-static int open_tcp(struct listener *listener, const struct address *address,
+/* Port 0 has become another one. */
+static int tell_port(struct listener *listener, const struct place *place,
+		     struct tensock_error *reterr)
+{
+	struct sockaddr_in addr = { 0 };
+	struct place bound = *place;
+	socklen_t len = sizeof(addr);
+
+	if (getsockname(listener->fd, (struct sockaddr *)&addr, &len) < 0)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "%s: %s", listener->text,
+				strerror(errno));
+	bound.port = ntohs(addr.sin_port);
+	place_format(&bound, listener->text);
+	return 0;
+}
+
+static int open_tcp(struct listener *listener, const struct place *place,
 		    struct tensock_error *reterr)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET,
-				    .sin_port = htons((uint16_t)address->port),
-				    .sin_addr.s_addr = htonl(address->ipv4) };
+				    .sin_port = htons((uint16_t)place->port),
+				    .sin_addr.s_addr = htonl(place->ipv4) };
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	struct address bound = *address;
-	socklen_t len = sizeof(addr);
 	int on = 1;
 
 	/* Set here, inherited by what is accepted. */
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 	    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0 ||
-	    bind(fd, (struct sockaddr *)&addr, len) < 0 || listen(fd, BACKLOG) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&addr, &len) < 0)
+	    bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen(fd, BACKLOG) < 0)
 		return tsk_fail(reterr, TENSOCK_PERMISSION_DENIED, "%s: %s", listener->text,
 				strerror(errno));
-	bound.port = ntohs(addr.sin_port);
-	address_format(&bound, listener->text);
 	listener->fd = TAKE_FD(fd);
-	return 0;
+	return tell_port(listener, place, reterr);
 }
 
-static int open_hybrid(struct listener *listener, const struct address *address,
-		       struct tensock_error *reterr)
+static int open_path(struct listener *listener, const struct place *place,
+		     struct tensock_error *reterr)
 {
-	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
+	static const mode_t modes[LISTENER_KIND_MAX] = {
+		[LISTENER_UNIX] = MODE_LOCAL,        [LISTENER_HYBRID] = MODE_VM,
+		[LISTENER_VHOST] = MODE_VM,          [LISTENER_HOST] = MODE_VM,
+		[LISTENER_HOST_SEQPACKET] = MODE_VM, [LISTENER_CONTROL] = MODE_CONTROL,
+	};
 
-	memcpy(listener->guest, address->name, sizeof(listener->guest));
-	snprintf(path, sizeof(path), "%s_%u", address->path, ADDRESS_PORT);
-	return unix_socket_listen(path, SOCK_STREAM, MODE_VM, &listener->fd, &listener->file,
-				  reterr);
+	return unix_socket_listen(place->path, place_socket_type(place), modes[place->kind],
+				  &listener->fd, &listener->file, reterr);
 }
 
-static int open_socket(struct listener *listener, const struct address *address,
+static int open_socket(struct listener *listener, const struct place *place,
 		       struct tensock_error *reterr)
 {
-	switch (address->kind) {
-	case ADDRESS_VSOCK:
-		listener->kind = LISTENER_VSOCK;
-		return open_vsock(listener, address, reterr);
-	case ADDRESS_UNIX:
-		listener->kind = LISTENER_UNIX;
-		return unix_socket_listen(address->path, SOCK_STREAM, MODE_LOCAL, &listener->fd,
-					  &listener->file, reterr);
-	case ADDRESS_HYBRID:
-		listener->kind = LISTENER_HYBRID;
-		return open_hybrid(listener, address, reterr);
-	case ADDRESS_TCP:
-		listener->kind = LISTENER_TCP;
-		return open_tcp(listener, address, reterr);
-	case ADDRESS_KIND_MAX:
-		break;
-	}
-	return tsk_fail(reterr, TENSOCK_INTERNAL, "an address of no kind");
+	if (place->kind == LISTENER_VSOCK)
+		return open_vsock(listener, place, reterr);
+	if (place->kind == LISTENER_TCP)
+		return open_tcp(listener, place, reterr);
+	return open_path(listener, place, reterr);
+}
+
+/* The socket of somebody else: as if it had been opened here. */
+static int take_over(struct listener *listener, const struct place *place,
+		     const struct listener_handed *handed, struct tensock_error *reterr)
+{
+	int on = 1, flags = fcntl(handed->fd, F_GETFL);
+
+	listener->fd = handed->fd;
+	listener->file = handed->file;
+	if (flags < 0 || fcntl(handed->fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(handed->fd, F_SETFD, FD_CLOEXEC) < 0 ||
+	    (place->kind == LISTENER_TCP &&
+	     setsockopt(handed->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0))
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "%s was handed over, and is no use: %s",
+				listener->text, strerror(errno));
+	return place->kind == LISTENER_TCP ? tell_port(listener, place, reterr) : 0;
 }
 
 /* The socket is there: polls it. */
@@ -242,36 +269,18 @@ static int watch(struct listener *listener, uv_loop_t *loop, struct tensock_erro
 	return 0;
 }
 
-int listener_open(struct listener *listener, uv_loop_t *loop, const struct address *address,
-		  struct tensock_error *reterr)
+int listener_open(struct listener *listener, uv_loop_t *loop, const struct place *place,
+		  const struct listener_handed *handed, struct tensock_error *reterr)
 {
 	int r;
 
 	listener->fd = -1;
-	address_format(address, listener->text);
-	r = open_socket(listener, address, reterr);
-	return r < 0 ? r : watch(listener, loop, reterr);
-}
-
-int listener_open_path(struct listener *listener, uv_loop_t *loop, enum listener_kind kind,
-		       const char *guest, const char *path, struct tensock_error *reterr)
-{
-	bool is_control = kind == LISTENER_CONTROL;
-	int type = kind == LISTENER_HOST_SEQPACKET || is_control ? SOCK_SEQPACKET : SOCK_STREAM;
-	int r;
-
-	assert(kind == LISTENER_VHOST || kind == LISTENER_HOST || kind == LISTENER_HOST_SEQPACKET ||
-	       is_control);
-	listener->fd = -1;
-	listener->kind = kind;
-	snprintf(listener->guest, sizeof(listener->guest), "%s", guest);
-	if (is_control)
-		snprintf(listener->text, sizeof(listener->text), "control:%s", path);
-	else
-		snprintf(listener->text, sizeof(listener->text), "%s:%s=%s",
-			 kind == LISTENER_VHOST ? "vm" : "uds", guest, path);
-	r = unix_socket_listen(path, type, is_control ? MODE_CONTROL : MODE_VM, &listener->fd,
-			       &listener->file, reterr);
+	listener->kind = place->kind;
+	listener->place = *place;
+	memcpy(listener->guest, place->guest, sizeof(listener->guest));
+	place_format(place, listener->text);
+	r = handed ? take_over(listener, place, handed, reterr)
+		   : open_socket(listener, place, reterr);
 	return r < 0 ? r : watch(listener, loop, reterr);
 }
 

@@ -7,9 +7,8 @@
 #include "supervisor/config.h"
 #include "supervisor/daemon.h"
 #include "supervisor/options.h"
+#include "supervisor/sealing.h"
 #include "supervisor/spawn.h"
-
-#define LOG_LINES_PER_SEC 50u
 
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */
 
@@ -19,9 +18,9 @@ int main(int argc, char **argv)
 	static struct config config;
 	int r;
 
-	tsk_log_init("tensockd", NULL, TSK_LOG_INFO, LOG_LINES_PER_SEC);
+	daemon_set_log_level(TSK_LOG_INFO);
 	config_init(&config);
-	r = options_read(argc, argv, &config, &error);
+	r = options_read(argc, argv, &config, NULL, &error);
 	if (r == OPTIONS_DONE)
 		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (r < 0) {
@@ -29,12 +28,14 @@ int main(int argc, char **argv)
 		config_done(&config);
 		return EXIT_USAGE;
 	}
-	tsk_log_init("tensockd", NULL, (enum tsk_log_level)config.log_level, LOG_LINES_PER_SEC);
+	daemon_set_log_level((enum tsk_log_level)config.log_level);
 	r = spawn_prepare_stdio();
 	if (r < 0) {
 		tsk_error("standard input and output cannot be set up: %s", strerror(-r));
 	} else {
-		r = daemon_run(&config, &error);
+		r = sealing_check((unsigned)config.may_lack, &error);
+		if (r == 0)
+			r = daemon_run(&config, argc, argv, &error);
 		if (r < 0)
 			tsk_error("%s", error.message);
 	}

@@ -27,6 +27,7 @@ static const char help[] =
 	"                         ports: PATH_PORT from the guest, PATH and \"CONNECT PORT\" to the guest\n"
 	"      --engine NAME      run models by this engine only (repeatable, preferred ones first):\n"
 	"                         onnxruntime, mindspore_lite, or one of FILE's\n"
+	"      --allow-unsandboxed[=FEATURE,...]  start though the kernel lacks what seals fronts and workers\n"
 	"      --control PATH     where \"tensock attach\" finds this daemon; none: nowhere\n"
 	"      --log-level LEVEL  error, warning, info (the default) or debug\n"
 	"  -h, --help             print this\n"
@@ -41,6 +42,7 @@ static const struct option long_options[] = {
 	{ "vm", required_argument, NULL, 'm' },
 	{ "control", required_argument, NULL, 'C' },
 	{ "engine", required_argument, NULL, 'E' },
+	{ "allow-unsandboxed", optional_argument, NULL, 'U' },
 	{ "log-level", required_argument, NULL, 'L' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -49,7 +51,7 @@ static const struct option long_options[] = {
 
 /* The command line as it stands: the file has to be read before it. */
 struct command_line {
-	const char *config_path, *control;
+	const char *config_path, *control, *may_lack;
 	const char *listens[CONFIG_LISTENS_MAX];
 	const char *vms[VMS_MAX];
 	const char *engines[ENGINES_MAX];
@@ -85,6 +87,9 @@ static int take_option(struct command_line *line, int option, char **argv,
 		return 0;
 	case 'E':
 		return add_text(line->engines, &line->n_engines, ENGINES_MAX, "--engine", reterr);
+	case 'U':
+		line->may_lack = optarg ? optarg : "yes";
+		return 0;
 	case 'L':
 		line->log_level = tsk_log_level_from_name(optarg);
 		if (line->log_level < 0)
@@ -131,7 +136,7 @@ static int read_line(int argc, char **argv, struct command_line *line, struct te
 }
 
 static int apply(const struct command_line *line, struct config *config,
-		 struct tensock_error *reterr)
+		 const struct config *running, struct tensock_error *reterr)
 {
 	if (line->n_listens)
 		config->n_listens = 0;
@@ -161,12 +166,17 @@ static int apply(const struct command_line *line, struct config *config,
 		tsk_error_prefix(reterr, "--control");
 		return -EINVAL;
 	}
+	if (line->may_lack && config_set_may_lack(config, line->may_lack, reterr) < 0)
+		return -EINVAL;
 	if (line->log_level >= 0)
 		config->log_level = line->log_level;
+	if (running && config_carry(config, running, reterr) < 0)
+		return -EINVAL;
 	return config_finish(config, reterr);
 }
 
-int options_read(int argc, char **argv, struct config *config, struct tensock_error *reterr)
+int options_read(int argc, char **argv, struct config *config, const struct config *running,
+		 struct tensock_error *reterr)
 {
 	struct command_line line = { .log_level = -1 };
 	int r = read_line(argc, argv, &line, reterr);
@@ -178,6 +188,6 @@ int options_read(int argc, char **argv, struct config *config, struct tensock_er
 	if (line.config_path)
 		r = config_load(config, line.config_path, reterr);
 	if (r == 0)
-		r = apply(&line, config, reterr);
+		r = apply(&line, config, running, reterr);
 	return r < 0 ? r : OPTIONS_RUN;
 }

@@ -13,9 +13,10 @@ enum options_result {
 
 /*
  * Reads the command line and the file that it names into *config (config_init() was called);
- * what the command line says wins.  OPTIONS_RUN, OPTIONS_DONE, or -errno with *reterr.
+ * what the command line says wins.  running: the configuration that it is to take the place of
+ * (config_carry()), or NULL.  OPTIONS_RUN, OPTIONS_DONE, or -errno with *reterr.
  */
-int options_read(int argc, char **argv, struct config *config, struct tensock_error *reterr)
-	_nodiscard_;
+int options_read(int argc, char **argv, struct config *config, const struct config *running,
+		 struct tensock_error *reterr) _nodiscard_;
 
 #endif

@@ -2,14 +2,17 @@
 #include "worker/inbox.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "base/clock.h"
 
 /* From here on a run is worth a helper: what calling it takes is a tenth to a quarter of this. */
 #define LONG_RUN_NS UINT64_C(150000)
 #define RUN_NS_MAX (4 * LONG_RUN_NS)
+
+/* When the front has gone, unloading the model and closing the engines may take so long. */
+#define END_MS 5000
 
 static void cancel(struct inbox *inbox, uint64_t request_id)
 {
@@ -60,11 +63,11 @@ static bool is_stuck(struct inbox *inbox)
 /* The mutex is held before and after. */
 static void wait_for_room(struct inbox *inbox)
 {
-	static const struct timespec ms = { .tv_nsec = 1000000 };
 	bool rings;
 
 	pthread_mutex_unlock(&inbox->mutex);
-	nanosleep(&ms, NULL);
+	/* A millisecond, by a call that a sealed worker has. */
+	poll(NULL, 0, 1);
 	pthread_mutex_lock(&inbox->mutex);
 	rings = publish(inbox);
 	if (rings)
@@ -153,25 +156,29 @@ static void *watch(void *arg)
 {
 	struct inbox *inbox = arg;
 	struct epoll_event event;
+	int timeout_ms = -1;
 
 	for (;;) {
-		int n = epoll_wait(inbox->epoll_fd, &event, 1, -1);
+		int n = epoll_wait(inbox->epoll_fd, &event, 1, timeout_ms);
 
 		if (n < 0 && errno != EINTR)
 			return NULL;
-		if (n <= 0)
+		if (n == 0)
+			_exit(0); /* the engine hangs in its end */
+		if (n < 0)
 			continue;
-		if (event.data.ptr == inbox)
+		if (event.data.ptr == inbox) {
 			on_hang_up(inbox);
-		else if (!(event.events & (EPOLLHUP | EPOLLERR)))
+			timeout_ms = END_MS;
+		} else if (!(event.events & (EPOLLHUP | EPOLLERR))) {
 			on_doorbell(inbox);
+		}
 	}
 }
 
 int inbox_init(struct inbox *inbox, int control_fd)
 {
 	struct epoll_event hang_up_only = { .events = 0, .data.ptr = inbox };
-	pthread_t thread;
 	int r;
 
 	*inbox = (struct inbox){ .control_fd = control_fd,
@@ -183,8 +190,14 @@ int inbox_init(struct inbox *inbox, int control_fd)
 	r = pthread_mutex_init(&inbox->mutex, NULL);
 	if (r == 0)
 		r = pthread_cond_init(&inbox->work, NULL);
-	if (r == 0)
-		r = pthread_create(&thread, NULL, watch, inbox);
+	return -r;
+}
+
+int inbox_start(struct inbox *inbox)
+{
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, watch, inbox);
+
 	if (r)
 		return -r;
 	pthread_detach(thread);

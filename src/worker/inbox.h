@@ -10,7 +10,8 @@
  * The watcher sleeps in epoll and is armed from the first of a row of runs until the main thread
  * blocks (two system calls, no wake-up): it takes what comes meanwhile into the line and passes a
  * RUN_CANCEL on to the engine.  It also ends the process, at once, when the front closes the control
- * socket while the engine is busy: nobody wants that answer any more.
+ * socket while the engine is busy: nobody wants that answer any more; and a few seconds after that
+ * where the engine hangs in its end.
  *
  * Helpers, where the engine runs several at once (inbox_set_model), sleep until there is a run for
  * them.  To call one takes three wake-ups (doorbell, watcher, helper), so they are called only where
@@ -45,8 +46,10 @@ struct inbox {
 	uint64_t run_ns; /* what a run took of late, 0: not known; only where there are helpers */
 };
 
-/* Starts the watcher, which lives as long as the process: inbox must, too. */
+/* Takes what is not to be had any more once the process is sealed. */
 int inbox_init(struct inbox *inbox, int control_fd) _nodiscard_;
+/* Starts the watcher, which lives as long as the process: inbox must, too. */
+int inbox_start(struct inbox *inbox) _nodiscard_;
 
 /* Listens to a ring's doorbell.  Once. */
 int inbox_attach(struct inbox *inbox, struct ring_pair *rings) _nodiscard_;

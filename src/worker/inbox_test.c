@@ -256,6 +256,7 @@ static void begin(unsigned n_helpers)
 	must(ring_pair_init(&front_rings, RING_FRONT, memfd, to_worker[0], to_front[1]) == 0);
 	must(ring_pair_init(&worker_rings, RING_WORKER, memfd, to_front[0], to_worker[1]) == 0);
 	must(inbox_init(&inbox, worker_control) == 0);
+	must(inbox_start(&inbox) == 0);
 	must(inbox_attach(&inbox, &worker_rings) == 0);
 	inbox_set_model(&inbox, &model, n_helpers);
 	for (unsigned i = 0; i < n_helpers; i++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tensock-worker: one model, one front, and the engines that may run it. */
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,21 +8,38 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/status.h"
 #include "channel/worker_control.h"
+#include "sandbox/feature.h"
 #include "worker/engines.h"
 #include "worker/host.h"
+#include "worker/seal.h"
 #include "worker/worker.h"
 
 #define USAGE                                                                                 \
 	"usage: tensock-worker --engine FILE [--option NAME=VALUE]... [--engine FILE2 ...]\n" \
-	"                      [--log-level LEVEL] [--guest NAME]\n"                          \
+	"                      [--log-level LEVEL] [--guest NAME] [--memory BYTES]\n"         \
+	"                      [--generates-code yes|no] [--allow-unsandboxed FEATURES]\n"    \
 	"--engine-if-present FILE: an engine whose library may be missing.\n"                 \
 	"Started by tensockd, with its control socket as file descriptor 3.\n"
 
 struct arguments {
 	const char *guest;
 	int log_level;
+	uint64_t memory_bytes; /* 0: without a bound */
+	bool generates_code;
+	unsigned may_lack;
 };
+
+/* A number of bytes above 0. */
+static bool parse_bytes(const char *text, uint64_t *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoull(text, &end, 10);
+	return !errno && *ret && !*end && *text >= '0' && *text <= '9';
+}
 
 static bool parse_pair(const char *name, char *value, struct arguments *args,
 		       struct engines *engines)
@@ -32,7 +50,13 @@ static bool parse_pair(const char *name, char *value, struct arguments *args,
 		return engines_add(engines, value, true);
 	if (strcmp(name, "--option") == 0)
 		return engines_add_option(engines, value);
-	if (strcmp(name, "--guest") == 0)
+	if (strcmp(name, "--memory") == 0)
+		return parse_bytes(value, &args->memory_bytes);
+	if (strcmp(name, "--allow-unsandboxed") == 0)
+		return sandbox_features_parse(value, &args->may_lack) == 0;
+	if (strcmp(name, "--generates-code") == 0)
+		args->generates_code = strcmp(value, "yes") == 0;
+	else if (strcmp(name, "--guest") == 0)
 		args->guest = value;
 	else if (strcmp(name, "--log-level") == 0)
 		args->log_level = tsk_log_level_from_name(value);
@@ -62,6 +86,23 @@ static bool silence_stdout(void)
 	return true;
 }
 
+/* Opens the engines, and gives up all that is not needed from then on. */
+static int prepare(const struct arguments *args, struct engines *engines,
+		   struct tensock_error *reterr)
+{
+	int r = worker_seal_begin(args->may_lack, reterr);
+
+	if (r == 0)
+		r = engines_open(engines, reterr);
+	if (r < 0)
+		return r;
+	r = worker_prepare(WORKER_CONTROL_FD, engines);
+	if (r < 0)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "the worker cannot be set up: %s",
+				strerror(-r));
+	return worker_seal(args->memory_bytes, args->generates_code, reterr);
+}
+
 int main(int argc, char **argv)
 {
 	struct arguments args = { .log_level = TSK_LOG_INFO };
@@ -82,16 +123,15 @@ int main(int argc, char **argv)
 		host_log(TENSOCK_LOG_ERROR, "the process cannot be set up");
 		return 1;
 	}
-	r = engines_open(&engines, &error);
+	r = prepare(&args, &engines, &error);
 	if (r < 0) {
 		worker_refuse(WORKER_CONTROL_FD, &error);
 		return 1;
 	}
-	r = worker_serve(WORKER_CONTROL_FD, &engines);
+	r = worker_serve();
 	if (r < 0)
 		tsk_error("the front cannot be served: %s", strerror(-r));
-	/* The front has gone; an engine that hangs in its end is ended by the clock. */
-	alarm(5);
+	/* The front has gone; an engine that hangs in its end is ended by the inbox's watcher. */
 	engines_close(&engines);
 	return r < 0 ? 1 : 0;
 }

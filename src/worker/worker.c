@@ -17,6 +17,7 @@
 #include "worker/inbox.h"
 #include "worker/model.h"
 #include "worker/runner.h"
+#include "worker/seal.h"
 
 /* Requests after which the control socket is looked at, though the worker did not wait for it. */
 #define REQUESTS_A_TURN 32u
@@ -117,8 +118,7 @@ static void *help(void *arg);
 
 /*
  * Returns how many there are: with fewer, or none, all the same runs.  Here, and not when they are
- * first needed: what seals a process binds the thread that asks for it and those that it starts later
- * (nothing seals this one yet).
+ * first needed: once the model is loaded no thread can be started any more.
  */
 static unsigned start_helpers(struct worker *w)
 {
@@ -155,6 +155,10 @@ static int load(struct worker *w, const struct worker_received *received)
 		return tell_failed(w->control_fd, &error);
 	w->loaded = true;
 	loaded.value = 1 + start_helpers(w);
+	if (worker_seal_loaded(&error) < 0) {
+		host_log(TENSOCK_LOG_ERROR, error.message);
+		return -EPERM;
+	}
 	inbox_set_model(&w->inbox, &w->model, (unsigned)loaded.value - 1);
 	return worker_control_send(w->control_fd, &loaded, w->description, bytes, NULL, 0);
 }
@@ -321,15 +325,21 @@ static int say_ready(struct worker *w)
 	return tell(w->control_fd, &msg);
 }
 
-int worker_serve(int control_fd, const struct engines *engines)
+int worker_prepare(int control_fd, const struct engines *engines)
 {
 	struct worker *w = &the_worker;
-	int r;
 
 	w->control_fd = control_fd;
 	w->has_message = true;
 	w->engines = engines;
-	r = inbox_init(&w->inbox, control_fd);
+	return inbox_init(&w->inbox, control_fd);
+}
+
+int worker_serve(void)
+{
+	struct worker *w = &the_worker;
+	int r = inbox_start(&w->inbox);
+
 	if (r < 0)
 		return r;
 	r = say_ready(w);

@@ -5,11 +5,14 @@
 
 #include "worker/engines.h"
 
+/* What is taken before the process is sealed.  Once a process; *engines stays the caller's. */
+int worker_prepare(int control_fd, const struct engines *engines) _nodiscard_;
+
 /*
- * Says READY and serves the front at control_fd until it hangs up: 0.  -EPROTO when it breaks the
- * rules, or another -errno when nothing can be served any more.  Once a process.
+ * Says READY and serves the front at the control_fd of worker_prepare() until it hangs up: 0.
+ * -EPROTO when it breaks the rules, or another -errno when nothing can be served any more.
  */
-int worker_serve(int control_fd, const struct engines *engines) _nodiscard_;
+int worker_serve(void) _nodiscard_;
 
 /* Tells the front that there will be no READY. */
 void worker_refuse(int control_fd, const struct tensock_error *error);

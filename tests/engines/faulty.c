@@ -10,6 +10,7 @@
  * -666 ends the process in the middle of it.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <tensock/engine.h>
@@ -28,6 +28,10 @@
 struct model {
 	char fault[64];
 };
+
+/* Opened before the process is sealed: an empty file, and what is mapped where. */
+static int nothing_fd = -1;
+static FILE *maps;
 
 static const struct tensock_tensor_info tensor = {
 	.name = "x", .dtype = TENSOCK_FLOAT32, .rank = 1, .dims = { 4 }
@@ -48,9 +52,9 @@ static void do_segv(void)
 
 static void do_fpe(void)
 {
-	volatile int zero = 0;
+	volatile int zero = 0, many = 1234;
 
-	*(volatile int[]){ 0 } = 1 / zero;
+	*(volatile int[]){ 0 } = many / zero;
 	/* Where the processor does not mind. */
 	raise(SIGFPE);
 }
@@ -58,16 +62,16 @@ static void do_fpe(void)
 /* A page that the file behind it does not have. */
 static void do_bus(void)
 {
-	int fd = memfd_create("nothing", MFD_CLOEXEC);
-	volatile char *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	volatile char *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, nothing_fd, 0);
 
 	(void)page[0];
 }
 
 static void do_hang(void)
 {
+	/* What a sealed worker may wait by. */
 	for (;;)
-		pause();
+		poll(NULL, 0, -1);
 }
 
 static void do_spin(void)
@@ -100,9 +104,11 @@ static void do_eat(void)
 static void do_garbage_control(void)
 {
 	char noise[100];
+	struct iovec iov = { .iov_base = noise, .iov_len = sizeof(noise) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	memset(noise, 0xa5, sizeof(noise));
-	(void)!send(CONTROL_FD, noise, sizeof(noise), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!sendmsg(CONTROL_FD, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void do_flood_control(void)
@@ -114,7 +120,6 @@ static void do_flood_control(void)
 /* Finds the rings' mapping by its name. */
 static void do_garbage_ring(void)
 {
-	FILE *maps = fopen("/proc/self/maps", "r");
 	unsigned long from, to;
 	char line[512];
 
@@ -122,8 +127,6 @@ static void do_garbage_ring(void)
 		if (strstr(line, "tensock-rings") && sscanf(line, "%lx-%lx", &from, &to) == 2)
 			memset((void *)from, 0xa5, to - from);
 	}
-	if (maps)
-		fclose(maps);
 }
 
 static void do_garbage_reply(void)
@@ -189,6 +192,8 @@ static uint32_t open_engine(const struct tensock_host *host, void **ret_engine,
 
 	(void)host;
 	(void)reterr;
+	nothing_fd = memfd_create("nothing", MFD_CLOEXEC);
+	maps = fopen("/proc/self/maps", "re");
 	*ret_engine = &engine;
 	return TENSOCK_OK;
 }
@@ -242,12 +247,10 @@ static bool is_poison(const struct model *model)
 
 static void take_time(const float *values)
 {
-	const struct timespec half = { .tv_nsec = 50000000 };
-
-	nanosleep(&half, NULL);
+	poll(NULL, 0, 50);
 	if (values && values[0] == -666.0F)
 		abort();
-	nanosleep(&half, NULL);
+	poll(NULL, 0, 50);
 }
 
 static uint32_t concurrency(void *model)

@@ -345,6 +345,25 @@ def test_killed_supervisor_takes_all_along(start):
         tensock.end = lambda: None  # it was not to end well
 
 
+def test_supervisor_that_is_stopped(start, folder):
+    """By a debugger's signal: who is connected goes on, who connects waits, and nobody is turned away."""
+    tensock = start(engine_config("echo"))
+    with seed.Guest(tensock.local) as guest:
+        assert guest.ask(ECHO) == b"OK"
+        os.kill(tensock.pid, signal.SIGSTOP)
+        try:
+            until = time.monotonic() + 2
+            while time.monotonic() < until:
+                assert guest.ask(ECHO) == b"OK"
+            late = seed.Guest(tensock.local)
+            late.send(seed.frame(ECHO))
+        finally:
+            os.kill(tensock.pid, signal.SIGCONT)
+        with late.socket:
+            assert late.receive() == b"OK"
+        assert guest.ask(ECHO) == b"OK"
+
+
 def test_reader_of_the_output_that_stops(folder):
     """Nobody reads what is printed: nobody waits, and what could not be written is gone."""
     config = folder / "tensockd.conf"

@@ -53,6 +53,11 @@ BAD = [
     ("src/base/a.c", HEAD + '#include "../tensor/dtype.h"\n', 2, "not below src/base"),
     ("src/base/a.c", HEAD + '#include "base/testing.h"\n', 2, "only tests"),
     ("src/newcomer/a.c", HEAD + "int a;\n", 1, "no place among the layers"),
+    # The wall clock.
+    ("src/base/a.c", HEAD + "long a = time (NULL);\n", 2, "time goes by the wall clock"),
+    ("src/front/a.c", HEAD + "int a = CLOCK_REALTIME;\n", 2, "CLOCK_REALTIME goes by"),
+    ("src/front/a.h", HEAD + "\n#define A CLOCK_REALTIME_COARSE\n", 3, "CLOCK_REALTIME_COARSE"),
+    ("src/front/a.c", HEAD + "void f(void)\n{\n\tpthread_cond_timedwait(a);\n}\n", 4, "by the wall"),
 ] + [
     ("src/base/a.c", HEAD + "void f(void)\n{\n\t%s(x);\n}\n" % name, 4, name + "() is not used")
     for name in check.BANNED
@@ -64,6 +69,8 @@ GOOD = [
     ("src/base/a.c", HEAD + "int a; /* http://example.org, strcpy(a, b) // */\n"),
     ("src/base/a.c", HEAD + 'char *s = "// system(1) /*"; /* { */\n' + function(100)),
     ("src/base/a.c", HEAD + "void f(struct e *e)\n{\n\te->system(e);\n\tmy_rand(e);\n\te.gets(1);\n}\n"),
+    ("src/base/a.c", HEAD + "int a = CLOCK_MONOTONIC; /* not time() */\nint run_time(int);\nint b = x.time(1);\n"),
+    ("tests/a.c", HEAD + "long a = time(NULL);\n"),
     ("src/base/a.c", HEAD + "static const int a[] = {\n" + "\t1,\n" * 200 + "};\n"),
     ("src/base/a.c", HEAD + function(60) + function(60)),
     ("src/base/a.c", HEAD + "int a;\n" * 799),

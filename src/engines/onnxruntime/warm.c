@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engines/onnxruntime/ort.h"
 
+#include <locale.h>
+#include <time.h>
+
 /* An ONNX model: y = Identity(x), one float. */
 /* clang-format off */
 static const unsigned char identity[] =
@@ -13,11 +16,26 @@ static const unsigned char identity[] =
 	"\x42\x02\x10\x0d";                                /* operator set 13 */
 /* clang-format on */
 
+/*
+ * What the library reads when a model or a line of its log asks for it: then it is too late to open
+ * files.  The C library keeps both.
+ */
+static void read_files(void)
+{
+	/* What StringNormalizer uses unless the model says otherwise. */
+	static locale_t kept;
+
+	if (!kept)
+		kept = newlocale(LC_ALL_MASK, "en_US.UTF-8", (locale_t)0);
+	tzset();
+}
+
 void ort_warm_up(struct ort *ort)
 {
 	struct tensock_error error = { 0 };
 	void *model = NULL;
 
+	read_files();
 	/* A library that cannot do this may still do others. */
 	if (ort_load(ort, identity, sizeof(identity) - 1, &model, &error) == TENSOCK_OK)
 		ort_unload(model);

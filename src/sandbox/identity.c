@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sandbox/identity.h"
+
+#include <grp.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#define NAMESPACES (CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS)
+
+int identity_begin(struct identity *ret)
+{
+	bool is_root = geteuid() == 0;
+
+	*ret = (struct identity){ .parent = getppid(), .may_be_own = is_root };
+	if (is_root && unshare(NAMESPACES) == 0) {
+		ret->own_ns = true;
+		return 0;
+	}
+	/* Also a root that lacks privileges, in a container. */
+	if (unshare(CLONE_NEWUSER | NAMESPACES) < 0)
+		return -errno;
+	ret->own_ns = true;
+	ret->may_be_own = false;
+	return 0;
+}
+
+/* Needs a privilege itself; without that there is none to bound. */
+static void bound_capabilities(uint64_t keep)
+{
+	for (int cap = 0; cap < 64; cap++) {
+		if (!(keep & UINT64_C(1) << cap) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)
+			break;
+	}
+}
+
+int identity_drop_capabilities(uint64_t keep)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	bound_capabilities(keep);
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
+		return -errno;
+	if (syscall(SYS_capget, &header, data) < 0)
+		return -errno;
+	for (unsigned i = 0; i < 2; i++) {
+		data[i].permitted &= (uint32_t)(keep >> 32 * i);
+		data[i].effective &= (uint32_t)(keep >> 32 * i);
+		data[i].inheritable = 0;
+	}
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* EINVAL: this container has no such uid; the process then is a root without privileges. */
+static int become_own(void)
+{
+	uid_t own = SANDBOX_FIRST_UID + (uid_t)getpid();
+
+	if (setgroups(0, NULL) < 0 || setresgid(own, own, own) < 0)
+		return errno == EINVAL ? 0 : -errno;
+	return setresuid(own, own, own) < 0 ? -errno : 0;
+}
+
+/* A change of what a process is allowed takes this away. */
+static int die_with(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	if (getppid() != parent)
+		_exit(1); /* it died meanwhile */
+	return 0;
+}
+
+int identity_drop(const struct identity *identity)
+{
+	int r = 0;
+
+	if (identity->own_ns && (chroot(".") < 0 || chdir("/") < 0))
+		return -errno;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	/* As long as it can be done. */
+	bound_capabilities(0);
+	if (identity->may_be_own)
+		r = become_own();
+	if (r == 0)
+		r = identity_drop_capabilities(0);
+	return r < 0 ? r : die_with(identity->parent);
+}
