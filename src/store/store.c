@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "channel/store_control.h"
 #include "store/channel.h"
+#include "store/seal.h"
 
 #define LOG_LINES_PER_SEC 10u
 #define LOCK_WAIT_MS 20u
@@ -126,12 +127,19 @@ static int on_start(struct store *store, const struct store_msg *msg, int fd)
 {
 	enum tsk_log_level level =
 		msg->value < TSK_LOG_LEVEL_MAX ? (enum tsk_log_level)msg->value : TSK_LOG_INFO;
+	int r;
 
 	tsk_log_init("tensock-store", NULL, level, level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
 	store->channels.files.root_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	tsk_close(fd);
 	if (store->channels.files.root_fd < 0)
 		return -errno;
+	r = store_seal(store->channels.files.root_fd);
+	if (r < 0) {
+		tsk_error("the store cannot be sealed: %s", strerror(-r));
+		tsk_close(store->channels.files.root_fd);
+		return r;
+	}
 	shelf_init(&store->channels.shelf, msg->bytes);
 	store->keep_ms = msg->ms;
 	store->has_started = true;
