@@ -22,6 +22,7 @@ static void end(struct guest *guest, int result)
 	guest->has_ended = true;
 	guest->result = result;
 	stored_flush(guest->stored);
+	uploads_flush(guest->uploads);
 	uv_stop(guest->loop);
 }
 
@@ -133,6 +134,17 @@ static void on_emptied(void *context)
 		look_at_what_is_open(guest);
 }
 
+static void may_save_upload(void *context)
+{
+	struct guest *guest = context;
+
+	if (guest->uploads)
+		uploads_save(guest->uploads);
+}
+
+static const struct stored_ops stored_ops = { .changed = on_emptied,
+					      .may_save_upload = may_save_upload };
+
 /* Models and what is on its way to them. */
 static int open_models(struct guest *guest)
 {
@@ -150,11 +162,12 @@ static int open_models(struct guest *guest)
 
 	if (r < 0)
 		return r;
-	r = stored_new(guest->loop, guest->models, &guest->limits, on_emptied, guest,
+	r = stored_new(guest->loop, guest->models, &guest->limits, &stored_ops, guest,
 		       &guest->stored);
 	if (r < 0)
 		return r;
 	models_when_empty(guest->models, on_emptied, guest);
+	host.parts = stored_parts(guest->stored);
 	guest->account.reclaim = reclaim;
 	guest->account.context = guest;
 	return uploads_new(&host, &guest->uploads);

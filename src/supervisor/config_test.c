@@ -104,6 +104,27 @@ static void test_full(void **state)
 	config_done(&config);
 }
 
+static void test_store(void **state)
+{
+	struct config config = read_text("[guest web]\nstore = no\nmodel-keep = 48h\n"
+					 "[guest cid-5]\nstore-size = 1MiB\n"
+					 "[daemon]\nstore = /var/lib/x\nmodel-keep = 30h\n");
+	const struct config_guest *web = config_guest(&config, "web"),
+				  *cid = config_guest(&config, "cid-5");
+
+	(void)state;
+	assert_string_equal(config.store.path, "/var/lib/x");
+	assert_true(config.store.bytes == UINT64_C(10) << 30);
+	assert_false(store_setting_allows(&config.store, "web", &web->store));
+	assert_true(store_setting_allows(&config.store, "cid-5", &cid->store));
+	assert_int_equal(cid->store.bytes, 1 << 20);
+	assert_int_equal(config_longest_keep_ms(&config), 48 * 3600 * 1000);
+	config_done(&config);
+	config = read_text("[daemon]\nmodel-keep = 30h\n");
+	assert_int_equal(config_longest_keep_ms(&config), 30 * 3600 * 1000);
+	config_done(&config);
+}
+
 /* Who is known at all, and what each may use. */
 static void test_rights(void **state)
 {
@@ -164,6 +185,9 @@ static void test_bad_lines(void **state)
 		{ "[guest a]\n[guest a]", "file:2: [guest a] is there twice" },
 		{ "[guest a]\nlisten = vsock:1", "[guest] has no setting" },
 		{ "[guest a]\ncid = 2", "a number from 3" },
+		{ "[guest a]\nstore = /x", "write yes or no" },
+		{ "[daemon]\nstore = x", "file:2: store: 'x' is not absolute" },
+		{ "[daemon]\nstore-size = 1GiB", "but no store" },
 		{ "[guest a]\nuds = /a\ncid = 3", "no vhost-socket" },
 		{ "[guest a]\nvhost-socket = /a\nvhost-socket = /b", "given twice" },
 		{ "[guest uid-0]\nhybrid = /a", "kept for" },
@@ -583,6 +607,7 @@ int main(void)
 		cmocka_unit_test(test_attach_too_many),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_store),
 		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_hostile_bytes),

@@ -32,7 +32,7 @@ LAYERS = {
     "src/front/vhost": ["base/", "tensor/", "channel/", "front/vhost/", "front/stream.h"],
     "src/front/protocol": ["base/", "tensor/", "channel/", "wire/", "front/protocol/", "front/stream.h"],
     "src/front": ["base/", "tensor/", "channel/", "wire/", "sandbox/", "front/"],
-    "src/store": ["base/", "channel/", "store/"],
+    "src/store": ["base/", "channel/", "sandbox/", "store/"],
     "src/worker": ["base/", "tensor/", "translate/", "channel/", "sandbox/", "worker/"],
     "src/supervisor": ["base/", "tensor/", "channel/", "wire/operator.h", "sandbox/", "supervisor/"],
     # An engine links to nothing of ours: its own folder, and <tensock/...>.
