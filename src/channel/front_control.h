@@ -44,7 +44,7 @@ enum front_msg_type {
 	FRONT_SPAWN = 65, /* start a worker; id: the front's name for it, used once */
 	/*
 	 * id: SIGKILL that worker; nothing happens when it is gone already.  value: FRONT_KILL_ROGUE
-	 * if it broke the rules, which counts as a crash.
+	 * if it broke the rules, or left in the middle of its work, which counts as a crash.
 	 */
 	FRONT_KILL = 66,
 	FRONT_CONNECT = 67, /* connect to PATH_<value>, as said below; id: names the answer */
@@ -83,6 +83,14 @@ struct front_start {
 	uint32_t pause_deadline_ms; /* connections of a paused VM are kept so long */
 	uint32_t quarantine_ms; /* a model that kills its workers is refused for this; 0: never */
 	uint32_t models_listed; /* FRONT_MODELS lists so many that it may run; 0: it may run any */
+	uint64_t
+		flight_bytes_max; /* tensors of all requests under way; 0: memory_bytes_max alone */
+	/*
+	 * 1: another guest may come under this name one day, and must not find what this one left:
+	 * the front is idle without connections, whatever it keeps, after model_idle_ms.
+	 */
+	uint32_t is_borrowed;
+	uint32_t reserved; /* 0 */
 };
 
 struct front_msg {

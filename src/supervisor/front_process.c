@@ -28,7 +28,7 @@ struct worker_process {
 	struct front_process *front; /* NULL: it has gone before this worker */
 	struct worker_process *next; /* the front's */
 	uint64_t id;
-	bool is_rogue;   /* it is killed, for the front says that it breaks the rules */
+	bool is_told;    /* its crash has been told of: the front says that it breaks the rules */
 	bool has_exited; /* and the front has not been told yet */
 	int wait_status;
 };
@@ -63,6 +63,7 @@ struct front_process {
 
 	struct worker_process *workers;
 	unsigned n_workers;
+	uint64_t crashed_id; /* of the worker that crashed last, which has been told of */
 };
 
 /* Children are told by their first member. */
@@ -376,14 +377,19 @@ static void on_spawn(struct front_process *front, uint64_t id)
 	answer(front, &msg, fd);
 }
 
+/* One that breaks the rules counts at once, if its end has not counted already. */
 static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 {
 	struct worker_process *worker = find_worker(front, id);
 
-	if (!worker || worker->has_exited)
-		return;
-	worker->is_rogue |= is_rogue;
-	kill(worker->child.pid, SIGKILL);
+	if (is_rogue && id != front->crashed_id) {
+		front->crashed_id = id;
+		if (worker)
+			worker->is_told = true;
+		tell_end(front, false, true);
+	}
+	if (worker && !worker->has_exited)
+		kill(worker->child.pid, SIGKILL);
 }
 
 /* The guest asks as often as it likes, and the log is everybody's. */
@@ -548,7 +554,10 @@ static void on_worker_exited(struct child *child, int wait_status)
 		free(worker);
 		return;
 	}
-	tell_end(worker->front, false, worker->is_rogue || is_crash(wait_status));
+	if (!worker->is_told && is_crash(wait_status)) {
+		worker->front->crashed_id = worker->id;
+		tell_end(worker->front, false, true);
+	}
 	worker->has_exited = true;
 	worker->wait_status = wait_status;
 	send_waiting(worker->front);

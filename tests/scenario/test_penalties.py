@@ -78,7 +78,7 @@ def test_crashing_models(faulty, fault):
     with native.Guest(tensock.local) as guest:
         guest.push(GOOD, "good")
         n, message = crash_until_refused(guest, fault)
-        assert 5 < n < 40  # how a worker ended is known a moment after the answer
+        assert 5 < n < 40  # how a worker ended by itself is known a moment after the answer
         assert "max-crashes" in message and "try again in 1 s" in message
         # What is loaded goes on.
         guest.infer("good", INPUT)
