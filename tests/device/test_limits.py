@@ -75,7 +75,7 @@ def test_max_connections(limited):
         assert opened[-1].recv_exactly(2) == b"ER"
 
 
-@pytest.mark.parametrize("number, is_penalised", [(signal.SIGSEGV, True), (signal.SIGKILL, False)])
+@pytest.mark.parametrize("number, is_penalised", [(signal.SIGABRT, True), (signal.SIGKILL, False)])
 def test_a_front_that_dies_again_and_again(limited, number, is_penalised):
     """By a crash: the VM waits, for seconds at most, and then its device works as before.  Killed: it does not."""
     host = limited("max-crashes = 20\n")
