@@ -565,7 +565,7 @@ static void on_worker_exited(struct child *child, int wait_status)
 
 void front_process_abandon(struct front_process *front)
 {
-	front->is_unwanted = !front->is_lost;
+	front->is_unwanted |= !front->is_lost;
 	front->ops = NULL;
 	kill_workers(front);
 	close_control(front);
