@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 
 #define FRONT_CONTROL_FD 3
-#define FRONT_CONTROL_VERSION 3u
+#define FRONT_CONTROL_VERSION 4u
 #define FRONT_MAY_LACK_MAX 7u
 #define FRONT_NAME_SIZE 64u /* a guest's name with its NUL byte */
 
@@ -48,7 +48,7 @@ enum front_msg_type {
 	FRONT_SPAWN = 65, /* start a worker; id: the front's name for it, used once */
 	/*
 	 * id: SIGKILL that worker; nothing happens when it is gone already.  value: FRONT_KILL_ROGUE
-	 * if it broke the rules, which counts as a crash.
+	 * if it broke the rules, or left in the middle of its work, which counts as a crash.
 	 */
 	FRONT_KILL = 66,
 	FRONT_CONNECT = 67, /* connect to PATH_<value>, as said below; id: names the answer */
@@ -87,8 +87,14 @@ struct front_start {
 	uint32_t pause_deadline_ms; /* connections of a paused VM are kept so long */
 	uint32_t quarantine_ms; /* a model that kills its workers is refused for this; 0: never */
 	uint32_t models_listed; /* FRONT_MODELS lists so many that it may run; 0: it may run any */
-	uint32_t may_lack;      /* bits: what its seal may lack (sandbox/feature.h) */
-	uint32_t reserved;      /* 0 */
+	uint64_t
+		flight_bytes_max; /* tensors of all requests under way; 0: memory_bytes_max alone */
+	/*
+	 * 1: another guest may come under this name one day, and must not find what this one left:
+	 * the front is idle without connections, whatever it keeps, after model_idle_ms.
+	 */
+	uint32_t is_borrowed;
+	uint32_t may_lack; /* bits: what its seal may lack (sandbox/feature.h) */
 };
 
 struct front_msg {

@@ -198,10 +198,12 @@ static void test_start_out_of_bounds(void **state)
 	assert_int_equal(receive_raw(&f, &msg, 0), 1);
 	msg.start.may_lack = FRONT_MAY_LACK_MAX + 1;
 	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
-	msg = make_msg(FRONT_START);
-	msg.start.reserved = 1;
-	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
 	assert_int_equal(front_control_send(f.a, &msg, -1), -EINVAL);
+	msg = make_msg(FRONT_START);
+	msg.start.is_borrowed = 1;
+	assert_int_equal(receive_raw(&f, &msg, 0), 1);
+	msg.start.is_borrowed = 2;
+	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
 	done(&f);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/buffer_pool.h"
 
+#include <errno.h>
 #include <sys/mman.h>
 
 #include "base/checked.h"
@@ -11,7 +12,10 @@
 void buffer_pool_init(struct buffer_pool *pool, struct account *account,
 		      void (*forget)(void *context, const struct buffer *buffer), void *context)
 {
-	*pool = (struct buffer_pool){ .account = account, .forget = forget, .context = context };
+	*pool = (struct buffer_pool){ .account = account,
+				      .forget = forget,
+				      .context = context,
+				      .used_bytes_max = UINT64_MAX };
 	TAILQ_INIT(&pool->all);
 	TAILQ_INIT(&pool->idle);
 }
@@ -123,20 +127,38 @@ static int take_new(struct buffer_pool *pool, uint64_t size, struct buffer **ret
 	return r;
 }
 
-int buffer_pool_take(struct buffer_pool *pool, uint64_t worker, uint64_t size, struct buffer **ret)
+static int take(struct buffer_pool *pool, uint64_t worker, uint64_t size, struct buffer **ret)
 {
-	struct buffer *buffer;
+	struct buffer *buffer = find(pool, worker, size);
 
-	if (size == 0)
-		size = 1;
-	if (!tsk_align_up(size, GRAIN_BYTES, &size))
-		return -EBUSY;
-	buffer = find(pool, worker, size);
 	if (!buffer || (worker && rank_of(buffer, worker) == 0 && can_grow(pool, size)))
 		return take_new(pool, size, ret);
 	leave_idle(pool, buffer);
 	*ret = buffer;
 	return 0;
+}
+
+int buffer_pool_take(struct buffer_pool *pool, uint64_t worker, uint64_t size, struct buffer **ret)
+{
+	int r;
+
+	if (size == 0)
+		size = 1;
+	if (!tsk_align_up(size, GRAIN_BYTES, &size))
+		return -EBUSY;
+	/* One that was at hand may be larger than was asked for. */
+	if (pool->used_bytes > pool->used_bytes_max ||
+	    size > pool->used_bytes_max - pool->used_bytes)
+		return -EDQUOT;
+	r = take(pool, worker, size, ret);
+	if (r == 0)
+		pool->used_bytes += (*ret)->map.size;
+	return r;
+}
+
+const char *buffer_pool_limit(int error)
+{
+	return error == -EDQUOT ? "max-bytes-in-flight" : "max-memory";
 }
 
 void buffer_pool_put(struct buffer_pool *pool, struct buffer *buffer)
@@ -146,6 +168,7 @@ void buffer_pool_put(struct buffer_pool *pool, struct buffer *buffer)
 	if (!buffer)
 		return;
 	buffer->is_in_run = false;
+	pool->used_bytes -= buffer->map.size;
 	if (buffer->is_stale || buffer->map.size > max) {
 		release(pool, buffer);
 		return;

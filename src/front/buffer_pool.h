@@ -41,6 +41,8 @@ struct buffer_pool {
 	TAILQ_HEAD(buffer_idle_list, buffer) idle; /* the last used one first */
 	unsigned n_idle;
 	uint64_t idle_bytes;
+	uint64_t used_bytes;     /* of those that are not idle */
+	uint64_t used_bytes_max; /* which is set after init(), or UINT64_MAX */
 	uint32_t last_id;
 };
 
@@ -52,10 +54,13 @@ void buffer_pool_done(struct buffer_pool *pool);
 
 /*
  * A buffer of at least size bytes, with old bytes in it; one that this worker (0: any) knows, if
- * there is one.  -EBUSY by the account, or -ENOMEM ...
+ * there is one.  -EBUSY by the account, -EDQUOT above used_bytes_max, or -ENOMEM ...
  */
 int buffer_pool_take(struct buffer_pool *pool, uint64_t worker, uint64_t size, struct buffer **ret)
 	_nodiscard_;
+
+/* The limit that -EBUSY and -EDQUOT tell of. */
+const char *buffer_pool_limit(int error);
 
 /* Takes it back (NULL: nothing), to be kept or freed. */
 void buffer_pool_put(struct buffer_pool *pool, struct buffer *buffer);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/buffer_pool.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/testing.h"
@@ -41,6 +42,36 @@ static void end(struct buffer_pool *pool)
 	assert_true(TAILQ_EMPTY(&pool->all));
 	assert_int_equal(pool->account->used_bytes, 0);
 	assert_int_equal(pool->idle_bytes, 0);
+	assert_int_equal(pool->used_bytes, 0);
+}
+
+/* What is in use is bounded, what is idle is not; a larger one that is at hand counts as what it is. */
+static void test_bytes_in_use(void **state)
+{
+	struct account account = { .max_bytes = 10240 * KIB };
+	struct buffer *a, *b, *none = NULL;
+	struct buffer_pool pool;
+
+	(void)state;
+	begin(&pool, &account);
+	pool.used_bytes_max = 256 * KIB;
+	a = take(&pool, 0, 192 * KIB);
+	assert_int_equal(buffer_pool_take(&pool, 0, 65 * KIB, &none), -EDQUOT);
+	assert_null(none);
+	b = take(&pool, 0, 64 * KIB);
+	assert_int_equal(buffer_pool_take(&pool, 0, 0, &none), -EDQUOT);
+	buffer_pool_put(&pool, a);
+	assert_int_equal(pool.used_bytes, 64 * KIB);
+	a = take(&pool, 0, 60 * KIB); /* the idle one */
+	assert_int_equal(a->map.size, 192 * KIB);
+	assert_int_equal(pool.used_bytes, 256 * KIB);
+	assert_int_equal(buffer_pool_take(&pool, 0, 1, &none), -EDQUOT);
+	assert_int_equal(account.used_bytes, 256 * KIB);
+	buffer_pool_put(&pool, a);
+	buffer_pool_put(&pool, b);
+	assert_string_equal(buffer_pool_limit(-EDQUOT), "max-bytes-in-flight");
+	assert_string_equal(buffer_pool_limit(-EBUSY), "max-memory");
+	end(&pool);
 }
 
 static void test_pages_are_kept(void **state)
@@ -248,10 +279,10 @@ static void test_account(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_pages_are_kept), TSK_TEST(test_known_ones_first),
-		TSK_TEST(test_forget_one),     TSK_TEST(test_worker_gone),
-		TSK_TEST(test_idle_bound),     TSK_TEST(test_idle_bytes_bound),
-		TSK_TEST(test_account),
+		TSK_TEST(test_bytes_in_use),     TSK_TEST(test_pages_are_kept),
+		TSK_TEST(test_known_ones_first), TSK_TEST(test_forget_one),
+		TSK_TEST(test_worker_gone),      TSK_TEST(test_idle_bound),
+		TSK_TEST(test_idle_bytes_bound), TSK_TEST(test_account),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

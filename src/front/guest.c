@@ -44,13 +44,15 @@ static void on_stop_time(uv_timer_t *timer)
 	sessions_give_up(&guest->sessions);
 }
 
-/* Whether the front could go and come again without anyone's loss. */
+/* Whether the front could go and come again without anyone's loss, or is to. */
 static bool is_idle(const struct guest *guest)
 {
+	bool is_empty = (models_kept(guest->models) == 0 || !stored_is_behind(guest->stored)) &&
+			uploads_kept(guest->uploads) == 0;
+
 	return !guest->device && guest->sessions.n == 0 &&
 	       socket_carriers_count(guest->carriers) == 0 && guest->workers->n == 0 &&
-	       (models_kept(guest->models) == 0 || !stored_is_behind(guest->stored)) &&
-	       uploads_kept(guest->uploads) == 0;
+	       (is_empty || guest->limits.is_borrowed);
 }
 
 static void on_idle_time(uv_timer_t *timer)
@@ -75,7 +77,9 @@ static void look_at_what_is_open(struct guest *guest)
 		if (guest->sessions.n == 0)
 			end(guest, 0);
 	} else if (is_idle(guest)) {
-		uv_timer_start(guest->timer, on_idle_time, IDLE_MS, 0);
+		uv_timer_start(guest->timer, on_idle_time,
+			       guest->limits.is_borrowed ? guest->limits.model_idle_ms : IDLE_MS,
+			       0);
 	} else {
 		uv_timer_stop(guest->timer);
 	}

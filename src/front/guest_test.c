@@ -262,6 +262,33 @@ static void test_idle_after_upload(void **state)
 	rig_done(&rig);
 }
 
+/* A name that another VM may have next: what is kept, models too, goes with the front soon after the last connection. */
+static void test_idle_borrowed(void **state)
+{
+	static const unsigned char hash[MODEL_HASH_BYTES] = { 1 };
+	struct front_start limits = rig_limits();
+	struct tensock_error error;
+	struct upload *upload;
+	struct rig rig;
+	uint64_t offset;
+	int fd;
+
+	(void)state;
+	limits.is_borrowed = 1;
+	limits.model_idle_ms = 30;
+	limits.upload_keep_ms = 60000;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	assert_int_equal(uploads_begin(rig.guest->uploads, hash, 9, &upload, &offset, &error), 0);
+	upload_received(upload, 1);
+	upload_leave(upload);
+	rig_expect_nothing(&rig, 60); /* as long as there is a connection */
+	close(fd);
+	(void)rig_expect(&rig, FRONT_IDLE);
+	assert_int_equal(uploads_kept(rig.guest->uploads), 1);
+	rig_done(&rig);
+}
+
 /* With the built-in device the front is never idle; it gets its sessions by a channel of its own. */
 static void test_device(void **state)
 {
@@ -337,6 +364,7 @@ int main(void)
 		TSK_TEST(test_stop_tells_the_late),
 		TSK_TEST(test_stop_is_bounded),
 		TSK_TEST(test_idle),
+		TSK_TEST(test_idle_borrowed),
 		TSK_TEST(test_idle_after_upload),
 		TSK_TEST(test_device),
 		TSK_TEST(test_full_control_socket),

@@ -51,6 +51,8 @@ static void die_once(struct rig *rig, const char *bytes, enum death death, int w
 		rig_worker_hang_up(worker);
 	rig_run(rig, 2);
 	rig_worker_exit(rig, worker, wait_status);
+	if (wait_status == 0) /* it exits in the middle of its work: the supervisor is to know */
+		assert_int_equal(rig_expect(rig, FRONT_KILL).value, FRONT_KILL_ROGUE);
 	if (death == UNWANTED)
 		assert_int_equal(asked.n_done, 0);
 	else

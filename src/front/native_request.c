@@ -256,8 +256,8 @@ static int refuse_size(const struct guest *guest, uint64_t bytes, struct tensock
 static int no_room(int err, uint64_t bytes, struct tensock_error *reterr)
 {
 	return tsk_fail(reterr, tsk_status_from_errno(-err),
-			"no room for %llu bytes of inputs beside what is in use (max-memory)",
-			(unsigned long long)bytes);
+			"no room for %llu bytes of inputs beside what is in use (%s)",
+			(unsigned long long)bytes, buffer_pool_limit(err));
 }
 
 /* The model, and a buffer for the inputs. */

@@ -115,6 +115,7 @@ void worker_link_fail(struct worker_link *link, bool kill, enum tensock_status s
 	(void)tsk_fail(&why, status, "%s", text);
 	ran = worker_run_drop(link, status == TENSOCK_DEADLINE_EXCEEDED, &others);
 	link->is_killed = kill;
+	link->is_rogue = kill && status == TENSOCK_WORKER_DIED;
 	let_go(link, kill);
 	if (ops)
 		ops->lost(link->user, ran, &others, &why);
@@ -125,7 +126,6 @@ void worker_link_fail(struct worker_link *link, bool kill, enum tensock_status s
 
 static void break_rules(struct worker_link *link, const char *how)
 {
-	link->is_rogue = true;
 	worker_link_fail(link, true, TENSOCK_WORKER_DIED, "the worker broke the rules: %s", how);
 }
 

@@ -48,7 +48,7 @@ static int introduce(struct worker_link *link, struct buffer *buffer, struct ten
 	return r;
 }
 
-/* A buffer that the worker knows of.  -EBUSY: no memory beside what is in use. */
+/* A buffer that the worker knows of.  -EBUSY, -EDQUOT: no memory beside what is in use. */
 static int share_buffer(struct worker_link *link, uint64_t size, struct buffer **ret,
 			struct tensock_error *reterr)
 {
@@ -57,8 +57,8 @@ static int share_buffer(struct worker_link *link, uint64_t size, struct buffer *
 	if (r == 0)
 		return introduce(link, *ret, reterr);
 	(void)tsk_fail(reterr, tsk_status_from_errno(-r),
-		       "no room for %llu bytes of tensors beside what is in use (max-memory)",
-		       (unsigned long long)size);
+		       "no room for %llu bytes of tensors beside what is in use (%s)",
+		       (unsigned long long)size, buffer_pool_limit(r));
 	return r;
 }
 
@@ -88,7 +88,7 @@ static int share_outputs(struct worker_link *link, struct worker_run *run, uint6
 	if (seen > guess && seen <= max)
 		r = share_buffer(link, seen + seen / 8 < max ? seen + seen / 8 : max, &run->out,
 				 reterr);
-	return r == -EBUSY ? share_buffer(link, guess, &run->out, reterr) : r;
+	return r == -EBUSY || r == -EDQUOT ? share_buffer(link, guess, &run->out, reterr) : r;
 }
 
 static void put_buffers(struct worker_link *link, struct worker_run *run)
@@ -287,7 +287,7 @@ static int share(struct worker_link *link, struct worker_run *run, struct reques
 	hand_back(run, request);
 	put_buffers(link, run);
 	/* What the runs before it take comes back, and the worker reads its messages. */
-	link->is_short = link->n_runs && (r == -EBUSY || r == -EAGAIN);
+	link->is_short = link->n_runs && (r == -EBUSY || r == -EDQUOT || r == -EAGAIN);
 	return link->is_short ? WORKER_RUN_NOT_NOW : r;
 }
 

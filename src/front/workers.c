@@ -105,6 +105,8 @@ int workers_new(uv_loop_t *loop, struct supervisor_link *supervisor, struct work
 	workers->limits = limits;
 	TAILQ_INIT(&workers->list);
 	buffer_pool_init(&workers->buffers, account, forget_buffer, workers);
+	if (limits->flight_bytes_max)
+		workers->buffers.used_bytes_max = limits->flight_bytes_max;
 	if (start_handles(workers) < 0) {
 		workers_free(workers);
 		return -ENOMEM;
@@ -261,5 +263,8 @@ void workers_exited(struct workers *workers, uint64_t id, int wait_status)
 	worker_link_exited(link);
 	if (link->is_blame_due && has_died_by_itself(wait_status) && workers->died)
 		workers->died(workers->room_context, link->blamed);
+	/* An exit that looks well is a crash as well, in the middle of its work: only we know that. */
+	if (link->is_blame_due && wait_status == 0)
+		(void)!supervisor_send(workers->supervisor, FRONT_KILL, id, FRONT_KILL_ROGUE);
 	workers_remove(workers, link);
 }

@@ -70,7 +70,8 @@ int workers_load(struct workers *workers, const struct worker_model *model,
 
 /*
  * A buffer of the guest's pool, workers->buffers, for the inputs of a request; one that link (may be
- * NULL) knows already, if there is one.  -EBUSY when the guest's memory is used up, or -errno.
+ * NULL) knows already, if there is one.  -EBUSY when the guest's memory is used up, -EDQUOT when so much
+ * is under way as may be, or -errno.
  */
 int workers_buffer(struct workers *workers, const struct worker_link *link, uint64_t bytes,
 		   struct buffer **ret) _nodiscard_;

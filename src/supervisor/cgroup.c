@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define MOUNT "/sys/fs/cgroup"
+#define OWN_NAME "daemon"
 #define GUEST_PREFIX "guest-"
 #define PERIOD_US 100000u
 
@@ -77,13 +78,14 @@ static bool is_delegated(const char *root)
 	       getxattr(root, "user.delegate", &value, 1) == 1;
 }
 
+/* There, or, as one that has divided it before, below it. */
 static bool is_alone(const char *root)
 {
 	char procs[64], own[32];
 
 	snprintf(own, sizeof(own), "%d\n", (int)getpid());
 	return read_text(root, "cgroup.procs", procs, sizeof(procs)) == 0 &&
-	       strcmp(procs, own) == 0;
+	       (!procs[0] || strcmp(procs, own) == 0);
 }
 
 static bool is_writable(const char *root)
@@ -92,6 +94,28 @@ static bool is_writable(const char *root)
 
 	snprintf(path, sizeof(path), "%s/cgroup.subtree_control", root);
 	return access(root, W_OK) == 0 && access(path, W_OK) == 0;
+}
+
+/* The root of a container is its own. */
+static bool may_divide(const char *root)
+{
+	return (strcmp(root, MOUNT) == 0 || is_delegated(root)) && is_writable(root) &&
+	       is_alone(root);
+}
+
+int cgroup_choose(char *own)
+{
+	size_t len = strlen(own), suffix = strlen("/" OWN_NAME);
+	bool has_moved = len > suffix && strcmp(own + len - suffix, "/" OWN_NAME) == 0;
+
+	/* It has been a daemon before, which has started itself anew. */
+	if (has_moved) {
+		own[len - suffix] = '\0';
+		if (may_divide(own))
+			return 0;
+		own[len - suffix] = '/';
+	}
+	return may_divide(own) ? 0 : -EPERM;
 }
 
 int cgroup_find_own(char *ret, size_t size)
@@ -113,10 +137,7 @@ int cgroup_find_own(char *ret, size_t size)
 	path += strlen("0::");
 	if (snprintf(ret, size, MOUNT "%s", path[1] ? path : "") >= (int)size)
 		return -ENAMETOOLONG;
-	/* The root of a container is its own. */
-	if (path[1] && !is_delegated(ret))
-		return -EPERM;
-	return is_writable(ret) && is_alone(ret) ? 0 : -EPERM;
+	return cgroup_choose(ret);
 }
 
 static int make_folder(const char *path)
@@ -156,7 +177,7 @@ static int divide(const char *root)
 			snprintf(text + len, sizeof(text) - len, "%s+%s", len ? " " : "",
 				 wanted[i]);
 	}
-	snprintf(daemon, sizeof(daemon), "%s/daemon", root);
+	snprintf(daemon, sizeof(daemon), "%s/" OWN_NAME, root);
 	r = make_folder(daemon);
 	if (r == 0)
 		r = write_text(daemon, "cgroup.procs", "0");

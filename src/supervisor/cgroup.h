@@ -36,6 +36,12 @@ struct cgroup_limits {
 int cgroup_find_own(char *ret, size_t size) _nodiscard_;
 
 /*
+ * For cgroup_find_own(), and its test: the one to divide, of the one that the daemon is in, or, where a
+ * daemon before it has moved there, the one above; own is cut to it then.  -EPERM.
+ */
+int cgroup_choose(char *own) _nodiscard_;
+
+/*
  * Divides the cgroup at root, by its controllers, of which cpu must be one (-ENOTSUP); this process
  * moves.  Removes what an earlier daemon has left.  After a failure, as after cgroups_done(), there are none.
  */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/testing.h"
@@ -180,6 +181,39 @@ static void test_none(void **state)
 	assert_true(cgroup_find_own(path, 1) < 0); /* no room, or none at all */
 }
 
+/* Which one is the daemon's to divide. */
+static void test_choose(void **state)
+{
+	char own[128], pid[32];
+
+	(void)state;
+	snprintf(own, sizeof(own), "%s", root);
+	put("cgroup.procs", "");
+	if (geteuid() == 0) {
+		assert_int_equal(cgroup_choose(own), -EPERM); /* nobody has delegated it */
+		if (setxattr(root, "trusted.delegate", "1", 1, 0) < 0)
+			skip();
+	}
+	snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+	put("cgroup.procs", pid);
+	assert_int_equal(cgroup_choose(own), 0);
+	assert_string_equal(own, root);
+	/* Somebody else is there, too. */
+	put("cgroup.procs", "1\n2\n");
+	assert_int_equal(cgroup_choose(own), -EPERM);
+	/* A daemon before this one has moved. */
+	put("cgroup.procs", "");
+	snprintf(own, sizeof(own), "%s/daemon", root);
+	assert_int_equal(cgroup_choose(own), 0);
+	assert_string_equal(own, root);
+	/* It is only called so. */
+	put("cgroup.procs", "1\n");
+	snprintf(own, sizeof(own), "%s/daemon", root);
+	assert_int_equal(cgroup_choose(own), -EPERM);
+	snprintf(pid, sizeof(pid), "%s/daemon", "/nonexistent");
+	assert_int_equal(cgroup_choose(pid), -EPERM);
+}
+
 static void test_nice(void **state)
 {
 	(void)state;
@@ -203,6 +237,7 @@ int main(void)
 		cgroup_test(test_few_controllers),
 		cgroup_test(test_none),
 		cgroup_test(test_nice),
+		cgroup_test(test_choose),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,11 +66,15 @@ static int get_guest(struct config *config, const char *name, struct config_gues
 	if (config->n_guests == CONFIG_GUESTS_MAX)
 		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED, "there are more than %u guests",
 				CONFIG_GUESTS_MAX);
-	guests = reallocarray(config->guests, config->n_guests + 1, sizeof(*guests));
-	if (!guests)
-		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
-	config->guests = guests;
-	*ret = &guests[config->n_guests++];
+	/* There is room up to the next power of two. */
+	if ((config->n_guests & (config->n_guests - 1)) == 0) {
+		guests = reallocarray(config->guests, config->n_guests ? 2 * config->n_guests : 1,
+				      sizeof(*guests));
+		if (!guests)
+			return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+		config->guests = guests;
+	}
+	*ret = &config->guests[config->n_guests++];
 	**ret = (struct config_guest){ .store.is_on = -1 };
 	snprintf((*ret)->name, sizeof((*ret)->name), "%s", name);
 	return 0;

@@ -10,6 +10,7 @@
 #include "base/memfd.h"
 #include "base/seqpacket.h"
 #include "channel/device_control.h"
+#include "supervisor/log_budget.h"
 
 #define MESSAGES_A_TURN 32
 
@@ -30,6 +31,7 @@ struct device {
 	uint32_t state_bytes;
 	unsigned char state[DEVICE_STATE_MAX];
 	int next_vmm_fd; /* waits for the end of this one, or -1 */
+	struct log_budget log;
 };
 
 int device_new(uv_loop_t *loop, const char *name, uint64_t connections_max,
@@ -111,8 +113,8 @@ void device_vmm(struct device *device, int fd)
 	} else if (device->next_vmm_fd < 0 && has_hung_up(device->vmm_fd)) {
 		device->next_vmm_fd = fd;
 	} else {
-		tsk_warning("guest %s: a second VMM at the vhost-user socket was turned away",
-			    device->name);
+		log_about_guest(&device->log, TSK_LOG_WARNING, device->name,
+				"a second VMM at the vhost-user socket was turned away");
 		tsk_close(fd);
 	}
 }

@@ -382,14 +382,19 @@ static void on_spawn(struct front_process *front, uint64_t id)
 	answer(front, &msg, fd);
 }
 
+/* One that breaks the rules counts at once, if its end has not counted already. */
 static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 {
 	struct worker_process *worker = find_worker(front, id);
 
-	if (!worker || worker->has_exited)
-		return;
-	worker->is_rogue |= is_rogue;
-	kill(worker->child.pid, SIGKILL);
+	if (is_rogue && id != front->crashed_id) {
+		front->crashed_id = id;
+		if (worker)
+			worker->is_told = true;
+		tell_end(front, false, true);
+	}
+	if (worker && !worker->has_exited)
+		kill(worker->child.pid, SIGKILL);
 }
 
 /* The guest asks as often as it likes, and the log is everybody's. */
@@ -558,7 +563,10 @@ void worker_process_exited(struct child *child, int wait_status)
 		free(worker);
 		return;
 	}
-	tell_end(worker->front, false, worker->is_rogue || is_crash(wait_status));
+	if (!worker->is_told && is_crash(wait_status)) {
+		worker->front->crashed_id = worker->id;
+		tell_end(worker->front, false, true);
+	}
 	worker->has_exited = true;
 	worker->wait_status = wait_status;
 	front_process_send_waiting(worker->front);
@@ -566,7 +574,7 @@ void worker_process_exited(struct child *child, int wait_status)
 
 void front_process_abandon(struct front_process *front)
 {
-	front->is_unwanted = !front->is_lost;
+	front->is_unwanted |= !front->is_lost;
 	front->ops = NULL;
 	kill_workers(front);
 	drop_waiting(front);

@@ -16,7 +16,7 @@ struct worker_process {
 	struct front_process *front; /* NULL: it has gone before this worker */
 	struct worker_process *next; /* the front's */
 	uint64_t id;
-	bool is_rogue;   /* it is killed, for the front says that it breaks the rules */
+	bool is_told;    /* its crash has been told of: the front says that it breaks the rules */
 	bool has_exited; /* and the front has not been told yet */
 	int wait_status;
 };
@@ -64,6 +64,7 @@ struct front_process {
 
 	struct worker_process *workers;
 	unsigned n_workers;
+	uint64_t crashed_id; /* of the worker that crashed last, which has been told of */
 };
 
 /* Children are told by their first member. */

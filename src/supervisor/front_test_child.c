@@ -79,6 +79,8 @@ static void begin(const struct front_start *start, uint64_t n_received)
 	say(FRONT_READY, 0, 0);
 	note("start %s, cid %llu, workers %u, run %u ms\n", start->name,
 	     (unsigned long long)start->cid, start->workers_max, start->run_deadline_ms);
+	if (start->is_borrowed)
+		note("borrowed\n");
 	if (strcmp(start->name, "spawner") == 0) {
 		for (uint64_t id = 1; id <= 3; id++)
 			say(FRONT_SPAWN, id, 0);

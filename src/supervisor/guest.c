@@ -229,6 +229,13 @@ static int hand_models_over(struct guest *guest, const struct rights *rights)
 	return r;
 }
 
+/* A CID of the kernel's vsock may be another VM's tomorrow, unless the operator says whose it is. */
+static bool is_borrowed(const struct guest *guest)
+{
+	return strncmp(guest->name, "cid-", 4) == 0 &&
+	       !config_knows(guest->table->config, guest->name);
+}
+
 static int start_front(struct guest *guest)
 {
 	static const struct front_process_ops ops = { .penalty_ms = on_penalty_asked,
@@ -241,7 +248,8 @@ static int start_front(struct guest *guest)
 				     .log_level = launcher->log_level,
 				     .cid = guest->cid,
 				     .models_listed = rights->n_models,
-				     .may_lack = launcher->may_lack };
+				     .may_lack = launcher->may_lack,
+				     .is_borrowed = is_borrowed(guest) };
 	int r;
 
 	memcpy(start.name, guest->name, sizeof(start.name));

@@ -261,7 +261,8 @@ static void set_share(struct launcher *launcher, const char *guest, pid_t pid)
 	}
 	r = cgroups_enter(&launcher->cgroups, guest, &bounds, pid);
 	if (r < 0)
-		tsk_warning("guest %s: a process is not in its cgroup: %s", guest, strerror(-r));
+		log_about_refusal(&launcher->refusals, guest, "a process is not in its cgroup: %s",
+				  strerror(-r));
 }
 
 /* Where the host's memory runs out, a model that can be loaded again goes first. */

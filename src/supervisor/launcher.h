@@ -13,6 +13,7 @@
 #include "supervisor/cgroup.h"
 #include "supervisor/children.h"
 #include "supervisor/config.h"
+#include "supervisor/log_budget.h"
 
 /* The end of a front or worker that was not asked to end. */
 struct process_end {
@@ -26,6 +27,7 @@ struct launcher {
 	struct children children;
 	int cwd_fd; /* an empty folder that is in no other folder: nobody can make a file in it */
 	struct cgroups cgroups; /* of the guests, where there are any */
+	struct log_budget refusals;
 	enum tsk_log_level log_level;
 	char front[PATH_MAX], worker[PATH_MAX], store[PATH_MAX];
 	const struct config *config;                                 /* what each guest may use */

@@ -8,6 +8,7 @@
 #include "supervisor/cgroup.h"
 #include "supervisor/quantity.h"
 
+#define KIB (UINT64_C(1) << 10)
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
@@ -69,6 +70,8 @@ static const struct {
 	[LIMIT_CRASHES] = { "max-crashes", quantity_number, 0, 1000000, "100" },
 	[LIMIT_CPU_WEIGHT] = { "cpu-weight", quantity_number, 1, 10000, "100" },
 	[LIMIT_CPU_PERCENT] = { "cpu-quota", quantity_percent, 1, 100000, "150%" },
+	[LIMIT_FLIGHT_BYTES] = { "max-bytes-in-flight", quantity_bytes, 64 * KIB, 1024 * GIB,
+				 "1GiB" },
 	[LIMIT_PROCESS_BYTES] = { "max-process-memory", quantity_bytes, 64 * MIB, 1024 * GIB,
 				  "8GiB" },
 };
@@ -149,4 +152,5 @@ void limits_to_start(const struct limits *limits, struct front_start *ret)
 	ret->upload_keep_ms = (uint32_t)v[LIMIT_UPLOAD_KEEP_MS];
 	ret->pause_deadline_ms = (uint32_t)v[LIMIT_PAUSE_DEADLINE_MS];
 	ret->quarantine_ms = (uint32_t)v[LIMIT_QUARANTINE_MS];
+	ret->flight_bytes_max = v[LIMIT_FLIGHT_BYTES];
 }

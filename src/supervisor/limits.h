@@ -33,6 +33,7 @@ enum limit {
 	LIMIT_CPU_WEIGHT,
 	LIMIT_CPU_PERCENT,   /* of one processor; 0: no bound */
 	LIMIT_PROCESS_BYTES, /* of all processes together; 0: no bound */
+	LIMIT_FLIGHT_BYTES,  /* 0: no bound of its own */
 	LIMIT_MAX
 };
 

@@ -26,18 +26,31 @@ static void test_set(void **state)
 static void test_bad_values(void **state)
 {
 	static const char *const bad[][2] = {
-		{ "load-deadline", "30" },    { "load-deadline", "0s" },
-		{ "load-deadline", "2000h" }, { "load-deadline", "99999999s" },
-		{ "max-model-size", "0" },    { "max-model-size", "1025GiB" },
-		{ "max-workers", "0" },       { "max-workers", "4294967297" },
-		{ "max-connections", "" },    { "max-memory", "-1" },
-		{ "max-models", "0" },        { "max-models", "513" },
-		{ "model-keep", "721h" },     { "upload-keep", "10" },
-		{ "max-requests", "0" },      { "max-uploads", "257" },
-		{ "max-connects", "0" },      { "max-crashes", "-1" },
-		{ "quarantine", "25h" },      { "cpu-weight", "0" },
-		{ "cpu-weight", "10001" },    { "cpu-quota", "100" },
-		{ "cpu-quota", "0%" },        { "max-process-memory", "1MiB" },
+		{ "load-deadline", "30" },
+		{ "load-deadline", "0s" },
+		{ "load-deadline", "2000h" },
+		{ "load-deadline", "99999999s" },
+		{ "max-model-size", "0" },
+		{ "max-model-size", "1025GiB" },
+		{ "max-workers", "0" },
+		{ "max-workers", "4294967297" },
+		{ "max-connections", "" },
+		{ "max-memory", "-1" },
+		{ "max-models", "0" },
+		{ "max-models", "513" },
+		{ "model-keep", "721h" },
+		{ "upload-keep", "10" },
+		{ "max-requests", "0" },
+		{ "max-uploads", "257" },
+		{ "max-connects", "0" },
+		{ "max-crashes", "-1" },
+		{ "quarantine", "25h" },
+		{ "max-bytes-in-flight", "1KiB" },
+		{ "cpu-weight", "0" },
+		{ "cpu-weight", "10001" },
+		{ "cpu-quota", "100" },
+		{ "cpu-quota", "0%" },
+		{ "max-process-memory", "1MiB" },
 	};
 
 	(void)state;
@@ -59,10 +72,12 @@ static void test_merge(void **state)
 	(void)state;
 	assert_int_equal(limits_set(&over, "run-deadline", "250ms", NULL), 1);
 	assert_int_equal(limits_set(&over, "max-workers", "3", NULL), 1);
+	assert_int_equal(limits_set(&over, "max-bytes-in-flight", "1MiB", NULL), 1);
 	limits_merge(&limits, &over);
 	limits_to_start(&limits, &start);
 	assert_int_equal(start.run_deadline_ms, 250);
 	assert_int_equal(start.workers_max, 3);
+	assert_int_equal(start.flight_bytes_max, 1 << 20);
 	assert_int_equal(start.load_deadline_ms, 30000);
 	assert_true(start.model_bytes_max == UINT64_C(2) << 30);
 	assert_int_equal(start.models_max, 256);

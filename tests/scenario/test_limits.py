@@ -4,6 +4,7 @@
 import contextlib
 import hashlib
 import os
+import resource
 import time
 
 import native
@@ -116,6 +117,28 @@ def test_max_memory(echo_with):
         guest.infer("echo", ONE)
 
 
+def test_max_bytes_in_flight(echo_with):
+    tensock = echo_with(guest="max-bytes-in-flight = 1MiB")
+    with native.Guest(tensock.local) as guest, native.Guest(tensock.local) as second:
+        guest.push(ECHO, "echo")
+        guest.push(SLOW, "slow")
+        large = [(0, numpy.zeros((25000, 4), numpy.float32))]  # twice that, with the outputs
+        with refused(native.LIMIT_REACHED, "max-bytes-in-flight"):
+            guest.infer("echo", [(0, numpy.zeros((1 << 17, 4), numpy.float32))])
+        id_ = guest.start("slow", large)
+        assert eventually(lambda: guest_is_at_work(second))
+        with refused(native.LIMIT_REACHED, "max-bytes-in-flight"):
+            second.infer("echo", [(0, numpy.zeros((30000, 4), numpy.float32))])
+        guest.wait(id_)
+        second.infer("echo", large)
+        for _ in range(20):
+            guest.infer("echo", large)
+
+
+def guest_is_at_work(guest):
+    return guest.stats()["requests-active"] > 0
+
+
 def test_max_requests(echo_with):
     tensock = echo_with(guest="max-requests = 2")
     with native.Guest(tensock.local) as guest, native.Guest(tensock.local) as second:
@@ -203,6 +226,31 @@ def test_workers_go_first_where_memory_is_short(echo_with):
         for pid in tensock.workers():
             with open(f"/proc/{pid}/oom_score_adj", encoding="ascii") as score:
                 assert score.read() == "1000\n"
+
+
+def cpu_s(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def test_no_files_are_left(start, folder):
+    """The daemon accepts nobody for a while, without turning in circles, and loses nobody who waits."""
+    tensock = start(engine_config("echo"))
+    assert seed.ask(tensock.local, ECHO) == b"OK"
+    usual = resource.prlimit(tensock.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(tensock.pid, resource.RLIMIT_NOFILE, (3, usual[1]))
+    guests = [seed.Guest(tensock.local) for _ in range(8)]
+    assert tensock.said("no connection can be accepted for now")
+    before = cpu_s(tensock.pid)
+    time.sleep(2)
+    assert cpu_s(tensock.pid) - before < 0.5
+    resource.prlimit(tensock.pid, resource.RLIMIT_NOFILE, usual)
+    for guest in guests:
+        assert guest.ask(ECHO) == b"OK"
+        guest.socket.close()
+    lines = [line for line in tensock.log if "no connection can be accepted" in line]
+    assert len(lines) < 10
 
 
 # Which models and engines.

@@ -120,7 +120,7 @@ def test_devices_come_and_go(host, folder):
     assert eventually(lambda: {name: guest.cid for name, guest in guests(host).items()} == {"a": 7})
     reload(host, config)
     assert eventually(lambda: not host.fronts())
-    assert not guests(host) and not (folder / "a").exists()
+    assert eventually(lambda: not guests(host)) and not (folder / "a").exists()
 
 
 def test_running_vm_keeps_its_device(host, folder):
@@ -161,7 +161,7 @@ def test_detached_guest_comes_back_by_the_file(host, folder):
     reload(host, config)
     with Control(host.control) as control:
         control.detach("web")
-    assert not guests(host)
+    assert eventually(lambda: not guests(host))
     reload(host, config)
     assert seed.ask(folder / "web_9999", ECHO) == b"OK"
 
