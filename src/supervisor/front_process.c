@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "supervisor/front_process.h"
+#include "supervisor/front_process_private.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,6 +15,8 @@
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
+#include "supervisor/log_budget.h"
+#include "supervisor/rate.h"
 #include "supervisor/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
@@ -23,66 +25,53 @@
 #define EXIT_TIMEOUT_MS 5000
 #define LOST_TIMEOUT_MS 200
 
-struct worker_process {
-	struct child child;
-	struct front_process *front; /* NULL: it has gone before this worker */
-	struct worker_process *next; /* the front's */
-	uint64_t id;
-	bool has_exited; /* and the front has not been told yet */
-	int wait_status;
-};
-
-/* A connection that the socket had no room for. */
-struct waiting_fd {
-	STAILQ_ENTRY(waiting_fd) entry;
-	enum front_msg_type type;
-	int fd;
-};
-
-struct front_process {
-	struct child child;
-	struct launcher *launcher;
-	const struct front_process_ops *ops; /* NULL once abandoned or retired */
-	bool is_lost;
-	bool is_killed; /* as it was meant */
-	void *context;
-	const char *uds;
-	char name[FRONT_NAME_SIZE];
-	unsigned workers_max;
-	bool has_device;
-	uint64_t run_deadline_ms;
-	uint64_t memory_bytes_max;
-	uint64_t started_ns;
-	uint64_t next_warning_ns; /* of sockets that it is not connected to */
-
-	int fd; /* the control socket; -1 once closed */
-	uv_poll_t poll;
-	uv_timer_t exit_timer;
-	unsigned n_handles; /* not yet closed */
-	uint64_t n_sent;
-
-	/* What waits for room in the socket.  The front is not read from meanwhile, so that there is
-	 * never more than one answer. */
-	struct front_msg answer;
-	int answer_fd;
-	bool has_answer, stop_wanted;
-	STAILQ_HEAD(, waiting_fd) waiting;
-	unsigned n_waiting, waiting_max;
-
-	struct worker_process *workers;
-	unsigned n_workers;
-};
-
 /* Children are told by their first member. */
 static_assert(offsetof(struct worker_process, child) == 0, "child must come first");
 static_assert(offsetof(struct front_process, child) == 0, "child must come first");
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
+/*
+ * Whether a process ended by what it did.  SIGKILL and what else is sent from outside, by an operator
+ * or by the kernel that is out of memory, is nobody's crash.
+ */
+static bool is_crash(int wait_status)
+{
+	if (!WIFSIGNALED(wait_status))
+		return WEXITSTATUS(wait_status) != 0;
+	switch (WTERMSIG(wait_status)) {
+	case SIGSEGV:
+	case SIGABRT:
+	case SIGFPE:
+	case SIGBUS:
+	case SIGILL:
+	case SIGSYS:
+	case SIGTRAP:
+	case SIGXCPU:
+	case SIGXFSZ:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void tell_end(const struct front_process *front, bool is_front, bool was_crash)
+{
+	struct launcher *launcher = front->launcher;
+	struct process_end process_end = { .guest = front->name,
+					   .is_front = is_front,
+					   .is_crash = was_crash };
+
+	if (launcher->ended && !front->is_unwanted)
+		launcher->ended(launcher->ended_context, &process_end);
+}
+
 static void on_exit_timeout(uv_timer_t *timer)
 {
 	struct front_process *front = timer->data;
 
+	/* Without a control socket it has nothing to live for, and knows it. */
+	front->is_rogue = true;
 	kill(front->child.pid, SIGKILL);
 }
 
@@ -106,8 +95,6 @@ static void close_control(struct front_process *front)
 }
 
 /* The workers */
-
-static void on_worker_exited(struct child *child, int wait_status);
 
 static void drop_worker(struct front_process *front, struct worker_process *worker)
 {
@@ -167,7 +154,7 @@ static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 		tsk_close(fds[0]);
 		return r;
 	}
-	worker->child.exited = on_worker_exited;
+	worker->child.exited = front_process_worker_exited;
 	worker->front = front;
 	worker->id = id;
 	worker->next = front->workers;
@@ -288,12 +275,14 @@ static void lose(struct front_process *front)
 
 void front_process_condemn(struct front_process *front)
 {
+	front->is_rogue = true;
 	kill(front->child.pid, SIGKILL);
 	lose(front);
 }
 
 void front_process_end(struct front_process *front)
 {
+	front->is_unwanted = true;
 	lose(front);
 	/* Nobody asks why it takes a little longer. */
 	uv_timer_start(&front->exit_timer, on_exit_timeout, EXIT_TIMEOUT_MS, 0);
@@ -308,7 +297,7 @@ pid_t front_process_pid(const struct front_process *front)
  * Sends what waits, in an order in which a worker's start comes before its exit.  A front that
  * cannot be told, for whatever reason but a full socket, would wait for ever.
  */
-static void send_waiting(struct front_process *front)
+void front_process_send_waiting(struct front_process *front)
 {
 	int r = 0;
 
@@ -375,37 +364,45 @@ bool front_process_has_room(const struct front_process *front)
 
 void front_process_stop(struct front_process *front)
 {
+	front->is_unwanted = true;
 	front->stop_wanted = true;
-	send_waiting(front);
+	front_process_send_waiting(front);
 }
 
 /* What the front asks */
 
-static void answer(struct front_process *front, enum front_msg_type type, uint64_t id, int result,
-		   int fd)
+static void answer(struct front_process *front, const struct front_msg *msg, int fd)
 {
-	front->answer = (struct front_msg){ .type = type, .id = id, .result = result };
+	front->answer = *msg;
 	front->answer_fd = fd;
 	front->has_answer = true;
-	send_waiting(front);
+	front_process_send_waiting(front);
 }
 
 static void on_spawn(struct front_process *front, uint64_t id)
 {
+	struct front_msg msg = { .type = FRONT_WORKER,
+				 .id = id,
+				 .value = front->ops ? front->ops->penalty_ms(front->context) : 0 };
 	int fd = -1;
-	int r = start_worker(front, id, &fd);
 
-	if (r < 0)
-		tsk_warning("guest %s: no worker can be started: %s", front->name, strerror(-r));
-	answer(front, FRONT_WORKER, id, r, fd);
+	msg.result = msg.value ? -EAGAIN : start_worker(front, id, &fd);
+	if (msg.result < 0)
+		log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
+				"no worker can be started: %s",
+				msg.value ? "its processes have crashed too often (max-crashes)"
+					  : strerror(-msg.result));
+	answer(front, &msg, fd);
 }
 
-static void on_kill(struct front_process *front, uint64_t id)
+static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 {
 	struct worker_process *worker = find_worker(front, id);
 
-	if (worker && !worker->has_exited)
-		kill(worker->child.pid, SIGKILL);
+	if (!worker || worker->has_exited)
+		return;
+	worker->is_rogue |= is_rogue;
+	kill(worker->child.pid, SIGKILL);
 }
 
 /* The guest asks as often as it likes, and the log is everybody's. */
@@ -423,21 +420,35 @@ static void warn_of_socket(struct front_process *front, const char *path, int er
 			: "in a folder that everybody may write to, that is another user's socket");
 }
 
+/* Each costs this process a connect(): a guest has no more of them than of its own connections. */
+static bool may_connect(struct front_process *front)
+{
+	const struct limits *limits = config_limits(front->launcher->config, front->name);
+
+	if (rate_take(&front->connects, limits->value[LIMIT_CONNECTS], TSK_NS_PER_SEC,
+		      tsk_now_ns()))
+		return true;
+	log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
+			"a connection is refused: more than max-connects in a second");
+	return false;
+}
+
 static void on_connect(struct front_process *front, uint64_t id, uint64_t value)
 {
 	uint64_t port = value & ~FRONT_CONNECT_SEQPACKET;
 	int type = value & FRONT_CONNECT_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
 	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
-	int fd = -1, r = -ECONNREFUSED;
+	struct front_msg msg = { .type = FRONT_CONNECTED, .id = id, .result = -ECONNREFUSED };
+	int fd = -1;
 
 	/* Our own port is served by the front itself, and goes nowhere else. */
-	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT) {
+	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT && may_connect(front)) {
 		snprintf(path, sizeof(path), "%s_%u", front->uds, (unsigned)port);
-		r = unix_socket_connect_checked(path, type, &fd);
-		if (r == -ELOOP || r == -EPERM)
-			warn_of_socket(front, path, r);
+		msg.result = unix_socket_connect_checked(path, type, &fd);
+		if (msg.result == -ELOOP || msg.result == -EPERM)
+			warn_of_socket(front, path, msg.result);
 	}
-	answer(front, FRONT_CONNECTED, id, r, fd);
+	answer(front, &msg, fd);
 }
 
 static void on_message(struct front_process *front, const struct front_msg *msg)
@@ -449,7 +460,7 @@ static void on_message(struct front_process *front, const struct front_msg *msg)
 		on_spawn(front, msg->id);
 		break;
 	case FRONT_KILL:
-		on_kill(front, msg->id);
+		on_kill(front, msg->id, msg->value == FRONT_KILL_ROGUE);
 		break;
 	case FRONT_CONNECT:
 		on_connect(front, msg->id, msg->value);
@@ -505,7 +516,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if (events & UV_WRITABLE)
-		send_waiting(front);
+		front_process_send_waiting(front);
 	if (!(events & UV_READABLE) || front->fd < 0 || front->has_answer)
 		return;
 	for (int i = 0; i < MESSAGES_A_TURN && receive_one(front); i++)
@@ -515,7 +526,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 /* Its life */
 
 /* The process is gone, or was never there: the rest goes with the loop's next turn. */
-static void front_process_free(struct front_process *front)
+void front_process_free(struct front_process *front)
 {
 	kill_workers(front);
 	drop_waiting(front);
@@ -541,18 +552,19 @@ static void log_exit(const struct front_process *front, int wait_status)
 		tsk_debug("guest %s: front %d has ended", front->name, (int)front->child.pid);
 }
 
-static void on_front_exited(struct child *child, int wait_status)
+void front_process_exited(struct child *child, int wait_status)
 {
 	struct front_process *front = (struct front_process *)child;
 
 	log_exit(front, wait_status);
 	lose(front);
+	tell_end(front, true, front->is_rogue || is_crash(wait_status));
 	if (front->ops)
 		front->ops->exited(front->context);
 	front_process_free(front);
 }
 
-static void on_worker_exited(struct child *child, int wait_status)
+void front_process_worker_exited(struct child *child, int wait_status)
 {
 	struct worker_process *worker = (struct worker_process *)child;
 
@@ -560,13 +572,15 @@ static void on_worker_exited(struct child *child, int wait_status)
 		free(worker);
 		return;
 	}
+	tell_end(worker->front, false, worker->is_rogue || is_crash(wait_status));
 	worker->has_exited = true;
 	worker->wait_status = wait_status;
-	send_waiting(worker->front);
+	front_process_send_waiting(worker->front);
 }
 
 void front_process_abandon(struct front_process *front)
 {
+	front->is_unwanted = !front->is_lost;
 	front->ops = NULL;
 	kill_workers(front);
 	drop_waiting(front);
@@ -584,12 +598,12 @@ void front_process_retire(struct front_process *front, uint64_t deadline_ms)
 
 void front_process_kill(struct front_process *front)
 {
-	front->is_lost = front->is_killed = true;
+	front->is_lost = front->is_killed = front->is_unwanted = true;
 	kill(front->child.pid, SIGKILL);
 	close_control(front);
 }
 
-static int watch_control(struct front_process *front)
+int front_process_watch(struct front_process *front)
 {
 	int r = uv_poll_init(front->launcher->loop, &front->poll, front->fd);
 
@@ -610,9 +624,9 @@ static int start(struct front_process *front)
 	if (r < 0)
 		return r;
 	front->fd = fds[0];
-	r = watch_control(front);
+	r = front_process_watch(front);
 	if (r == 0)
-		r = launcher_start_front(front->launcher, fds[1], &front->child.pid);
+		r = launcher_start_front(front->launcher, front->name, fds[1], &front->child.pid);
 	tsk_close(fds[1]);
 	return r;
 }
@@ -645,7 +659,7 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 		front_process_free(front);
 		return r;
 	}
-	front->child.exited = on_front_exited;
+	front->child.exited = front_process_exited;
 	children_add(&launcher->children, &front->child);
 	r = send_msg(front, &msg, -1);
 	if (r < 0) {
@@ -654,135 +668,6 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 		return r;
 	}
 	watch(front, false);
-	*ret = front;
-	return 0;
-}
-
-/* One tensockd takes another's place */
-
-static int save(const struct front_process *front, struct takeover *takeover)
-{
-	struct takeover_record *record = takeover_add(takeover, TAKEOVER_FRONT);
-	const struct worker_process *worker = front->workers;
-	const struct waiting_fd *waiting;
-
-	if (!record)
-		return -ENOMEM;
-	record->front = (struct takeover_front){
-		.pid = front->child.pid,
-		.fd = front->fd,
-		.workers_max = front->workers_max,
-		.has_device = front->has_device,
-		.run_deadline_ms = front->run_deadline_ms,
-		.memory_bytes_max = front->memory_bytes_max,
-		.n_sent = front->n_sent,
-		.has_answer = front->has_answer,
-		.answer_type = front->answer.type,
-		.answer_result = front->answer.result,
-		.answer_id = front->answer.id,
-		.answer_fd = front->has_answer ? front->answer_fd : -1,
-	};
-	memcpy(record->front.name, front->name, sizeof(front->name));
-	for (; worker; worker = worker->next) {
-		record = takeover_add(takeover, TAKEOVER_WORKER);
-		if (!record)
-			return -ENOMEM;
-		record->worker = (struct takeover_worker){ .pid = worker->child.pid,
-							   .id = worker->id,
-							   .has_exited = worker->has_exited,
-							   .wait_status = worker->wait_status };
-	}
-	STAILQ_FOREACH(waiting, &front->waiting, entry)
-	{
-		record = takeover_add(takeover, TAKEOVER_WAITING);
-		if (!record)
-			return -ENOMEM;
-		record->waiting =
-			(struct takeover_waiting){ .msg_type = waiting->type, .fd = waiting->fd };
-	}
-	return 0;
-}
-
-int front_process_save_all(const struct launcher *launcher, struct takeover *takeover)
-{
-	int r = 0;
-
-	for (const struct child *child = launcher->children.first; child && r == 0;
-	     child = child->next) {
-		const struct front_process *front = (const struct front_process *)child;
-
-		if (child->exited == on_front_exited && front->fd >= 0)
-			r = save(front, takeover);
-	}
-	return r;
-}
-
-static int adopt_worker(struct front_process *front, const struct takeover_worker *saved)
-{
-	struct worker_process *worker = calloc(1, sizeof(*worker));
-
-	if (!worker)
-		return -ENOMEM;
-	worker->child.pid = saved->pid;
-	worker->child.exited = on_worker_exited;
-	worker->front = front;
-	worker->id = saved->id;
-	worker->has_exited = saved->has_exited;
-	worker->wait_status = saved->wait_status;
-	worker->next = front->workers;
-	front->workers = worker;
-	front->n_workers++;
-	if (!worker->has_exited)
-		children_add(&front->launcher->children, &worker->child);
-	return 0;
-}
-
-static struct front_process *restore(struct launcher *launcher, struct takeover_front *saved)
-{
-	struct front_process *front = calloc(1, sizeof(*front));
-
-	if (!front)
-		return NULL;
-	STAILQ_INIT(&front->waiting);
-	front->launcher = launcher;
-	front->uds = "";
-	front->workers_max = saved->workers_max;
-	front->has_device = saved->has_device;
-	front->run_deadline_ms = saved->run_deadline_ms;
-	front->memory_bytes_max = saved->memory_bytes_max;
-	front->started_ns = tsk_now_ns();
-	front->n_sent = saved->n_sent;
-	front->has_answer = saved->has_answer;
-	front->answer = (struct front_msg){ .type = saved->answer_type,
-					    .result = saved->answer_result,
-					    .id = saved->answer_id };
-	front->answer_fd = TAKE_FD(saved->answer_fd);
-	front->fd = TAKE_FD(saved->fd);
-	front->child.pid = saved->pid;
-	front->child.exited = on_front_exited;
-	memcpy(front->name, saved->name, sizeof(front->name));
-	return front;
-}
-
-int front_process_adopt(struct launcher *launcher, struct takeover_record *record,
-			unsigned n_workers, const struct front_process_ops *ops, void *context,
-			struct front_process **ret)
-{
-	struct front_process *front = restore(launcher, &record->front);
-	int r = front ? watch_control(front) : -ENOMEM;
-
-	for (unsigned i = 1; i <= n_workers && r == 0; i++)
-		r = adopt_worker(front, &record[i].worker);
-	if (r < 0) {
-		kill(record->front.pid, SIGKILL);
-		if (front)
-			front_process_free(front);
-		return r;
-	}
-	front->ops = ops;
-	front->context = context;
-	children_add(&launcher->children, &front->child);
-	send_waiting(front);
 	*ret = front;
 	return 0;
 }

@@ -10,6 +10,7 @@
  * -666 ends the process in the middle of it.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,7 +18,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <tensock/engine.h>
@@ -69,8 +69,9 @@ static void do_bus(void)
 
 static void do_hang(void)
 {
+	/* What a sealed worker may wait by. */
 	for (;;)
-		pause();
+		poll(NULL, 0, -1);
 }
 
 static void do_spin(void)
@@ -103,9 +104,11 @@ static void do_eat(void)
 static void do_garbage_control(void)
 {
 	char noise[100];
+	struct iovec iov = { .iov_base = noise, .iov_len = sizeof(noise) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	memset(noise, 0xa5, sizeof(noise));
-	(void)!send(CONTROL_FD, noise, sizeof(noise), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!sendmsg(CONTROL_FD, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void do_flood_control(void)
@@ -244,12 +247,10 @@ static bool is_poison(const struct model *model)
 
 static void take_time(const float *values)
 {
-	const struct timespec half = { .tv_nsec = 50000000 };
-
-	nanosleep(&half, NULL);
+	poll(NULL, 0, 50);
 	if (values && values[0] == -666.0F)
 		abort();
-	nanosleep(&half, NULL);
+	poll(NULL, 0, 50);
 }
 
 static uint32_t concurrency(void *model)

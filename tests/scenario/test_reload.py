@@ -180,6 +180,15 @@ def test_limits_of_the_next_front(host, folder):
     assert seed.ask(host.local, ECHO) == b"OK"  # another guest
 
 
+def test_who_is_served(host):
+    assert seed.ask(host.local, ECHO) == b"OK"
+    reload(host, "guests = configured\n" + engine_config("echo"))
+    with seed.Guest(host.local) as guest:
+        assert guest.is_closed()
+    reload(host, f"guests = configured\n{engine_config('echo')}[guest uid-{os.getuid()}]\nmax-models = 7\n")
+    assert seed.ask(host.local, ECHO) == b"OK"
+
+
 def test_engines_of_the_next_worker(host):
     assert seed.ask(host.local, ECHO) == b"OK"
     assert seed.ask(host.local, onnx_writer.identity(1)) == b"ER"
