@@ -18,8 +18,11 @@
  * Statuses.  Entries return an enum tensock_status; on any but TENSOCK_OK they fill *reterr and leave
  * every ret_ output untouched.  No entry may end the process, or throw across the border.
  *
- * Files.  All files an engine needs it opens in open(): afterwards the process is sealed, and opening
- * anything fails with EACCES.
+ * The seal.  All files an engine needs it opens in open(): afterwards the process is sealed, before it
+ * sees a model, and opening anything fails with EACCES; so do sockets, and memory that is to be
+ * executable (unless the operator says "generates-code" of the engine).  Threads can be started until
+ * load() returns, and no later.  Most system calls are gone then, among them those to sleep by: a
+ * thread waits for a condition.  Signals cannot be sent, nor processes started: to try ends this one.
  */
 #ifndef TENSOCK_ENGINE_H
 #define TENSOCK_ENGINE_H

@@ -9,13 +9,14 @@
 #include "base/log.h"
 #include "base/seqpacket.h"
 
-static_assert(sizeof(struct front_start) == 160, "front_start has padding, which would leak");
+static_assert(sizeof(struct front_start) == 168, "front_start has padding, which would leak");
 static_assert(sizeof(struct front_msg) == 24 + sizeof(struct front_start), "front_msg has padding");
 
 static bool start_is_valid(const struct front_start *start)
 {
 	return start->version == FRONT_CONTROL_VERSION && start->log_level < TSK_LOG_LEVEL_MAX &&
-	       start->name[0] && memchr(start->name, '\0', sizeof(start->name));
+	       start->may_lack <= FRONT_MAY_LACK_MAX && !start->reserved && start->name[0] &&
+	       memchr(start->name, '\0', sizeof(start->name));
 }
 
 /* True when the message's fields go with its type; *ret_n_fds says how many fds do. */

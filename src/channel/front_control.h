@@ -14,6 +14,7 @@
 
 #define FRONT_CONTROL_FD 3
 #define FRONT_CONTROL_VERSION 3u
+#define FRONT_MAY_LACK_MAX 7u
 #define FRONT_NAME_SIZE 64u /* a guest's name with its NUL byte */
 
 enum front_msg_type {
@@ -86,6 +87,8 @@ struct front_start {
 	uint32_t pause_deadline_ms; /* connections of a paused VM are kept so long */
 	uint32_t quarantine_ms; /* a model that kills its workers is refused for this; 0: never */
 	uint32_t models_listed; /* FRONT_MODELS lists so many that it may run; 0: it may run any */
+	uint32_t may_lack;      /* bits: what its seal may lack (sandbox/feature.h) */
+	uint32_t reserved;      /* 0 */
 };
 
 struct front_msg {

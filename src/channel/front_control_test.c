@@ -193,6 +193,14 @@ static void test_start_out_of_bounds(void **state)
 	msg = make_msg(FRONT_START);
 	msg.start.log_level = TSK_LOG_LEVEL_MAX;
 	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
+	msg = make_msg(FRONT_START);
+	msg.start.may_lack = FRONT_MAY_LACK_MAX;
+	assert_int_equal(receive_raw(&f, &msg, 0), 1);
+	msg.start.may_lack = FRONT_MAY_LACK_MAX + 1;
+	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
+	msg = make_msg(FRONT_START);
+	msg.start.reserved = 1;
+	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
 	assert_int_equal(front_control_send(f.a, &msg, -1), -EINVAL);
 	done(&f);
 }

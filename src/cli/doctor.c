@@ -16,6 +16,7 @@
 #include "cli/model.h"
 #include "cli/outputs.h"
 #include "cli/text.h"
+#include "sandbox/feature.h"
 
 static const char help[] =
 	"usage: tensock doctor\n"
@@ -88,8 +89,7 @@ static void look_at_socket(struct findings *findings, const char *path)
 
 	if (stat(path, &st) < 0)
 		findings_add(findings, FINDING_FAIL,
-			     errno == EACCES ? "run it as a user that may look there"
-					     : "tensockd",
+			     errno == EACCES ? "run it as a user that may look there" : "tensockd",
 			     "no local socket %.150s: %s", path, strerror(errno));
 	else if (!S_ISSOCK(st.st_mode))
 		findings_add(findings, FINDING_FAIL, "remove it, and start tensockd",
@@ -116,6 +116,28 @@ static void look_at_host(struct findings *findings)
 			"a hybrid socket");
 }
 
+/* What tensockd needs here to seal its processes.  As this user, who is perhaps not tensockd's. */
+static void look_at_sandbox(struct findings *findings)
+{
+	unsigned missing = sandbox_missing();
+	char name[SANDBOX_TEXT_SIZE];
+
+	for (unsigned i = 0; i < SANDBOX_FEATURES; i++) {
+		enum sandbox_feature feature = (enum sandbox_feature)(1u << i);
+
+		if (!(missing & feature))
+			continue;
+		sandbox_features_text(feature, name);
+		findings_add(findings, FINDING_WARN, sandbox_feature_advice(feature),
+			     "the kernel gives this user no %s: tensockd does not start without "
+			     "--allow-unsandboxed=%s",
+			     name, name);
+	}
+	if (!missing)
+		findings_add(findings, FINDING_OK, NULL,
+			     "the kernel has what seals the processes that serve guests");
+}
+
 /* "web (device), db (hybrid)", as many as there is room for. */
 static void join_guests(const struct guest_list *list, char *ret, size_t size)
 {
@@ -140,9 +162,8 @@ static void look_at_daemon(struct findings *findings)
 		return;
 	if (guest_list_ask(NULL, &list, &error) < 0) {
 		findings_add(findings, FINDING_WARN,
-			     error.status == TENSOCK_PERMISSION_DENIED
-				     ? "sudo tensock doctor"
-				     : "tensockd",
+			     error.status == TENSOCK_PERMISSION_DENIED ? "sudo tensock doctor"
+								       : "tensockd",
 			     "the daemon cannot be asked for its guests: %s", error.message);
 	} else {
 		join_guests(&list, guests, sizeof(guests));
@@ -160,7 +181,8 @@ static bool may_connect(const struct cli *cli, struct findings *findings)
 	const char *cid = cli->address + sizeof(vsock) - 1;
 
 	if (strncmp(cli->address, vsock, sizeof(vsock) - 1) != 0 ||
-	    strtoul(cid, NULL, 10) != VMADDR_CID_HOST || cli->is_surely_guest || tsk_is_said_guest())
+	    strtoul(cid, NULL, 10) != VMADDR_CID_HOST || cli->is_surely_guest ||
+	    tsk_is_said_guest())
 		return true;
 	findings_add(findings, FINDING_FAIL,
 		     "tensock doctor --yes-i-am-a-guest, or boot with vsguest=1",
@@ -304,6 +326,7 @@ static void look_at_address(struct cli *cli, struct findings *findings)
 	} else if (strncmp(cli->address, unix_prefix, sizeof(unix_prefix) - 1) == 0) {
 		look_at_socket(findings, cli->address + sizeof(unix_prefix) - 1);
 		look_at_host(findings);
+		look_at_sandbox(findings);
 	}
 }
 

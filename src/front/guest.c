@@ -186,6 +186,7 @@ static int open_all(struct guest *guest)
 static void on_start(struct guest *guest, const struct front_start *start)
 {
 	enum tsk_log_level level = (enum tsk_log_level)start->log_level;
+	struct tensock_error error = { 0 };
 	int r;
 
 	guest->limits = *start;
@@ -193,6 +194,11 @@ static void on_start(struct guest *guest, const struct front_start *start)
 	tsk_log_init("tensock-front", guest->limits.name, level,
 		     level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
 	r = open_all(guest);
+	if (r == 0 && guest->seal) {
+		r = guest->seal(start->may_lack, &error);
+		if (r < 0)
+			tsk_error("%s", error.message);
+	}
 	if (r == 0)
 		r = supervisor_send(guest->supervisor, FRONT_READY, 0, 0);
 	if (r < 0) {

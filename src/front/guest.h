@@ -23,6 +23,8 @@
 struct guest {
 	uv_loop_t *loop;
 	struct supervisor_link *supervisor;
+	/* Before READY; NULL, for tests: it is not sealed. */
+	int (*seal)(unsigned may_lack, struct tensock_error *reterr);
 	bool has_started;
 	bool is_stopping; /* no new work */
 	bool has_ended;   /* the loop is to be left */

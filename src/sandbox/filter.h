@@ -18,8 +18,10 @@
 /*
  * Sanitizers' runtimes make calls of their own, open files of /proc at the end, and map terabytes:
  * there nothing is sealed.  It is the plain build that users get, and that the tests of sealing try.
+ * (-Dc_args=-DSANDBOX_SANITIZED=1: to measure what the seal costs.)
  */
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(SANDBOX_SANITIZED)
+#elif defined(__SANITIZE_ADDRESS__)
 #define SANDBOX_SANITIZED 1
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer)
@@ -42,6 +44,7 @@ struct filter_call {
 	struct filter_check checks[FILTER_CHECKS_MAX]; /* all must hold */
 	int error; /* not 0: it is refused, but so that the C library takes another */
 	bool is_another; /* the row before, by another number: as other processors or C libraries have it */
+	bool is_rare;    /* not on every machine, or only when this process fails */
 	const char *why; /* for who reads the table */
 };
 

@@ -78,7 +78,8 @@ int identity_drop(const struct identity *identity)
 {
 	int r = 0;
 
-	if (identity->own_ns && (chroot(".") < 0 || chdir("/") < 0))
+	/* Privileged in the one way or in the other. */
+	if ((identity->own_ns || identity->may_be_own) && (chroot(".") < 0 || chdir("/") < 0))
 		return -errno;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		return -errno;

@@ -10,6 +10,8 @@
 #ifndef SANDBOX_SEAL_H
 #define SANDBOX_SEAL_H
 
+#include <stdint.h>
+
 #include <tensock/types.h>
 
 #include "sandbox/feature.h"
@@ -17,21 +19,28 @@
 #include "sandbox/identity.h"
 
 struct seal {
-	unsigned may_lack; /* of enum sandbox_feature */
 	struct identity identity;
+	int begun; /* what seal_begin() came to */
 };
 
-/* Early in main(). */
-int seal_begin(struct seal *seal, unsigned may_lack, struct tensock_error *reterr) _nodiscard_;
+/* Early in main().  What it lacks is an error of seal_files(). */
+void seal_begin(struct seal *seal);
 
 /*
  * No path can be opened any more, the identity is the process's own.  Threads that run already keep
  * their right to files, but the root is theirs, too, and the system calls will be.
  */
-int seal_files(const struct seal *seal, struct tensock_error *reterr) _nodiscard_;
-
-/* filter: NULL in a sanitized build, where this does nothing. */
-int seal_calls(const struct seal *seal, const struct filter *filter, struct tensock_error *reterr)
+int seal_files(const struct seal *seal, unsigned may_lack, struct tensock_error *reterr)
 	_nodiscard_;
+
+/* filter_build(), which needs the kernel's word on what it knows; nothing in a sanitized build. */
+int seal_build(const struct filter_call *list, unsigned n, unsigned may_lack, struct filter *ret)
+	_nodiscard_;
+/* filter: seal_build()'s. */
+int seal_calls(const struct filter *filter, unsigned may_lack, struct tensock_error *reterr)
+	_nodiscard_;
+
+/* A resource limit (RLIMIT_*), never raised. */
+int seal_limit(int resource, uint64_t most) _nodiscard_;
 
 #endif

@@ -583,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_attach_too_many),
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_hostile_bytes),
 		cmocka_unit_test(test_too_many),
@@ -590,7 +591,6 @@ int main(void)
 		cmocka_unit_test(test_vm),
 		cmocka_unit_test(test_options_win),
 		cmocka_unit_test(test_bad_options),
-		cmocka_unit_test(test_rights),
 		cmocka_unit_test(test_vm_twice),
 	};
 

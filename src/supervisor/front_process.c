@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "supervisor/front_process_private.h"
+#include "supervisor/front_process_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
-#include "supervisor/log_budget.h"
-#include "supervisor/rate.h"
 #include "supervisor/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
@@ -24,10 +19,6 @@
 /* A front whose control socket has gone must exit within this; one that closed it itself, within that. */
 #define EXIT_TIMEOUT_MS 5000
 #define LOST_TIMEOUT_MS 200
-
-/* Children are told by their first member. */
-static_assert(offsetof(struct worker_process, child) == 0, "child must come first");
-static_assert(offsetof(struct front_process, child) == 0, "child must come first");
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
@@ -154,7 +145,7 @@ static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 		tsk_close(fds[0]);
 		return r;
 	}
-	worker->child.exited = front_process_worker_exited;
+	worker->child.exited = worker_process_exited;
 	worker->front = front;
 	worker->id = id;
 	worker->next = front->workers;
@@ -293,10 +284,6 @@ pid_t front_process_pid(const struct front_process *front)
 	return front->child.pid;
 }
 
-/*
- * Sends what waits, in an order in which a worker's start comes before its exit.  A front that
- * cannot be told, for whatever reason but a full socket, would wait for ever.
- */
 void front_process_send_waiting(struct front_process *front)
 {
 	int r = 0;
@@ -525,7 +512,6 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 /* Its life */
 
-/* The process is gone, or was never there: the rest goes with the loop's next turn. */
 void front_process_free(struct front_process *front)
 {
 	kill_workers(front);
@@ -564,7 +550,7 @@ void front_process_exited(struct child *child, int wait_status)
 	front_process_free(front);
 }
 
-void front_process_worker_exited(struct child *child, int wait_status)
+void worker_process_exited(struct child *child, int wait_status)
 {
 	struct worker_process *worker = (struct worker_process *)child;
 
@@ -598,7 +584,7 @@ void front_process_retire(struct front_process *front, uint64_t deadline_ms)
 
 void front_process_kill(struct front_process *front)
 {
-	front->is_lost = front->is_killed = front->is_unwanted = true;
+	front->is_lost = front->is_killed = true;
 	kill(front->child.pid, SIGKILL);
 	close_control(front);
 }

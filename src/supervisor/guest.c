@@ -240,7 +240,8 @@ static int start_front(struct guest *guest)
 	struct front_start start = { .version = FRONT_CONTROL_VERSION,
 				     .log_level = launcher->log_level,
 				     .cid = guest->cid,
-				     .models_listed = rights->n_models };
+				     .models_listed = rights->n_models,
+				     .may_lack = launcher->may_lack };
 	int r;
 
 	memcpy(start.name, guest->name, sizeof(start.name));

@@ -37,6 +37,8 @@ static int serve(struct config *config, int argc, char **argv, struct takeover *
 	}
 	r = sealing_check((unsigned)config->may_lack, &error);
 	if (r == 0)
+		r = sealing_drop(&error);
+	if (r == 0)
 		r = daemon_run(config, argc, argv, takeover, &error);
 	if (r < 0)
 		tsk_error("%s", error.message);

@@ -13,4 +13,10 @@
  */
 int sealing_check(unsigned may_lack, struct tensock_error *reterr) _nodiscard_;
 
+/*
+ * Gives up what this process and its children need no privilege for; as another user than root only
+ * what an exec could bring.
+ */
+int sealing_drop(struct tensock_error *reterr) _nodiscard_;
+
 #endif

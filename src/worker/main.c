@@ -90,17 +90,17 @@ static bool silence_stdout(void)
 static int prepare(const struct arguments *args, struct engines *engines,
 		   struct tensock_error *reterr)
 {
-	int r = worker_seal_begin(args->may_lack, reterr);
+	int r;
 
-	if (r == 0)
-		r = engines_open(engines, reterr);
+	worker_seal_begin();
+	r = engines_open(engines, reterr);
 	if (r < 0)
 		return r;
 	r = worker_prepare(WORKER_CONTROL_FD, engines);
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "the worker cannot be set up: %s",
 				strerror(-r));
-	return worker_seal(args->memory_bytes, args->generates_code, reterr);
+	return worker_seal(args->memory_bytes, args->generates_code, args->may_lack, reterr);
 }
 
 int main(int argc, char **argv)

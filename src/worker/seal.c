@@ -52,7 +52,6 @@ static const struct filter_call while_loading[] = {
 	{ .name = "brk", .why = "the heap" },
 	{ .name = "mmap", .checks = { DATA_ONLY }, .why = "the heap, buffers, stacks" },
 	{ .name = "mprotect", .checks = { DATA_ONLY }, .why = "heaps and stacks of threads" },
-	{ .name = "mremap", .why = "large pieces of the heap grow" },
 	{ .name = "munmap", .why = "the heap, buffers" },
 	{ .name = "madvise", .why = "stacks of threads that are given back" },
 	/* Threads. */
@@ -66,7 +65,9 @@ static const struct filter_call while_loading[] = {
 	{ .name = "rseq", .why = "a thread's start: without it the C library gives up" },
 	{ .name = "exit", .why = "a thread's end" },
 	/* The rest. */
-	{ .name = "clock_gettime", .why = "where the clock is not to be read without the kernel" },
+	{ .name = "clock_gettime",
+	  .is_rare = true,
+	  .why = "where the clock is not to be read without the kernel" },
 	{ .name = "seccomp",
 	  .checks = { FILTER_IS(0, SECCOMP_SET_MODE_FILTER) },
 	  .why = "to be sealed once more" },
@@ -98,11 +99,12 @@ static const struct filter_call when_loaded[] = {
 	{ .name = "brk", .why = "the heap" },
 	{ .name = "mmap", .checks = { DATA_ONLY }, .why = "the heap, buffers" },
 	{ .name = "mprotect", .checks = { DATA_ONLY }, .why = "heaps of threads grow" },
-	{ .name = "mremap", .why = "large pieces of the heap grow" },
 	{ .name = "munmap", .why = "the heap, buffers that are dropped" },
 	{ .name = "madvise", .why = "heaps of threads that shrink" },
 	{ .name = "futex", .why = "locks, conditions, threads that wait for work" },
-	{ .name = "clock_gettime", .why = "where the clock is not to be read without the kernel" },
+	{ .name = "clock_gettime",
+	  .is_rare = true,
+	  .why = "where the clock is not to be read without the kernel" },
 	{ .name = "rseq", .why = "threads that were started just now" },
 	{ .name = "exit", .why = "a thread's end, with its model's" },
 	{ .name = "exit_group", .why = "the end" },
@@ -118,12 +120,13 @@ static const struct filter_call for_code[] = {
 
 static struct {
 	struct seal seal;
+	unsigned may_lack;
 	struct filter loading, loaded;
 } sealing;
 
-int worker_seal_begin(unsigned may_lack, struct tensock_error *reterr)
+void worker_seal_begin(void)
 {
-	return seal_begin(&sealing.seal, may_lack, reterr);
+	seal_begin(&sealing.seal);
 }
 
 /* Addresses that threads' stacks and heaps take without using them. */
@@ -153,18 +156,6 @@ static int mapped_bytes(uint64_t *ret_all, uint64_t *ret_data)
 	return 0;
 }
 
-static int lower(int resource, uint64_t most)
-{
-	struct rlimit limit;
-
-	if (getrlimit((unsigned)resource, &limit) < 0)
-		return -errno;
-	if (limit.rlim_max > most)
-		limit.rlim_max = most;
-	limit.rlim_cur = limit.rlim_max;
-	return setrlimit((unsigned)resource, &limit) < 0 ? -errno : 0;
-}
-
 /*
  * The engine's own memory is bounded by the guest's max-memory; its addresses by as much again, for the
  * model and the tensors that the front shares with it and keeps within max-memory.
@@ -176,23 +167,23 @@ static int bound_memory(uint64_t memory_bytes)
 
 	if (r < 0)
 		return r;
-	r = lower(RLIMIT_DATA, data + DATA_BESIDE + memory_bytes);
-	return r < 0 ? r : lower(RLIMIT_AS, all + ADDRESSES_BESIDE + 2 * memory_bytes);
+	r = seal_limit(RLIMIT_DATA, data + DATA_BESIDE + memory_bytes);
+	return r < 0 ? r : seal_limit(RLIMIT_AS, all + ADDRESSES_BESIDE + 2 * memory_bytes);
 }
 
 static int bound(uint64_t memory_bytes)
 {
 	struct stat st;
-	int r = lower(RLIMIT_CORE, 0);
+	int r = seal_limit(RLIMIT_CORE, 0);
 
 	if (r == 0)
-		r = lower(RLIMIT_NOFILE, FILES_MAX);
+		r = seal_limit(RLIMIT_NOFILE, FILES_MAX);
 	/* The log may be a file, and a write beyond the limit would be this process's end. */
 	if (r == 0 && fstat(STDERR_FILENO, &st) == 0 && !S_ISREG(st.st_mode))
-		r = lower(RLIMIT_FSIZE, 0);
+		r = seal_limit(RLIMIT_FSIZE, 0);
 	/* Counted by uid: only where that is this process's own. */
 	if (r == 0 && sealing.seal.identity.own_ns)
-		r = lower(RLIMIT_NPROC, THREADS_MAX);
+		r = seal_limit(RLIMIT_NPROC, THREADS_MAX);
 	return r == 0 && memory_bytes ? bound_memory(memory_bytes) : r;
 }
 
@@ -205,7 +196,7 @@ static int build(const struct filter_call *calls, size_t n, bool generates_code,
 		memcpy(all + n, for_code, sizeof(for_code));
 		n += ARRAY_SIZE(for_code);
 	}
-	return filter_build(all, (unsigned)n, ret);
+	return seal_build(all, (unsigned)n, sealing.may_lack, ret);
 }
 
 /* Both at once: the second is wanted when there is no file to be had any more. */
@@ -217,20 +208,23 @@ static int build_filters(bool generates_code)
 		     : build(when_loaded, ARRAY_SIZE(when_loaded), generates_code, &sealing.loaded);
 }
 
-int worker_seal(uint64_t memory_bytes, bool generates_code, struct tensock_error *reterr)
+int worker_seal(uint64_t memory_bytes, bool generates_code, unsigned may_lack,
+		struct tensock_error *reterr)
 {
-	int r = SANDBOX_SANITIZED ? 0 : build_filters(generates_code);
+	int r;
 
+	sealing.may_lack = may_lack;
+	r = build_filters(generates_code);
 	if (r == 0 && !SANDBOX_SANITIZED)
 		r = bound(memory_bytes);
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "the worker cannot be sealed: %s",
 				strerror(-r));
-	r = seal_files(&sealing.seal, reterr);
-	return r < 0 ? r : seal_calls(&sealing.seal, &sealing.loading, reterr);
+	r = seal_files(&sealing.seal, may_lack, reterr);
+	return r < 0 ? r : seal_calls(&sealing.loading, may_lack, reterr);
 }
 
 int worker_seal_loaded(struct tensock_error *reterr)
 {
-	return seal_calls(&sealing.seal, &sealing.loaded, reterr);
+	return seal_calls(&sealing.loaded, sealing.may_lack, reterr);
 }

@@ -13,15 +13,16 @@
 
 #include "base/cleanup.h"
 
-/* First thing in main(), with one thread.  may_lack: see sandbox/seal.h. */
-int worker_seal_begin(unsigned may_lack, struct tensock_error *reterr) _nodiscard_;
+/* Early in main(), with one thread. */
+void worker_seal_begin(void);
 
 /*
  * memory_bytes: the guest's max-memory, 0 without.  generates_code: an engine writes instructions and
- * runs them, so that memory may be made executable; nothing else is different for it.
+ * runs them, so that memory may be made executable; nothing else is different for it.  may_lack: see
+ * sandbox/seal.h.
  */
-int worker_seal(uint64_t memory_bytes, bool generates_code, struct tensock_error *reterr)
-	_nodiscard_;
+int worker_seal(uint64_t memory_bytes, bool generates_code, unsigned may_lack,
+		struct tensock_error *reterr) _nodiscard_;
 
 /* The model is loaded and all threads run: what only they needed goes. */
 int worker_seal_loaded(struct tensock_error *reterr) _nodiscard_;

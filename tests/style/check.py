@@ -43,6 +43,22 @@ LAYERS = {
 BANNED = ["alloca", "strcpy", "strcat", "sprintf", "vsprintf", "gets", "system", "popen", "rand"]
 BANNED_CALL = re.compile(r"(?<![\w.>])(%s)\s*\(" % "|".join(BANNED))
 
+# The supervisor reads no byte that a guest or a VMM wrote: it passes sockets on unread.  What it may
+# read by, file by file, and from whom.
+SUPERVISOR_READS = {
+    "config.c": ["fread"],                    # the operator's file
+    "control_socket.c": ["tsk_seqpacket_recv"],  # the operator's commands
+    "front_process.c": ["front_control_recv"],   # fronts: fixed-size messages
+    "device.c": ["device_control_recv"],         # fronts, of a device: descriptors, an opaque state
+    "cgroup.c": ["read"],                     # the kernel's files
+    "rights.c": ["tsk_map_new"],              # its own list of the operator's words
+    "takeover.c": ["tsk_map_new"],            # what the tensockd before this one has left
+}
+READ_CALL = re.compile(
+    r"(?<![\w.>])((?:p?readv?2?|recv|recvfrom|recvmsg|recvmmsg|splice|tee|sendfile|copy_file_range|mmap|"
+    r"fread|fgets?c?|getc|getline|getdelim|fscanf|uv_read_start|uv_udp_recv_start|uv_fs_read|"
+    r"\w+_recv|tsk_map_new))\s*\(")
+
 # What goes by the wall clock, which an operator or NTP sets: only CLOCK_MONOTONIC is waited by
 # (base/clock.h).  Those that have a reason: a stored model's age is its file's, which outlives the machine's
 # boot, and with it the monotonic clock.
@@ -143,6 +159,15 @@ def check_includes(path, text):
             yield number, "only tests include %s" % name
 
 
+def check_reads(path, bare):
+    folder, name = os.path.split(path)
+    if folder != "src/supervisor" or name.endswith(("_test.c", "_fuzz.c", "_child.c", ".h")):
+        return
+    for match in READ_CALL.finditer(bare):
+        if match.group(1) not in SUPERVISOR_READS.get(name, []):
+            yield line_of(bare, match.start()), "the supervisor does not read by %s() here" % match.group(1)
+
+
 def check_c(path, text):
     code, line_comments = strip_comments(text)
     bare = strip_literals(code)
@@ -152,6 +177,7 @@ def check_c(path, text):
         yield line_of(text, offset), "a // comment"
     for match in BANNED_CALL.finditer(bare):
         yield line_of(bare, match.start()), "%s() is not used here" % match.group(1)
+    yield from check_reads(path, bare)
     if path.startswith(("src/", "include/")) and path not in WALL_CLOCK_FILES:
         for match in WALL_CLOCK.finditer(bare):
             yield line_of(bare, match.start()), "%s goes by the wall clock" % (match[1] or match[2])

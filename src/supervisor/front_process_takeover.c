@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One tensockd takes another's place: what it must know of a front, and a front made of that. */
+/* Fronts, and the workers that they have, go from one tensockd to the next. */
+#include "supervisor/front_process_internal.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "supervisor/front_process_private.h"
 
 static int save(const struct front_process *front, struct takeover *takeover)
 {
@@ -72,7 +73,7 @@ static int adopt_worker(struct front_process *front, const struct takeover_worke
 	if (!worker)
 		return -ENOMEM;
 	worker->child.pid = saved->pid;
-	worker->child.exited = front_process_worker_exited;
+	worker->child.exited = worker_process_exited;
 	worker->front = front;
 	worker->id = saved->id;
 	worker->has_exited = saved->has_exited;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What front_process.c and front_takeover.c share, and nobody else looks at. */
-#ifndef SUPERVISOR_FRONT_PROCESS_PRIVATE_H
-#define SUPERVISOR_FRONT_PROCESS_PRIVATE_H
+/* What front_process.c and front_process_takeover.c share. */
+#ifndef SUPERVISOR_FRONT_PROCESS_INTERNAL_H
+#define SUPERVISOR_FRONT_PROCESS_INTERNAL_H
 
+#include <assert.h>
+#include <stddef.h>
 #include <sys/queue.h>
-#include <uv.h>
 
 #include "supervisor/front_process.h"
 #include "supervisor/log_budget.h"
@@ -32,9 +33,9 @@ struct front_process {
 	struct launcher *launcher;
 	const struct front_process_ops *ops; /* NULL once abandoned or retired */
 	bool is_lost;
-	bool is_killed;   /* as it was meant */
 	bool is_rogue;    /* it is killed, for it breaks the rules */
 	bool is_unwanted; /* it was asked to end, and nothing it does counts any more */
+	bool is_killed;   /* as it was meant */
 	void *context;
 	const char *uds;
 	char name[FRONT_NAME_SIZE];
@@ -65,14 +66,21 @@ struct front_process {
 	unsigned n_workers;
 };
 
-/* struct child's exited(), of each kind. */
-void front_process_exited(struct child *child, int wait_status);
-void front_process_worker_exited(struct child *child, int wait_status);
+/* Children are told by their first member. */
+static_assert(offsetof(struct worker_process, child) == 0, "child must come first");
+static_assert(offsetof(struct front_process, child) == 0, "child must come first");
 
-/* Opens the handles of a front that has its control socket. */
+/* The child's exited(). */
+void front_process_exited(struct child *child, int wait_status);
+void worker_process_exited(struct child *child, int wait_status);
+
+/* Sets up the handles of the control socket, which is not watched yet. */
 int front_process_watch(struct front_process *front) _nodiscard_;
 
-/* Sends what waits for room, and reads on. */
+/*
+ * Sends what waits, in an order in which a worker's start comes before its exit, and watches the socket.  A
+ * front that cannot be told, for whatever reason but a full socket, would wait for ever.
+ */
 void front_process_send_waiting(struct front_process *front);
 
 /* The process is gone, or was never there: the rest goes with the loop's next turn. */

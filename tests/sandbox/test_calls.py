@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lists of system calls: each call that is listed is made, and what is refused is known.
+
+Other suites' tests are run with fronts and workers under strace; whether they pass so slowed down is not
+looked at, but what the processes ask of the kernel once they are sealed.
+"""
+import collections
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("TENSOCK_BUILD", ROOT / "build"))
+PROGRAMS = ["tensock-front", "tensock-worker"]
+SANITIZED = b"__asan_init" in (BUILD / "tensockd").read_bytes()
+
+pytestmark = [
+    pytest.mark.skipif(SANITIZED, reason="a sanitized build does not seal itself"),
+    pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace"),
+]
+
+# Enough of what is done with fronts and workers that each call is made.
+WORK = {
+    "scenario": ["test_conversation.py", "test_engines.py", "test_sandbox.py"],
+    "device": ["test_connections.py"],
+}
+
+# Refused, and nothing is lost by it: of the C library at a thread's start and in abort(); engines that
+# want to know the time zone.
+HARMLESS = {
+    "tensock-worker": {"rt_sigprocmask", "rt_sigaction", "set_robust_list", "clone3", "gettid",
+                       "getpid", "tgkill", "openat", "newfstatat", "rt_sigreturn"},
+    "tensock-front": set(),
+}
+
+LISTS = {
+    "tensock-worker": (ROOT / "src/worker/seal.c", ["while_loading", "when_loaded"]),
+    "tensock-front": (ROOT / "src/front/seal.c", ["calls"]),
+}
+MOST = {"while_loading": 24, "when_loaded": 24, "calls": 35}
+
+Row = collections.namedtuple("Row", "name another rare error")
+
+
+def read_list(program, table):
+    """The rows of a table, as the source has them."""
+    source, _ = LISTS[program]
+    text = re.search(rf"struct filter_call {table}\[\] = \{{(.*?)^\}};", source.read_text("utf-8"),
+                     re.DOTALL | re.MULTILINE).group(1)
+    rows = [Row(name, "is_another" in rest, "is_rare" in rest, ".error" in rest)
+            for name, rest in re.findall(r'\{ \.name = "(\w+)"(.*?)(?=\{ \.name|\Z)', text, re.DOTALL)]
+    assert rows
+    return rows
+
+
+@pytest.mark.parametrize("program,table", [(p, t) for p, (_, tables) in LISTS.items() for t in tables])
+def test_length(program, table):
+    """Calls that are the same by another number, as other machines have it, count once."""
+    names = {row.name for row in read_list(program, table) if not row.another and not row.error}
+    assert len(names) <= MOST[table], sorted(names)
+
+
+def trace_programs(folder):
+    """A build folder in which fronts and workers are traced; where the traces are."""
+    traces = folder / "traces"
+    traces.mkdir(mode=0o777)
+    build = folder / "build"
+    build.mkdir()
+    for path in BUILD.iterdir():
+        if path.name not in ["tensockd", *PROGRAMS]:
+            (build / path.name).symlink_to(path)
+    # It looks for the others beside itself.
+    shutil.copy(BUILD / "tensockd", build)
+    for program in PROGRAMS:
+        wrapper = build / program
+        # -D: the program is tensockd's child, and strace another's.
+        wrapper.write_text("#!/bin/sh\nexec strace -D -f -qq -o "
+                           f'{traces}/{program}.$$ {BUILD}/{program} "$@"\n')
+        wrapper.chmod(0o755)
+    return build, traces
+
+
+# With an address where strace may not look into a process that has another uid by now.
+SEAL = re.compile(r"SECCOMP_FILTER_FLAG_TSYNC, (?:\{len=|0x)")
+CALL = re.compile(r"\d+ +(?:<\.\.\. )?(\w+)(?:\(| resumed)")
+
+
+def stages(trace):
+    """What one process asked, from its first seal on: a Counter of (call, was it refused) for each of
+    its lists."""
+    counts = []
+    text = trace.read_text("utf-8", "replace")
+    # The canary asks for what it must not have.
+    for line in text.splitlines() if "tensock-engine-canary" not in text else []:
+        match = CALL.match(line)
+        is_seal = SEAL.search(line) and "= -1" not in line
+        if not match or ("<unfinished" in line and not is_seal):
+            continue
+        if counts:
+            counts[-1][match.group(1), "= -1 EACCES" in line or "= -1 ENOSYS" in line] += 1
+        if is_seal:
+            counts.append(collections.Counter())
+    return counts
+
+
+MAKES = re.compile(r"\b(?:socket|socketpair|connect|bind|mkdir(?:at)?|mknod(?:at)?|symlink(?:at)?|"
+                   r"link(?:at)?|rename(?:at2?)?|truncate|creat)\(|O_CREAT|O_WRONLY|O_RDWR|O_TMPFILE")
+
+
+def made_by_engine(trace):
+    """Lines of a worker's trace, from its start on, by which a file or a socket would come to be."""
+    text = trace.read_text("utf-8", "replace")
+    return [line for line in text.splitlines() if "tensock-engine-canary" not in text and
+            MAKES.search(line) and '"/dev/null"' not in line]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(program, table) → Counter of what was asked under it."""
+    build, traces = trace_programs(tmp_path_factory.mktemp("calls"))
+    environment = {"TENSOCK_MODELS": str(ROOT / ".deps/models"), **os.environ,
+                   "TENSOCK_BUILD": str(build)}
+    for suite, files in WORK.items():
+        subprocess.run(["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
+                        *[str(ROOT / "tests" / suite / name) for name in files]],
+                       env=environment, stdout=subprocess.DEVNULL, check=False, timeout=600)
+    result = collections.defaultdict(collections.Counter)
+    for trace in traces.iterdir():
+        program = trace.name.rpartition(".")[0]
+        if program == "tensock-worker":
+            result["files"].update(made_by_engine(trace))
+            result["workers"]["n"] += 1
+        for table, counts in zip(LISTS[program][1], stages(trace)):
+            result[program, table] += counts
+    return result
+
+
+@pytest.mark.parametrize("program,table", [(p, t) for p, (_, tables) in LISTS.items() for t in tables])
+def test_each_is_made(made, program, table):
+    asked = made[program, table]
+    seen = {name for name, refused in asked if not refused}
+    wanted = {row.name for row in read_list(program, table)
+              if not (row.another or row.rare or row.error)}
+    assert sorted(wanted - seen) == [], "listed, but not needed"
+
+
+@pytest.mark.parametrize("program,table", [(p, t) for p, (_, tables) in LISTS.items() for t in tables])
+def test_none_is_missing(made, program, table):
+    refused = {name: n for (name, was_refused), n in made[program, table].items() if was_refused}
+    assert sorted(refused.keys() - HARMLESS[program]) == [], "needed, perhaps, but not listed"
+
+
+def test_engines_make_no_file(made):
+    """From the start of the process on: no file, no socket, no telemetry (mode 66)."""
+    assert made["workers"]["n"] > 10
+    assert sorted(made["files"]) == []
