@@ -28,6 +28,7 @@ static int save(const struct front_process *front, struct takeover *takeover)
 		.answer_type = front->answer.type,
 		.answer_result = front->answer.result,
 		.answer_id = front->answer.id,
+		.answer_value = front->answer.value,
 		.answer_fd = front->has_answer ? front->answer_fd : -1,
 	};
 	memcpy(record->front.name, front->name, sizeof(front->name));
@@ -103,7 +104,8 @@ static struct front_process *restore(struct launcher *launcher, struct takeover_
 	front->has_answer = saved->has_answer;
 	front->answer = (struct front_msg){ .type = saved->answer_type,
 					    .result = saved->answer_result,
-					    .id = saved->answer_id };
+					    .id = saved->answer_id,
+					    .value = saved->answer_value };
 	front->answer_fd = TAKE_FD(saved->answer_fd);
 	front->fd = TAKE_FD(saved->fd);
 	front->child.pid = saved->pid;

@@ -75,7 +75,7 @@ struct takeover_front {
 	/* An answer that found no room yet. */
 	uint32_t has_answer, answer_type;
 	int32_t answer_result, answer_fd;
-	uint64_t answer_id;
+	uint64_t answer_id, answer_value;
 };
 
 struct takeover_worker {
