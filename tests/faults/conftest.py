@@ -27,6 +27,7 @@ folder, start = scenario.folder, scenario.start
 real_model, mindspore_model = scenario.real_model, scenario.mindspore_model
 
 from plan import Plan  # these need the paths of the above
+import rule
 from rule import Ruled
 
 load("device_native", "device/test_native.py")
@@ -40,6 +41,8 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     scenario.pytest_configure()
+    if config.getoption("--full"):
+        rule.BACK_S = 5
     config.addinivalue_line("markers", "mode(number...): the failure modes that this shows")
     config.addinivalue_line("markers", "slow: not in ./run test")
 

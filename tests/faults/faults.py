@@ -106,6 +106,8 @@ def run_program(name, cases, record):
     except subprocess.TimeoutExpired:
         status, output = -1, ""
     seconds = time.monotonic() - began
+    if status != 0:
+        print(f"faults: {name}: exit status {status}\n{output[-2000:]}", flush=True)
     results = {case: result for result, case in CASE.findall(output)}
     found = {}
     for case in cases:

@@ -86,7 +86,7 @@ def kill_often(victims, numbers, figure, is_full):
            f"times, p99 {1000 * p99(errors):.1f} ms; the next answer p99 {1000 * p99(backs):.1f} ms; a good guest's "
            f"p99 {victims.daemon.good.p99_ms():.1f} ms")
     assert victims.n_killed >= victims.n * len(numbers)
-    assert len(errors) > victims.n_killed / 2
+    assert len(errors) > (victims.n_killed / 2 if is_full else 0)
     assert p99(errors) <= (0.05 if is_full else 5)
     assert p99(backs) <= (0.25 if is_full else 10)
 
@@ -143,7 +143,7 @@ def test_ends_at_its_deadline(ruled, request, repeat, figure, how):
             assert refusal.value.status == native.DEADLINE_EXCEEDED
             guest.unload(native.digest(model), remove=True)
     figure(f"{len(late)} runs that {how}: the answer p99 {1000 * p99(late):.1f} ms behind the deadline")
-    assert min(late) > -0.01
+    assert min(late) > -0.1
     assert p99(late) < (0.1 if request.config.getoption("--full") else 5)
 
 
