@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/device_link.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -76,7 +77,11 @@ static void on_session(struct device_link *link, const struct device_msg *msg, i
 		return;
 	}
 	tsk_error("the VMM cannot be served: %s", strerror(-r));
-	device_link_end(link);
+	/* The next front may have the memory; a state that makes no sense would be its end, too. */
+	if (r == -ENOMEM)
+		fail(link, r);
+	else
+		device_link_end(link);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)

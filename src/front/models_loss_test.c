@@ -167,6 +167,36 @@ static void test_death_while_idle(void **state)
 	rig_done(&rig);
 }
 
+/* It has died, or hears nobody any more, and the front finds it out by a run's buffer: the next one has the run. */
+static void test_deaf(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	for (int dies = 0; dies < 2; dies++) {
+		worker = load(&rig, fd, dies ? "model" : "other");
+		assert_int_equal(shutdown(worker->socket, SHUT_RD), 0);
+		rig_run(&rig, 5);
+		if (dies) {
+			rig_worker_exit(&rig, worker, SIGKILL);
+		} else {
+			(void)rig_expect(&rig, FRONT_KILL);
+			rig_worker_exit(&rig, worker, SIGKILL);
+		}
+		worker = rig_worker_with(&rig, dies ? "model" : "other");
+		rig_run_ok(&rig, worker, fd);
+		rig_worker_exit(&rig, worker, 0);
+	}
+	assert_int_equal(rig.guest->counters.error, 0);
+	close(fd);
+	rig_done(&rig);
+}
+
 static void test_queue_survives_once(void **state)
 {
 	struct front_start limits = rig_limits();
@@ -340,6 +370,7 @@ int main(void)
 		TSK_TEST(test_death),
 		TSK_TEST(test_last_words),
 		TSK_TEST(test_death_while_idle),
+		TSK_TEST(test_deaf),
 		TSK_TEST(test_queue_survives_once),
 		TSK_TEST(test_not_taken_up),
 		TSK_TEST(test_load_deadline),

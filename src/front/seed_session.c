@@ -287,7 +287,7 @@ static void seed_timed_out(void *stream)
 	struct seed_session *s = stream;
 
 	if (s->stage == STAGE_RECEIVING)
-		lose_frame(s, "no byte came for too long (idle-timeout)");
+		lose_frame(s, "too few bytes came for too long (idle-timeout)");
 	else
 		over(s);
 }

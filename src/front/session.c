@@ -24,12 +24,19 @@ static const struct protocol *const protocols[] = {
 	&native_protocol,
 };
 
+/*
+ * A peer that is waited for has to move so much within idle_timeout_ms, or all that is awaited: a byte now
+ * and then does not hold a connection, and no header takes longer than that.
+ */
+#define MOVED_MIN 64u
+
 struct session {
 	TAILQ_ENTRY(session) entry;
 	struct sessions *sessions;
 	struct stream_host *host; /* the carrier's */
 	struct stream_host inner; /* ours, for the protocol */
 	uv_timer_t *timer;
+	size_t moved; /* since the timer was started */
 
 	unsigned char first[PROTOCOL_FIRST_BYTES];
 	size_t n_first;
@@ -59,17 +66,27 @@ static void on_silence(uv_timer_t *timer)
 	session->host->wake(session->host);
 }
 
-/* The peer has moved, or what it is waited for has changed. */
+/* What the peer is waited for has changed. */
 static void rearm(struct session *session)
 {
 	uint64_t ms = session->sessions->guest->limits.idle_timeout_ms;
 
 	if (session->is_beyond && ms > BEYOND_MS)
 		ms = BEYOND_MS;
+	session->moved = 0;
 	if (is_waiting(session))
 		uv_timer_start(session->timer, on_silence, ms, 0);
 	else
 		uv_timer_stop(session->timer);
+}
+
+/* The peer has sent or taken n bytes. */
+static void moved(struct session *session, size_t n)
+{
+	session->moved += n < MOVED_MIN ? n : MOVED_MIN;
+	if (session->moved >= MOVED_MIN || !is_waiting(session) ||
+	    !uv_is_active((const uv_handle_t *)session->timer))
+		rearm(session);
 }
 
 static void on_inner_wake(struct stream_host *inner)
@@ -176,7 +193,7 @@ static void session_received(void *stream, size_t n)
 		if (session->n_first == sizeof(session->first))
 			choose_protocol(session);
 	}
-	rearm(session);
+	moved(session, n);
 }
 
 static void session_ended(void *stream)
@@ -211,7 +228,7 @@ static void session_sent(void *stream, size_t n)
 	struct session *session = stream;
 
 	session->protocol->stream->sent(session->stream, n);
-	rearm(session);
+	moved(session, n);
 }
 
 static bool session_finished(void *stream)

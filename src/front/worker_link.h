@@ -119,7 +119,7 @@ struct worker_link {
 	 */
 	bool is_blame_due;
 	unsigned char blamed[MODEL_HASH_BYTES];
-	bool is_short;         /* memory: the next run has to wait until one has ended */
+	bool is_short; /* of memory, or of life: the next run waits for the end of one, or of it */
 	uint64_t outputs_seen; /* a region that held the outputs of late */
 };
 
@@ -159,8 +159,8 @@ bool worker_link_is_busy(const struct worker_link *link);
 /*
  * There is room: prepares, fills and starts the request, which ends with done() and idle(), or
  * lost().  A failure (*reterr) is for the caller to answer, and so is WORKER_RUN_UNWANTED: prepare()
- * wants no run.  WORKER_RUN_NOT_NOW: there is no room in fact, before another run has ended.  In these
- * cases the request has its own buffer still, if it had one.
+ * wants no run.  WORKER_RUN_NOT_NOW: there is no room in fact, before another run has ended, or the
+ * worker has.  In these cases the request has its own buffer still, if it had one.
  */
 int worker_link_run(struct worker_link *link, struct request *request,
 		    const struct tsk_model_info *info, struct tensock_error *reterr) _nodiscard_;

@@ -9,6 +9,9 @@
 #include "channel/worker_control.h"
 #include "front/workers.h"
 
+/* How long a worker that takes no message may go on. */
+#define DEAF_MS 1000u
+
 /* Of those that a worker can map (worker/buffers.h), with room for what is on its way. */
 #define KNOWN_MAX 192u
 
@@ -274,6 +277,18 @@ static int sizes_of(struct worker_link *link, struct request *request,
 	return 0;
 }
 
+/*
+ * It has died, and the news are still to come, or it hears nobody any more: then it is given up after a while.
+ * The run is for the next one.
+ */
+static int wait_for_its_end(struct worker_link *link)
+{
+	link->is_short = true;
+	if (!link->n_runs)
+		worker_link_arm(link, DEAF_MS);
+	return WORKER_RUN_NOT_NOW;
+}
+
 /* All that the run needs, known to the worker. */
 static int share(struct worker_link *link, struct worker_run *run, struct request *request,
 		 uint64_t out_bytes, struct tensock_error *reterr)
@@ -286,6 +301,8 @@ static int share(struct worker_link *link, struct worker_run *run, struct reques
 		return 0;
 	hand_back(run, request);
 	put_buffers(link, run);
+	if (r == -EPIPE || r == -ECONNRESET)
+		return wait_for_its_end(link);
 	/* What the runs before it take comes back, and the worker reads its messages. */
 	link->is_short = link->n_runs && (r == -EBUSY || r == -EDQUOT || r == -EAGAIN);
 	return link->is_short ? WORKER_RUN_NOT_NOW : r;

@@ -161,14 +161,18 @@ static struct vhost_queue *find_queue(struct vhost_backend *backend, uint32_t in
 	return index < VHOST_QUEUES_MAX ? &backend->queues[index] : NULL;
 }
 
-/* Starts what can run now. */
-static void update_queues(struct vhost_backend *backend)
+/* Starts what can run now.  -ENOMEM: one of them cannot run for that. */
+static int update_queues(struct vhost_backend *backend)
 {
+	int r = 0;
+
 	for (unsigned i = 0; i < VHOST_QUEUES_MAX && !backend->shut; i++) {
-		if (backend->saved.features_known)
-			vhost_queue_update(&backend->queues[i], backend->saved.features,
-					   backend->memory);
+		if (backend->saved.features_known &&
+		    vhost_queue_update(&backend->queues[i], backend->saved.features,
+				       backend->memory) == -ENOMEM)
+			r = -ENOMEM;
 	}
+	return r;
 }
 
 static uint64_t offered_features(const struct vhost_backend *backend)
@@ -452,7 +456,7 @@ static void served(struct vhost_backend *backend, int result)
 		return;
 	}
 	vhost_incoming_reset(&backend->in);
-	update_queues(backend);
+	(void)update_queues(backend);
 }
 
 /* A whole message is there. */
@@ -653,9 +657,9 @@ fail:
 	return r;
 }
 
-void vhost_backend_resume(struct vhost_backend *backend)
+int vhost_backend_resume(struct vhost_backend *backend)
 {
 	if (backend->saved.features_known)
 		tell_features(backend);
-	update_queues(backend);
+	return update_queues(backend);
 }

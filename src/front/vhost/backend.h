@@ -79,8 +79,8 @@ struct vhost_backend;
 int vhost_backend_new(uv_loop_t *loop, struct vhost_session *session,
 		      const struct vhost_device_ops *ops, void *device, struct vhost_backend **ret)
 	_nodiscard_;
-/* Starts the queues of a session that is gone on with.  Call it once. */
-void vhost_backend_resume(struct vhost_backend *backend);
+/* Starts the queues of a session that is gone on with.  Call it once.  -ENOMEM: some do not run. */
+int vhost_backend_resume(struct vhost_backend *backend);
 /* The keeper has done a step, or (-errno) the VMM cannot be answered. */
 void vhost_backend_stepped(struct vhost_backend *backend, int result);
 /* Stops every queue (stopped() is called), closes all.  Takes NULL; safe within any of the ops. */

@@ -34,7 +34,7 @@ static int die_and_go_on(struct vmm *v)
 	session.ledger = v->ledger;
 	r = vhost_backend_new(&v->loop, &session, &vmm_device_ops, v, &v->backend);
 	if (r == 0) {
-		vhost_backend_resume(v->backend);
+		r = vhost_backend_resume(v->backend);
 		vmm_run(v);
 	}
 	return r;

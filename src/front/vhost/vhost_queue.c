@@ -228,7 +228,7 @@ static void started(struct vhost_queue *queue, uint64_t features)
 		queue->ops->kicked(queue->device, queue->index);
 }
 
-void vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct guest_memory *memory)
+int vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct guest_memory *memory)
 {
 	struct vring_config config = {
 		.size = queue->size,
@@ -245,13 +245,13 @@ void vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct gue
 	int r;
 
 	if (queue->ring || queue->cannot_run || !memory || !may_run(queue, features))
-		return;
+		return 0;
 	r = vring_new(&config, memory, queue->call_fd, &queue->ring);
 	if (r < 0) {
 		queue->cannot_run = true;
 		tsk_warning("vhost-user: queue %u cannot run: %s", queue->index,
 			    r == -EFAULT ? "its ring is not in the guest's memory" : strerror(-r));
-		return;
+		return r;
 	}
 	ledger_runs(queue->ledger, queue->index, vring_offset(queue->ring));
 	if (queue->resumes)
@@ -262,4 +262,5 @@ void vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct gue
 	if (!vring_is_broken(queue->ring))
 		kick_start(queue->kick);
 	started(queue, features);
+	return 0;
 }

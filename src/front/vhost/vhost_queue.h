@@ -65,8 +65,9 @@ int vhost_queue_set_err(struct vhost_queue *queue, int fd) _nodiscard_;
 /* A new table, maybe NULL: a running ring is found in it again, or stops. */
 void vhost_queue_set_memory(struct vhost_queue *queue, struct guest_memory *memory);
 
-/* Starts the queue if it does not run and size, addresses, kick, memory and enabling are there. */
-void vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct guest_memory *memory);
+/* Starts the queue if it does not run and size, addresses, kick, memory and enabling are there.  -errno: it
+ * cannot run, and the VMM has to set it up anew. */
+int vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct guest_memory *memory);
 
 /* Ends the queue as GET_VRING_BASE does: it needs a new kick to run again.  Returns the base. */
 uint16_t vhost_queue_end(struct vhost_queue *queue);

@@ -566,10 +566,7 @@ int vsock_device_attach(struct vsock_device *device, struct vhost_session *sessi
 	if (!goes_on)
 		return 0;
 	r = vsock_table_recall(device->table);
-	if (r < 0)
-		tsk_warning("vsock: some connections of the front before hang: %s", strerror(-r));
-	vhost_backend_resume(device->backend);
-	return 0;
+	return r < 0 ? r : vhost_backend_resume(device->backend);
 }
 
 void vsock_device_stepped(struct vsock_device *device, int result)

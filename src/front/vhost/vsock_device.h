@@ -44,7 +44,7 @@ void vsock_device_free(struct vsock_device *device);
 /*
  * A VMM has connected, or the session of one is gone on with: then its guest hears at once that its
  * connections are lost.  The session's fds and its ledger are taken over, also on failure; -EBUSY
- * while there is one.
+ * while there is one.  After -ENOMEM the session may stand half: this front is not to go on with it.
  */
 int vsock_device_attach(struct vsock_device *device, struct vhost_session *session) _nodiscard_;
 /* See vhost_backend_stepped(). */

@@ -107,9 +107,10 @@ int vhost_backend_new(uv_loop_t *loop, struct vhost_session *session,
 	return 0;
 }
 
-void vhost_backend_resume(struct vhost_backend *backend)
+int vhost_backend_resume(struct vhost_backend *backend)
 {
 	backend->resumed++;
+	return 0;
 }
 
 void vhost_backend_stepped(struct vhost_backend *backend, int result)
