@@ -362,7 +362,11 @@ void worker_link_spawned(struct worker_link *link, int result, uint64_t wait_ms,
 	}
 	result = open_socket(link, fd);
 	if (result < 0) {
-		worker_link_fail(link, true, tsk_status_from_errno(-result),
+		/* It may have died by now. */
+		worker_link_fail(link, true,
+				 result == -EPIPE || result == -ECONNRESET
+					 ? TENSOCK_WORKER_DIED
+					 : tsk_status_from_errno(-result),
 				 "the worker cannot be attached: %s", strerror(-result));
 		return;
 	}

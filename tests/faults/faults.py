@@ -28,7 +28,7 @@ BUILD = Path(os.environ.setdefault("TENSOCK_BUILD", str(ROOT / "build")))
 os.environ.setdefault("TENSOCK_MODELS", str(ROOT / ".deps" / "models"))
 TIME_S = 30 * 60
 PROGRAM_S = 300
-CASE = re.compile(r"^\[ +(OK|FAILED|SKIPPED) +\] (?:\w+: )?(\S+)", re.MULTILINE)
+CASE = re.compile(r"^\[ +(OK|FAILED|ERROR|SKIPPED) +\] (?:\w+: )?(\S+)", re.MULTILINE)
 
 Ran = namedtuple("Ran", "result seconds reason repeats figures")
 NOT_RUN = Ran(suite.FAILED, 0, "it did not run", 0, [])
@@ -112,7 +112,7 @@ def run_program(name, cases, record):
     found = {}
     for case in cases:
         result = results.get(case) if case else ("OK" if status == 0 else "FAILED")
-        if status != 0 and result == "OK" and "FAILED" not in results.values():
+        if status != 0 and result == "OK" and not {"FAILED", "ERROR"} & set(results.values()):
             result = "FAILED"  # it died, or leaked
         outcome = {"OK": suite.OK, "SKIPPED": SKIPPED}.get(result, suite.FAILED)
         found[f"{name}::{case}" if case else name] = Ran(

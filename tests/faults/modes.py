@@ -276,7 +276,7 @@ SHOWN = {
 PARTLY = {
     12: "cgroups' pids.max, and a fork that fails under the daemon, are not shown yet",
     17: "an upload that broke off is not kept over the front's death yet",
-    32: "not every refusal names its limit yet",
+    19: "10,000 in a row have not gone through since the last fault that they found was mended",
     35: "QEMU does not snapshot a VM that has a vhost-user device; a pause is shown, a clone is not",
     56: "control groups are not there yet",
 }

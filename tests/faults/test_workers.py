@@ -13,6 +13,7 @@ from rule import GOOD_INPUT
 from scenario import SANITIZED, alive, engine_config, eventually
 
 RUN_MS = 20
+IDLE = "model-idle = 3s\n"  # the good guest's worker stays, and is known
 DEATHS = ["SEGV", "FPE", "BUS", "SYS", "ILL", "ABRT", "KILL", "TERM"]
 # One model kills its worker so often, and not once more: it would be quarantined.
 DEATHS_OF_ONE = 2
@@ -94,14 +95,14 @@ def kill_often(victims, numbers, figure, is_full):
 @pytest.mark.mode(19)
 def test_killed_ten_thousand_times(ruled, request, repeat, figure):
     """With an engine that opens at once."""
-    victims = Victims(ruled(engines=engine_config("echo")), 4)
+    victims = Victims(ruled(IDLE, engines=engine_config("echo")), 4)
     kill_often(victims, repeat(2500, fast=15, each=4), figure, request.config.getoption("--full"))
 
 
 @pytest.mark.mode(19)
 def test_killed_with_a_real_engine(ruled, request, repeat, figure):
     """Whose library takes its time to open."""
-    kill_often(Victims(ruled(), 1), repeat(500, fast=10), figure, request.config.getoption("--full"))
+    kill_often(Victims(ruled(IDLE), 1), repeat(500, fast=10), figure, request.config.getoption("--full"))
 
 
 @pytest.mark.mode(19)
