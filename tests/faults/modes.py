@@ -116,7 +116,7 @@ SHOWN = {
          "scenario/test_daemon.py::test_too_few_files_for_its_limits"],
     11: ["client_memory::test_each_allocation", "native_output::test_no_memory", "worker_run::test_short_of_memory"],
     12: ["models_loss::test_spawn_fails"],
-    13: ["scenario/test_store.py::test_full_disk",
+    13: ["scenario/test_store.py::test_disk_takes_nothing",
         "scenario/test_store.py::test_full",
         "store_files::test_failures",
         "stored::test_not_kept"],
