@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/seqpacket.h"
 
-static_assert(sizeof(struct front_start) == 160, "front_start has padding, which would leak");
+static_assert(sizeof(struct front_start) == 168, "front_start has padding, which would leak");
 static_assert(sizeof(struct front_msg) == 24 + sizeof(struct front_start), "front_msg has padding");
 
 static bool start_is_valid(const struct front_start *start)
@@ -33,6 +33,7 @@ static bool msg_is_valid(const struct front_msg *msg, unsigned *ret_n_fds)
 	case FRONT_HOST_STREAM:
 	case FRONT_DEVICE:
 	case FRONT_STORE:
+	case FRONT_MODELS:
 		n_fds = 1;
 		break;
 	case FRONT_WORKER:

@@ -24,7 +24,11 @@ enum front_msg_type {
 	FRONT_HOST_STREAM = 3, /* fd: a host program's socket, of either type; CONNECT follows */
 	FRONT_DEVICE =
 		4, /* fd: the channel of the built-in device (channel/device_control.h), once */
-	FRONT_WORKER = 5, /* answers SPAWN. id; result 0: fd is its control socket, else -errno */
+	/*
+	 * Answers SPAWN. id; result 0: fd is its control socket, else -errno.  -EAGAIN: value
+	 * milliseconds must pass before the next one, because the guest's processes crash too often.
+	 */
+	FRONT_WORKER = 5,
 	/* id; value: the wait status.  Comes once for each FRONT_WORKER with result 0. */
 	FRONT_WORKER_EXITED = 6,
 	FRONT_CONNECTED = 7, /* answers CONNECT. id; result 0: fd is the socket, else -errno */
@@ -33,14 +37,26 @@ enum front_msg_type {
 	 * again when there is another one */
 	FRONT_STORE = 9,
 
+	/*
+	 * fd: a frozen memfd with the SHA-256 of each model that the guest may run, one behind the
+	 * other, START's models_listed of them.  Right after START, if that is not 0.
+	 */
+	FRONT_MODELS = 12,
+
 	/* front → supervisor */
-	FRONT_READY = 64,   /* answers START */
-	FRONT_SPAWN = 65,   /* start a worker; id: the front's name for it, used once */
-	FRONT_KILL = 66,    /* id: SIGKILL that worker; nothing happens when it is gone already */
+	FRONT_READY = 64, /* answers START */
+	FRONT_SPAWN = 65, /* start a worker; id: the front's name for it, used once */
+	/*
+	 * id: SIGKILL that worker; nothing happens when it is gone already.  value: FRONT_KILL_ROGUE
+	 * if it broke the rules, which counts as a crash.
+	 */
+	FRONT_KILL = 66,
 	FRONT_CONNECT = 67, /* connect to PATH_<value>, as said below; id: names the answer */
 	FRONT_IDLE = 68,    /* nothing is open; value: messages received so far.  The supervisor may
 			     * close the socket if it has sent no more than these; the front then exits */
 };
+
+#define FRONT_KILL_ROGUE UINT64_C(1)
 
 /*
  * In the value of CONNECT, beside the port, which is its low 32 bits: connect by SOCK_SEQPACKET, not
@@ -69,8 +85,10 @@ struct front_start {
 	uint32_t uploads_max;       /* unfinished ones that are kept while nobody sends them */
 	uint32_t upload_keep_ms;    /* and for how long */
 	uint32_t pause_deadline_ms; /* connections of a paused VM are kept so long */
-	uint32_t may_lack;          /* bits: what its seal may lack (sandbox/feature.h) */
-	uint32_t reserved;          /* 0 */
+	uint32_t quarantine_ms; /* a model that kills its workers is refused for this; 0: never */
+	uint32_t models_listed; /* FRONT_MODELS lists so many that it may run; 0: it may run any */
+	uint32_t may_lack;      /* bits: what its seal may lack (sandbox/feature.h) */
+	uint32_t reserved;      /* 0 */
 };
 
 struct front_msg {

@@ -256,11 +256,25 @@ static void on_store(struct guest *guest, int fd)
 	stored_open(guest->stored, fd, is_first ? STORE_WAIT_MS : 0);
 }
 
+/* Without the list nothing may run: no front is better than one whose guest is told so for ever. */
+static void on_models(struct guest *guest, int fd)
+{
+	int r = models_permit(guest->models, fd);
+
+	if (r < 0) {
+		tsk_error("the list of models cannot be read: %s", strerror(-r));
+		end(guest, r);
+	}
+}
+
 static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 {
 	switch (msg->type) {
 	case FRONT_CONNECTION:
 		on_connection(guest, TAKE_FD(fd));
+		break;
+	case FRONT_MODELS:
+		on_models(guest, fd);
 		break;
 	case FRONT_HOST_STREAM:
 		if (guest->device && !guest->is_stopping)
@@ -273,7 +287,7 @@ static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 		on_store(guest, TAKE_FD(fd));
 		break;
 	case FRONT_WORKER:
-		workers_spawned(guest->workers, msg->id, msg->result, TAKE_FD(fd));
+		workers_spawned(guest->workers, msg->id, msg->result, msg->value, TAKE_FD(fd));
 		break;
 	case FRONT_WORKER_EXITED:
 		workers_exited(guest->workers, msg->id, (int)msg->value);

@@ -13,6 +13,8 @@
 
 #include "front/labels.h"
 #include "front/models.h"
+#include "front/permitted.h"
+#include "front/quarantine.h"
 #include "front/request.h"
 #include "front/stored.h"
 #include "front/workers.h"
@@ -54,6 +56,8 @@ struct models {
 	uv_timer_t *idle_timer;
 	TAILQ_HEAD(, model) list; /* those that wait for a worker in the order in which they came */
 	struct labels labels;
+	struct permitted permitted;
+	struct quarantine quarantine;
 	unsigned n, n_kept;
 	unsigned n_waiting; /* requests */
 	void (*emptied)(void *context);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/models.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -132,8 +133,9 @@ static void on_loaded(void *user, struct tsk_model_info *info)
 	if (model_set_info(model, info) < 0) {
 		tsk_model_info_done(info);
 		/* As for one that did not load: on_lost() tells those that wait. */
-		worker_link_fail(model->worker, true, TENSOCK_LIMIT_REACHED,
-				 "no room for the model's description beside what is in use");
+		worker_link_fail(
+			model->worker, true, TENSOCK_LIMIT_REACHED,
+			"no room for the model's description beside what is in use (max-memory)");
 		return;
 	}
 	model->state = MODEL_READY;
@@ -165,6 +167,40 @@ static void put_first(struct model *model, struct request *request)
 }
 
 /*
+ * Three strikes, and the model is not loaded for a while; who waits for it is told at the next
+ * load().  What the process did by itself is known only when it has ended: see on_died().
+ */
+static void strike(struct models *models, const unsigned char hash[MODEL_HASH_BYTES])
+{
+	if (quarantine_count(&models->quarantine, hash, uv_now(models->loop)))
+		tsk_warning(
+			"a model has killed its worker %u times: it is in quarantine for %" PRIu64
+			" s",
+			QUARANTINE_DEATHS, models->quarantine.time_ms / 1000);
+}
+
+static void on_died(void *context, const unsigned char hash[MODEL_HASH_BYTES])
+{
+	strike(context, hash);
+}
+
+/* Runs that nobody can be blamed for count for no model, nor does what a worker says of itself. */
+static void blame(struct model *model, bool was_loading, const struct tensock_error *why)
+{
+	struct worker_link *worker = model->worker;
+
+	if (!worker || (!was_loading && !worker->was_at_work))
+		return;
+	if (worker->is_killed &&
+	    (why->status == TENSOCK_DEADLINE_EXCEEDED || why->status == TENSOCK_WORKER_DIED)) {
+		strike(model->models, models_hash(model));
+	} else if (why->status == TENSOCK_WORKER_DIED) {
+		worker->is_blame_due = true;
+		memcpy(worker->blamed, models_hash(model), sizeof(worker->blamed));
+	}
+}
+
+/*
  * What becomes of the requests of a model whose worker is lost.  One is to blame: the one that ran,
  * or the first of those that it was being loaded for.  The others have a second worker, unless the
  * model itself was refused or takes too long to load: the next worker would say the same.
@@ -181,6 +217,7 @@ static void on_lost(void *user, struct request *ran, struct request_queue *other
 	bool is_open = model->worker && model->worker->is_blame_open;
 	struct request *request;
 
+	blame(model, was_loading, why);
 	model_became_unloaded(model);
 	if (was_loading)
 		ran = take_first(model);
@@ -221,6 +258,36 @@ static void fetch(struct model *model)
 		return;
 	answer_waiting(model, &error);
 	settle(model);
+}
+
+int models_check(const struct models *models, const unsigned char hash[MODEL_HASH_BYTES],
+		 struct tensock_error *reterr)
+{
+	uint64_t left_ms = quarantine_left_ms(&models->quarantine, hash, uv_now(models->loop));
+
+	if (!permitted_has(&models->permitted, hash))
+		return tsk_fail(reterr, TENSOCK_PERMISSION_DENIED,
+				"this guest may not run this model: its operator has not listed it "
+				"(models)");
+	if (left_ms)
+		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
+				"this model has killed its worker %u times, and is in quarantine "
+				"(quarantine); try again in %" PRIu64 " s",
+				QUARANTINE_DEATHS, (left_ms - 1) / 1000 + 1);
+	return 0;
+}
+
+/* The last look before a worker sees it. */
+static bool is_refused(struct model *model)
+{
+	struct tensock_error error;
+
+	if (models_check(model->models, models_hash(model), &error) == 0)
+		return false;
+	answer_waiting(model, &error);
+	model_load_failed(model, &error);
+	settle(model);
+	return true;
 }
 
 /* Gives a waiting model a worker.  False while there is none to be had. */
@@ -306,6 +373,8 @@ static bool step(struct models *models)
 	{
 		if (!wants_worker(model))
 			continue;
+		if (is_refused(model))
+			return true;
 		if (model_file_is_here(model->file))
 			return load(model);
 		fetch(model);
@@ -393,6 +462,8 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 		.limits = limits,
 	};
 	TAILQ_INIT(&models->list);
+	permitted_init(&models->permitted, limits->models_listed);
+	quarantine_init(&models->quarantine, limits->quarantine_ms);
 	labels_init(&models->labels);
 	models->idle_timer = handle_timer_new(loop, models);
 	if (!models->idle_timer) {
@@ -400,6 +471,7 @@ int models_new(uv_loop_t *loop, struct workers *workers, struct account *account
 		return -ENOMEM;
 	}
 	workers->room = on_room;
+	workers->died = on_died;
 	workers->room_context = models;
 	*ret = models;
 	return 0;
@@ -414,6 +486,7 @@ void models_free(struct models *models)
 		return;
 	models->is_advancing = true; /* nothing starts any more */
 	models->workers->room = NULL;
+	models->workers->died = NULL;
 	models->emptied = NULL;
 	while ((model = TAILQ_FIRST(&models->list))) {
 		if (model->worker)
@@ -426,7 +499,13 @@ void models_free(struct models *models)
 	}
 	handle_free(models->idle_timer);
 	labels_done(&models->labels);
+	permitted_done(&models->permitted);
 	free(models);
+}
+
+int models_permit(struct models *models, int fd)
+{
+	return permitted_take(&models->permitted, fd);
 }
 
 static struct model *find(struct models *models, const unsigned char *hash)
@@ -488,11 +567,22 @@ void models_request(struct models *models, struct model *model, struct request *
 	advance(models);
 }
 
+/* The same, of new bytes. */
+static bool may_come(struct models *models, const struct model_file *file, struct request *request)
+{
+	struct tensock_error error;
+
+	if (models_check(models, model_file_hash(file), &error) == 0)
+		return may_wait(models, request);
+	end_request(models, request, &error);
+	return false;
+}
+
 void models_submit(struct models *models, struct model_file *file, struct request *request)
 {
 	struct model *model;
 
-	if (!may_wait(models, request)) {
+	if (!may_come(models, file, request)) {
 		model_file_free(file);
 		return;
 	}
@@ -530,7 +620,7 @@ void models_keep(struct models *models, struct model_file *file, const struct mo
 	struct tensock_error error;
 	struct model *model;
 
-	if (!may_wait(models, request)) {
+	if (!may_come(models, file, request)) {
 		model_file_free(file);
 		return;
 	}

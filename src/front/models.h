@@ -87,6 +87,17 @@ int models_label(struct models *models, struct model *model, const struct model_
  */
 void models_request(struct models *models, struct model *model, struct request *request);
 
+/* The list of what the guest may run, as FRONT_MODELS has it; fd stays the caller's.  -EPROTO: a bad one. */
+int models_permit(struct models *models, int fd) _nodiscard_;
+
+/*
+ * Whether a worker may be given the model of this hash: PERMISSION_DENIED where the operator has not
+ * listed it, LIMIT_REACHED while it is in quarantine.  Requests are held to it without this; it spares
+ * an upload for nothing.
+ */
+int models_check(const struct models *models, const unsigned char hash[MODEL_HASH_BYTES],
+		 struct tensock_error *reterr) _nodiscard_;
+
 /*
  * Ends its worker as soon as all that was asked before runs and waits no more.  remove: the model is no longer
  * found from now on, and forgotten then.  The request's done(), without outputs and error (prepare()

@@ -170,12 +170,71 @@ static void test_large_description(void **state)
 	rig_done(&rig);
 }
 
+/* One connection too many is told which limit that is, in its own protocol, and closed. */
+static void test_connections(void **state)
+{
+	static struct peer peers[8];
+	struct front_start limits = rig_limits();
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+		peer_connect(&peers[i], &rig);
+	for (unsigned i = 0; i < 20; i++) {
+		peer.rig = &rig;
+		peer.fd = rig_connect(&rig);
+		peer_hello(&peer, 1, 1);
+		peer_expect_error(&peer, 0, TENSOCK_LIMIT_REACHED, "max-connections");
+		rig_expect_end(&rig, peer.fd);
+		peer_close(&peer);
+	}
+	fd = rig_connect(&rig);
+	rig_write(&rig, fd, "\1\0\0\0", 4);
+	rig_expect_bytes(&rig, fd, "ER");
+	rig_expect_end(&rig, fd);
+	close(fd);
+	assert_int_equal(rig.guest->sessions.refused, 21);
+	assert_int_equal(rig.guest->sessions.n_beyond, 0);
+	assert_int_equal(rig.guest->sessions.n, 8);
+	peer_send(&peers[0], WIRE_PING, 5, NULL, 0);
+	peer_expect(&peers[0], WIRE_PONG, 5);
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++)
+		peer_close(&peers[i]);
+	rig_done(&rig);
+}
+
+/* Those that say nothing are not kept, however many there are. */
+static void test_silent_connections(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig rig;
+	int fds[40];
+
+	(void)state;
+	rig_init(&rig, &limits);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		fds[i] = rig_connect(&rig);
+	rig_run(&rig, 5);
+	assert_int_equal(rig.guest->sessions.n, 8);
+	assert_int_equal(rig.guest->sessions.n_beyond, 8);
+	for (size_t i = 8; i < ARRAY_SIZE(fds); i++)
+		rig_expect_end(&rig, fds[i]);
+	assert_int_equal(rig.guest->sessions.n_beyond, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		close(fds[i]);
+	rig_done(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_never_reads),
 		TSK_TEST(test_never_takes_answers),
 		TSK_TEST(test_large_description),
+		TSK_TEST(test_connections),
+		TSK_TEST(test_silent_connections),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -249,14 +249,14 @@ static int refuse_size(const struct guest *guest, uint64_t bytes, struct tensock
 	if (bytes <= max)
 		return 0;
 	return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-			"inputs of %llu bytes, the limit of a request is %llu",
+			"inputs of %llu bytes, above max-request-size, which is %llu",
 			(unsigned long long)bytes, (unsigned long long)max);
 }
 
 static int no_room(int err, uint64_t bytes, struct tensock_error *reterr)
 {
 	return tsk_fail(reterr, tsk_status_from_errno(-err),
-			"no room for %llu bytes of inputs beside what is in use",
+			"no room for %llu bytes of inputs beside what is in use (max-memory)",
 			(unsigned long long)bytes);
 }
 

@@ -353,10 +353,14 @@ static bool is_refused(struct native_session *s)
 		(void)tsk_fail(&error, TENSOCK_UNAVAILABLE, "the host is going down");
 	else if (n_own >= s->calls_max)
 		(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
-			       "%u requests are under way on this connection", n_own);
+			       "%u requests are under way on this connection, as many as %s allows",
+			       n_own,
+			       s->calls_max < NATIVE_CALLS_MAX ? "max-requests" : "the protocol");
 	else if (n_all >= s->guest->limits.requests_max)
-		(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
-			       "%u requests of this guest are under way", n_all);
+		(void)tsk_fail(
+			&error, TENSOCK_LIMIT_REACHED,
+			"%u requests of this guest are under way, as many as max-requests allows",
+			n_all);
 	else
 		return false;
 	native_refuse(s, id, &error);
@@ -640,10 +644,21 @@ static void native_timed_out(void *stream)
 {
 	struct native_session *s = stream;
 
-	tsk_info("a native connection is ended: its guest has been silent for too long");
+	tsk_info(
+		"a native connection is ended: its guest has been silent for too long (idle-timeout)");
 	s->is_in_op = true;
 	s->is_over = true;
 	drop_calls(s);
+	s->is_in_op = false;
+}
+
+static void native_refuse_stream(void *stream, const struct tensock_error *error)
+{
+	struct native_session *s = stream;
+
+	s->is_in_op = true;
+	send_error(s, WIRE_ERROR, 0, error);
+	s->has_failed = true;
 	s->is_in_op = false;
 }
 
@@ -690,5 +705,6 @@ const struct protocol native_protocol = {
 	.is_waiting = native_is_waiting,
 	.timed_out = native_timed_out,
 	.stop = native_stop,
+	.refuse = native_refuse_stream,
 	.give_up = native_give_up,
 };

@@ -407,7 +407,7 @@ static void test_limits(void **state)
 	worker = peer_push(&peer, 1, "model", "");
 	peer_infer(&peer, 2, &infer);
 	peer_expect_error(&peer, 2, TENSOCK_TOO_LARGE,
-			  "360000 bytes, the limit of a request is 300000");
+			  "360000 bytes, above max-request-size, which is 300000");
 	peer_send(&peer, WIRE_CHUNK, 2, chunk, sizeof(chunk));
 	memset(large, 'l', (2 << 20) - 1);
 	peer_offer(&peer, 2, large, "");

@@ -250,6 +250,10 @@ int native_upload_begin(struct native_session *session, uint32_t id, const void 
 	if (wire_offer_read(body, size, &offer) < 0)
 		return -EPROTO;
 	model = models_find(models, &(struct model_name){ .hash = offer.hash });
+	if (models_check(models, offer.hash, &error) < 0) {
+		native_refuse(session, id, &error);
+		return 0;
+	}
 	u = upload_new(&offer);
 	if (!u) {
 		(void)tsk_fail(&error, TENSOCK_OUT_OF_MEMORY, "no memory for the request");

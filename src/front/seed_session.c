@@ -287,9 +287,19 @@ static void seed_timed_out(void *stream)
 	struct seed_session *s = stream;
 
 	if (s->stage == STAGE_RECEIVING)
-		lose_frame(s, "no byte came for too long");
+		lose_frame(s, "no byte came for too long (idle-timeout)");
 	else
 		over(s);
+}
+
+static void seed_refuse_stream(void *stream, const struct tensock_error *error)
+{
+	struct seed_session *s = stream;
+
+	(void)error; /* it has no words for it, and the log has it */
+	seed_refuse(&s->decoder);
+	s->ends_after_answer = true;
+	set_answer(s, answer_error);
 }
 
 static void seed_stop(void *stream)
@@ -333,5 +343,6 @@ const struct protocol seed_protocol = {
 	.is_waiting = seed_is_waiting,
 	.timed_out = seed_timed_out,
 	.stop = seed_stop,
+	.refuse = seed_refuse_stream,
 	.give_up = seed_give_up,
 };

@@ -6,10 +6,18 @@
 #include <uv.h>
 
 #include "base/log.h"
+#include "base/status.h"
 #include "front/guest.h"
 #include "front/handle.h"
 #include "front/native_session.h"
 #include "front/seed_session.h"
+
+/*
+ * Connections above max-connections that are kept a moment, so that their guest can be told why they
+ * are refused; more than these are closed without a word.
+ */
+#define BEYOND_MAX 8u
+#define BEYOND_MS 500u
 
 static const struct protocol *const protocols[] = {
 	&seed_protocol,
@@ -28,12 +36,15 @@ struct session {
 	const struct protocol *protocol; /* NULL until the first bytes are there */
 	void *stream;                    /* the protocol's */
 	bool is_over;                    /* no protocol, and none to come */
+	bool is_beyond;                  /* above max-connections: it is told so, and closed */
 };
 
 static bool is_waiting(const struct session *session)
 {
 	if (session->protocol)
 		return session->protocol->is_waiting(session->stream);
+	if (session->is_beyond)
+		return !session->is_over;
 	return session->n_first && !session->is_over;
 }
 
@@ -51,9 +62,12 @@ static void on_silence(uv_timer_t *timer)
 /* The peer has moved, or what it is waited for has changed. */
 static void rearm(struct session *session)
 {
+	uint64_t ms = session->sessions->guest->limits.idle_timeout_ms;
+
+	if (session->is_beyond && ms > BEYOND_MS)
+		ms = BEYOND_MS;
 	if (is_waiting(session))
-		uv_timer_start(session->timer, on_silence,
-			       session->sessions->guest->limits.idle_timeout_ms, 0);
+		uv_timer_start(session->timer, on_silence, ms, 0);
 	else
 		uv_timer_stop(session->timer);
 }
@@ -116,6 +130,17 @@ static void replay_first(struct session *session)
 	}
 }
 
+static void refuse_stream(struct session *session)
+{
+	const struct guest *guest = session->sessions->guest;
+	struct tensock_error error;
+
+	(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
+		       "this guest has %u connections open, as many as max-connections allows",
+		       guest->limits.connections_max);
+	session->protocol->refuse(session->stream, &error);
+}
+
 static void choose_protocol(struct session *session)
 {
 	const unsigned char *first = session->first;
@@ -134,7 +159,10 @@ static void choose_protocol(struct session *session)
 		return;
 	}
 	session->protocol = protocol;
-	replay_first(session);
+	if (session->is_beyond)
+		refuse_stream(session);
+	else
+		replay_first(session);
 }
 
 static void session_received(void *stream, size_t n)
@@ -203,38 +231,56 @@ static void session_close(void *stream)
 		session->protocol->stream->close(session->stream);
 	handle_free(session->timer);
 	TAILQ_REMOVE(&sessions->list, session, entry);
-	sessions->n--;
+	sessions->n -= !session->is_beyond;
+	sessions->n_beyond -= session->is_beyond;
 	free(session);
 	sessions->closed(sessions->guest);
+}
+
+/* False: this one is not even told why. */
+static bool has_room_beyond(struct sessions *sessions)
+{
+	sessions->refused++;
+	tsk_warning("a connection was refused: %u are open, as many as max-connections allows "
+		    "(%" PRIu64 " refused so far)",
+		    sessions->n, sessions->refused);
+	return sessions->n_beyond < BEYOND_MAX;
+}
+
+static struct session *session_new(struct sessions *sessions, struct stream_host *host)
+{
+	struct session *session = calloc(1, sizeof(*session));
+
+	if (!session)
+		return NULL;
+	session->sessions = sessions;
+	session->host = host;
+	session->inner.wake = on_inner_wake;
+	session->timer = handle_timer_new(sessions->guest->loop, session);
+	if (!session->timer) {
+		free(session);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&sessions->list, session, entry);
+	return session;
 }
 
 static void *session_open(void *context, struct stream_host *host)
 {
 	struct sessions *sessions = context;
 	const struct guest *guest = sessions->guest;
+	bool is_beyond = sessions->n >= guest->limits.connections_max;
 	struct session *session;
 
-	if (guest->is_stopping)
+	if (guest->is_stopping || (is_beyond && !has_room_beyond(sessions)))
 		return NULL;
-	if (sessions->n >= guest->limits.connections_max) {
-		sessions->refused++;
-		tsk_warning("a connection was refused: %u are open (%" PRIu64 " refused so far)",
-			    sessions->n, sessions->refused);
-		return NULL;
-	}
-	session = calloc(1, sizeof(*session));
+	session = session_new(sessions, host);
 	if (!session)
 		return NULL;
-	session->sessions = sessions;
-	session->host = host;
-	session->inner.wake = on_inner_wake;
-	session->timer = handle_timer_new(guest->loop, session);
-	if (!session->timer) {
-		free(session);
-		return NULL;
-	}
-	TAILQ_INSERT_TAIL(&sessions->list, session, entry);
-	sessions->n++;
+	session->is_beyond = is_beyond;
+	sessions->n += !is_beyond;
+	sessions->n_beyond += is_beyond;
+	rearm(session);
 	return session;
 }
 

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include <tensock/types.h>
+
 #include "base/cleanup.h"
 #include "front/stream.h"
 
@@ -35,6 +37,8 @@ struct protocol {
 	void (*timed_out)(void *stream);
 	/* No new work is to be taken; finished() once what is under way has been answered. */
 	void (*stop)(void *stream);
+	/* At once after open(): it says the error, and no more, and is finished(). */
+	void (*refuse)(void *stream, const struct tensock_error *error);
 	/* After stop(): what is still under way is answered by UNAVAILABLE now. */
 	void (*give_up)(void *stream);
 };
@@ -44,7 +48,8 @@ struct sessions {
 	void (*closed)(struct guest *guest); /* one of them has been */
 	TAILQ_HEAD(session_list, session) list;
 	unsigned n;
-	uint64_t refused; /* above connections_max */
+	unsigned n_beyond; /* above connections_max, which are told so; not in n */
+	uint64_t refused;  /* above connections_max */
 };
 
 void sessions_init(struct sessions *sessions, struct guest *guest,

@@ -35,7 +35,8 @@ void worker_link_set_state(struct worker_link *link, enum worker_state state)
 
 static void kill_worker(struct worker_link *link)
 {
-	int r = supervisor_send(link->workers->supervisor, FRONT_KILL, link->id, 0);
+	int r = supervisor_send(link->workers->supervisor, FRONT_KILL, link->id,
+				link->is_rogue ? FRONT_KILL_ROGUE : 0);
 
 	if (r < 0)
 		tsk_error("worker %" PRIu64 " cannot be killed: %s", link->id, strerror(-r));
@@ -50,10 +51,12 @@ static void on_time(uv_timer_t *timer)
 		kill_worker(link);
 	else if (link->state == WORKER_LOADING)
 		worker_link_fail(link, true, TENSOCK_DEADLINE_EXCEEDED,
-				 "the model was not loaded within %u ms", limits->load_deadline_ms);
+				 "the model was not loaded within %u ms (load-deadline)",
+				 limits->load_deadline_ms);
 	else
 		worker_link_fail(link, true, TENSOCK_DEADLINE_EXCEEDED,
-				 "the run took more than %u ms", limits->run_deadline_ms);
+				 "the run took more than %u ms (run-deadline)",
+				 limits->run_deadline_ms);
 }
 
 void worker_link_arm(struct worker_link *link, uint64_t ms)
@@ -111,6 +114,7 @@ void worker_link_fail(struct worker_link *link, bool kill, enum tensock_status s
 	va_end(args);
 	(void)tsk_fail(&why, status, "%s", text);
 	ran = worker_run_drop(link, status == TENSOCK_DEADLINE_EXCEEDED, &others);
+	link->is_killed = kill;
 	let_go(link, kill);
 	if (ops)
 		ops->lost(link->user, ran, &others, &why);
@@ -121,6 +125,7 @@ void worker_link_fail(struct worker_link *link, bool kill, enum tensock_status s
 
 static void break_rules(struct worker_link *link, const char *how)
 {
+	link->is_rogue = true;
 	worker_link_fail(link, true, TENSOCK_WORKER_DIED, "the worker broke the rules: %s", how);
 }
 
@@ -327,7 +332,20 @@ static int open_socket(struct worker_link *link, int fd)
 	return attach(link);
 }
 
-void worker_link_spawned(struct worker_link *link, int result, int fd)
+static void fail_to_spawn(struct worker_link *link, int result, uint64_t wait_ms)
+{
+	if (result == -EAGAIN && wait_ms)
+		worker_link_fail(link, false, TENSOCK_LIMIT_REACHED,
+				 "this guest's processes have crashed too often (max-crashes): no "
+				 "worker is started now; try again in %" PRIu64 " s",
+				 (wait_ms - 1) / 1000 + 1);
+	else
+		worker_link_fail(link, false, TENSOCK_UNAVAILABLE, "no worker can be started: %s",
+				 strerror(-result));
+	workers_remove(link->workers, link);
+}
+
+void worker_link_spawned(struct worker_link *link, int result, uint64_t wait_ms, int fd)
 {
 	link->is_process = result == 0;
 	if (link->state == WORKER_CLOSED) {
@@ -339,9 +357,7 @@ void worker_link_spawned(struct worker_link *link, int result, int fd)
 		return;
 	}
 	if (result < 0) {
-		worker_link_fail(link, false, TENSOCK_UNAVAILABLE, "no worker can be started: %s",
-				 strerror(-result));
-		workers_remove(link->workers, link);
+		fail_to_spawn(link, result, wait_ms);
 		return;
 	}
 	result = open_socket(link, fd);

@@ -18,6 +18,7 @@
 #include "channel/ring.h"
 #include "channel/run.h"
 #include "front/buffer_pool.h"
+#include "front/model_file.h"
 #include "front/request.h"
 #include "front/work.h"
 #include "tensor/model_info.h"
@@ -107,8 +108,17 @@ struct worker_link {
 	struct worker_run
 		runs[WORKER_RUNS_MAX]; /* n_runs of them from `first` on, around the end */
 	unsigned first, n_runs;
-	struct work fill;      /* of the last one, until it is started */
-	bool is_blame_open;    /* it was lost, and several were under way */
+	struct work fill;   /* of the last one, until it is started */
+	bool is_blame_open; /* it was lost, and several were under way */
+	bool was_at_work;   /* it was lost at a run that is to blame, wanted or not */
+	bool is_killed;     /* it was lost by what we hold against it */
+	bool is_rogue;      /* namely that it broke the rules */
+			    /*
+	 * Its user's, since it was lost: the model that it has died of, if it turns out that it has
+	 * died by itself.
+	 */
+	bool is_blame_due;
+	unsigned char blamed[MODEL_HASH_BYTES];
 	bool is_short;         /* memory: the next run has to wait until one has ended */
 	uint64_t outputs_seen; /* a region that held the outputs of late */
 };
@@ -119,8 +129,8 @@ int worker_link_new(struct workers *workers, uint64_t id, struct worker_link **r
 /* At once, whatever it does; the process ends at the end of its socket. */
 void worker_link_free(struct worker_link *link);
 
-/* The supervisor's answer: fd (taken over), or -1 and result -errno. */
-void worker_link_spawned(struct worker_link *link, int result, int fd);
+/* The supervisor's answer: fd (taken over), or -1 and result -errno; wait_ms: see FRONT_WORKER. */
+void worker_link_spawned(struct worker_link *link, int result, uint64_t wait_ms, int fd);
 
 /* The supervisor says that the process has ended: CLOSED, if it was not. */
 void worker_link_exited(struct worker_link *link);

@@ -57,7 +57,7 @@ static int share_buffer(struct worker_link *link, uint64_t size, struct buffer *
 	if (r == 0)
 		return introduce(link, *ret, reterr);
 	(void)tsk_fail(reterr, tsk_status_from_errno(-r),
-		       "no room for %llu bytes of tensors beside what is in use",
+		       "no room for %llu bytes of tensors beside what is in use (max-memory)",
 		       (unsigned long long)size);
 	return r;
 }
@@ -269,7 +269,7 @@ static int sizes_of(struct worker_link *link, struct request *request,
 		return r < 0 ? r : WORKER_RUN_UNWANTED;
 	if (*ret_in > max)
 		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-				"inputs of %llu bytes, the limit of a request is %llu",
+				"inputs of %llu bytes, above max-request-size, which is %llu",
 				(unsigned long long)*ret_in, (unsigned long long)max);
 	return 0;
 }
@@ -365,6 +365,7 @@ struct request *worker_run_drop(struct worker_link *link, bool is_late,
 	struct request *ran = NULL;
 
 	link->is_blame_open = n_taken > 1 && !is_late;
+	link->was_at_work = n_taken && !link->is_blame_open;
 	work_remove(link->workers->work, &link->fill);
 	/* The process may live on for a moment, and write. */
 	buffer_pool_worker_gone(&link->workers->buffers, link->id);
@@ -465,9 +466,10 @@ static void on_needed(struct worker_link *link, struct worker_run *head, uint64_
 		return;
 	}
 	if (needed > max) {
-		(void)tsk_fail(&error, TENSOCK_TOO_LARGE,
-			       "outputs of %llu bytes, the limit of this request's is %llu",
-			       (unsigned long long)needed, (unsigned long long)max);
+		(void)tsk_fail(
+			&error, TENSOCK_TOO_LARGE,
+			"outputs of %llu bytes, of which max-request-size leaves %llu beside the inputs",
+			(unsigned long long)needed, (unsigned long long)max);
 		leave_outputs(link, head, &error);
 		return;
 	}

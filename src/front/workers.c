@@ -212,7 +212,7 @@ bool workers_are_there(const struct workers *workers, const void *user, uint64_t
 	return false;
 }
 
-void workers_spawned(struct workers *workers, uint64_t id, int result, int fd)
+void workers_spawned(struct workers *workers, uint64_t id, int result, uint64_t wait_ms, int fd)
 {
 	struct worker_link *link = find(workers, id);
 
@@ -220,7 +220,27 @@ void workers_spawned(struct workers *workers, uint64_t id, int result, int fd)
 		tsk_close(fd);
 		return;
 	}
-	worker_link_spawned(link, result, fd);
+	worker_link_spawned(link, result, wait_ms, fd);
+}
+
+/*
+ * Whether it ended by what it did.  SIGKILL, and what is sent to ask a process to end, come from
+ * outside: from an operator, the kernel that is out of memory, or us, and then the reason is known.
+ */
+static bool has_died_by_itself(int wait_status)
+{
+	if (!WIFSIGNALED(wait_status))
+		return true;
+	switch (WTERMSIG(wait_status)) {
+	case SIGKILL:
+	case SIGTERM:
+	case SIGINT:
+	case SIGHUP:
+	case SIGQUIT:
+		return false;
+	default:
+		return true;
+	}
 }
 
 void workers_exited(struct workers *workers, uint64_t id, int wait_status)
@@ -239,5 +259,7 @@ void workers_exited(struct workers *workers, uint64_t id, int wait_status)
 	else
 		tsk_debug("worker %" PRIu64 " exited with %d", id, WEXITSTATUS(wait_status));
 	worker_link_exited(link);
+	if (link->is_blame_due && has_died_by_itself(wait_status) && workers->died)
+		workers->died(workers->room_context, link->blamed);
 	workers_remove(workers, link);
 }

@@ -15,6 +15,7 @@
 #include "channel/front_control.h"
 #include "channel/worker_control.h"
 #include "front/account.h"
+#include "front/model_file.h"
 #include "front/supervisor_link.h"
 #include "front/work.h"
 #include "front/worker_link.h"
@@ -27,6 +28,11 @@ struct workers {
 	const struct front_start *limits;
 	/* A process has ended, so that another may be started. */
 	void (*room)(void *context);
+	/*
+	 * A process has died by itself, by a crash or an exit, of this model (link->blamed).  Comes
+	 * before room().
+	 */
+	void (*died)(void *context, const unsigned char hash[MODEL_HASH_BYTES]);
 	void *room_context;
 
 	TAILQ_HEAD(worker_list, worker_link) list; /* also the closed ones, until they have ended */
@@ -70,7 +76,7 @@ int workers_buffer(struct workers *workers, const struct worker_link *link, uint
 		   struct buffer **ret) _nodiscard_;
 
 /* Messages of the supervisor.  fd is taken over. */
-void workers_spawned(struct workers *workers, uint64_t id, int result, int fd);
+void workers_spawned(struct workers *workers, uint64_t id, int result, uint64_t wait_ms, int fd);
 void workers_exited(struct workers *workers, uint64_t id, int wait_status);
 
 /*

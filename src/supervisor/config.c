@@ -15,9 +15,11 @@
 
 void config_init(struct config *config)
 {
-	*config = (struct config){
-		.limits = limits_default, .log_level = -1, .allow_local_cid = -1, .may_lack = -1
-	};
+	*config = (struct config){ .limits = limits_default,
+				   .log_level = -1,
+				   .allow_local_cid = -1,
+				   .may_lack = -1,
+				   .only_configured = -1 };
 }
 
 void config_done(struct config *config)
@@ -132,6 +134,31 @@ static int set_log_level(struct config *config, const char *value, struct tensoc
 	return 0;
 }
 
+static int set_guests(struct config *config, const char *value, struct tensock_error *reterr)
+{
+	bool is_any = strcmp(value, "any") == 0;
+
+	if (config->only_configured >= 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "guests is given twice");
+	if (!is_any && strcmp(value, "configured") != 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"guests cannot be '%.80s'; write any or configured", value);
+	config->only_configured = !is_any;
+	return 0;
+}
+
+/* What both [daemon] and [guest] may say.  0, or 1 where the key is none of it, or -errno. */
+static int set_for_guests(struct limits *limits, struct rights *rights, const char *key,
+			  const char *value, struct tensock_error *reterr)
+{
+	int r = rights_set(rights, key, value, reterr);
+
+	if (r <= 0)
+		return r;
+	r = limits_set(limits, key, value, reterr);
+	return r < 0 ? r : !r;
+}
+
 /* One key of each kind of section.  0, or 1 where the key is none of it, or -errno. */
 
 static int set_daemon(struct config *config, const char *key, const char *value,
@@ -152,10 +179,12 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 	if (strcmp(key, "max-guests") == 0)
 		return setting_number(key, value, 1, CONFIG_GUESTS_MAX, &config->guests_max,
 				      reterr);
+	if (strcmp(key, "guests") == 0)
+		return set_guests(config, value, reterr);
 	r = store_setting_set(&config->store, key, value, reterr);
-	if (r == 0)
-		r = limits_set(&config->limits, key, value, reterr);
-	return r < 0 ? r : !r;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return set_for_guests(&config->limits, &config->rights, key, value, reterr);
 }
 
 static int set_guest(struct config_guest *guest, const char *key, const char *value,
@@ -172,9 +201,9 @@ static int set_guest(struct config_guest *guest, const char *key, const char *va
 	if (strcmp(key, "cid") == 0)
 		return setting_number(key, value, CONFIG_CID_FIRST, CID_MAX, &guest->cid, reterr);
 	r = store_of_guest_set(&guest->store, key, value, reterr);
-	if (r == 0)
-		r = limits_set(&guest->limits, key, value, reterr);
-	return r < 0 ? r : !r;
+	if (r != 0)
+		return r < 0 ? r : 0;
+	return set_for_guests(&guest->limits, &guest->rights, key, value, reterr);
 }
 
 /* The file */
@@ -512,6 +541,25 @@ static int check_ports(const struct config *config, const struct config_guest *g
 	return r < 0 ? r : check_port(config->control, guest, reterr);
 }
 
+/* An engine that is not on is a mistake of the file's, wherever it stands. */
+static int check_rights(const struct config *config, struct tensock_error *reterr)
+{
+	int r = rights_check(&config->rights, &config->engines, reterr);
+
+	if (r < 0) {
+		tsk_error_prefix(reterr, "[daemon]");
+		return r;
+	}
+	for (unsigned i = 0; i < config->n_guests; i++) {
+		r = rights_check(&config->guests[i].rights, &config->engines, reterr);
+		if (r < 0) {
+			tsk_error_prefix(reterr, "[guest %s]", config->guests[i].name);
+			return r;
+		}
+	}
+	return 0;
+}
+
 int config_finish(struct config *config, struct tensock_error *reterr)
 {
 	int r;
@@ -522,6 +570,8 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 		config->allow_local_cid = 0;
 	if (config->may_lack < 0)
 		config->may_lack = 0;
+	if (config->only_configured < 0)
+		config->only_configured = 0;
 	if (!config->guests_max)
 		config->guests_max = GUESTS_DEFAULT;
 	for (unsigned i = 0; i < config->n_guests; i++) {
@@ -534,11 +584,14 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 			return r;
 		limits_merge(&limits, &config->guests[i].limits);
 		config->guests[i].limits = limits;
+		rights_default(&config->guests[i].rights, &config->rights);
 	}
 	r = store_setting_finish(&config->store, reterr);
 	if (r == 0)
 		r = assign_cids(config, reterr);
-	return r < 0 ? r : engines_finish(&config->engines, reterr);
+	if (r == 0)
+		r = engines_finish(&config->engines, reterr);
+	return r < 0 ? r : check_rights(config, reterr);
 }
 
 /* While the daemon runs */
@@ -557,6 +610,25 @@ bool config_has_sockets(const struct config *config, const char *name)
 			return true;
 	}
 	return guest && (guest->vhost_socket[0] || guest->hybrid[0]);
+}
+
+bool config_knows(const struct config *config, const char *name)
+{
+	return find_guest(config, name) || config_has_sockets(config, name);
+}
+
+const struct rights *config_rights(const struct config *config, const char *name)
+{
+	const struct config_guest *guest = find_guest(config, name);
+
+	return guest ? &guest->rights : &config->rights;
+}
+
+const struct limits *config_limits(const struct config *config, const char *name)
+{
+	const struct config_guest *guest = find_guest(config, name);
+
+	return guest ? &guest->limits : &config->limits;
 }
 
 /* The daemon's working directory is not the operator's. */
@@ -636,8 +708,10 @@ int config_attach(struct config *config, const struct config_guest *guest,
 	r = get_guest(config, guest->name, &place, reterr);
 	if (r < 0)
 		return r;
-	if (!place->has_section)
+	if (!place->has_section) {
 		place->limits = config->limits;
+		place->rights = config->rights;
+	}
 	r = set_attached(place, guest, reterr);
 	if (r == 0)
 		r = check_others(config, place, reterr);

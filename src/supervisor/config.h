@@ -16,6 +16,7 @@
 #include "supervisor/address.h"
 #include "supervisor/engines.h"
 #include "supervisor/limits.h"
+#include "supervisor/rights.h"
 #include "supervisor/store_setting.h"
 
 #define CONFIG_FILE_MAX (1u << 20)
@@ -37,6 +38,7 @@ struct config_guest {
 	uint64_t cid;         /* of the built-in device; 0: not given, until config_finish() */
 	struct limits limits; /* only what is set, until config_finish() */
 	struct store_of_guest store;
+	struct rights rights; /* only what is set, until config_finish() */
 };
 
 struct config {
@@ -49,6 +51,8 @@ struct config {
 	struct engines engines; /* what is on, after config_finish() */
 	struct limits limits;
 	struct store_setting store;
+	struct rights rights;
+	int only_configured; /* guests = configured; -1: not given, until config_finish() */
 	uint64_t guests_max; /* 0: not given, until config_finish() */
 	int log_level;       /* enum tsk_log_level; -1: not given, until config_finish() */
 	int allow_local_cid; /* -1: not given, until config_finish() */
@@ -111,6 +115,12 @@ bool config_has_sockets(const struct config *config, const char *name);
 
 /* The longest time that a model of any guest is kept. */
 uint64_t config_longest_keep_ms(const struct config *config);
+/* Whether the operator has said a word of that guest: a section, sockets, --vm or attach. */
+bool config_knows(const struct config *config, const char *name);
+
+/* What that guest may use: its section's, or what holds for all.  Good until *config changes. */
+const struct rights *config_rights(const struct config *config, const char *name);
+const struct limits *config_limits(const struct config *config, const char *name);
 
 /* NULL when there is none of that name. */
 const struct config_guest *config_guest(const struct config *config, const char *name);

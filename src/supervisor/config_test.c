@@ -104,6 +104,41 @@ static void test_full(void **state)
 	config_done(&config);
 }
 
+/* Who is known at all, and what each may use. */
+static void test_rights(void **state)
+{
+	struct config config = read_text(
+		"[guest web]\nengines = onnxruntime\n"
+		"[daemon]\nguests = configured\nengines = mindspore_lite onnxruntime\n"
+		"models = 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n"
+		"listen = hybrid:fc=/run/fc\n"
+		"[guest cid-7]\nmodels = any\n");
+	const struct config_guest attached = { .name = "late", .hybrid = "/run/late" };
+	struct tensock_error error;
+
+	(void)state;
+	assert_int_equal(config.only_configured, 1);
+	assert_true(config_knows(&config, "web"));
+	assert_true(config_knows(&config, "cid-7"));
+	assert_true(config_knows(&config, "fc"));
+	assert_false(config_knows(&config, "cid-8"));
+	assert_false(config_knows(&config, "late"));
+	assert_false(rights_has_engine(config_rights(&config, "web"), "mindspore_lite"));
+	assert_true(rights_has_engine(config_rights(&config, "cid-7"), "mindspore_lite"));
+	assert_int_equal(config_rights(&config, "web")->n_models, 1);
+	assert_int_equal(config_rights(&config, "cid-7")->n_models, 0);
+	assert_int_equal(config_rights(&config, "nobody")->n_models, 1);
+	assert_int_equal(config_attach(&config, &attached, &error), 0);
+	assert_true(config_knows(&config, "late"));
+	assert_int_equal(config_rights(&config, "late")->n_models, 1);
+	config_detach(&config, "late");
+	assert_false(config_knows(&config, "late"));
+	config_done(&config);
+	config = read_text("[daemon]\nguests = any");
+	assert_int_equal(config.only_configured, 0);
+	config_done(&config);
+}
+
 static void test_bad_lines(void **state)
 {
 	static const char *const bad[][2] = {
@@ -111,6 +146,12 @@ static void test_bad_lines(void **state)
 		{ "[daemon]\nlisten", "file:2: 'listen' is neither" },
 		{ "[daemon]\nlisten =", "is no address" },
 		{ "[daemon]\nport = 1", "[daemon] has no setting 'port'" },
+		{ "[daemon]\nguests = some", "write any or configured" },
+		{ "[daemon]\nguests = any\nguests = any", "guests is given twice" },
+		{ "[guest a]\nguests = any", "[guest] has no setting 'guests'" },
+		{ "[guest a]\nmodels = 0123", "file:2: models: '0123' is no SHA-256" },
+		{ "[guest a]\nengines = typo", "[guest a]: engines: there is no engine typo" },
+		{ "[daemon]\nengines = typo", "[daemon]: engines: there is no engine typo" },
 		{ "[daemon]\n= 1", "[daemon] has no setting ''" },
 		{ "[daemon", "']' is missing" },
 		{ "[]", "[] is no section" },
@@ -468,13 +509,14 @@ static void test_control(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attach),      cmocka_unit_test(test_bad_attach),
-		cmocka_unit_test(test_control),     cmocka_unit_test(test_attach_too_many),
-		cmocka_unit_test(test_empty),       cmocka_unit_test(test_full),
-		cmocka_unit_test(test_bad_lines),   cmocka_unit_test(test_hostile_bytes),
-		cmocka_unit_test(test_too_many),    cmocka_unit_test(test_cids),
-		cmocka_unit_test(test_vm),          cmocka_unit_test(test_options_win),
-		cmocka_unit_test(test_bad_options), cmocka_unit_test(test_vm_twice),
+		cmocka_unit_test(test_attach),        cmocka_unit_test(test_bad_attach),
+		cmocka_unit_test(test_control),       cmocka_unit_test(test_attach_too_many),
+		cmocka_unit_test(test_empty),         cmocka_unit_test(test_full),
+		cmocka_unit_test(test_rights),        cmocka_unit_test(test_bad_lines),
+		cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_cids),          cmocka_unit_test(test_vm),
+		cmocka_unit_test(test_options_win),   cmocka_unit_test(test_bad_options),
+		cmocka_unit_test(test_vm_twice),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -39,8 +39,10 @@ static void on_accepted(struct listener *listener, const char *name, int fd)
 	};
 	struct daemon *d = listener->context;
 	struct guest *guest;
-	int r = guest_table_get(&d->guests, name, &guest);
+	int r = -EACCES;
 
+	if (!d->config->only_configured || config_knows(d->config, name))
+		r = guest_table_get(&d->guests, name, &guest);
 	if (r == 0 && listener->kind == LISTENER_VHOST) {
 		guest_vmm(guest, fd);
 		return;
@@ -49,12 +51,10 @@ static void on_accepted(struct listener *listener, const char *name, int fd)
 		guest_deliver(guest, types[listener->kind], fd);
 		return;
 	}
-	listener->refused++;
-	tsk_warning("%s: refused a connection of guest %s: %s (%llu refused so far)",
-		    listener->text, name,
-		    r == -EDQUOT ? "there are max-guests of others" : strerror(-r),
-		    (unsigned long long)listener->refused);
-	tsk_close(fd);
+	listener_refuse(listener, name, fd,
+			r == -EDQUOT   ? "there are max-guests of others"
+			: r == -EACCES ? "it has no section (guests = configured)"
+				       : strerror(-r));
 }
 
 static bool has_room(struct listener *listener)
@@ -62,7 +62,10 @@ static bool has_room(struct listener *listener)
 	struct daemon *d = listener->context;
 	struct guest *guest;
 
-	return guest_table_get(&d->guests, listener->guest, &guest) < 0 || guest_has_room(guest);
+	if (guest_table_get(&d->guests, listener->guest, &guest) < 0)
+		return true;
+	return guest_has_room(guest) &&
+	       (listener->kind != LISTENER_HYBRID || guest_may_connect(guest));
 }
 
 /* The end */
@@ -180,6 +183,19 @@ static void tell_ready(struct daemon *d)
 	notify_ready(&d->notify, "Serving guests");
 }
 
+/* A guest that was detached is gone.  It may have been so that it comes back as another one. */
+static void on_gone(void *context, const char *name)
+{
+	struct tensock_error error = { 0 };
+	const struct config_guest *guest;
+	struct daemon *d = context;
+
+	operators_gone(d, name);
+	guest = config_guest(d->config, name);
+	if (!d->stopping && guest && guest->vhost_socket[0] && listen_device(d, name, &error) < 0)
+		tsk_error("%s", error.message);
+}
+
 static void on_store_restarted(void *context)
 {
 	struct daemon *d = context;
@@ -213,6 +229,9 @@ static int start(struct daemon *d, struct tensock_error *reterr)
 {
 	int r = launcher_init(&d->launcher, &d->loop, d->config);
 
+	guest_table_init(&d->guests, &d->launcher, d->config);
+	d->guests.gone = on_gone;
+	d->guests.context = d;
 	d->launcher.children.none_left = on_none_left;
 	d->launcher.children.context = d;
 	if (r == 0)
@@ -226,19 +245,6 @@ static int start(struct daemon *d, struct tensock_error *reterr)
 	if (r == 0)
 		r = open_store(d, reterr);
 	return r < 0 ? r : listen_all(d, reterr);
-}
-
-/* A guest that was detached is gone.  It may have been so that it comes back as another one. */
-static void on_gone(void *context, const char *name)
-{
-	struct tensock_error error = { 0 };
-	const struct config_guest *guest;
-	struct daemon *d = context;
-
-	operators_gone(d, name);
-	guest = config_guest(d->config, name);
-	if (!d->stopping && guest && guest->vhost_socket[0] && listen_device(d, name, &error) < 0)
-		tsk_error("%s", error.message);
 }
 
 int daemon_run(struct config *config, int argc, char **argv, struct tensock_error *reterr)
@@ -258,9 +264,6 @@ int daemon_run(struct config *config, int argc, char **argv, struct tensock_erro
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "no event loop: %s", strerror(-r));
 	init_handles(&d);
-	guest_table_init(&d.guests, &d.launcher, config);
-	d.guests.gone = on_gone;
-	d.guests.context = &d;
 	r = start(&d, reterr);
 	activation_done(&d.activation);
 	if (r == 0)

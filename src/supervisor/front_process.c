@@ -15,6 +15,8 @@
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
+#include "supervisor/log_budget.h"
+#include "supervisor/rate.h"
 #include "supervisor/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
@@ -28,6 +30,7 @@ struct worker_process {
 	struct front_process *front; /* NULL: it has gone before this worker */
 	struct worker_process *next; /* the front's */
 	uint64_t id;
+	bool is_rogue;   /* it is killed, for the front says that it breaks the rules */
 	bool has_exited; /* and the front has not been told yet */
 	int wait_status;
 };
@@ -44,12 +47,16 @@ struct front_process {
 	struct launcher *launcher;
 	const struct front_process_ops *ops; /* NULL once abandoned */
 	bool is_lost;
+	bool is_rogue;    /* it is killed, for it breaks the rules */
+	bool is_unwanted; /* it was asked to end, and nothing it does counts any more */
 	void *context;
 	const char *uds;
 	char name[FRONT_NAME_SIZE];
 	unsigned workers_max;
 	uint64_t memory_bytes_max;
 	uint64_t started_ns;
+	struct log_budget log;
+	struct rate connects;
 	uint64_t next_warning_ns; /* of sockets that it is not connected to */
 
 	int fd; /* the control socket; -1 once closed */
@@ -76,10 +83,47 @@ static_assert(offsetof(struct front_process, child) == 0, "child must come first
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
+/*
+ * Whether a process ended by what it did.  SIGKILL and what else is sent from outside, by an operator
+ * or by the kernel that is out of memory, is nobody's crash.
+ */
+static bool is_crash(int wait_status)
+{
+	if (!WIFSIGNALED(wait_status))
+		return WEXITSTATUS(wait_status) != 0;
+	switch (WTERMSIG(wait_status)) {
+	case SIGSEGV:
+	case SIGABRT:
+	case SIGFPE:
+	case SIGBUS:
+	case SIGILL:
+	case SIGSYS:
+	case SIGTRAP:
+	case SIGXCPU:
+	case SIGXFSZ:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void tell_end(const struct front_process *front, bool is_front, bool was_crash)
+{
+	struct launcher *launcher = front->launcher;
+	struct process_end process_end = { .guest = front->name,
+					   .is_front = is_front,
+					   .is_crash = was_crash };
+
+	if (launcher->ended && !front->is_unwanted)
+		launcher->ended(launcher->ended_context, &process_end);
+}
+
 static void on_exit_timeout(uv_timer_t *timer)
 {
 	struct front_process *front = timer->data;
 
+	/* Without a control socket it has nothing to live for, and knows it. */
+	front->is_rogue = true;
 	kill(front->child.pid, SIGKILL);
 }
 
@@ -285,12 +329,14 @@ static void lose(struct front_process *front)
 
 void front_process_condemn(struct front_process *front)
 {
+	front->is_rogue = true;
 	kill(front->child.pid, SIGKILL);
 	lose(front);
 }
 
 void front_process_end(struct front_process *front)
 {
+	front->is_unwanted = true;
 	lose(front);
 	/* Nobody asks why it takes a little longer. */
 	uv_timer_start(&front->exit_timer, on_exit_timeout, EXIT_TIMEOUT_MS, 0);
@@ -372,16 +418,16 @@ bool front_process_has_room(const struct front_process *front)
 
 void front_process_stop(struct front_process *front)
 {
+	front->is_unwanted = true;
 	front->stop_wanted = true;
 	send_waiting(front);
 }
 
 /* What the front asks */
 
-static void answer(struct front_process *front, enum front_msg_type type, uint64_t id, int result,
-		   int fd)
+static void answer(struct front_process *front, const struct front_msg *msg, int fd)
 {
-	front->answer = (struct front_msg){ .type = type, .id = id, .result = result };
+	front->answer = *msg;
 	front->answer_fd = fd;
 	front->has_answer = true;
 	send_waiting(front);
@@ -389,20 +435,28 @@ static void answer(struct front_process *front, enum front_msg_type type, uint64
 
 static void on_spawn(struct front_process *front, uint64_t id)
 {
+	struct front_msg msg = { .type = FRONT_WORKER,
+				 .id = id,
+				 .value = front->ops->penalty_ms(front->context) };
 	int fd = -1;
-	int r = start_worker(front, id, &fd);
 
-	if (r < 0)
-		tsk_warning("guest %s: no worker can be started: %s", front->name, strerror(-r));
-	answer(front, FRONT_WORKER, id, r, fd);
+	msg.result = msg.value ? -EAGAIN : start_worker(front, id, &fd);
+	if (msg.result < 0)
+		log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
+				"no worker can be started: %s",
+				msg.value ? "its processes have crashed too often (max-crashes)"
+					  : strerror(-msg.result));
+	answer(front, &msg, fd);
 }
 
-static void on_kill(struct front_process *front, uint64_t id)
+static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 {
 	struct worker_process *worker = find_worker(front, id);
 
-	if (worker && !worker->has_exited)
-		kill(worker->child.pid, SIGKILL);
+	if (!worker || worker->has_exited)
+		return;
+	worker->is_rogue |= is_rogue;
+	kill(worker->child.pid, SIGKILL);
 }
 
 /* The guest asks as often as it likes, and the log is everybody's. */
@@ -420,21 +474,35 @@ static void warn_of_socket(struct front_process *front, const char *path, int er
 			: "in a folder that everybody may write to, that is another user's socket");
 }
 
+/* Each costs this process a connect(): a guest has no more of them than of its own connections. */
+static bool may_connect(struct front_process *front)
+{
+	const struct limits *limits = config_limits(front->launcher->config, front->name);
+
+	if (rate_take(&front->connects, limits->value[LIMIT_CONNECTS], TSK_NS_PER_SEC,
+		      tsk_now_ns()))
+		return true;
+	log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
+			"a connection is refused: more than max-connects in a second");
+	return false;
+}
+
 static void on_connect(struct front_process *front, uint64_t id, uint64_t value)
 {
 	uint64_t port = value & ~FRONT_CONNECT_SEQPACKET;
 	int type = value & FRONT_CONNECT_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
 	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
-	int fd = -1, r = -ECONNREFUSED;
+	struct front_msg msg = { .type = FRONT_CONNECTED, .id = id, .result = -ECONNREFUSED };
+	int fd = -1;
 
 	/* Our own port is served by the front itself, and goes nowhere else. */
-	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT) {
+	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT && may_connect(front)) {
 		snprintf(path, sizeof(path), "%s_%u", front->uds, (unsigned)port);
-		r = unix_socket_connect_checked(path, type, &fd);
-		if (r == -ELOOP || r == -EPERM)
-			warn_of_socket(front, path, r);
+		msg.result = unix_socket_connect_checked(path, type, &fd);
+		if (msg.result == -ELOOP || msg.result == -EPERM)
+			warn_of_socket(front, path, msg.result);
 	}
-	answer(front, FRONT_CONNECTED, id, r, fd);
+	answer(front, &msg, fd);
 }
 
 static void on_message(struct front_process *front, const struct front_msg *msg)
@@ -446,7 +514,7 @@ static void on_message(struct front_process *front, const struct front_msg *msg)
 		on_spawn(front, msg->id);
 		break;
 	case FRONT_KILL:
-		on_kill(front, msg->id);
+		on_kill(front, msg->id, msg->value == FRONT_KILL_ROGUE);
 		break;
 	case FRONT_CONNECT:
 		on_connect(front, msg->id, msg->value);
@@ -540,6 +608,7 @@ static void on_front_exited(struct child *child, int wait_status)
 
 	log_exit(front, wait_status);
 	lose(front);
+	tell_end(front, true, front->is_rogue || is_crash(wait_status));
 	if (front->ops)
 		front->ops->exited(front->context);
 	front_process_free(front);
@@ -553,6 +622,7 @@ static void on_worker_exited(struct child *child, int wait_status)
 		free(worker);
 		return;
 	}
+	tell_end(worker->front, false, worker->is_rogue || is_crash(wait_status));
 	worker->has_exited = true;
 	worker->wait_status = wait_status;
 	send_waiting(worker->front);
@@ -560,6 +630,7 @@ static void on_worker_exited(struct child *child, int wait_status)
 
 void front_process_abandon(struct front_process *front)
 {
+	front->is_unwanted = !front->is_lost;
 	front->ops = NULL;
 	kill_workers(front);
 	drop_waiting(front);
@@ -581,7 +652,7 @@ static int start(struct front_process *front)
 		uv_timer_init(front->launcher->loop, &front->exit_timer);
 		front->poll.data = front->exit_timer.data = front;
 		front->n_handles = 2;
-		r = launcher_start_front(front->launcher, fds[1], &front->child.pid);
+		r = launcher_start_front(front->launcher, front->name, fds[1], &front->child.pid);
 	}
 	tsk_close(fds[1]);
 	return r;

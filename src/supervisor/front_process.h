@@ -17,6 +17,8 @@
 struct front_process;
 
 struct front_process_ops {
+	/* How long no worker is to be started for it; 0: one may be. */
+	uint64_t (*penalty_ms)(void *context);
 	/* Nothing is open in it and nothing is under way to it: it may be abandoned now. */
 	void (*idle)(void *context);
 	/*

@@ -8,16 +8,20 @@
 #include "base/clock.h"
 
 #include "supervisor/device.h"
+#include "supervisor/log_budget.h"
+#include "supervisor/penalty.h"
+#include "supervisor/rate.h"
 
 /*
- * How long to wait before a front is started again that has crashed for the nth time in a row.  A VM
- * whose device is served by it waits with all of its connections: never for long.
+ * How long to wait before a front is started again that has been lost for the nth time in a row, by a
+ * crash of its own.  Never for long where that was not its own doing, and for a VM whose device is
+ * served by it, which waits with all of its connections.
  */
 #define RESTARTS 6u
-static const uint64_t restart_ms[RESTARTS] = { 0, 0, 100, 1000, 5000, 5000 };
-static const uint64_t restart_device_ms[RESTARTS] = { 0, 0, 20, 50, 100, 200 };
+static const uint64_t restart_crashed_ms[RESTARTS] = { 0, 0, 100, 1000, 5000, 5000 };
+static const uint64_t restart_ms[RESTARTS] = { 0, 0, 20, 50, 100, 200 };
 
-/* A front that has lived so long has not crashed in a row with the one before it. */
+/* A front that has lived so long has not been lost in a row with the one before it. */
 #define STEADY_MS 10000
 
 struct guest {
@@ -35,19 +39,29 @@ struct guest {
 	struct front_process *leaving; /* lost, but not gone: it may still write to the device */
 	bool keep;                     /* it shall always have one */
 	bool detached;                 /* it is forgotten when its front has exited */
-	unsigned crashes;              /* in a row */
+	unsigned losses;               /* of fronts, in a row */
+	bool is_unsteady;              /* the last one did not live for long */
 	uint64_t not_before_ns;        /* the next front */
 	uv_timer_t restart;
 	uint64_t refused; /* connections */
+	struct rate connects;
+	struct penalty penalty;
+	struct log_budget log, refusals;
 };
 
+/* A VM's device does not wait for longer: its driver waits with it. */
+#define PENALTY_DEVICE_MS 5000u
+
 static int start_front(struct guest *guest);
+static void on_ended(void *context, const struct process_end *end);
 static void forget_detached(struct guest *guest);
 
 void guest_table_init(struct guest_table *table, struct launcher *launcher,
 		      const struct config *config)
 {
 	*table = (struct guest_table){ .launcher = launcher, .config = config };
+	launcher->ended = on_ended;
+	launcher->ended_context = table;
 }
 
 /* Fronts come and go */
@@ -61,19 +75,72 @@ static void on_restart(uv_timer_t *timer)
 		return;
 	r = start_front(guest);
 	if (r < 0)
-		tsk_error("guest %s: no front can be started: %s", guest->name, strerror(-r));
+		log_about_guest(&guest->log, TSK_LOG_ERROR, guest->name,
+				"no front can be started: %s", strerror(-r));
 }
 
-/* Its front is gone, or could not be started: sets when the next one may come.  In milliseconds. */
-static uint64_t back_off(struct guest *guest)
+/* The next front is not before now, nor before a penalty is over.  In milliseconds from now. */
+static uint64_t wait_ms_of(const struct guest *guest)
 {
-	unsigned i = guest->crashes < RESTARTS ? guest->crashes : RESTARTS - 1;
-	uint64_t wait_ms = guest->device ? restart_device_ms[i] : restart_ms[i];
+	uint64_t now_ns = tsk_now_ns(), penalty_ms = penalty_left_ms(&guest->penalty, now_ns);
+	uint64_t wait_ms = 0;
+
+	if (now_ns < guest->not_before_ns)
+		wait_ms = (guest->not_before_ns - now_ns - 1) / TSK_NS_PER_MS + 1;
+	if (guest->device && penalty_ms > PENALTY_DEVICE_MS)
+		penalty_ms = PENALTY_DEVICE_MS;
+	return penalty_ms > wait_ms ? penalty_ms : wait_ms;
+}
+
+/* One that shall always have a front, and has none, has the next as soon as it may. */
+static void restart_when_due(struct guest *guest)
+{
+	if (guest->keep && !guest->front && !guest->leaving && !guest->table->stopping)
+		uv_timer_start(&guest->restart, on_restart, wait_ms_of(guest), 0);
+}
+
+/* Its front is lost, or could not be started: sets when the next one may come. */
+static void back_off(struct guest *guest, bool is_crash)
+{
+	unsigned i = guest->losses < RESTARTS ? guest->losses : RESTARTS - 1;
+	uint64_t wait_ms = is_crash && !guest->device ? restart_crashed_ms[i] : restart_ms[i];
 
 	guest->not_before_ns = tsk_now_ns() + wait_ms * TSK_NS_PER_MS;
-	if (guest->keep && !guest->leaving && !guest->table->stopping)
-		uv_timer_start(&guest->restart, on_restart, wait_ms, 0);
-	return wait_ms;
+	restart_when_due(guest);
+}
+
+static void count_crash(struct guest *guest, unsigned weight)
+{
+	uint64_t max = guest->limits.value[LIMIT_CRASHES];
+	uint64_t ms = penalty_crash(&guest->penalty, weight, max, tsk_now_ns());
+
+	if (ms)
+		log_about_guest(&guest->log, TSK_LOG_WARNING, guest->name,
+				"its processes crash too often (max-crashes): none is started for "
+				"%llu s",
+				(unsigned long long)ms / 1000);
+}
+
+/* How a process ended is known only now; by then the front's loss has been dealt with. */
+static void on_ended(void *context, const struct process_end *end)
+{
+	struct guest *guest = guest_table_find(context, end->guest);
+
+	if (!guest || guest->table->stopping || guest->detached)
+		return;
+	if (end->is_crash)
+		count_crash(guest, end->is_front ? PENALTY_FRONT : 1);
+	if (!end->is_front)
+		return;
+	guest->losses = guest->is_unsteady ? guest->losses + 1 : 1;
+	back_off(guest, end->is_crash);
+}
+
+static uint64_t on_penalty_asked(void *context)
+{
+	const struct guest *guest = context;
+
+	return penalty_left_ms(&guest->penalty, tsk_now_ns());
 }
 
 static void on_front_lost(void *context, uint64_t lived_ms)
@@ -88,16 +155,14 @@ static void on_front_lost(void *context, uint64_t lived_ms)
 	guest->front = NULL;
 	if (guest->table->stopping || guest->detached)
 		return;
-	guest->crashes = lived_ms >= STEADY_MS ? 1 : guest->crashes + 1;
-	tsk_warning(
-		"guest %s: its front is gone, and its connections with it; the next one may start in %llu ms",
-		guest->name, (unsigned long long)back_off(guest));
+	guest->is_unsteady = lived_ms < STEADY_MS;
+	log_about_guest(&guest->log, TSK_LOG_WARNING, guest->name,
+			"its front is gone, and its connections with it");
 }
 
 static void on_front_exited(void *context)
 {
 	struct guest *guest = context;
-	uint64_t now_ns = tsk_now_ns(), wait_ms = 0;
 
 	guest->leaving = NULL;
 	if (guest->detached) {
@@ -105,11 +170,7 @@ static void on_front_exited(void *context)
 		return;
 	}
 	device_close_channel(guest->device);
-	if (!guest->keep || guest->table->stopping)
-		return;
-	if (now_ns < guest->not_before_ns)
-		wait_ms = (guest->not_before_ns - now_ns) / TSK_NS_PER_MS + 1;
-	uv_timer_start(&guest->restart, on_restart, wait_ms, 0);
+	restart_when_due(guest);
 }
 
 static void on_front_idle(void *context)
@@ -121,7 +182,7 @@ static void on_front_idle(void *context)
 	tsk_debug("guest %s: its front is idle, and is ended", guest->name);
 	front_process_abandon(guest->front);
 	guest->front = NULL;
-	guest->crashes = 0;
+	guest->losses = 0;
 }
 
 /* Gives the front that has just been started the guest's device. */
@@ -154,15 +215,32 @@ static void hand_store_over(struct guest *guest)
 		tsk_warning("guest %s: its front has no store: %s", guest->name, strerror(-r));
 }
 
+/* What the front that has just been started may let its guest run. */
+static int hand_models_over(struct guest *guest, const struct rights *rights)
+{
+	int fd, r = rights_models_fd(rights, &fd);
+
+	if (r == 0) {
+		r = front_process_send(guest->front, FRONT_MODELS, fd);
+		tsk_close(fd);
+	}
+	if (r < 0 && guest->front)
+		front_process_condemn(guest->front);
+	return r;
+}
+
 static int start_front(struct guest *guest)
 {
-	static const struct front_process_ops ops = { .idle = on_front_idle,
+	static const struct front_process_ops ops = { .penalty_ms = on_penalty_asked,
+						      .idle = on_front_idle,
 						      .lost = on_front_lost,
 						      .exited = on_front_exited };
+	const struct rights *rights = config_rights(guest->table->config, guest->name);
 	struct launcher *launcher = guest->table->launcher;
 	struct front_start start = { .version = FRONT_CONTROL_VERSION,
 				     .log_level = launcher->log_level,
 				     .cid = guest->cid,
+				     .models_listed = rights->n_models,
 				     .may_lack = launcher->may_lack };
 	int r;
 
@@ -170,14 +248,18 @@ static int start_front(struct guest *guest)
 	limits_to_start(&guest->limits, &start);
 	r = front_process_new(launcher, &start, guest->uds, &ops, guest, &guest->front);
 	if (r < 0) {
-		guest->crashes++;
-		back_off(guest);
+		guest->losses++;
+		back_off(guest, true);
 		return r;
 	}
 	tsk_debug("guest %s: front started", guest->name);
 	hand_store_over(guest);
 	if (!guest->front)
 		return -EPIPE; /* gone already */
+	if (rights->n_models)
+		r = hand_models_over(guest, rights);
+	if (r < 0)
+		return r;
 	return guest->device ? hand_device_over(guest) : 0;
 }
 
@@ -195,28 +277,46 @@ static int get_front(struct guest *guest)
 		return -ESHUTDOWN;
 	if (guest->leaving || guest->detached)
 		return -EAGAIN;
-	if (tsk_now_ns() < guest->not_before_ns)
+	if (wait_ms_of(guest))
 		return -EAGAIN; /* it crashes again and again */
 	return start_front(guest);
 }
 
+static void refuse(struct guest *guest, int fd, const char *why)
+{
+	guest->refused++;
+	/* A line a second: there may be thousands, and other lines are to be seen beside them. */
+	log_about_refusal(&guest->refusals, guest->name,
+			  "a connection is closed: %s (%llu closed so far)", why,
+			  (unsigned long long)guest->refused);
+	tsk_close(fd);
+}
+
 void guest_deliver(struct guest *guest, enum front_msg_type type, int fd)
 {
+	char why[128];
+	uint64_t max = guest->limits.value[LIMIT_CONNECTS];
 	int r = -EPIPE;
 
+	if (type == FRONT_CONNECTION &&
+	    !rate_take(&guest->connects, max, TSK_NS_PER_SEC, tsk_now_ns())) {
+		refuse(guest, fd, "it makes more than max-connects in a second");
+		return;
+	}
 	/* A front that has just died is found out by this: its successor takes the connection. */
 	for (int tries = 0; tries < 2 && r == -EPIPE; tries++) {
 		r = get_front(guest);
 		if (r == 0)
 			r = front_process_send(guest->front, type, fd);
 	}
-	tsk_close(fd);
-	if (r == 0)
+	if (r == 0) {
+		tsk_close(fd);
 		return;
-	guest->refused++;
-	tsk_warning("guest %s: a connection is closed: its front %s (%s; %llu closed so far)",
-		    guest->name, guest->front ? "does not keep up" : "is not there", strerror(-r),
-		    (unsigned long long)guest->refused);
+	}
+	snprintf(why, sizeof(why), "its front %s: %s",
+		 guest->front ? "does not keep up" : "is not there",
+		 penalty_left_ms(&guest->penalty, tsk_now_ns()) ? "max-crashes" : strerror(-r));
+	refuse(guest, fd, why);
 }
 
 void guest_vmm(struct guest *guest, int fd)
@@ -230,6 +330,12 @@ static void on_device_broke(void *context)
 
 	if (guest->front)
 		front_process_condemn(guest->front);
+}
+
+bool guest_may_connect(const struct guest *guest)
+{
+	return rate_has(&guest->connects, guest->limits.value[LIMIT_CONNECTS], TSK_NS_PER_SEC,
+			tsk_now_ns());
 }
 
 bool guest_has_room(const struct guest *guest)
@@ -298,11 +404,8 @@ void guest_table_done(struct guest_table *table)
 /* Makes room: false when every guest has a front, or one to come, or is shut out for a while. */
 static bool forget_one(struct guest_table *table)
 {
-	uint64_t now_ns = tsk_now_ns();
-
 	for (struct guest **p = &table->first; *p; p = &(*p)->next) {
-		if (!(*p)->front && !(*p)->leaving && !(*p)->keep &&
-		    now_ns >= (*p)->not_before_ns) {
+		if (!(*p)->front && !(*p)->leaving && !(*p)->keep && !wait_ms_of(*p)) {
 			forget(table, p);
 			return true;
 		}
@@ -315,9 +418,9 @@ static void configure(struct guest *guest, const struct config *config)
 {
 	const struct config_guest *given = config_guest(config, guest->name);
 
-	guest->limits = given ? given->limits : config->limits;
-	guest->is_stored = store_setting_allows(&config->store, guest->name,
-						given ? &given->store : NULL);
+	guest->limits = *config_limits(config, guest->name);
+	guest->is_stored =
+		store_setting_allows(&config->store, guest->name, given ? &given->store : NULL);
 	guest->store_bytes = given ? given->store.bytes : 0;
 	memset(guest->uds, 0, sizeof(guest->uds));
 	if (given)

@@ -61,6 +61,9 @@ void guest_vmm(struct guest *guest, int fd);
 /* Whether its front is there and keeps up, so that guest_deliver() is not for nothing. */
 bool guest_has_room(const struct guest *guest);
 
+/* Whether it has connections left of those of this second: what waits for them costs nobody anything. */
+bool guest_may_connect(const struct guest *guest);
+
 /* NULL when there is none of that name, also where the configuration has one. */
 struct guest *guest_table_find(const struct guest_table *table, const char *name);
 

@@ -370,6 +370,51 @@ static void test_back_off(void **state)
 	assert_in_range(fronts, 2, 3);
 }
 
+/* How long a guest whose kept front dies so often, by this signal, is without one at last. */
+static uint64_t die_often(struct fixture *f, const char *name, int number, unsigned times)
+{
+	uint64_t began_ns = 0;
+
+	assert_int_equal(guest_keep(guest(f, name)), 0);
+	for (unsigned i = 0; i < times; i++) {
+		pid_t pid = guest_info(guest(f, name)).pid;
+
+		began_ns = tsk_now_ns();
+		kill(pid, number);
+		while (!guest_info(guest(f, name)).pid || guest_info(guest(f, name)).pid == pid) {
+			assert_true(tsk_now_ns() - began_ns < TIMEOUT_NS);
+			uv_run(&f->loop, UV_RUN_ONCE);
+		}
+	}
+	return (tsk_now_ns() - began_ns) / TSK_NS_PER_MS;
+}
+
+/* What is killed from outside has not crashed, and comes back soon however often that is. */
+static void test_killed_is_no_crash(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_in_range(die_often(f, "plain", SIGKILL, 30), 0, 4000);
+	/* One that crashes after so many waits for longest. */
+	assert_in_range(die_often(f, "plain", SIGSEGV, 1), 4000, 20000);
+}
+
+/* Connections above max-connects of the second are closed. */
+static void test_max_connects(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n = 0;
+
+	f->config.limits.value[LIMIT_CONNECTS] = 1;
+	assert_true(guest_may_connect(guest(f, "plain")));
+	do
+		deliver(f, "plain", FRONT_CONNECTION);
+	while (record[0] && ++n < 100);
+	assert_in_range(n, 1, 99);
+	deliver(f, "plain", FRONT_HOST_STREAM); /* is not the guest's doing */
+	expect("start plain");
+}
+
 static void test_idle(void **state)
 {
 	struct fixture *f = *state;
@@ -612,6 +657,8 @@ int main(void)
 		guest_test(test_has_room),
 		guest_test(test_burst),
 		guest_test(test_back_off),
+		guest_test(test_max_connects),
+		guest_test(test_killed_is_no_crash),
 		guest_test(test_keep_device),
 		guest_test(test_idle),
 		guest_test(test_leave),

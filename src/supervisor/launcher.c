@@ -5,10 +5,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/status.h"
 #include "sandbox/feature.h"
 #include "supervisor/spawn.h"
+
+/* Threads of a front, or of a worker beside its engines'; runs at once where nothing is said. */
+#define PIDS_A_PROCESS 32u
+#define PARALLEL_DEFAULT_MAX 4u
 
 /* The folder of this program, without '/' at its end. */
 static int own_folder(char ret[PATH_MAX])
@@ -91,6 +96,7 @@ static int find_engine(struct launcher *launcher, const struct engine *engine, c
 		r = find_library(ret, engine, reterr);
 	if (r < 0)
 		return r;
+	snprintf(ret->name, sizeof(ret->name), "%s", engine->name);
 	snprintf(ret->threads_option, sizeof(ret->threads_option), "threads=%llu",
 		 (unsigned long long)engine->threads);
 	if (engine->parallel)
@@ -161,9 +167,36 @@ static int open_empty_folder(void)
 	return -1;
 }
 
+static bool are_cgroups_wanted(const struct config *config)
+{
+	bool are_wanted = limits_want_cgroup(&config->limits);
+
+	for (unsigned i = 0; i < config->n_guests; i++)
+		are_wanted |= limits_want_cgroup(&config->guests[i].limits);
+	return are_wanted;
+}
+
+static void find_cgroups(struct launcher *launcher)
+{
+	char root[PATH_MAX];
+	int r = cgroup_find_own(root, sizeof(root));
+
+	if (r == 0)
+		r = cgroups_init(&launcher->cgroups, root);
+	if (r == 0)
+		tsk_debug("each guest has a cgroup, in %s", root);
+	else if (are_cgroups_wanted(launcher->config))
+		tsk_warning(
+			"cpu-quota and max-process-memory are not in force, and cpu-weight only "
+			"as a nice value: this daemon has no cgroup of version 2 that is its own "
+			"to divide (%s; see tensockd.conf(5))",
+			strerror(-r));
+}
+
 int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct config *config)
 {
 	*launcher = (struct launcher){ .loop = loop,
+				       .config = config,
 				       .cwd_fd = open_empty_folder(),
 				       .may_lack = (unsigned)config->may_lack,
 				       .log_level = (enum tsk_log_level)config->log_level };
@@ -172,21 +205,78 @@ int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct confi
 			"no empty folder can be made in /run or /tmp: fronts and workers run in /");
 		launcher->cwd_fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
+	find_cgroups(launcher);
 	return children_init(&launcher->children, loop);
 }
 
 void launcher_done(struct launcher *launcher)
 {
 	children_done(&launcher->children);
+	cgroups_done(&launcher->cgroups);
 	launcher->cwd_fd = tsk_close(launcher->cwd_fd);
 }
 
-int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+/* What the engines' threads may come to, and what each process has beside. */
+static uint64_t pids_of(const struct launcher *launcher, const struct limits *limits)
+{
+	const struct engines *engines = &launcher->config->engines;
+	uint64_t a_worker = PIDS_A_PROCESS;
+
+	for (unsigned i = 0; i < engines->n; i++) {
+		uint64_t parallel = engines->list[i].parallel;
+
+		a_worker += engines->list[i].threads * (parallel ? parallel : PARALLEL_DEFAULT_MAX);
+	}
+	return PIDS_A_PROCESS + limits->value[LIMIT_WORKERS] * a_worker;
+}
+
+/* Its share of the host, as the operator has it.  The process has seen nothing of the guest yet. */
+static void set_share(struct launcher *launcher, const char *guest, pid_t pid)
+{
+	const struct limits *limits = config_limits(launcher->config, guest);
+	const struct cgroup_limits bounds = {
+		.cpu_weight = limits->value[LIMIT_CPU_WEIGHT],
+		.cpu_percent = limits->value[LIMIT_CPU_PERCENT],
+		.memory_bytes = limits->value[LIMIT_PROCESS_BYTES],
+		.pids = pids_of(launcher, limits),
+	};
+	int r;
+
+	if (!launcher->cgroups.root[0]) {
+		/* Less than others is anybody's to have; more is root's to give. */
+		if (bounds.cpu_weight != CGROUP_WEIGHT_DEFAULT)
+			(void)setpriority(PRIO_PROCESS, (id_t)pid,
+					  getpriority(PRIO_PROCESS, 0) +
+						  cgroup_nice(bounds.cpu_weight));
+		return;
+	}
+	r = cgroups_enter(&launcher->cgroups, guest, &bounds, pid);
+	if (r < 0)
+		tsk_warning("guest %s: a process is not in its cgroup: %s", guest, strerror(-r));
+}
+
+/* Where the host's memory runs out, a model that can be loaded again goes first. */
+static void offer_to_oom_killer(pid_t pid)
+{
+	char path[64];
+	_cleanup_close_ int fd = -1;
+
+	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd >= 0 && write(fd, "1000", 4) < 0)
+		tsk_debug("oom_score_adj cannot be set: %s", strerror(errno));
+}
+
+int launcher_start_front(struct launcher *launcher, const char *guest, int control_fd,
+			 pid_t *ret_pid)
 {
 	char *argv[] = { launcher->front, NULL };
 	struct spawn front = { .argv = argv, .control_fd = control_fd, .cwd_fd = launcher->cwd_fd };
+	int r = spawn_process(&front, ret_pid);
 
-	return spawn_process(&front, ret_pid);
+	if (r == 0)
+		set_share(launcher, guest, *ret_pid);
+	return r;
 }
 
 int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid)
@@ -232,13 +322,52 @@ static void put_engine(struct arguments *arguments, const struct launcher_engine
 	put_option(arguments, engine->fp16_option);
 }
 
+/* Texts that a worker's arguments point to. */
+struct argument_texts {
+	char memory[24], may_lack[SANDBOX_TEXT_SIZE];
+};
+
+static void put_sealing(struct arguments *arguments, const struct launcher *launcher,
+			uint64_t memory_bytes, struct argument_texts *texts)
+{
+	snprintf(texts->memory, sizeof(texts->memory), "%llu", (unsigned long long)memory_bytes);
+	put(arguments, "--memory");
+	put(arguments, texts->memory);
+	if (launcher->generates_code) {
+		put(arguments, "--generates-code");
+		put(arguments, "yes");
+	}
+	if (launcher->may_lack) {
+		sandbox_features_text(launcher->may_lack, texts->may_lack);
+		put(arguments, "--allow-unsandboxed");
+		put(arguments, texts->may_lack);
+	}
+}
+
+/* Those that the guest may use. */
+static int put_engines(struct arguments *arguments, const struct launcher *launcher,
+		       const char *guest)
+{
+	const struct rights *rights = config_rights(launcher->config, guest);
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < launcher->n_engines; i++) {
+		if (!rights_has_engine(rights, launcher->engines[i].name))
+			continue;
+		put_engine(arguments, &launcher->engines[i]);
+		n++;
+	}
+	return launcher->n_engines && !n ? -ENOPKG : 0;
+}
+
 int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t memory_bytes,
 			  int control_fd, pid_t *ret_pid)
 {
-	char memory[24], may_lack[SANDBOX_TEXT_SIZE];
 	static const char *const levels[TSK_LOG_LEVEL_MAX] = { "error", "warning", "info",
 							       "debug" };
 	struct arguments arguments = { .n = 0 };
+	struct argument_texts texts;
+	int r;
 	struct spawn worker = { .argv = arguments.v,
 				.control_fd = control_fd,
 				.cwd_fd = launcher->cwd_fd,
@@ -249,19 +378,13 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t
 	put(&arguments, levels[launcher->log_level]);
 	put(&arguments, "--guest");
 	put(&arguments, guest);
-	snprintf(memory, sizeof(memory), "%llu", (unsigned long long)memory_bytes);
-	put(&arguments, "--memory");
-	put(&arguments, memory);
-	if (launcher->generates_code) {
-		put(&arguments, "--generates-code");
-		put(&arguments, "yes");
-	}
-	if (launcher->may_lack) {
-		sandbox_features_text(launcher->may_lack, may_lack);
-		put(&arguments, "--allow-unsandboxed");
-		put(&arguments, may_lack);
-	}
-	for (unsigned i = 0; i < launcher->n_engines; i++)
-		put_engine(&arguments, &launcher->engines[i]);
-	return spawn_process(&worker, ret_pid);
+	put_sealing(&arguments, launcher, memory_bytes, &texts);
+	r = put_engines(&arguments, launcher, guest);
+	if (r == 0)
+		r = spawn_process(&worker, ret_pid);
+	if (r < 0)
+		return r;
+	set_share(launcher, guest, *ret_pid);
+	offer_to_oom_killer(*ret_pid);
+	return 0;
 }

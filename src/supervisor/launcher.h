@@ -10,16 +10,29 @@
 
 #include "base/cleanup.h"
 #include "base/log.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/children.h"
 #include "supervisor/config.h"
+
+/* The end of a front or worker that was not asked to end. */
+struct process_end {
+	const char *guest;
+	bool is_front;
+	bool is_crash; /* by what it did itself, or because it broke the rules */
+};
 
 struct launcher {
 	uv_loop_t *loop;
 	struct children children;
 	int cwd_fd; /* an empty folder that is in no other folder: nobody can make a file in it */
+	struct cgroups cgroups; /* of the guests, where there are any */
 	enum tsk_log_level log_level;
 	char front[PATH_MAX], worker[PATH_MAX], store[PATH_MAX];
+	const struct config *config;                                 /* what each guest may use */
+	void (*ended)(void *context, const struct process_end *end); /* NULL: nobody asks */
+	void *ended_context;
 	struct launcher_engine {
+		char name[FRONT_NAME_SIZE];
 		char plugin[PATH_MAX];
 		bool may_be_missing;
 		char threads_option[32];
@@ -45,9 +58,13 @@ int launcher_find_programs(struct launcher *launcher, const struct engines *engi
 /* The one that is needed only where models are stored. */
 int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr) _nodiscard_;
 
-/* The program's end of the control socket is control_fd; both stay the caller's. */
-int launcher_start_front(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
-/* memory_bytes: the guest's max-memory, which bounds the worker's own. */
+/*
+ * The program's end of the control socket is control_fd; both stay the caller's.  A worker opens the
+ * engines that the guest may use; -ENOPKG where none of them is there.  memory_bytes: the guest's
+ * max-memory, which bounds the worker's own.
+ */
+int launcher_start_front(struct launcher *launcher, const char *guest, int control_fd,
+			 pid_t *ret_pid) _nodiscard_;
 int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t memory_bytes,
 			  int control_fd, pid_t *ret_pid) _nodiscard_;
 int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;

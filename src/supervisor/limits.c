@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/quantity.h"
 
+#define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 #define DAY_MS (UINT64_C(24) * 3600 * 1000)
 #define MONTH_MS (30 * DAY_MS) /* fits 32 bits, as all times here */
@@ -35,6 +37,10 @@ const struct limits limits_default = { .value = {
 					       [LIMIT_UPLOADS] = 4,
 					       [LIMIT_UPLOAD_KEEP_MS] = 600000,
 					       [LIMIT_PAUSE_DEADLINE_MS] = 60000,
+					       [LIMIT_QUARANTINE_MS] = 600000,
+					       [LIMIT_CONNECTS] = 20000,
+					       [LIMIT_CRASHES] = 100,
+					       [LIMIT_CPU_WEIGHT] = CGROUP_WEIGHT_DEFAULT,
 				       } };
 
 static const struct {
@@ -58,6 +64,13 @@ static const struct {
 	[LIMIT_UPLOADS] = { "max-uploads", quantity_number, 0, 256, "4" },
 	[LIMIT_UPLOAD_KEEP_MS] = { "upload-keep", quantity_ms, 0, DAY_MS, "10min" },
 	[LIMIT_PAUSE_DEADLINE_MS] = { "pause-deadline", quantity_ms, 0, DAY_MS, "60s" },
+	[LIMIT_QUARANTINE_MS] = { "quarantine", quantity_ms, 0, DAY_MS, "10min" },
+	[LIMIT_CONNECTS] = { "max-connects", quantity_number, 1, 1000000, "1000" },
+	[LIMIT_CRASHES] = { "max-crashes", quantity_number, 0, 1000000, "100" },
+	[LIMIT_CPU_WEIGHT] = { "cpu-weight", quantity_number, 1, 10000, "100" },
+	[LIMIT_CPU_PERCENT] = { "cpu-quota", quantity_percent, 1, 100000, "150%" },
+	[LIMIT_PROCESS_BYTES] = { "max-process-memory", quantity_bytes, 64 * MIB, 1024 * GIB,
+				  "8GiB" },
 };
 static_assert(ARRAY_SIZE(rows) == LIMIT_MAX, "a limit lacks its row");
 
@@ -107,6 +120,14 @@ bool limits_fit_files(struct limits *limits, uint64_t files_max)
 	return true;
 }
 
+bool limits_want_cgroup(const struct limits *limits)
+{
+	const uint64_t *v = limits->value;
+
+	return v[LIMIT_CPU_WEIGHT] != CGROUP_WEIGHT_DEFAULT || v[LIMIT_CPU_PERCENT] ||
+	       v[LIMIT_PROCESS_BYTES];
+}
+
 void limits_to_start(const struct limits *limits, struct front_start *ret)
 {
 	const uint64_t *v = limits->value;
@@ -127,4 +148,5 @@ void limits_to_start(const struct limits *limits, struct front_start *ret)
 	ret->uploads_max = (uint32_t)v[LIMIT_UPLOADS];
 	ret->upload_keep_ms = (uint32_t)v[LIMIT_UPLOAD_KEEP_MS];
 	ret->pause_deadline_ms = (uint32_t)v[LIMIT_PAUSE_DEADLINE_MS];
+	ret->quarantine_ms = (uint32_t)v[LIMIT_QUARANTINE_MS];
 }

@@ -27,6 +27,12 @@ enum limit {
 	LIMIT_UPLOADS,
 	LIMIT_UPLOAD_KEEP_MS,
 	LIMIT_PAUSE_DEADLINE_MS,
+	LIMIT_QUARANTINE_MS,
+	LIMIT_CONNECTS, /* in a second */
+	LIMIT_CRASHES,  /* in a minute; 0: any number */
+	LIMIT_CPU_WEIGHT,
+	LIMIT_CPU_PERCENT,   /* of one processor; 0: no bound */
+	LIMIT_PROCESS_BYTES, /* of all processes together; 0: no bound */
 	LIMIT_MAX
 };
 
@@ -53,6 +59,9 @@ void limits_merge(struct limits *limits, const struct limits *over);
  * Whether it had to.
  */
 bool limits_fit_files(struct limits *limits, uint64_t files_max);
+
+/* Whether the operator wants something of the processes that only cgroups can do. */
+bool limits_want_cgroup(const struct limits *limits);
 
 /* Fills the limits of *ret. */
 void limits_to_start(const struct limits *limits, struct front_start *ret);

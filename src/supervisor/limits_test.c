@@ -34,6 +34,10 @@ static void test_bad_values(void **state)
 		{ "max-models", "0" },        { "max-models", "513" },
 		{ "model-keep", "721h" },     { "upload-keep", "10" },
 		{ "max-requests", "0" },      { "max-uploads", "257" },
+		{ "max-connects", "0" },      { "max-crashes", "-1" },
+		{ "quarantine", "25h" },      { "cpu-weight", "0" },
+		{ "cpu-weight", "10001" },    { "cpu-quota", "100" },
+		{ "cpu-quota", "0%" },        { "max-process-memory", "1MiB" },
 	};
 
 	(void)state;
@@ -67,6 +71,23 @@ static void test_merge(void **state)
 	assert_int_equal(start.uploads_max, 4);
 	assert_int_equal(start.upload_keep_ms, 10 * 60 * 1000);
 	assert_int_equal(start.pause_deadline_ms, 60 * 1000);
+	assert_int_equal(start.quarantine_ms, 10 * 60 * 1000);
+}
+
+static void test_want_cgroup(void **state)
+{
+	static const char *const asked[][2] = { { "cpu-weight", "50" },
+						{ "cpu-quota", "150%" },
+						{ "max-process-memory", "1GiB" } };
+
+	(void)state;
+	assert_false(limits_want_cgroup(&limits_default));
+	for (size_t i = 0; i < ARRAY_SIZE(asked); i++) {
+		struct limits limits = limits_default;
+
+		assert_int_equal(limits_set(&limits, asked[i][0], asked[i][1], NULL), 1);
+		assert_true(limits_want_cgroup(&limits));
+	}
 }
 
 static void test_files(void **state)
@@ -90,10 +111,9 @@ static void test_files(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_set),
-		cmocka_unit_test(test_bad_values),
-		cmocka_unit_test(test_merge),
-		cmocka_unit_test(test_files),
+		cmocka_unit_test(test_set),         cmocka_unit_test(test_bad_values),
+		cmocka_unit_test(test_merge),       cmocka_unit_test(test_files),
+		cmocka_unit_test(test_want_cgroup),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -33,6 +33,12 @@ union peer {
 	struct sockaddr_storage storage;
 };
 
+int listener_cid_guest(uint32_t cid, bool allow_local, char ret[FRONT_NAME_SIZE])
+{
+	snprintf(ret, FRONT_NAME_SIZE, "cid-%u", cid);
+	return cid < CID_FIRST_GUEST && !allow_local ? -EPERM : 0;
+}
+
 /* Who has connected.  -EPERM for one who may not, *ret is said all the same. */
 static int identify(const struct listener *listener, int fd, const union peer *peer,
 		    char ret[FRONT_NAME_SIZE])
@@ -42,9 +48,7 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 
 	switch (listener->kind) {
 	case LISTENER_VSOCK:
-		snprintf(ret, FRONT_NAME_SIZE, "cid-%u", peer->vm.svm_cid);
-		return peer->vm.svm_cid < CID_FIRST_GUEST && !listener->allow_local_cid ? -EPERM
-											: 0;
+		return listener_cid_guest(peer->vm.svm_cid, listener->allow_local_cid, ret);
 	case LISTENER_UNIX:
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
 			return -errno;
@@ -63,6 +67,15 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 	}
 	memcpy(ret, listener->guest, FRONT_NAME_SIZE);
 	return 0;
+}
+
+void listener_refuse(struct listener *listener, const char *guest, int fd, const char *why)
+{
+	listener->refused++;
+	log_about_socket(&listener->refusals, listener->text,
+			 "refused a connection of %s: %s (%llu refused so far)", guest, why,
+			 (unsigned long long)listener->refused);
+	tsk_close(fd);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events);
@@ -110,8 +123,9 @@ static bool accept_one(struct listener *listener)
 		int error = errno;
 
 		if (is_shortage(error)) {
-			tsk_warning("%s: no connection can be accepted for now: %s", listener->text,
-				    strerror(error));
+			log_about_socket(&listener->shortages, listener->text,
+					 "no connection can be accepted for now: %s",
+					 strerror(error));
 			pause_accepting(listener, SHORTAGE_PAUSE_MS);
 		}
 		/* Others are one connection's: it was gone before it was accepted. */
@@ -119,12 +133,8 @@ static bool accept_one(struct listener *listener)
 	}
 	r = identify(listener, fd, &peer, guest);
 	if (r < 0) {
-		listener->refused++;
-		tsk_warning("%s: refused a connection of %s: %s (%llu refused so far)",
-			    listener->text, guest[0] ? guest : "an unknown peer",
-			    r == -EPERM ? "not a guest; see allow-local-cid" : strerror(-r),
-			    (unsigned long long)listener->refused);
-		tsk_close(fd);
+		listener_refuse(listener, guest[0] ? guest : "an unknown peer", fd,
+				r == -EPERM ? "not a guest; see allow-local-cid" : strerror(-r));
 		return true;
 	}
 	listener->accepted(listener, guest, fd);

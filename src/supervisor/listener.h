@@ -9,6 +9,7 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "supervisor/log_budget.h"
 #include "supervisor/place.h"
 #include "supervisor/unix_socket.h"
 
@@ -35,6 +36,7 @@ struct listener {
 	uv_timer_t pause; /* runs while nothing can be accepted */
 	unsigned n_handles;
 	uint64_t refused;
+	struct log_budget refusals, shortages;
 };
 
 /* A socket that listens already, handed over to this process; fd -1: none. */
@@ -50,6 +52,12 @@ struct listener_handed {
  */
 int listener_open(struct listener *listener, uv_loop_t *loop, const struct place *place,
 		  const struct listener_handed *handed, struct tensock_error *reterr) _nodiscard_;
+
+/* The name of the guest with that CID.  -EPERM for one of the host's own, which is said all the same. */
+int listener_cid_guest(uint32_t cid, bool allow_local, char ret[FRONT_NAME_SIZE]) _nodiscard_;
+
+/* Closes a connection that accepted() has brought: counted, and logged once a second at most. */
+void listener_refuse(struct listener *listener, const char *guest, int fd, const char *why);
 
 /* Accepts no more and removes the socket's file.  Frees the listener once the loop has let it go. */
 void listener_close(struct listener *listener);

@@ -76,6 +76,13 @@ int quantity_ms(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 	return read_with_unit(text, units, min, max, ret);
 }
 
+int quantity_percent(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	static const struct unit units[] = { { "%", 1 }, { NULL, 0 } };
+
+	return read_with_unit(text, units, min, max, ret);
+}
+
 int quantity_bool(const char *text, bool *ret)
 {
 	bool yes = strcmp(text, "yes") == 0 || strcmp(text, "true") == 0;

@@ -17,6 +17,8 @@ int quantity_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 int quantity_bytes(const char *text, uint64_t min, uint64_t max, uint64_t *ret) _nodiscard_;
 /* "250ms", "30s", "10min", "24h"; the unit must be there.  In milliseconds. */
 int quantity_ms(const char *text, uint64_t min, uint64_t max, uint64_t *ret) _nodiscard_;
+/* "150%" */
+int quantity_percent(const char *text, uint64_t min, uint64_t max, uint64_t *ret) _nodiscard_;
 /* "yes", "no"; "true", "false" */
 int quantity_bool(const char *text, bool *ret) _nodiscard_;
 

@@ -51,6 +51,7 @@ SUPERVISOR_READS = {
     "front_process.c": ["front_control_recv"],   # fronts: fixed-size messages
     "device.c": ["device_control_recv"],         # fronts, of a device: descriptors, an opaque state
     "cgroup.c": ["read"],                     # the kernel's files
+    "rights.c": ["tsk_map_new"],              # nobody: it writes down the operator's list for a front
 }
 READ_CALL = re.compile(
     r"(?<![\w.>])((?:p?readv?2?|recv|recvfrom|recvmsg|recvmmsg|splice|tee|sendfile|copy_file_range|mmap|"

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "supervisor/rights.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memfd.h"
+#include "base/status.h"
+
+/* The next word of *text, which is moved behind it; the length, or 0 at the end. */
+static size_t next_word(const char **text, const char **ret)
+{
+	size_t len;
+
+	*text += strspn(*text, " \t,");
+	len = strcspn(*text, " \t,");
+	*ret = *text;
+	*text += len;
+	return len;
+}
+
+static int add_engine(struct rights *rights, const char *word, size_t len,
+		      struct tensock_error *reterr)
+{
+	if (len >= sizeof(rights->engines[0]))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "engines: '%.80s' is too long",
+				word);
+	if (rights->n_engines == ENGINES_MAX)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "engines: there are more than %u",
+				ENGINES_MAX);
+	snprintf(rights->engines[rights->n_engines++], sizeof(rights->engines[0]), "%.*s", (int)len,
+		 word);
+	return 0;
+}
+
+static int digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+static bool read_hash(const char *word, size_t len, unsigned char ret[RIGHTS_HASH_BYTES])
+{
+	if (len != 2 * (size_t)RIGHTS_HASH_BYTES)
+		return false;
+	for (size_t i = 0; i < RIGHTS_HASH_BYTES; i++) {
+		int high = digit(word[2 * i]), low = digit(word[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		ret[i] = (unsigned char)(high << 4 | low);
+	}
+	return true;
+}
+
+static int add_model(struct rights *rights, const char *word, size_t len,
+		     struct tensock_error *reterr)
+{
+	bool is_any = len == 3 && memcmp(word, "any", 3) == 0;
+
+	if (rights->any_model || (is_any && rights->n_models))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"models cannot be any and a list at once");
+	if (is_any) {
+		rights->any_model = true;
+		return 0;
+	}
+	if (rights->n_models == RIGHTS_MODELS_MAX)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"models: there are more than %u; use any", RIGHTS_MODELS_MAX);
+	if (!read_hash(word, len, rights->models[rights->n_models]))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"models: '%.*s' is no SHA-256; write its 64 digits, as `sha256sum` "
+				"prints them, or any",
+				len < 80 ? (int)len : 80, word);
+	rights->n_models++;
+	return 0;
+}
+
+int rights_set(struct rights *rights, const char *key, const char *value,
+	       struct tensock_error *reterr)
+{
+	bool is_engines = strcmp(key, "engines") == 0;
+	const char *word;
+	unsigned n = 0;
+	size_t len;
+	int r = 0;
+
+	if (!is_engines && strcmp(key, "models") != 0)
+		return 1;
+	if (is_engines && rights->n_engines)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
+	for (; r == 0 && (len = next_word(&value, &word)) > 0; n++)
+		r = is_engines ? add_engine(rights, word, len, reterr)
+			       : add_model(rights, word, len, reterr);
+	if (r == 0 && n == 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s has no value", key);
+	return r;
+}
+
+void rights_default(struct rights *rights, const struct rights *others)
+{
+	if (!rights->n_engines) {
+		memcpy(rights->engines, others->engines, sizeof(rights->engines));
+		rights->n_engines = others->n_engines;
+	}
+	if (!rights->n_models && !rights->any_model) {
+		memcpy(rights->models, others->models, sizeof(rights->models));
+		rights->n_models = others->n_models;
+		rights->any_model = others->any_model;
+	}
+}
+
+static bool is_on(const struct engines *engines, const char *name)
+{
+	for (unsigned i = 0; i < engines->n; i++) {
+		if (strcmp(engines->list[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+int rights_check(const struct rights *rights, const struct engines *engines,
+		 struct tensock_error *reterr)
+{
+	for (unsigned i = 0; i < rights->n_engines; i++) {
+		if (!is_on(engines, rights->engines[i]))
+			return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+					"engines: there is no engine %s, or it is not on",
+					rights->engines[i]);
+	}
+	return 0;
+}
+
+bool rights_has_engine(const struct rights *rights, const char *name)
+{
+	for (unsigned i = 0; i < rights->n_engines; i++) {
+		if (strcmp(rights->engines[i], name) == 0)
+			return true;
+	}
+	return !rights->n_engines;
+}
+
+int rights_models_fd(const struct rights *rights, int *ret_fd)
+{
+	size_t bytes = (size_t)rights->n_models * RIGHTS_HASH_BYTES;
+	_cleanup_close_ int fd = -1;
+	struct tsk_map map;
+	int r = tsk_memfd_new("tensock-permitted", bytes, &fd);
+
+	if (r == 0)
+		r = tsk_map_new(fd, bytes, true, &map);
+	if (r < 0)
+		return r;
+	memcpy(map.addr, rights->models, bytes);
+	tsk_map_done(&map);
+	r = tsk_memfd_freeze(fd);
+	if (r == 0)
+		*ret_fd = TAKE_FD(fd);
+	return r;
+}
