@@ -22,11 +22,11 @@ class Daemon:
     """A running tensockd.  Use as a context manager; leaving it ends the daemon.
 
     sockets: those that are there once it is ready.  on_line: called with each line that it prints,
-    from threads.
+    from threads.  program: in the place of BUILD's.
     """
 
-    def __init__(self, arguments, sockets, on_line=None, env=None):
-        self.command = [str(BUILD / "tensockd"), *map(str, arguments)]
+    def __init__(self, arguments, sockets, on_line=None, env=None, program=None):
+        self.command = [str(program or BUILD / "tensockd"), *map(str, arguments)]
         self.output = []  # its standard output: what the seed printed
         self.log = []     # its standard error
         self._on_line = on_line

@@ -36,6 +36,7 @@ static unsigned fields_of(uint32_t type)
 	case STORE_USED:
 	case STORE_REMOVE:
 	case STORE_GET_PART:
+	case STORE_REMOVE_PART:
 	case STORE_DROPPED:
 		return HAS_HASH;
 	case STORE_LABELS:
@@ -44,6 +45,7 @@ static unsigned fields_of(uint32_t type)
 	case STORE_PART:
 		return HAS_FD | HAS_BYTES | HAS_VALUE | HAS_HASH;
 	case STORE_STORED:
+	case STORE_PART_STORED:
 		return HAS_HASH | HAS_RESULT;
 	case STORE_LABELED:
 		return HAS_RESULT;

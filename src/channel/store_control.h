@@ -38,18 +38,20 @@ enum store_msg_type {
 		36, /* bytes; fd: an index of labels only (store_index.h), in the place of the last */
 	/* hash; bytes: of the whole model; value: so many have come; fd: a memfd of that size */
 	STORE_PART = 37,
-	STORE_GET_PART = 38, /* hash */
+	STORE_GET_PART = 38,    /* hash */
+	STORE_REMOVE_PART = 39, /* hash: only what there is of an upload */
 
 	/* store → front */
 	STORE_INDEX = 64,  /* bytes; fd: the guest's index (store_index.h), a frozen memfd */
-	STORE_STORED = 65, /* answers PUT and PART.  hash; result */
+	STORE_STORED = 65, /* answers PUT.  hash; result */
 	/* answers GET.  hash; result 0: fd: the bytes, whose hash is right, a frozen memfd; -ENOENT: there
 	 * are none, or were not the right ones */
 	STORE_BYTES = 66,
 	STORE_DROPPED = 67, /* hash: the model is there no more: others needed the room */
 	/* answers GET_PART.  hash; result 0: bytes; value; fd: a memfd, the first `value` bytes are there */
 	STORE_PART_BYTES = 68,
-	STORE_LABELED = 69, /* answers LABELS.  result */
+	STORE_LABELED = 69,     /* answers LABELS.  result */
+	STORE_PART_STORED = 70, /* answers PART.  hash; result */
 };
 
 struct store_msg {

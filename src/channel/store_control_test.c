@@ -23,6 +23,8 @@ static const struct {
 	{ STORE_LABELS, .has_fd = true, .has_bytes = true },
 	{ STORE_PART, .has_fd = true, .has_bytes = true, .has_value = true, .has_hash = true },
 	{ STORE_GET_PART, .has_hash = true },
+	{ STORE_REMOVE_PART, .has_hash = true },
+	{ STORE_PART_STORED, .has_hash = true, .has_result = true },
 	{ STORE_INDEX, .has_fd = true, .has_bytes = true },
 	{ STORE_STORED, .has_hash = true, .has_result = true },
 	{ STORE_BYTES, .has_fd = true, .has_bytes = true, .has_hash = true, .has_result = true },

@@ -11,6 +11,8 @@
 
 #define LOG_LINES_PER_SEC 10u
 #define IDLE_MS 60000u
+#define STOP_GRACE_MS \
+	20u /* what a guest has sent before the end, but nobody has read, is read in this */
 #define LAST_WORDS_MS 1000u /* less than the supervisor waits beyond run_deadline_ms */
 #define STORE_WAIT_MS 5000u /* for what is stored, before the guest's first word is read */
 #define WINDOWS_SHARE 64u   /* the device's wide windows: this part of max-memory, beside it */
@@ -20,6 +22,7 @@ static void end(struct guest *guest, int result)
 	guest->has_ended = true;
 	guest->result = result;
 	stored_flush(guest->stored);
+	uploads_flush(guest->uploads);
 	uv_stop(guest->loop);
 }
 
@@ -131,6 +134,17 @@ static void on_emptied(void *context)
 		look_at_what_is_open(guest);
 }
 
+static void may_save_upload(void *context)
+{
+	struct guest *guest = context;
+
+	if (guest->uploads)
+		uploads_save(guest->uploads);
+}
+
+static const struct stored_ops stored_ops = { .changed = on_emptied,
+					      .may_save_upload = may_save_upload };
+
 /* Models and what is on its way to them. */
 static int open_models(struct guest *guest)
 {
@@ -148,11 +162,12 @@ static int open_models(struct guest *guest)
 
 	if (r < 0)
 		return r;
-	r = stored_new(guest->loop, guest->models, &guest->limits, on_emptied, guest,
+	r = stored_new(guest->loop, guest->models, &guest->limits, &stored_ops, guest,
 		       &guest->stored);
 	if (r < 0)
 		return r;
 	models_when_empty(guest->models, on_emptied, guest);
+	host.parts = stored_parts(guest->stored);
 	guest->account.reclaim = reclaim;
 	guest->account.context = guest;
 	return uploads_new(&host, &guest->uploads);
@@ -207,13 +222,21 @@ static void on_start(struct guest *guest, const struct front_start *start)
 	guest->has_started = true;
 }
 
+static void on_grace_over(uv_timer_t *timer)
+{
+	struct guest *guest = timer->data;
+
+	uv_timer_start(timer, on_stop_time, guest->limits.run_deadline_ms, 0);
+	sessions_stop(&guest->sessions);
+	look_at_what_is_open(guest);
+}
+
 static void on_stop(struct guest *guest)
 {
 	if (guest->is_stopping)
 		return;
 	guest->is_stopping = true;
-	uv_timer_start(guest->timer, on_stop_time, guest->limits.run_deadline_ms, 0);
-	sessions_stop(&guest->sessions);
+	uv_timer_start(guest->timer, on_grace_over, STOP_GRACE_MS, 0);
 }
 
 static void on_connection(struct guest *guest, int fd)

@@ -213,8 +213,11 @@ void model_load_failed(struct model *model, const struct tensock_error *why)
 		return;
 	labels_drop_pending(&model->models->labels, model);
 	model->used_ms = uv_now(model->models->loop);
-	if (is_no_model(model, why))
-		model_set_kept(model, false);
+	if (!is_no_model(model, why))
+		return;
+	if (model->models->stored)
+		parts_forget(stored_parts(model->models->stored), models_hash(model));
+	model_set_kept(model, false);
 }
 
 const unsigned char *models_hash(const struct model *model)

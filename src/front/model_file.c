@@ -49,17 +49,21 @@ void model_file_free(struct model_file *file)
 	free(file);
 }
 
-static int make_memfd(struct model_file *file, struct tensock_error *reterr)
+/* fd: the memfd, or -1: a new one. */
+static int open_memfd(struct model_file *file, int fd)
 {
-	int r = tsk_memfd_new("tensock-model", file->size, &file->fd);
+	uint64_t size;
+	int r;
 
-	if (r == 0)
-		r = tsk_map_new(file->fd, file->size, true, &file->map);
-	if (r < 0)
-		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY,
-				"no memory for a model of %llu bytes",
-				(unsigned long long)file->size);
-	return 0;
+	if (fd < 0) {
+		r = tsk_memfd_new("tensock-model", file->size, &file->fd);
+	} else {
+		file->fd = fd;
+		r = tsk_memfd_check(fd, false, &size);
+		if (r == 0 && size != file->size)
+			r = -EPROTO;
+	}
+	return r < 0 ? r : tsk_map_new(file->fd, file->size, true, &file->map);
 }
 
 static int take_memory(struct account *account, uint64_t size, struct tensock_error *reterr)
@@ -124,27 +128,40 @@ void model_file_drop_bytes(struct model_file *file)
 	file->taken = 0;
 }
 
-int model_file_new(struct account *account, uint64_t size, struct model_file **ret,
-		   struct tensock_error *reterr)
+static int file_new(struct account *account, uint64_t size, int fd, struct model_file **ret,
+		    struct tensock_error *reterr)
 {
 	struct model_file *file;
 	int r = take_memory(account, size, reterr);
 
-	if (r < 0)
-		return r;
-	file = calloc(1, sizeof(*file));
+	file = r == 0 ? calloc(1, sizeof(*file)) : NULL;
 	if (!file) {
+		tsk_close(fd);
+		if (r < 0)
+			return r;
 		account_give(account, size);
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory");
 	}
 	*file = (struct model_file){ .account = account, .fd = -1, .size = size, .taken = size };
-	r = make_memfd(file, reterr);
-	if (r < 0) {
+	if (open_memfd(file, fd) < 0) {
 		model_file_free(file);
-		return r;
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY,
+				"no memory for a model of %llu bytes", (unsigned long long)size);
 	}
 	*ret = file;
 	return 0;
+}
+
+int model_file_new(struct account *account, uint64_t size, struct model_file **ret,
+		   struct tensock_error *reterr)
+{
+	return file_new(account, size, -1, ret, reterr);
+}
+
+int model_file_new_from(struct account *account, uint64_t size, int fd, struct model_file **ret,
+			struct tensock_error *reterr)
+{
+	return file_new(account, size, fd, ret, reterr);
 }
 
 void *model_file_room(struct model_file *file)

@@ -25,6 +25,10 @@ struct model_file;
 int model_file_new(struct account *account, uint64_t size, struct model_file **ret,
 		   struct tensock_error *reterr) _nodiscard_;
 
+/* The same with a memfd that has this size already; takes fd in every case. */
+int model_file_new_from(struct account *account, uint64_t size, int fd, struct model_file **ret,
+			struct tensock_error *reterr) _nodiscard_;
+
 /*
  * One whose bytes are in the store (front/stored.h) and not here: of that hash and size, and of no
  * memory until they are expected.  -ENOMEM.

@@ -11,9 +11,10 @@
 
 struct native_upload {
 	struct native_call call;
-	struct request request; /* since the bytes are whole */
-	struct upload *upload;  /* until then */
-	uint64_t size;          /* while the store may yet say that it has lost it; else 0 */
+	struct request request;  /* since the bytes are whole */
+	struct upload *upload;   /* until then */
+	uint64_t size;           /* while the store may yet say that it has lost it; else 0 */
+	struct parts_fetch part; /* what the store has of it */
 	unsigned char hash[MODEL_HASH_BYTES];
 	char name[WIRE_NAME_MAX + 1], version[WIRE_LABEL_MAX + 1];
 };
@@ -122,6 +123,7 @@ static void offer_free(struct native_call *call, bool is_unwanted)
 	else if (u->upload)
 		upload_leave(u->upload);
 	set_upload(u, NULL);
+	parts_cancel(stored_parts(native_guest(call->session)->stored), &u->part);
 	models_cancel(native_guest(call->session)->models, &u->request);
 	free(u);
 }
@@ -199,6 +201,31 @@ static bool ask_instead(struct native_upload *u, struct tensock_error *error)
 	return true;
 }
 
+/* What was saved of it before this front began is here, or is not to be had. */
+static void on_part(void *context, int fd, uint64_t have)
+{
+	struct native_upload *u = context;
+	struct tensock_error error;
+
+	if (fd >= 0)
+		uploads_adopt(native_guest(u->call.session)->uploads, u->hash, u->size, fd, have);
+	if (!ask_instead(u, &error))
+		native_call_failed(&u->call, &error);
+}
+
+/* Whether there is something to wait for.  Takes u then. */
+static bool fetch_part(struct native_session *session, uint32_t id, struct native_upload *u,
+		       uint64_t size)
+{
+	u->part.done = on_part;
+	u->part.context = u;
+	if (!parts_fetch(stored_parts(native_guest(session)->stored), &u->part, u->hash, size))
+		return false;
+	u->size = size;
+	native_call_begin(session, &u->call, id);
+	return true;
+}
+
 /* It has it on the disk.  Takes u. */
 static void load_stored(struct native_session *session, uint32_t id, struct native_upload *u,
 			struct model *model, uint64_t size)
@@ -261,7 +288,8 @@ int native_upload_begin(struct native_session *session, uint32_t id, const void 
 		return 0;
 	}
 	r = model ? have(session, id, u, model, offer.size, &error)
-		  : want(session, id, u, offer.size, &error);
+	    : fetch_part(session, id, u, offer.size) ? 0
+						     : want(session, id, u, offer.size, &error);
 	if (r < 0 || (model && r == 0))
 		free(u);
 	if (r < 0)

@@ -30,8 +30,9 @@ struct stored {
 	uv_loop_t *loop;
 	struct models *models;
 	const struct front_start *limits;
-	void (*changed)(void *context);
+	const struct stored_ops *ops;
 	void *context;
+	struct parts *parts;
 	struct store_link *link;          /* NULL: none now */
 	bool has_index;                   /* of this link: what is there is known */
 	bool had_index;                   /* of any */
@@ -348,7 +349,7 @@ static void on_stored(struct stored *stored, const struct store_msg *msg)
 	if (msg->result)
 		warn(stored, "a model is kept", msg->result);
 	stored_look(stored, false);
-	stored->changed(stored->context);
+	stored->ops->changed(stored->context);
 }
 
 static void on_labeled(struct stored *stored, const struct store_msg *msg)
@@ -357,7 +358,7 @@ static void on_labeled(struct stored *stored, const struct store_msg *msg)
 	if (msg->result)
 		warn(stored, "the models' names are kept", msg->result);
 	stored_look(stored, false);
-	stored->changed(stored->context);
+	stored->ops->changed(stored->context);
 }
 
 /* Its file is gone.  Where its bytes are not here either, so is the model. */
@@ -367,7 +368,7 @@ static void lose(struct stored *stored, struct model *model)
 	stored->labels_changed = true;
 	if (!model_file_is_here(model->file) && !model->is_fetching && !model_is_needed(model))
 		model_forget(model);
-	stored->changed(stored->context);
+	stored->ops->changed(stored->context);
 }
 
 static void on_dropped(struct stored *stored, const struct store_msg *msg)
@@ -442,9 +443,16 @@ static void on_entry(void *context, const struct store_entry *entry)
 	struct stored *stored = context;
 	struct model *model = find(stored, entry->hash);
 
-	if (entry->have < entry->size || is_removal(stored, entry->hash))
+	if (is_removal(stored, entry->hash))
 		return;
-	if (model && model_file_size(model->file) == entry->size)
+	if (entry->have < entry->size) {
+		if (!model)
+			parts_found(stored->parts, entry);
+		return;
+	}
+	if (entry->size > stored->limits->model_bytes_max)
+		queue_removal(stored, entry->hash); /* the operator allows less than he did */
+	else if (model && model_file_size(model->file) == entry->size)
 		model->stored = MODEL_IS_STORED;
 	else if (!model && !stored->had_index)
 		add(stored, entry);
@@ -488,6 +496,7 @@ static void on_index(struct stored *stored, int fd)
 		model->stored = MODEL_NOT_STORED;
 		model->is_asked_for = false;
 	}
+	parts_begin(stored->parts);
 	r = store_index_from_fd(fd, &ops, stored);
 	if (r < 0)
 		tsk_warning("what is stored is not known: %s", strerror(-r));
@@ -496,12 +505,16 @@ static void on_index(struct stored *stored, int fd)
 	stored->labels_changed |= stored->had_index || stored->models->n_kept > 0;
 	stored->has_index = stored->had_index = true;
 	stored_look(stored, false);
-	stored->changed(stored->context);
+	stored->ops->may_save_upload(stored->context);
+	stored->ops->changed(stored->context);
 }
 
 static void close_link(struct stored *stored)
 {
+	if (!stored->link)
+		return;
 	store_link_free(TAKE_PTR(stored->link));
+	parts_begin(stored->parts);
 	stored->has_index = stored->is_storing = stored->is_labeling = false;
 }
 
@@ -518,6 +531,10 @@ static void on_message(void *context, const struct store_msg *msg, int fd)
 		on_stored(stored, msg);
 	} else if (msg->type == STORE_LABELED) {
 		on_labeled(stored, msg);
+	} else if (msg->type == STORE_PART_STORED) {
+		parts_on_saved(stored->parts, msg);
+	} else if (msg->type == STORE_PART_BYTES) {
+		parts_on_bytes(stored->parts, msg, fd);
 	} else if (msg->type == STORE_DROPPED) {
 		on_dropped(stored, msg);
 	} else {
@@ -581,8 +598,8 @@ bool stored_is_behind(const struct stored *stored)
 {
 	const struct model *model;
 
-	if (!stored->link || !stored->has_index || stored->labels_changed || stored->is_labeling ||
-	    !TAILQ_EMPTY(&stored->removals))
+	if (!stored->link || !stored->has_index || parts_count(stored->parts) ||
+	    stored->labels_changed || stored->is_labeling || !TAILQ_EMPTY(&stored->removals))
 		return true;
 	TAILQ_FOREACH(model, &stored->models->list, entry)
 	{
@@ -592,21 +609,57 @@ bool stored_is_behind(const struct stored *stored)
 	return false;
 }
 
+static int send_part(void *context, const struct store_msg *msg, int fd)
+{
+	struct stored *stored = context;
+
+	return stored->link ? store_link_send(stored->link, msg, fd) : -ENOTCONN;
+}
+
+static void on_part_saved(void *context)
+{
+	struct stored *stored = context;
+
+	stored->ops->may_save_upload(stored->context);
+}
+
+static void on_no_parts(void *context)
+{
+	struct stored *stored = context;
+
+	stored->ops->changed(stored->context);
+}
+
+struct parts *stored_parts(struct stored *stored)
+{
+	return stored->parts;
+}
+
+static int open_parts(struct stored *stored)
+{
+	const struct parts_host host = { .loop = stored->loop,
+					 .limits = stored->limits,
+					 .send = send_part,
+					 .free_again = on_part_saved,
+					 .emptied = on_no_parts,
+					 .context = stored };
+
+	stored->timer = handle_timer_new(stored->loop, stored);
+	return stored->timer ? parts_new(&host, &stored->parts) : -ENOMEM;
+}
+
 int stored_new(uv_loop_t *loop, struct models *models, const struct front_start *limits,
-	       void (*changed)(void *context), void *context, struct stored **ret)
+	       const struct stored_ops *ops, void *context, struct stored **ret)
 {
 	struct stored *stored = calloc(1, sizeof(*stored));
 
 	if (!stored)
 		return -ENOMEM;
-	*stored = (struct stored){ .loop = loop,
-				   .models = models,
-				   .limits = limits,
-				   .changed = changed,
-				   .context = context };
+	*stored = (struct stored){
+		.loop = loop, .models = models, .limits = limits, .ops = ops, .context = context
+	};
 	TAILQ_INIT(&stored->removals);
-	stored->timer = handle_timer_new(loop, stored);
-	if (!stored->timer) {
+	if (open_parts(stored) < 0) {
 		stored_free(stored);
 		return -ENOMEM;
 	}
@@ -625,7 +678,8 @@ void stored_free(struct stored *stored)
 		TAILQ_REMOVE(&stored->removals, first, entry);
 		free(first);
 	}
-	close_link(stored);
+	store_link_free(stored->link);
+	parts_free(stored->parts);
 	handle_free(stored->timer);
 	free(stored);
 }

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "front/models.h"
+#include "front/parts.h"
 
 /* How far a model has come (struct model). */
 enum model_stored {
@@ -25,12 +26,17 @@ enum model_stored {
 
 struct stored;
 
+/* What is to be known of what happens. */
+struct stored_ops {
+	void (*changed)(void *context);         /* the state of some model, or part */
+	void (*may_save_upload)(void *context); /* parts_save() may take one */
+};
+
 /*
- * Without a channel yet.  changed(): the state of some model has.  models learns of it; it must be
- * freed after the models.
+ * Without a channel yet.  models learns of it; it must be freed after the models.
  */
 int stored_new(uv_loop_t *loop, struct models *models, const struct front_start *limits,
-	       void (*changed)(void *context), void *context, struct stored **ret) _nodiscard_;
+	       const struct stored_ops *ops, void *context, struct stored **ret) _nodiscard_;
 void stored_free(struct stored *stored);
 
 /*
@@ -60,6 +66,9 @@ int stored_fetch(struct stored *stored, struct model *model, struct tensock_erro
 
 /* Gives up memory that stored models take beside their files, the longest unused first. */
 bool stored_reclaim(struct stored *stored);
+
+/* Where uploads are saved. */
+struct parts *stored_parts(struct stored *stored);
 
 /* Whether some model that is kept, or what it is called, would go with this process. */
 bool stored_is_behind(const struct stored *stored);

@@ -24,6 +24,7 @@ struct upload {
 	unsigned char hash[MODEL_HASH_BYTES];
 	struct model_file *file;
 	uint64_t received;
+	uint64_t saved;   /* of them, in the store */
 	uint64_t kept_ms; /* of the loop's clock: since when */
 
 	void (*done)(void *context, struct model_file *file, const struct tensock_error *error);
@@ -59,9 +60,11 @@ static void leave_list(struct upload *upload)
 	}
 }
 
-/* It and its bytes go. */
-static void drop(struct upload *upload)
+/* It and its bytes go; those in the store, too, unless somebody may come back for them. */
+static void drop(struct upload *upload, bool is_over)
 {
+	if (is_over && upload->saved)
+		parts_forget(upload->uploads->host.parts, upload->hash);
 	leave_list(upload);
 	work_remove(upload->uploads->host.work, &upload->fail);
 	model_file_free(upload->file);
@@ -74,14 +77,14 @@ static void tell_if_emptied(struct uploads *uploads)
 		uploads->host.emptied(uploads->host.context);
 }
 
-static void drop_oldest(struct uploads *uploads, const char *why)
+static void drop_oldest(struct uploads *uploads, const char *why, bool is_over)
 {
 	struct upload *oldest = TAILQ_FIRST(&uploads->kept);
 
 	tsk_info("an unfinished upload of %llu bytes is dropped: %s",
 		 (unsigned long long)model_file_size(oldest->file), why);
 	uploads->host.counters->uploads_dropped++;
-	drop(oldest);
+	drop(oldest, is_over);
 }
 
 static void on_time(uv_timer_t *timer)
@@ -97,7 +100,7 @@ static void on_time(uv_timer_t *timer)
 			uv_timer_start(timer, on_time, keep_ms - age_ms, 0);
 			return;
 		}
-		drop_oldest(uploads, "nobody went on with it for too long");
+		drop_oldest(uploads, "nobody went on with it for too long", true);
 	}
 	tell_if_emptied(uploads);
 }
@@ -127,9 +130,9 @@ void uploads_free(struct uploads *uploads)
 	if (!uploads)
 		return;
 	while ((upload = TAILQ_FIRST(&uploads->busy)))
-		drop(upload);
+		drop(upload, false);
 	while ((upload = TAILQ_FIRST(&uploads->kept)))
-		drop_oldest(uploads, "the front ends");
+		drop_oldest(uploads, "the front ends", false);
 	handle_free(uploads->timer);
 	free(uploads);
 }
@@ -141,7 +144,7 @@ void uploads_reclaim(struct uploads *uploads, uint64_t bytes)
 	if (uploads->n_kept == 0)
 		return;
 	while (uploads->n_kept && bytes > account->max_bytes - account->used_bytes)
-		drop_oldest(uploads, "its memory is needed");
+		drop_oldest(uploads, "its memory is needed", true);
 	tell_if_emptied(uploads);
 }
 
@@ -187,17 +190,21 @@ static int check(const struct uploads *uploads, uint64_t size, struct tensock_er
 	return 0;
 }
 
-static int make(struct uploads *uploads, const unsigned char *hash, uint64_t size,
+/* fd: as for model_file_new_from(), or -1: with new memory. */
+static int make(struct uploads *uploads, const unsigned char *hash, uint64_t size, int fd,
 		struct upload **ret, struct tensock_error *reterr)
 {
 	struct upload *upload = calloc(1, sizeof(*upload));
 	int r;
 
-	if (!upload)
+	if (!upload) {
+		tsk_close(fd);
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory");
+	}
 	upload->uploads = uploads;
 	memcpy(upload->hash, hash, MODEL_HASH_BYTES);
-	r = model_file_new(uploads->host.account, size, &upload->file, reterr);
+	r = fd < 0 ? model_file_new(uploads->host.account, size, &upload->file, reterr)
+		   : model_file_new_from(uploads->host.account, size, fd, &upload->file, reterr);
 	if (r < 0) {
 		free(upload);
 		return r;
@@ -220,7 +227,7 @@ int uploads_begin(struct uploads *uploads, const unsigned char hash[MODEL_HASH_B
 		leave_list(upload);
 		uploads->host.counters->uploads_resumed++;
 	} else {
-		r = make(uploads, hash, size, &upload, reterr);
+		r = make(uploads, hash, size, -1, &upload, reterr);
 		if (r < 0)
 			return r;
 		uploads->host.counters->uploads_begun++;
@@ -229,6 +236,71 @@ int uploads_begin(struct uploads *uploads, const unsigned char hash[MODEL_HASH_B
 	*ret = upload;
 	*ret_offset = upload->received;
 	return 0;
+}
+
+/* What is kept is saved to its last byte, what still comes in steps. */
+static bool is_to_be_saved(const struct upload *upload)
+{
+	uint64_t news = upload->received - upload->saved;
+
+	if (upload->received == model_file_size(upload->file))
+		return false; /* it is a model in a moment */
+	return is_kept(upload) ? news > 0 : news >= PARTS_STEP_BYTES;
+}
+
+static bool save(struct upload *upload, bool is_last)
+{
+	if (!parts_save(upload->uploads->host.parts, upload->hash, model_file_fd(upload->file),
+			model_file_size(upload->file), upload->received, is_last))
+		return false;
+	upload->saved = upload->received;
+	return true;
+}
+
+static void save_one(struct upload_list *list)
+{
+	struct upload *upload;
+
+	TAILQ_FOREACH(upload, list, entry)
+	{
+		if (is_to_be_saved(upload)) {
+			(void)save(upload, false);
+			return;
+		}
+	}
+}
+
+static bool are_kept(const struct uploads *uploads)
+{
+	return uploads->host.limits->uploads_max && uploads->host.limits->upload_keep_ms;
+}
+
+void uploads_save(struct uploads *uploads)
+{
+	if (!are_kept(uploads))
+		return;
+	save_one(&uploads->kept);
+	save_one(&uploads->busy);
+}
+
+static void flush(struct upload_list *list)
+{
+	struct upload *upload;
+
+	TAILQ_FOREACH(upload, list, entry)
+	{
+		if (upload->received > upload->saved &&
+		    upload->received < model_file_size(upload->file))
+			(void)save(upload, true);
+	}
+}
+
+void uploads_flush(struct uploads *uploads)
+{
+	if (!uploads || !are_kept(uploads))
+		return;
+	flush(&uploads->kept);
+	flush(&uploads->busy);
 }
 
 uint64_t upload_room(struct upload *upload, void **ret_room)
@@ -246,22 +318,18 @@ void upload_received(struct upload *upload, uint64_t n)
 	       n <= model_file_size(upload->file) - upload->received);
 	upload->received += n;
 	upload->uploads->host.counters->upload_bytes += n;
+	if (is_to_be_saved(upload))
+		uploads_save(upload->uploads);
 }
 
-void upload_leave(struct upload *upload)
+/* Nobody sends it: waits for somebody who goes on. */
+static void keep(struct upload *upload)
 {
 	struct uploads *uploads = upload->uploads;
 	const struct front_start *limits = uploads->host.limits;
 
-	assert(!is_kept(upload));
-	if (upload->state == UPLOAD_FAILED || upload->received == 0 || limits->uploads_max == 0 ||
-	    limits->upload_keep_ms == 0) {
-		drop(upload);
-		return;
-	}
-	model_file_stop(upload->file);
 	if (uploads->n_kept >= limits->uploads_max)
-		drop_oldest(uploads, "too many are kept (max-uploads)");
+		drop_oldest(uploads, "too many are kept (max-uploads)", true);
 	leave_list(upload);
 	upload->state = UPLOAD_KEPT;
 	upload->kept_ms = uv_now(uploads->host.loop);
@@ -269,6 +337,37 @@ void upload_leave(struct upload *upload)
 	uploads->n_kept++;
 	if (!uv_is_active((uv_handle_t *)uploads->timer))
 		uv_timer_start(uploads->timer, on_time, limits->upload_keep_ms, 0);
+	uploads_save(uploads);
+}
+
+void upload_leave(struct upload *upload)
+{
+	struct uploads *uploads = upload->uploads;
+
+	assert(!is_kept(upload));
+	if (upload->state == UPLOAD_FAILED || upload->received == 0 || !are_kept(uploads)) {
+		drop(upload, true);
+		return;
+	}
+	model_file_stop(upload->file);
+	keep(upload);
+}
+void uploads_adopt(struct uploads *uploads, const unsigned char hash[MODEL_HASH_BYTES],
+		   uint64_t size, int fd, uint64_t have)
+{
+	struct tensock_error error;
+	struct upload *upload;
+
+	if (check(uploads, size, &error) < 0 || !are_kept(uploads) || !have || have >= size ||
+	    find_kept(uploads, hash, size)) {
+		tsk_close(fd);
+		return;
+	}
+	if (make(uploads, hash, size, fd, &upload, &error) < 0)
+		return;
+	upload->received = upload->saved = have;
+	become_busy(upload);
+	keep(upload);
 }
 
 /* Frees it, and calls its done(): with its file, unless there is an error. */
@@ -278,7 +377,8 @@ static void end(struct upload *upload, const struct tensock_error *error)
 	void *context = upload->context;
 	struct model_file *file = error ? NULL : TAKE_PTR(upload->file);
 
-	drop(upload);
+	/* What is whole takes the part's place in the store, when it is stored. */
+	drop(upload, error);
 	done(context, file, error);
 }
 
@@ -330,5 +430,5 @@ void upload_finish(struct upload *upload,
 void upload_cancel(struct upload *upload)
 {
 	assert(!is_kept(upload));
-	drop(upload);
+	drop(upload, true);
 }

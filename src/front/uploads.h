@@ -18,6 +18,7 @@
 #include "front/account.h"
 #include "front/counters.h"
 #include "front/model_file.h"
+#include "front/parts.h"
 #include "front/work.h"
 
 /* Uploads that somebody sends or waits for; each holds an fd (supervisor/limits.c counts them). */
@@ -33,6 +34,7 @@ struct uploads_host {
 	struct account *account;
 	const struct front_start *limits;
 	struct counters *counters;
+	struct parts *parts;            /* NULL: none */
 	void (*emptied)(void *context); /* none is kept any more */
 	void *context;
 };
@@ -44,6 +46,19 @@ void uploads_free(struct uploads *uploads);
 
 /* For account->reclaim: drops those that are kept until so many bytes are free, or none is left. */
 void uploads_reclaim(struct uploads *uploads, uint64_t bytes);
+
+/* Saves what has come, where it is worth it and parts_save() takes it. */
+void uploads_save(struct uploads *uploads);
+
+/* The process ends: saves all that has come, as far as the store takes it. */
+void uploads_flush(struct uploads *uploads);
+
+/*
+ * One of an earlier front, of which `have` bytes have come: kept from now on, as one that broke off.
+ * Takes fd, a memfd of size bytes, in every case.
+ */
+void uploads_adopt(struct uploads *uploads, const unsigned char hash[MODEL_HASH_BYTES],
+		   uint64_t size, int fd, uint64_t have);
 
 /* Kept ones: unfinished, and nobody sends them. */
 unsigned uploads_kept(const struct uploads *uploads);

@@ -6,7 +6,9 @@
 
 /* By number: the C library has no functions for them, and older kernel headers lack names. */
 #define CREATE_RULESET 444
+#define ADD_RULE 445
 #define RESTRICT_SELF 446
+#define RULE_PATH_BENEATH 1
 #define CREATE_RULESET_VERSION 1u
 
 /* struct landlock_ruleset_attr as of ABI 6; a kernel is told only of what it knows. */
@@ -47,8 +49,16 @@ int landlock_abi(void)
 	return abi < 0 ? -errno : (int)abi;
 }
 
-/* Handled without a rule is denied. */
-int landlock_deny_all(void)
+/* To write, read, list, remove folders and files, make both, rename across folders and truncate. */
+#define RIGHTS_TO_STORE ((uint64_t)0x61be)
+
+struct path_beneath {
+	uint64_t allowed;
+	int32_t folder_fd;
+} __attribute__((packed));
+
+/* Handled without a rule is denied.  folder_fd: the one that is not, or -1. */
+static int restrict_self(int folder_fd)
 {
 	int abi = landlock_abi();
 	_cleanup_close_ int fd = -1;
@@ -61,5 +71,22 @@ int landlock_deny_all(void)
 	fd = (int)syscall(CREATE_RULESET, &all, size, 0u);
 	if (fd < 0)
 		return -errno;
+	if (folder_fd >= 0) {
+		struct path_beneath rule = { .allowed = RIGHTS_TO_STORE & all.access_fs,
+					     .folder_fd = folder_fd };
+
+		if (syscall(ADD_RULE, fd, RULE_PATH_BENEATH, &rule, 0u) < 0)
+			return -errno;
+	}
 	return syscall(RESTRICT_SELF, fd, 0u) < 0 ? -errno : 0;
+}
+
+int landlock_deny_all(void)
+{
+	return restrict_self(-1);
+}
+
+int landlock_only(int folder_fd)
+{
+	return folder_fd < 0 ? -EBADF : restrict_self(folder_fd);
 }

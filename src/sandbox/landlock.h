@@ -15,4 +15,10 @@ int landlock_abi(void);
  */
 int landlock_deny_all(void) _nodiscard_;
 
+/*
+ * The same but for the folder that is open as folder_fd, which stays the caller's, and what is in it:
+ * folders and files may be made, read, written, renamed and removed there, and nothing executed.
+ */
+int landlock_only(int folder_fd) _nodiscard_;
+
 #endif

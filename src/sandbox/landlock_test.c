@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -24,6 +25,39 @@ static void try_files(void)
 	REQUIRE(mkdir("/tmp/tensock-landlock-test", 0700) < 0 && errno == EACCES);
 	/* What is open stays so. */
 	REQUIRE(read(fd, &byte, 1) == 1);
+}
+
+static void try_folder(void)
+{
+	char folder[] = "/tmp/tensock-landlock-XXXXXX";
+	int dir, fd;
+
+	REQUIRE(mkdtemp(folder));
+	dir = open(folder, O_RDONLY | O_DIRECTORY);
+	REQUIRE(dir >= 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	REQUIRE(landlock_only(dir) == 0);
+	REQUIRE(mkdirat(dir, "a", 0700) == 0);
+	fd = openat(dir, "a/file", O_RDWR | O_CREAT, 0600);
+	REQUIRE(fd >= 0 && write(fd, "x", 1) == 1 && ftruncate(fd, 0) == 0);
+	REQUIRE(renameat(dir, "a/file", dir, "a/other") == 0);
+	REQUIRE(symlinkat("a", dir, "link") < 0 && errno == EACCES);
+	REQUIRE(mkfifoat(dir, "fifo", 0600) < 0 && errno == EACCES);
+	REQUIRE(openat(dir, "..", O_RDONLY | O_DIRECTORY) < 0 && errno == EACCES);
+	REQUIRE(open("/dev/null", O_RDONLY) < 0 && errno == EACCES);
+	REQUIRE(unlinkat(dir, "a/other", 0) == 0 && unlinkat(dir, "a", AT_REMOVEDIR) == 0);
+	/* Itself it is not in. */
+	REQUIRE(rmdir(folder) < 0 && errno == EACCES);
+}
+
+static void remove_empty_folders(void)
+{
+	glob_t found;
+
+	if (glob("/tmp/tensock-landlock-??????", 0, NULL, &found) != 0)
+		return;
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		rmdir(found.gl_pathv[i]);
+	globfree(&found);
 }
 
 static void try_network(void)
@@ -54,6 +88,9 @@ static void test_denied(void **state)
 	if (abi < 1)
 		skip();
 	assert_int_equal(in_child(try_files), 0);
+	assert_int_equal(landlock_only(-1), -EBADF);
+	assert_int_equal(in_child(try_folder), 0);
+	remove_empty_folders();
 	if (abi >= 4)
 		assert_int_equal(in_child(try_network), 0);
 	if (abi >= 6)

@@ -2,7 +2,9 @@
 #include "store/channel.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -16,8 +18,13 @@ struct channel {
 	int fd; /* -1: there is only what is to be forgotten */
 	uv_poll_t poll;
 	uint64_t bytes_max;
+	uv_timer_t timer; /* while the front has not taken its answers */
+	unsigned n_handles;
 	bool has_job, has_ended;
 };
+
+/* How often to look whether it has. */
+#define UNREAD_MS 5u
 
 static void begin(struct channel *channel);
 
@@ -31,7 +38,10 @@ static int64_t now_ms(void)
 
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct channel *channel = handle->data;
+
+	if (--channel->n_handles == 0)
+		free(channel);
 }
 
 /* The next one of the same guest begins. */
@@ -64,6 +74,7 @@ static void end(struct channel *channel)
 		free(channel);
 	} else {
 		uv_close((uv_handle_t *)&channel->poll, on_closed);
+		uv_close((uv_handle_t *)&channel->timer, on_closed);
 		tsk_close(channel->fd);
 	}
 	let_next_begin(channels, guest);
@@ -73,13 +84,32 @@ static void end(struct channel *channel)
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
-/* Reads on. */
+static bool has_unread(const struct channel *channel)
+{
+	int bytes = 0;
+
+	return ioctl(channel->fd, SIOCOUTQ, &bytes) == 0 && bytes > 0;
+}
+
+static void on_unread_time(uv_timer_t *timer);
+
+/*
+ * Reads on, once the front has taken all that it was answered: memory that is on its way to somebody
+ * who does not take it is nobody's.
+ */
 static void go_on(struct channel *channel)
 {
 	if (channel->has_ended || channel->fd < 0)
 		end(channel);
+	else if (has_unread(channel))
+		uv_timer_start(&channel->timer, on_unread_time, UNREAD_MS, 0);
 	else
 		uv_poll_start(&channel->poll, UV_READABLE, on_ready);
+}
+
+static void on_unread_time(uv_timer_t *timer)
+{
+	go_on(timer->data);
 }
 
 /* One that is gone may have sent more before.  One that does not read its answers has no use for them. */
@@ -111,6 +141,11 @@ static struct shelf_entry *entry_of(const struct channel *channel, const struct 
 	return shelf_find(channel->guest, job->msg.hash);
 }
 
+static enum store_msg_type answer_to(const struct store_msg *put)
+{
+	return put->type == STORE_PART ? STORE_PART_STORED : STORE_STORED;
+}
+
 static void stored(struct channel *channel, struct job *job)
 {
 	struct shelf_entry *entry = entry_of(channel, job);
@@ -120,7 +155,7 @@ static void stored(struct channel *channel, struct job *job)
 		if (job->result < 0)
 			shelf_remove(&channel->channels->shelf, entry);
 	}
-	answer(channel, STORE_STORED, job->msg.hash, job->result);
+	answer(channel, answer_to(&job->msg), job->msg.hash, job->result);
 }
 
 static void got(struct channel *channel, struct job *job, enum store_msg_type type)
@@ -293,7 +328,7 @@ static void put(struct channel *channel, const struct store_msg *msg, int fd)
 	}
 	if (entry && entry->have >= have) {
 		tsk_close(fd);
-		answer(channel, STORE_STORED, msg->hash, 0);
+		answer(channel, answer_to(msg), msg->hash, 0);
 		return;
 	}
 	job = job_of(channel, msg, fd);
@@ -302,7 +337,7 @@ static void put(struct channel *channel, const struct store_msg *msg, int fd)
 		start(channel, job);
 		return;
 	}
-	answer(channel, STORE_STORED, msg->hash, r);
+	answer(channel, answer_to(msg), msg->hash, r);
 	/* What had to go for it is gone. */
 	if (job)
 		job->msg = (struct store_msg){ 0 };
@@ -338,8 +373,9 @@ static void used(struct channel *channel, const struct store_msg *msg)
 static void remove_model(struct channel *channel, const struct store_msg *msg)
 {
 	struct shelf_entry *entry = shelf_find(channel->guest, msg->hash);
+	bool only_part = msg->type == STORE_REMOVE_PART;
 
-	if (entry)
+	if (entry && (entry->have < entry->size || !only_part))
 		shelf_remove(&channel->channels->shelf, entry);
 	/* Also without: what could not be written may have left something. */
 	start(channel, job_of(channel, msg, -1));
@@ -379,6 +415,7 @@ static void dispatch(struct channel *channel, struct store_msg *msg, int fd)
 		used(channel, msg);
 		break;
 	case STORE_REMOVE:
+	case STORE_REMOVE_PART:
 		remove_model(channel, msg);
 		break;
 	case STORE_LABELS:
@@ -489,7 +526,11 @@ static void add(struct channels *channels, const char *name, uint64_t bytes, int
 		tsk_close(fd);
 		return;
 	}
-	channel->poll.data = channel;
+	if (fd >= 0) {
+		uv_timer_init(channels->loop, &channel->timer);
+		channel->n_handles = 2;
+	}
+	channel->poll.data = channel->timer.data = channel;
 	channel->channels = channels;
 	channel->guest = guest;
 	channel->fd = fd;

@@ -201,6 +201,14 @@ static int write_nameless(const struct files *files, int folder_fd, const char *
 	return r == -ENOENT || r == -EPERM || r == -EACCES ? -EOPNOTSUPP : r;
 }
 
+void files_probe(struct files *files)
+{
+	_cleanup_close_ int fd = open_beneath(files->root_fd, ".", O_TMPFILE | O_RDWR, 0600);
+
+	files->has_no_tmpfile = fd < 0 || name_file(files, files->root_fd, fd, NAMES_PROBE) < 0;
+	unlinkat(files->root_fd, NAMES_PROBE, 0);
+}
+
 static int rename_new(const struct files *files, int folder_fd, const char *new_name,
 		      const char *name)
 {
@@ -310,20 +318,33 @@ int files_touch(const struct files *files, const char *guest, const unsigned cha
 	return utimensat(folder_fd, name, NULL, AT_SYMLINK_NOFOLLOW) < 0 ? -errno : 0;
 }
 
-int files_remove(const struct files *files, const char *guest, const unsigned char *hash)
+static int remove_names(const struct files *files, const char *guest, const unsigned char *hash,
+			bool model)
 {
 	_cleanup_close_ int folder_fd = open_guest(files, guest, false);
 	char name[NAMES_SIZE];
-	int r;
+	int r = 0;
 
 	if (folder_fd < 0)
 		return folder_fd == -ENOENT ? 0 : folder_fd;
-	names_of_model(hash, name);
-	r = remove_file(files, folder_fd, name);
+	if (model) {
+		names_of_model(hash, name);
+		r = remove_file(files, folder_fd, name);
+	}
 	names_of_part(hash, name);
 	if (r == 0)
 		r = remove_file(files, folder_fd, name);
 	return r < 0 ? r : flush(files, folder_fd, "fsync folder");
+}
+
+int files_remove(const struct files *files, const char *guest, const unsigned char *hash)
+{
+	return remove_names(files, guest, hash, true);
+}
+
+int files_remove_part(const struct files *files, const char *guest, const unsigned char *hash)
+{
+	return remove_names(files, guest, hash, false);
 }
 
 int files_put_labels(const struct files *files, const char *guest, int from_fd, uint64_t bytes)

@@ -31,6 +31,9 @@ struct files {
 	void *context;
 };
 
+/* Finds out what the file system can do: once, before anything else. */
+void files_probe(struct files *files);
+
 /* All fds given stay the caller's.  All return 0 or -errno; after a failure nothing has changed. */
 
 /* The first `bytes` bytes of from_fd are the model. */
@@ -45,8 +48,10 @@ int files_get(const struct files *files, const char *guest, const unsigned char 
 int files_touch(const struct files *files, const char *guest, const unsigned char *hash)
 	_nodiscard_;
 
-/* The model and its part; 0 also where there is none. */
+/* The model and its part, or the part alone; 0 also where there is none. */
 int files_remove(const struct files *files, const char *guest, const unsigned char *hash)
+	_nodiscard_;
+int files_remove_part(const struct files *files, const char *guest, const unsigned char *hash)
 	_nodiscard_;
 
 /* In the place of those before.  What is read is not checked; *ret is the caller's to free. */

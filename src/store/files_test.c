@@ -210,6 +210,11 @@ static void test_touch(void **state)
 static void test_named(void **state)
 {
 	(void)state;
+	files_probe(&files);
+	assert_int_equal(rmdir(folder), 0); /* it leaves nothing */
+	assert_int_equal(mkdir(folder, 0700), 0);
+	close(files.root_fd);
+	files.root_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	files.has_no_tmpfile = true;
 	assert_int_equal(put("g", 1, sizeof(content)), 0);
 	assert_int_equal(get("g", sizeof(content)), 0);

@@ -150,6 +150,8 @@ static int run(struct job *job)
 		return files_touch(files, job->guest, msg->hash);
 	case STORE_REMOVE:
 		return files_remove(files, job->guest, msg->hash);
+	case STORE_REMOVE_PART:
+		return files_remove_part(files, job->guest, msg->hash);
 	case STORE_LABELS:
 		return files_put_labels(files, job->guest, job->fd, msg->bytes);
 	case STORE_PART:

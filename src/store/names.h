@@ -7,6 +7,7 @@
 
 #define NAMES_LABELS "labels"
 #define NAMES_NEW_PREFIX ".new-"
+#define NAMES_PROBE NAMES_NEW_PREFIX "probe" /* in the store's own folder: no guest's name */
 #define NAMES_SIZE 80u
 
 enum names_kind {

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/file.h>
 
 #include "base/log.h"
 #include "channel/store_control.h"
 #include "store/channel.h"
+#include "store/seal.h"
 
 #define LOG_LINES_PER_SEC 10u
 #define LOCK_WAIT_MS 20u
@@ -80,7 +82,10 @@ static void on_control(uv_poll_t *poll, int status, int events);
 
 static void open_up(struct store *store)
 {
-	int r = files_scan(&store->channels.files, on_found, store);
+	int r;
+
+	files_probe(&store->channels.files);
+	r = files_scan(&store->channels.files, on_found, store);
 
 	if (r < 0)
 		tsk_error("the folder cannot be read as a whole: %s", strerror(-r));
@@ -90,6 +95,14 @@ static void open_up(struct store *store)
 	uv_poll_start(&store->control, UV_READABLE, on_control);
 }
 
+/* The supervisor is gone, or wants no store any more. */
+static bool is_over(const struct store *store)
+{
+	struct pollfd p = { .fd = store->control_fd };
+
+	return poll(&p, 1, 0) > 0 && p.revents & (POLLHUP | POLLERR);
+}
+
 /* Two that write there would take each other's room, and delete what the other one has begun. */
 static void on_lock_time(uv_timer_t *timer)
 {
@@ -97,6 +110,10 @@ static void on_lock_time(uv_timer_t *timer)
 
 	if (flock(store->channels.files.root_fd, LOCK_EX | LOCK_NB) == 0) {
 		open_up(store);
+		return;
+	}
+	if (is_over(store)) {
+		end_control(store, 0);
 		return;
 	}
 	if (!store->is_waiting && errno == EWOULDBLOCK)
@@ -110,12 +127,19 @@ static int on_start(struct store *store, const struct store_msg *msg, int fd)
 {
 	enum tsk_log_level level =
 		msg->value < TSK_LOG_LEVEL_MAX ? (enum tsk_log_level)msg->value : TSK_LOG_INFO;
+	int r;
 
 	tsk_log_init("tensock-store", NULL, level, level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
 	store->channels.files.root_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	tsk_close(fd);
 	if (store->channels.files.root_fd < 0)
 		return -errno;
+	r = store_seal(store->channels.files.root_fd);
+	if (r < 0) {
+		tsk_error("the store cannot be sealed: %s", strerror(-r));
+		tsk_close(store->channels.files.root_fd);
+		return r;
+	}
 	shelf_init(&store->channels.shelf, msg->bytes);
 	store->keep_ms = msg->ms;
 	store->has_started = true;

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -400,6 +401,73 @@ static void test_damaged(void **state)
 	stop();
 }
 
+/* Sends what has come of a model. */
+static int put_part(int channel, unsigned char number, size_t n, uint64_t have)
+{
+	struct store_msg msg = { .type = STORE_PART, .bytes = n, .value = have };
+	int fd = model(number, n, msg.hash);
+
+	assert_int_equal(store_control_send(channel, &msg, fd), 0);
+	close(fd);
+	return await(channel, STORE_PART_STORED, NULL).result;
+}
+
+static int get_part(int channel, unsigned char number, size_t n, uint64_t *ret_have)
+{
+	struct store_msg msg;
+	int fd;
+
+	send_hash(channel, STORE_GET_PART, number, n);
+	msg = await(channel, STORE_PART_BYTES, &fd);
+	tsk_close(fd);
+	*ret_have = msg.value;
+	return msg.result;
+}
+
+static void test_parts(void **state)
+{
+	struct store_msg whole = { .type = STORE_PART, .bytes = 100, .value = 100 };
+	struct index index;
+	uint64_t have;
+	int g, fd;
+
+	(void)state;
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", NULL);
+	assert_int_equal(put_part(g, 1, 5000, 1000), 0);
+	assert_int_equal(put_part(g, 1, 5000, 3000), 0);
+	assert_int_equal(put_part(g, 1, 5000, 2000), 0); /* it has more */
+	assert_int_equal(get(g, 1, 5000), -ENOENT);      /* it is no model */
+	close(g);
+	stop();
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", &index);
+	assert_int_equal(index.n_entries, 1);
+	assert_int_equal(index.entries[0].size, 5000);
+	assert_int_equal(index.entries[0].have, 3000);
+	assert_int_equal(get_part(g, 1, 5000, &have), 0);
+	assert_int_equal(have, 3000);
+	assert_int_equal(put(g, 1, 5000), 0);
+	assert_int_equal(get_part(g, 1, 5000, &have), -ENOENT);
+	assert_int_equal(get(g, 1, 5000), 0);
+	/* What removes a part leaves the model. */
+	send_hash(g, STORE_REMOVE_PART, 1, 5000);
+	assert_int_equal(get(g, 1, 5000), 0);
+	assert_int_equal(put_part(g, 2, 5000, 10), 0);
+	send_hash(g, STORE_REMOVE_PART, 2, 5000);
+	assert_int_equal(get_part(g, 2, 5000, &have), -ENOENT);
+	assert_int_equal(put_part(g, 3, 50 * KIB, 40 * KIB), 0);
+	/* It makes room for what is newer, as a model does. */
+	send_put(g, 4, 60 * KIB);
+	await(g, STORE_DROPPED, NULL);
+	assert_int_equal(await(g, STORE_STORED, NULL).result, 0);
+	fd = model(5, 100, whole.hash);
+	assert_int_equal(store_control_send(g, &whole, fd), 0);
+	expect_end(g);
+	close(fd);
+	stop();
+}
+
 static void test_forget(void **state)
 {
 	struct store_msg msg = { .type = STORE_FORGET, .name = "g" };
@@ -493,6 +561,49 @@ static void test_rogues(void **state)
 	stop();
 }
 
+/* Memory is given to a front only once it has taken what it was given before. */
+static void test_takes_nothing(void **state)
+{
+	struct pollfd p = { .events = POLLIN };
+	struct store_msg msg;
+	int g, fd;
+
+	(void)state;
+	start(1 << 20, HOUR_MS);
+	g = p.fd = open_front("g", NULL);
+	assert_int_equal(put(g, 1, 100), 0);
+	for (int i = 0; i < 10; i++)
+		send_hash(g, STORE_GET, 1, 100);
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	usleep(50000);
+	await(g, STORE_BYTES, NULL);
+	/* No second one has been waiting for it. */
+	assert_int_equal(store_control_recv(g, &msg, &fd), -EAGAIN);
+	for (int i = 1; i < 10; i++)
+		await(g, STORE_BYTES, NULL);
+	/* One that never does is let go of with its process. */
+	send_hash(g, STORE_GET, 1, 100);
+	send_hash(g, STORE_GET, 1, 100);
+	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
+	close(g);
+	g = open_front("g", NULL);
+	close(g);
+	stop();
+}
+
+/* The supervisor goes while it waits for another store's end. */
+static void test_waits_and_ends(void **state)
+{
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	start(1 << 20, HOUR_MS);
+	usleep(30000);
+	stop();
+	close(fd);
+}
+
 /* Two daemons at one folder: the second one waits until the first one is gone. */
 static void test_two_stores(void **state)
 {
@@ -524,11 +635,19 @@ static void test_two_stores(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_kept_over_lives), TEST(test_two_guests),
-		TEST(test_labels),          TEST(test_room),
-		TEST(test_own_bound),       TEST(test_damaged),
-		TEST(test_forget),          TEST(test_age),
-		TEST(test_rogues),          TEST(test_two_stores),
+		TEST(test_kept_over_lives),
+		TEST(test_two_guests),
+		TEST(test_labels),
+		TEST(test_room),
+		TEST(test_own_bound),
+		TEST(test_damaged),
+		TEST(test_parts),
+		TEST(test_forget),
+		TEST(test_age),
+		TEST(test_rogues),
+		TEST(test_two_stores),
+		TEST(test_takes_nothing),
+		TEST(test_waits_and_ends),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

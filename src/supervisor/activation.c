@@ -107,7 +107,7 @@ int activation_check_all_taken(const struct activation *activation, struct tenso
 	char text[160];
 
 	for (unsigned i = 0; i < activation->n; i++) {
-		if (activation->list[i].fd < 0)
+		if (activation->list[i].fd < 0 || activation->may_be_left)
 			continue;
 		describe(activation->list[i].fd, text, sizeof(text));
 		return tsk_fail(
@@ -121,8 +121,12 @@ int activation_check_all_taken(const struct activation *activation, struct tenso
 
 void activation_done(struct activation *activation)
 {
-	for (unsigned i = 0; i < activation->n; i++)
+	for (unsigned i = 0; i < activation->n; i++) {
+		if (activation->list[i].fd < 0)
+			continue;
+		unix_socket_remove(&activation->list[i].file);
 		tsk_close(activation->list[i].fd);
+	}
 	free(activation->list);
 	*activation = (struct activation){ 0 };
 }

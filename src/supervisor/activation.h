@@ -20,6 +20,7 @@
 struct activation {
 	struct listener_handed *list; /* fd -1: taken */
 	unsigned n;
+	bool may_be_left; /* whoever wanted what nobody takes has changed its mind */
 };
 
 /*
@@ -35,11 +36,11 @@ int activation_add(struct activation *activation, const struct listener_handed *
 bool activation_take(struct activation *activation, const struct place *place,
 		     struct listener_handed *ret);
 
-/* Fails where one was not taken, which nobody would ever accept on. */
+/* Fails where one was not taken, which nobody would ever accept on, and which may not be. */
 int activation_check_all_taken(const struct activation *activation, struct tensock_error *reterr)
 	_nodiscard_;
 
-/* Closes what was not taken. */
+/* Closes what was not taken, and removes the files that are ours. */
 void activation_done(struct activation *activation);
 
 #endif

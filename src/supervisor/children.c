@@ -18,14 +18,12 @@ static struct child *take(struct children *children, pid_t pid)
 }
 
 /* One signal may stand for many exits. */
-static void on_sigchld(uv_signal_t *handle, int signum)
+void children_reap(struct children *children)
 {
-	struct children *children = handle->data;
 	bool reaped = false;
 	int status;
 	pid_t pid;
 
-	(void)signum;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		struct child *child = take(children, pid);
 
@@ -35,6 +33,12 @@ static void on_sigchld(uv_signal_t *handle, int signum)
 	}
 	if (reaped && !children->first && children->none_left)
 		children->none_left(children->context);
+}
+
+static void on_sigchld(uv_signal_t *handle, int signum)
+{
+	(void)signum;
+	children_reap(handle->data);
 }
 
 int children_init(struct children *children, uv_loop_t *loop)

@@ -31,6 +31,9 @@ void children_done(struct children *children);
 
 void children_add(struct children *children, struct child *child);
 
+/* Waits for those that have ended already, as is done at SIGCHLD. */
+void children_reap(struct children *children);
+
 /* SIGKILL to all. */
 void children_kill(const struct children *children);
 

@@ -104,6 +104,27 @@ static void test_full(void **state)
 	config_done(&config);
 }
 
+static void test_store(void **state)
+{
+	struct config config = read_text("[guest web]\nstore = no\nmodel-keep = 48h\n"
+					 "[guest cid-5]\nstore-size = 1MiB\n"
+					 "[daemon]\nstore = /var/lib/x\nmodel-keep = 30h\n");
+	const struct config_guest *web = config_guest(&config, "web"),
+				  *cid = config_guest(&config, "cid-5");
+
+	(void)state;
+	assert_string_equal(config.store.path, "/var/lib/x");
+	assert_true(config.store.bytes == UINT64_C(10) << 30);
+	assert_false(store_setting_allows(&config.store, "web", &web->store));
+	assert_true(store_setting_allows(&config.store, "cid-5", &cid->store));
+	assert_int_equal(cid->store.bytes, 1 << 20);
+	assert_int_equal(config_longest_keep_ms(&config), 48 * 3600 * 1000);
+	config_done(&config);
+	config = read_text("[daemon]\nmodel-keep = 30h\n");
+	assert_int_equal(config_longest_keep_ms(&config), 30 * 3600 * 1000);
+	config_done(&config);
+}
+
 /* Who is known at all, and what each may use. */
 static void test_rights(void **state)
 {
@@ -164,6 +185,9 @@ static void test_bad_lines(void **state)
 		{ "[guest a]\n[guest a]", "file:2: [guest a] is there twice" },
 		{ "[guest a]\nlisten = vsock:1", "[guest] has no setting" },
 		{ "[guest a]\ncid = 2", "a number from 3" },
+		{ "[guest a]\nstore = /x", "write yes or no" },
+		{ "[daemon]\nstore = x", "file:2: store: 'x' is not absolute" },
+		{ "[daemon]\nstore-size = 1GiB", "but no store" },
 		{ "[guest a]\nuds = /a\ncid = 3", "no vhost-socket" },
 		{ "[guest a]\nvhost-socket = /a\nvhost-socket = /b", "given twice" },
 		{ "[guest uid-0]\nhybrid = /a", "kept for" },
@@ -464,6 +488,73 @@ static void test_bad_attach(void **state)
 	config_done(&config);
 }
 
+/* text as the configuration that takes the place of *old; 0 or what config_carry() and _finish() say. */
+static int replace(struct config *config, const struct config *old, const char *text,
+		   struct tensock_error *error)
+{
+	int r;
+
+	config_init(config);
+	r = config_parse(config, "f", text, strlen(text), error);
+	if (r == 0)
+		r = config_carry(config, old, error);
+	return r < 0 ? r : config_finish(config, error);
+}
+
+static void test_carry(void **state)
+{
+	static const char before[] = "[guest a]\nvhost-socket = /a\n[guest b]\nvhost-socket = /b\n"
+				     "[guest c]\nmax-models = 7\n";
+	struct tensock_error error = { 0 };
+	struct config old, config;
+
+	(void)state;
+	config_init(&old);
+	assert_int_equal(config_parse(&old, "f", before, sizeof(before) - 1, &error), 0);
+	assert_int_equal(config_finish(&old, &error), 0);
+	assert_int_equal(attach(&old, &error, "c", "/c", "/uc", "", 0), 0);
+	assert_int_equal(attach(&old, &error, "d", "", "", "/d", 0), 0);
+	assert_int_equal(config_guest(&old, "c")->cid, 5);
+	/* In another order, with one gone, one new and one that has moved. */
+	assert_int_equal(replace(&config, &old,
+				 "[daemon]\nmax-workers = 9\n[guest new]\nvhost-socket = /n\n"
+				 "[guest b]\nvhost-socket = /b\n[guest c]\nmax-models = 8\n",
+				 &error),
+			 0);
+	assert_null(config_guest(&config, "a"));
+	assert_int_equal(config_guest(&config, "b")->cid, 4);
+	assert_int_equal(config_guest(&config, "new")->cid, 3);
+	assert_false(config_guest(&config, "b")->is_attached);
+	assert_true(config_guest(&config, "c")->is_attached);
+	assert_int_equal(config_guest(&config, "c")->cid, 5);
+	assert_string_equal(config_guest(&config, "c")->uds, "/uc");
+	assert_int_equal(config_guest(&config, "c")->limits.value[LIMIT_MODELS], 8);
+	assert_string_equal(config_guest(&config, "d")->hybrid, "/d");
+	assert_int_equal(config_guest(&config, "d")->limits.value[LIMIT_WORKERS], 9);
+	config_done(&config);
+	/* Another one is given the CID by name: it has it. */
+	assert_int_equal(replace(&config, &old,
+				 "[guest a]\nvhost-socket = /a\n"
+				 "[guest n]\nvhost-socket = /n\ncid = 3\n",
+				 &error),
+			 0);
+	assert_int_equal(config_guest(&config, "n")->cid, 3);
+	assert_int_equal(config_guest(&config, "a")->cid, 4);
+	config_done(&config);
+	/* Not beside what is attached: by name, CID, or a port. */
+	assert_true(replace(&config, &old, "[guest d]\nhybrid = /e\n", &error) < 0);
+	assert_non_null(strstr(error.message, "attached"));
+	config_done(&config);
+	assert_true(replace(&config, &old, "[daemon]\nlisten = hybrid:d=/e\n", &error) < 0);
+	config_done(&config);
+	assert_true(replace(&config, &old, "[guest n]\nvhost-socket = /n\ncid = 5\n", &error) < 0);
+	config_done(&config);
+	assert_true(replace(&config, &old, "[guest n]\nvhost-socket = /uc_80\n", &error) < 0);
+	assert_non_null(strstr(error.message, "at port 80"));
+	config_done(&config);
+	config_done(&old);
+}
+
 static void test_attach_too_many(void **state)
 {
 	struct tensock_error error = { 0 };
@@ -509,13 +600,22 @@ static void test_control(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attach),        cmocka_unit_test(test_bad_attach),
-		cmocka_unit_test(test_control),       cmocka_unit_test(test_attach_too_many),
-		cmocka_unit_test(test_empty),         cmocka_unit_test(test_full),
-		cmocka_unit_test(test_rights),        cmocka_unit_test(test_bad_lines),
-		cmocka_unit_test(test_hostile_bytes), cmocka_unit_test(test_too_many),
-		cmocka_unit_test(test_cids),          cmocka_unit_test(test_vm),
-		cmocka_unit_test(test_options_win),   cmocka_unit_test(test_bad_options),
+		cmocka_unit_test(test_carry),
+		cmocka_unit_test(test_attach),
+		cmocka_unit_test(test_bad_attach),
+		cmocka_unit_test(test_control),
+		cmocka_unit_test(test_attach_too_many),
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_store),
+		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_bad_lines),
+		cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_too_many),
+		cmocka_unit_test(test_cids),
+		cmocka_unit_test(test_vm),
+		cmocka_unit_test(test_options_win),
+		cmocka_unit_test(test_bad_options),
 		cmocka_unit_test(test_vm_twice),
 	};
 

@@ -320,9 +320,9 @@ void control_socket_free(struct control_socket *control)
 	free(control);
 }
 
-const struct place *control_socket_place(const struct control_socket *control)
+const struct listener *control_socket_listener(const struct control_socket *control)
 {
-	return &control->listener->place;
+	return control->listener;
 }
 
 const char *control_socket_text(const struct control_socket *control)

@@ -45,7 +45,7 @@ void control_socket_free(struct control_socket *control);
 
 /* "control:PATH" */
 const char *control_socket_text(const struct control_socket *control);
-const struct place *control_socket_place(const struct control_socket *control);
+const struct listener *control_socket_listener(const struct control_socket *control);
 
 /* The next answer to the request of this peer: a RESULT is the last one. */
 void control_answer(struct control_peer *peer, const struct operator_answer *answer);

@@ -19,9 +19,10 @@
 
 #define LOG_LINES_PER_SEC 50u
 
-static const int signal_numbers[DAEMON_SIGNAL_MAX] = {
-	[DAEMON_SIGNAL_TERM] = SIGTERM, [DAEMON_SIGNAL_INT] = SIGINT, [DAEMON_SIGNAL_HUP] = SIGHUP
-};
+static const int signal_numbers[DAEMON_SIGNAL_MAX] = { [DAEMON_SIGNAL_TERM] = SIGTERM,
+						       [DAEMON_SIGNAL_INT] = SIGINT,
+						       [DAEMON_SIGNAL_HUP] = SIGHUP,
+						       [DAEMON_SIGNAL_USR2] = SIGUSR2 };
 
 void daemon_set_log_level(enum tsk_log_level level)
 {
@@ -80,6 +81,7 @@ static void end(struct daemon *d)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
 	uv_close((uv_handle_t *)&d->drain, NULL);
 	notify_done(&d->notify);
+	upgrade_done(&d->upgrade);
 }
 
 static void on_none_left(void *context)
@@ -119,6 +121,8 @@ static void on_signal(uv_signal_t *handle, int signum)
 	if (signum == SIGHUP) {
 		if (!d->stopping)
 			reload(d);
+	} else if (signum == SIGUSR2) {
+		upgrade_begin(d);
 	} else if (!d->stopping) {
 		tsk_info("%s: finishing what runs; a second signal ends it now",
 			 signum == SIGTERM ? "SIGTERM" : "SIGINT");
@@ -137,6 +141,7 @@ static void init_handles(struct daemon *d)
 		d->signals[i].data = d;
 	}
 	notify_init(&d->notify, &d->loop);
+	upgrade_init(&d->upgrade, &d->loop);
 	uv_timer_init(&d->loop, &d->drain);
 	d->drain.data = d;
 }
@@ -225,7 +230,7 @@ static int open_store(struct daemon *d, struct tensock_error *reterr)
 				 strerror(-r));
 }
 
-static int start(struct daemon *d, struct tensock_error *reterr)
+static int start(struct daemon *d, struct takeover *takeover, struct tensock_error *reterr)
 {
 	int r = launcher_init(&d->launcher, &d->loop, d->config);
 
@@ -239,15 +244,19 @@ static int start(struct daemon *d, struct tensock_error *reterr)
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "signals cannot be handled: %s",
 				strerror(-r));
-	r = activation_read(&d->activation, reterr);
+	r = launcher_find_programs(&d->launcher, &d->config->engines, reterr);
 	if (r == 0)
-		r = launcher_find_programs(&d->launcher, &d->config->engines, reterr);
+		r = activation_read(&d->activation, reterr);
 	if (r == 0)
 		r = open_store(d, reterr);
+	if (r == 0 && takeover && upgrade_adopt(d, takeover) < 0)
+		r = tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+	children_reap(&d->launcher.children);
 	return r < 0 ? r : listen_all(d, reterr);
 }
 
-int daemon_run(struct config *config, int argc, char **argv, struct tensock_error *reterr)
+int daemon_run(struct config *config, int argc, char **argv, struct takeover *takeover,
+	       struct tensock_error *reterr)
 {
 	struct daemon d = { .config = config,
 			    .argc = argc,
@@ -264,7 +273,8 @@ int daemon_run(struct config *config, int argc, char **argv, struct tensock_erro
 	if (r < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "no event loop: %s", strerror(-r));
 	init_handles(&d);
-	r = start(&d, reterr);
+	r = start(&d, takeover, reterr);
+	upgrade_unblock_signals();
 	activation_done(&d.activation);
 	if (r == 0)
 		tell_ready(&d);

@@ -17,11 +17,13 @@
 #include "supervisor/launcher.h"
 #include "supervisor/listener.h"
 #include "supervisor/notify.h"
+#include "supervisor/upgrade.h"
 
 enum daemon_signal {
 	DAEMON_SIGNAL_TERM,
 	DAEMON_SIGNAL_INT,
 	DAEMON_SIGNAL_HUP,
+	DAEMON_SIGNAL_USR2,
 	DAEMON_SIGNAL_MAX
 };
 
@@ -47,6 +49,7 @@ struct daemon {
 
 	uv_signal_t signals[DAEMON_SIGNAL_MAX];
 	uv_timer_t drain;
+	struct upgrade upgrade;
 	bool stopping;
 };
 
@@ -54,9 +57,10 @@ struct daemon {
  * Serves until SIGTERM or SIGINT, and all that was under way is finished: 0.  -errno with *reterr
  * when it cannot start; nothing is left over then.  Lowers limits that the system does not allow, with a
  * warning.  argc, argv: what *config was read from, and is read from again at SIGHUP.
+ * takeover: what the tensockd has left whose place this one takes, or NULL.
  */
-int daemon_run(struct config *config, int argc, char **argv, struct tensock_error *reterr)
-	_nodiscard_;
+int daemon_run(struct config *config, int argc, char **argv, struct takeover *takeover,
+	       struct tensock_error *reterr) _nodiscard_;
 
 /* What the supervisor's own log takes. */
 void daemon_set_log_level(enum tsk_log_level level);

@@ -253,3 +253,30 @@ void device_free(struct device *device)
 	tsk_close(device->next_vmm_fd);
 	free(device);
 }
+
+/* ---- one tensockd takes another's place ---- */
+
+void device_save(const struct device *device, struct takeover_device *ret)
+{
+	ret->channel_fd = device->fd;
+	ret->vmm_fd = device->vmm_fd;
+	ret->ledger_fd = device->ledger_fd;
+	ret->next_vmm_fd = device->next_vmm_fd;
+	for (unsigned i = 0; i < DEVICE_FDS_MAX; i++)
+		ret->kept[i] = device->kept[i];
+	ret->state_bytes = device->state_bytes;
+	memcpy(ret->state, device->state, device->state_bytes);
+}
+
+int device_adopt(struct device *device, struct takeover_device *saved)
+{
+	device->fd = TAKE_FD(saved->channel_fd);
+	device->vmm_fd = TAKE_FD(saved->vmm_fd);
+	device->ledger_fd = TAKE_FD(saved->ledger_fd);
+	device->next_vmm_fd = TAKE_FD(saved->next_vmm_fd);
+	for (unsigned i = 0; i < DEVICE_FDS_MAX; i++)
+		device->kept[i] = TAKE_FD(saved->kept[i]);
+	device->state_bytes = saved->state_bytes;
+	memcpy(device->state, saved->state, saved->state_bytes);
+	return device->fd >= 0 ? watch(device) : 0;
+}

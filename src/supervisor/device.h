@@ -11,6 +11,7 @@
 #include <uv.h>
 
 #include "base/cleanup.h"
+#include "supervisor/takeover.h"
 
 struct device;
 
@@ -35,5 +36,11 @@ bool device_has_vmm(const struct device *device);
 int device_open_channel(struct device *device, int *ret_front_fd) _nodiscard_;
 /* The front's process has ended: takes in what it had sent. */
 void device_close_channel(struct device *device);
+
+/* Fills in what the next tensockd needs of it: all but the names. */
+void device_save(const struct device *device, struct takeover_device *ret);
+
+/* Goes on with the session, and the front's channel, of the tensockd before, whose fds are taken over. */
+int device_adopt(struct device *device, struct takeover_device *saved) _nodiscard_;
 
 #endif

@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "supervisor/front_process.h"
+#include "supervisor/front_process_internal.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
-#include "supervisor/log_budget.h"
-#include "supervisor/rate.h"
 #include "supervisor/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
@@ -24,62 +19,6 @@
 /* A front whose control socket has gone must exit within this; one that closed it itself, within that. */
 #define EXIT_TIMEOUT_MS 5000
 #define LOST_TIMEOUT_MS 200
-
-struct worker_process {
-	struct child child;
-	struct front_process *front; /* NULL: it has gone before this worker */
-	struct worker_process *next; /* the front's */
-	uint64_t id;
-	bool is_rogue;   /* it is killed, for the front says that it breaks the rules */
-	bool has_exited; /* and the front has not been told yet */
-	int wait_status;
-};
-
-/* A connection that the socket had no room for. */
-struct waiting_fd {
-	STAILQ_ENTRY(waiting_fd) entry;
-	enum front_msg_type type;
-	int fd;
-};
-
-struct front_process {
-	struct child child;
-	struct launcher *launcher;
-	const struct front_process_ops *ops; /* NULL once abandoned */
-	bool is_lost;
-	bool is_rogue;    /* it is killed, for it breaks the rules */
-	bool is_unwanted; /* it was asked to end, and nothing it does counts any more */
-	void *context;
-	const char *uds;
-	char name[FRONT_NAME_SIZE];
-	unsigned workers_max;
-	uint64_t memory_bytes_max;
-	uint64_t started_ns;
-	struct log_budget log;
-	struct rate connects;
-	uint64_t next_warning_ns; /* of sockets that it is not connected to */
-
-	int fd; /* the control socket; -1 once closed */
-	uv_poll_t poll;
-	uv_timer_t exit_timer;
-	unsigned n_handles; /* not yet closed */
-	uint64_t n_sent;
-
-	/* What waits for room in the socket.  The front is not read from meanwhile, so that there is
-	 * never more than one answer. */
-	struct front_msg answer;
-	int answer_fd;
-	bool has_answer, stop_wanted;
-	STAILQ_HEAD(, waiting_fd) waiting;
-	unsigned n_waiting, waiting_max;
-
-	struct worker_process *workers;
-	unsigned n_workers;
-};
-
-/* Children are told by their first member. */
-static_assert(offsetof(struct worker_process, child) == 0, "child must come first");
-static_assert(offsetof(struct front_process, child) == 0, "child must come first");
 
 static void on_ready(uv_poll_t *poll, int status, int events);
 
@@ -148,8 +87,6 @@ static void close_control(struct front_process *front)
 
 /* The workers */
 
-static void on_worker_exited(struct child *child, int wait_status);
-
 static void drop_worker(struct front_process *front, struct worker_process *worker)
 {
 	struct worker_process **p = &front->workers;
@@ -208,7 +145,7 @@ static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 		tsk_close(fds[0]);
 		return r;
 	}
-	worker->child.exited = on_worker_exited;
+	worker->child.exited = worker_process_exited;
 	worker->front = front;
 	worker->id = id;
 	worker->next = front->workers;
@@ -347,11 +284,7 @@ pid_t front_process_pid(const struct front_process *front)
 	return front->child.pid;
 }
 
-/*
- * Sends what waits, in an order in which a worker's start comes before its exit.  A front that
- * cannot be told, for whatever reason but a full socket, would wait for ever.
- */
-static void send_waiting(struct front_process *front)
+void front_process_send_waiting(struct front_process *front)
 {
 	int r = 0;
 
@@ -420,7 +353,7 @@ void front_process_stop(struct front_process *front)
 {
 	front->is_unwanted = true;
 	front->stop_wanted = true;
-	send_waiting(front);
+	front_process_send_waiting(front);
 }
 
 /* What the front asks */
@@ -430,14 +363,14 @@ static void answer(struct front_process *front, const struct front_msg *msg, int
 	front->answer = *msg;
 	front->answer_fd = fd;
 	front->has_answer = true;
-	send_waiting(front);
+	front_process_send_waiting(front);
 }
 
 static void on_spawn(struct front_process *front, uint64_t id)
 {
 	struct front_msg msg = { .type = FRONT_WORKER,
 				 .id = id,
-				 .value = front->ops->penalty_ms(front->context) };
+				 .value = front->ops ? front->ops->penalty_ms(front->context) : 0 };
 	int fd = -1;
 
 	msg.result = msg.value ? -EAGAIN : start_worker(front, id, &fd);
@@ -521,8 +454,12 @@ static void on_message(struct front_process *front, const struct front_msg *msg)
 		break;
 	case FRONT_IDLE:
 		/* Anything sent since, or about to be, would be lost with it. */
-		if (msg->value == front->n_sent && !front->workers && !front->n_waiting)
+		if (msg->value != front->n_sent || front->workers || front->n_waiting)
+			break;
+		if (front->ops)
 			front->ops->idle(front->context);
+		else
+			front_process_abandon(front);
 		break;
 	default:
 		tsk_warning(
@@ -566,7 +503,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if (events & UV_WRITABLE)
-		send_waiting(front);
+		front_process_send_waiting(front);
 	if (!(events & UV_READABLE) || front->fd < 0 || front->has_answer)
 		return;
 	for (int i = 0; i < MESSAGES_A_TURN && receive_one(front); i++)
@@ -575,8 +512,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 /* Its life */
 
-/* The process is gone, or was never there: the rest goes with the loop's next turn. */
-static void front_process_free(struct front_process *front)
+void front_process_free(struct front_process *front)
 {
 	kill_workers(front);
 	drop_waiting(front);
@@ -591,18 +527,18 @@ static void front_process_free(struct front_process *front)
 
 static void log_exit(const struct front_process *front, int wait_status)
 {
-	if (WIFSIGNALED(wait_status))
+	if (WIFSIGNALED(wait_status) && !front->is_killed)
 		tsk_warning("guest %s: front %d was killed by signal %d (%s)", front->name,
 			    (int)front->child.pid, WTERMSIG(wait_status),
 			    strsignal(WTERMSIG(wait_status)));
-	else if (WEXITSTATUS(wait_status) != 0)
+	else if (WIFEXITED(wait_status) && WEXITSTATUS(wait_status) != 0)
 		tsk_warning("guest %s: front %d exited with status %d", front->name,
 			    (int)front->child.pid, WEXITSTATUS(wait_status));
 	else
 		tsk_debug("guest %s: front %d has ended", front->name, (int)front->child.pid);
 }
 
-static void on_front_exited(struct child *child, int wait_status)
+void front_process_exited(struct child *child, int wait_status)
 {
 	struct front_process *front = (struct front_process *)child;
 
@@ -614,7 +550,7 @@ static void on_front_exited(struct child *child, int wait_status)
 	front_process_free(front);
 }
 
-static void on_worker_exited(struct child *child, int wait_status)
+void worker_process_exited(struct child *child, int wait_status)
 {
 	struct worker_process *worker = (struct worker_process *)child;
 
@@ -625,7 +561,7 @@ static void on_worker_exited(struct child *child, int wait_status)
 	tell_end(worker->front, false, worker->is_rogue || is_crash(wait_status));
 	worker->has_exited = true;
 	worker->wait_status = wait_status;
-	send_waiting(worker->front);
+	front_process_send_waiting(worker->front);
 }
 
 void front_process_abandon(struct front_process *front)
@@ -638,6 +574,33 @@ void front_process_abandon(struct front_process *front)
 	uv_timer_start(&front->exit_timer, on_exit_timeout, EXIT_TIMEOUT_MS, 0);
 }
 
+void front_process_retire(struct front_process *front, uint64_t deadline_ms)
+{
+	front->ops = NULL;
+	front->uds = ""; /* what it points to is the guest's, which may go */
+	uv_timer_start(&front->exit_timer, on_exit_timeout, deadline_ms, 0);
+	front_process_stop(front);
+}
+
+void front_process_kill(struct front_process *front)
+{
+	front->is_lost = front->is_killed = true;
+	kill(front->child.pid, SIGKILL);
+	close_control(front);
+}
+
+int front_process_watch(struct front_process *front)
+{
+	int r = uv_poll_init(front->launcher->loop, &front->poll, front->fd);
+
+	if (r < 0)
+		return r;
+	uv_timer_init(front->launcher->loop, &front->exit_timer);
+	front->poll.data = front->exit_timer.data = front;
+	front->n_handles = 2;
+	return 0;
+}
+
 /* Starts the program on one end of a new control socket. */
 static int start(struct front_process *front)
 {
@@ -647,13 +610,9 @@ static int start(struct front_process *front)
 	if (r < 0)
 		return r;
 	front->fd = fds[0];
-	r = uv_poll_init(front->launcher->loop, &front->poll, front->fd);
-	if (r == 0) {
-		uv_timer_init(front->launcher->loop, &front->exit_timer);
-		front->poll.data = front->exit_timer.data = front;
-		front->n_handles = 2;
+	r = front_process_watch(front);
+	if (r == 0)
 		r = launcher_start_front(front->launcher, front->name, fds[1], &front->child.pid);
-	}
 	tsk_close(fds[1]);
 	return r;
 }
@@ -673,6 +632,8 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	front->context = context;
 	front->uds = uds;
 	front->workers_max = front_start->workers_max;
+	front->has_device = front_start->cid;
+	front->run_deadline_ms = front_start->run_deadline_ms;
 	front->waiting_max = front_start->connections_max;
 	STAILQ_INIT(&front->waiting);
 	front->memory_bytes_max = front_start->memory_bytes_max;
@@ -684,7 +645,7 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 		front_process_free(front);
 		return r;
 	}
-	front->child.exited = on_front_exited;
+	front->child.exited = front_process_exited;
 	children_add(&launcher->children, &front->child);
 	r = send_msg(front, &msg, -1);
 	if (r < 0) {

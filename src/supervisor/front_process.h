@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "channel/front_control.h"
 #include "supervisor/launcher.h"
+#include "supervisor/takeover.h"
 
 struct front_process;
 
@@ -60,6 +61,30 @@ void front_process_stop(struct front_process *front);
  * as lost() before this returns, then as exited().
  */
 void front_process_end(struct front_process *front);
+
+/*
+ * Asks it to finish, as front_process_stop() does, and is nobody's from then on: none of the ops is called
+ * any more, and the front must not be used any more.  It is killed after deadline_ms.
+ */
+void front_process_retire(struct front_process *front, uint64_t deadline_ms);
+
+/*
+ * Kills it, and is silent about it.  Its workers live as long as it does: its guest never hears of workers
+ * that are gone.  Comes as exited(), not as lost().
+ */
+void front_process_kill(struct front_process *front);
+
+/* Adds the launcher's fronts that can still be spoken to, and their workers, to what the next tensockd finds:
+ * retired ones, too. */
+int front_process_save_all(const struct launcher *launcher, struct takeover *takeover) _nodiscard_;
+
+/*
+ * Goes on with a front that the tensockd before has started: that of *record, and of the n_workers
+ * WORKER records behind it.  It is still this process's child.  The fds of *record are taken over.
+ */
+int front_process_adopt(struct launcher *launcher, struct takeover_record *record,
+			unsigned n_workers, const struct front_process_ops *ops, void *context,
+			struct front_process **ret) _nodiscard_;
 
 /*
  * Closes its control socket, at which it exits, and kills its workers; none of the ops is called any

@@ -266,7 +266,8 @@ static int start_front(struct guest *guest)
 int guest_keep(struct guest *guest)
 {
 	guest->keep = true;
-	return guest->front ? 0 : start_front(guest);
+	/* One that is on its way out is followed by the next when it has gone. */
+	return guest->front || guest->leaving ? 0 : start_front(guest);
 }
 
 static int get_front(struct guest *guest)
@@ -536,8 +537,10 @@ void guest_table_store_restarted(struct guest_table *table)
 
 uint64_t guest_table_drain_ms(const struct guest_table *table)
 {
-	uint64_t longest_ms = 0;
+	uint64_t now_ns = tsk_now_ns(), longest_ms = 0;
 
+	if (table->retired_until_ns > now_ns)
+		longest_ms = (table->retired_until_ns - now_ns) / TSK_NS_PER_MS;
 	for (const struct guest *guest = table->first; guest; guest = guest->next) {
 		uint64_t run_ms = guest->limits.value[LIMIT_RUN_DEADLINE_MS];
 
@@ -545,4 +548,131 @@ uint64_t guest_table_drain_ms(const struct guest_table *table)
 			longest_ms = run_ms;
 	}
 	return longest_ms;
+}
+
+/* One tensockd takes another's place */
+
+/* Beyond the longest run, for last words: as the daemon gives its fronts when it ends. */
+#define RETIRE_EXTRA_MS 2000
+
+static int save_device(const struct guest *guest, struct takeover *takeover)
+{
+	struct takeover_record *record;
+
+	if (guest->leaving)
+		return -EBUSY;
+	record = takeover_add(takeover, TAKEOVER_DEVICE);
+	if (!record)
+		return -ENOMEM;
+	memcpy(record->device.name, guest->name, sizeof(guest->name));
+	record->device.cid = guest->cid;
+	device_save(guest->device, &record->device);
+	return 0;
+}
+
+int guest_table_save(const struct guest_table *table, struct takeover *takeover)
+{
+	int r = 0;
+
+	for (const struct guest *guest = table->first; guest && r == 0; guest = guest->next) {
+		if (guest->device && !guest->detached)
+			r = save_device(guest, takeover);
+	}
+	return r < 0 ? r : front_process_save_all(table->launcher, takeover);
+}
+
+static void on_old_front(void *context)
+{
+	(void)context;
+}
+
+static void on_old_front_lost(void *context, uint64_t lived_ms)
+{
+	(void)context;
+	(void)lived_ms;
+}
+
+static int adopt_device(struct guest_table *table, struct takeover_device *saved)
+{
+	const struct config_guest *given = config_guest(table->config, saved->name);
+	struct guest *guest;
+	int r;
+
+	if (!given || !given->cid || given->cid != saved->cid)
+		return 0; /* it is gone, or another one now */
+	r = guest_table_get(table, saved->name, &guest);
+	return r < 0 ? r : device_adopt(guest->device, saved);
+}
+
+/* record: a FRONT, with n_workers behind it. */
+static int adopt_front(struct guest_table *table, struct takeover_record *record,
+		       unsigned n_workers, bool is_understood)
+{
+	static const struct front_process_ops ops = { .idle = on_old_front,
+						      .lost = on_old_front_lost,
+						      .exited = on_front_exited };
+	uint64_t deadline_ms = record->front.run_deadline_ms + RETIRE_EXTRA_MS;
+	bool has_device = record->front.has_device;
+	struct guest *guest = guest_table_find(table, record->front.name);
+	struct front_process *front;
+	int r = front_process_adopt(table->launcher, record, n_workers, &ops, guest, &front);
+
+	if (r < 0)
+		return r;
+	if (has_device && guest && guest->device) {
+		guest->leaving = front;
+		front_process_kill(front);
+	} else if (has_device || !is_understood) {
+		front_process_abandon(front);
+	} else {
+		uint64_t until_ns = tsk_now_ns() + deadline_ms * TSK_NS_PER_MS;
+
+		if (until_ns > table->retired_until_ns)
+			table->retired_until_ns = until_ns;
+		front_process_retire(front, deadline_ms);
+	}
+	return 0;
+}
+
+/* What its front had no room for goes to the front that there is now. */
+static int adopt_waiting(struct guest_table *table, struct takeover_waiting *saved,
+			 const char *name)
+{
+	struct guest *guest;
+	int r = guest_table_get(table, name, &guest);
+
+	if (r == 0)
+		guest_deliver(guest, (enum front_msg_type)saved->msg_type, TAKE_FD(saved->fd));
+	return r;
+}
+
+void guest_table_adopt(struct guest_table *table, struct takeover *takeover)
+{
+	const char *front_name = "";
+	bool is_understood = false;
+
+	for (unsigned i = 0; i < takeover->n; i++) {
+		struct takeover_record *record = &takeover->list[i];
+		unsigned n_workers = 0;
+		int r = 0;
+
+		while (i + n_workers + 1 < takeover->n &&
+		       record[n_workers + 1].type == TAKEOVER_WORKER)
+			n_workers++;
+		if (record->type == TAKEOVER_DAEMON)
+			is_understood = record->daemon.front_version == FRONT_CONTROL_VERSION;
+		else if (record->type == TAKEOVER_DEVICE)
+			r = adopt_device(table, &record->device);
+		else if (record->type == TAKEOVER_WAITING)
+			r = adopt_waiting(table, &record->waiting, front_name);
+		else if (record->type == TAKEOVER_FRONT)
+			r = adopt_front(table, record, n_workers, is_understood);
+		if (record->type == TAKEOVER_FRONT)
+			front_name = record->front.name;
+		if (r < 0)
+			tsk_error("guest %s: what it had cannot be taken over: %s",
+				  record->type == TAKEOVER_DEVICE ? record->device.name
+								  : front_name,
+				  strerror(-r));
+	}
 }

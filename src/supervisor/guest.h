@@ -24,6 +24,7 @@ struct guest_table {
 	struct guest *first;
 	unsigned n_guests;
 	bool stopping;
+	uint64_t retired_until_ns;   /* fronts of the tensockd before finish until then */
 	struct store_process *store; /* NULL: nothing is stored */
 	/* The guest of that name, which was detached, is there no more.  May be NULL. */
 	void (*gone)(void *context, const char *name);
@@ -95,6 +96,18 @@ void guest_table_changed(struct guest_table *table, const struct config *before)
 /* Tells all fronts to finish; none is started any more. */
 void guest_table_stop(struct guest_table *table);
 
+/*
+ * Adds the guests' devices and all fronts to what the next tensockd finds.  -EBUSY: a front that has
+ * served a device is on its way out, which will not take long.
+ */
+int guest_table_save(const struct guest_table *table, struct takeover *takeover) _nodiscard_;
+
+/*
+ * Goes on with what the tensockd before has left, of guests that the table's configuration still has; fds
+ * are taken over.  A front that serves a device is killed: the next one takes the
+ * device over once it is gone.  Any other one finishes what it does, beside its successor.
+ */
+void guest_table_adopt(struct guest_table *table, struct takeover *takeover);
 /* The store has been started again: the fronts that are there get new channels. */
 void guest_table_store_restarted(struct guest_table *table);
 

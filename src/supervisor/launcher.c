@@ -135,6 +135,15 @@ int launcher_find_programs(struct launcher *launcher, const struct engines *engi
 	return r;
 }
 
+void launcher_take_programs(struct launcher *launcher, const struct launcher *found)
+{
+	memcpy(launcher->front, found->front, sizeof(found->front));
+	memcpy(launcher->worker, found->worker, sizeof(found->worker));
+	memcpy(launcher->engines, found->engines, sizeof(found->engines));
+	launcher->n_engines = found->n_engines;
+	launcher->generates_code = found->generates_code;
+}
+
 int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr)
 {
 	char folder[PATH_MAX];

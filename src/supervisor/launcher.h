@@ -55,6 +55,9 @@ void launcher_done(struct launcher *launcher);
 int launcher_find_programs(struct launcher *launcher, const struct engines *engines,
 			   struct tensock_error *reterr) _nodiscard_;
 
+/* Uses from now on what launcher_find_programs() has found for another launcher. */
+void launcher_take_programs(struct launcher *launcher, const struct launcher *found);
+
 /* The one that is needed only where models are stored. */
 int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr) _nodiscard_;
 

@@ -76,7 +76,8 @@ static int open_place(struct daemon *d, const struct place *place, struct contro
 static bool is_open(const struct daemon *d, const struct place *place)
 {
 	if (place->kind == LISTENER_CONTROL)
-		return d->control && place_equals(control_socket_place(d->control), place);
+		return d->control &&
+		       place_equals(&control_socket_listener(d->control)->place, place);
 	for (unsigned i = 0; i < d->n_listeners; i++) {
 		if (place_equals(&d->listeners[i]->place, place))
 			return true;
@@ -253,7 +254,7 @@ static void close_others(struct daemon *d, const struct places *places)
 {
 	unsigned n = 0;
 
-	if (d->control && !places_have(places, control_socket_place(d->control)))
+	if (d->control && !places_have(places, &control_socket_listener(d->control)->place))
 		control_socket_free(TAKE_PTR(d->control));
 	for (unsigned i = 0; i < d->n_listeners; i++) {
 		if (places_have(places, &d->listeners[i]->place))

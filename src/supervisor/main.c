@@ -9,38 +9,68 @@
 #include "supervisor/options.h"
 #include "supervisor/sealing.h"
 #include "supervisor/spawn.h"
+#include "supervisor/upgrade.h"
 
 #define EXIT_USAGE 2 /* the command line or the configuration is wrong */
 
-int main(int argc, char **argv)
+/* Whether it could serve by that configuration: for the tensockd whose place it is to take. */
+static int check(const struct config *config)
 {
 	struct tensock_error error = { 0 };
-	static struct config config;
-	int r;
+	static struct launcher launcher;
+
+	if (sealing_check((unsigned)config->may_lack, &error) == 0 &&
+	    launcher_find_programs(&launcher, &config->engines, &error) == 0)
+		return EXIT_SUCCESS;
+	tsk_error("%s", error.message);
+	return EXIT_FAILURE;
+}
+
+static int serve(struct config *config, int argc, char **argv, struct takeover *takeover)
+{
+	struct tensock_error error = { 0 };
+	int r = spawn_prepare_stdio();
+
+	if (r < 0) {
+		tsk_error("standard input and output cannot be set up: %s", strerror(-r));
+		return EXIT_FAILURE;
+	}
+	r = sealing_check((unsigned)config->may_lack, &error);
+	if (r == 0)
+		r = sealing_drop(&error);
+	if (r == 0)
+		r = daemon_run(config, argc, argv, takeover, &error);
+	if (r < 0)
+		tsk_error("%s", error.message);
+	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	static struct config config, running;
+	struct tensock_error error = { 0 };
+	struct takeover takeover = { 0 };
+	int status = EXIT_USAGE, r;
 
 	daemon_set_log_level(TSK_LOG_INFO);
 	config_init(&config);
-	r = options_read(argc, argv, &config, NULL, &error);
+	config_init(&running);
+	r = upgrade_read(&takeover, &running, &error);
+	if (r >= 0)
+		r = options_read(argc, argv, &config, r ? &running : NULL, &error);
+	config_done(&running);
+	if (r == OPTIONS_RUN || r == OPTIONS_CHECK)
+		daemon_set_log_level((enum tsk_log_level)config.log_level);
 	if (r == OPTIONS_DONE)
-		return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
-	if (r < 0) {
+		status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	else if (r == OPTIONS_CHECK)
+		status = check(&config);
+	else if (r == OPTIONS_RUN)
+		status = serve(&config, argc, argv, takeover.n ? &takeover : NULL);
+	else
 		tsk_error("%s", error.message);
-		config_done(&config);
-		return EXIT_USAGE;
-	}
-	daemon_set_log_level((enum tsk_log_level)config.log_level);
-	r = spawn_prepare_stdio();
-	if (r < 0) {
-		tsk_error("standard input and output cannot be set up: %s", strerror(-r));
-	} else {
-		r = sealing_check((unsigned)config.may_lack, &error);
-		if (r == 0)
-			r = sealing_drop(&error);
-		if (r == 0)
-			r = daemon_run(&config, argc, argv, &error);
-		if (r < 0)
-			tsk_error("%s", error.message);
-	}
+	takeover_close(&takeover);
+	takeover_done(&takeover);
 	config_done(&config);
-	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+	return status;
 }

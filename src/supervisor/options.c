@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "supervisor/takeover.h"
 
 #define VMS_MAX 256u
 
@@ -44,6 +45,8 @@ static const struct option long_options[] = {
 	{ "engine", required_argument, NULL, 'E' },
 	{ "allow-unsandboxed", optional_argument, NULL, 'U' },
 	{ "log-level", required_argument, NULL, 'L' },
+	/* Asked by the tensockd whose place this one is to take: upgrade.c. */
+	{ "can-take-over", required_argument, NULL, 'T' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ NULL, 0, NULL, 0 },
@@ -52,6 +55,7 @@ static const struct option long_options[] = {
 /* The command line as it stands: the file has to be read before it. */
 struct command_line {
 	const char *config_path, *control, *may_lack;
+	const char *takeover_tag; /* NULL: not asked */
 	const char *listens[CONFIG_LISTENS_MAX];
 	const char *vms[VMS_MAX];
 	const char *engines[ENGINES_MAX];
@@ -97,6 +101,9 @@ static int take_option(struct command_line *line, int option, char **argv,
 				reterr, TENSOCK_INVALID_ARGUMENT,
 				"--log-level: '%.80s' is no level; write error, warning, info or debug",
 				optarg);
+		return 0;
+	case 'T':
+		line->takeover_tag = optarg;
 		return 0;
 	case 'h':
 		fputs(help, stdout);
@@ -175,6 +182,19 @@ static int apply(const struct command_line *line, struct config *config,
 	return config_finish(config, reterr);
 }
 
+static int check_tag(const char *theirs, struct tensock_error *reterr)
+{
+	char ours[TAKEOVER_TAG_SIZE];
+
+	takeover_tag(ours);
+	if (strcmp(theirs, ours) == 0)
+		return OPTIONS_CHECK;
+	return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
+			"tensockd " TENSOCK_VERSION " cannot take over from the one that runs "
+			"(%.20s, not %s): restart it",
+			theirs, ours);
+}
+
 int options_read(int argc, char **argv, struct config *config, const struct config *running,
 		 struct tensock_error *reterr)
 {
@@ -189,5 +209,7 @@ int options_read(int argc, char **argv, struct config *config, const struct conf
 		r = config_load(config, line.config_path, reterr);
 	if (r == 0)
 		r = apply(&line, config, running, reterr);
-	return r < 0 ? r : OPTIONS_RUN;
+	if (r < 0 || !line.takeover_tag)
+		return r < 0 ? r : OPTIONS_RUN;
+	return check_tag(line.takeover_tag, reterr);
 }

@@ -41,6 +41,19 @@ static int prepare(struct daemon *d, struct config *config, struct launcher *fou
 	return r < 0 ? r : listen_change(d, config, reterr);
 }
 
+/* The store's process and the sealing of all children are as the start has made them. */
+static void keep_what_needs_a_start(struct config *config, const struct config *running)
+{
+	bool same_store = strcmp(config->store.path, running->store.path) == 0 &&
+			  config->store.bytes == running->store.bytes;
+
+	if (!same_store || config->may_lack != running->may_lack)
+		tsk_warning("%s of the configuration holds with the next start of tensockd only",
+			    same_store ? "allow-unsandboxed" : "the store");
+	config->store = running->store;
+	config->may_lack = running->may_lack;
+}
+
 static void start_devices(struct daemon *d)
 {
 	for (unsigned i = 0; i < d->config->n_guests; i++) {
@@ -61,8 +74,7 @@ static void apply(struct daemon *d, struct config *config, const struct launcher
 	enum tsk_log_level level = (enum tsk_log_level)config->log_level;
 
 	*d->config = *config;
-	memcpy(d->launcher.engines, found->engines, sizeof(found->engines));
-	d->launcher.n_engines = found->n_engines;
+	launcher_take_programs(&d->launcher, found);
 	d->launcher.log_level = level;
 	daemon_set_log_level(level);
 	guest_table_changed(&d->guests, &before);
@@ -84,6 +96,7 @@ void reload(struct daemon *d)
 		notify_ready(&d->notify, error.message);
 		return;
 	}
+	keep_what_needs_a_start(&config, d->config);
 	daemon_fit_fd_limit(&config);
 	apply(d, &config, &found);
 	tsk_info("SIGHUP: the configuration has been read again");

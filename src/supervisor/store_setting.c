@@ -41,7 +41,12 @@ int store_setting_set(struct store_setting *setting, const char *key, const char
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"store: '%.80s' is not absolute; begin with '/'", value);
 	r = setting_text(key, value, setting->path, sizeof(setting->path), reterr);
-	return r < 0 ? r : 1;
+	if (r < 0)
+		return r;
+	/* With one at its end a symbolic link is followed, whatever is said when it is opened. */
+	for (size_t len = strlen(setting->path); len > 1 && setting->path[len - 1] == '/'; len--)
+		setting->path[len - 1] = '\0';
+	return 1;
 }
 
 int store_of_guest_set(struct store_of_guest *setting, const char *key, const char *value,

@@ -30,10 +30,11 @@ static void test_daemon(void **state)
 	assert_true(set(&setting, "store", longest) < 0);
 	assert_int_equal(set(&setting, "store-size", "1GiB"), 1);
 	assert_true(store_setting_finish(&setting, &error) < 0); /* of which store? */
-	assert_int_equal(set(&setting, "store", "/var/lib/x"), 1);
+	assert_int_equal(set(&setting, "store", "/var/lib/x//"), 1);
 	assert_true(set(&setting, "store", "/var/lib/y") < 0);
 	assert_true(set(&setting, "store-size", "1GiB") < 0);
 	assert_int_equal(store_setting_finish(&setting, &error), 0);
+	assert_string_equal(setting.path, "/var/lib/x");
 	assert_int_equal(setting.bytes, 1 << 30);
 	setting = (struct store_setting){ 0 };
 	assert_true(set(&setting, "store-size", "0") < 0);

@@ -47,13 +47,13 @@ def alive(pid):
 class Tensock:
     """A daemon under test, and the paths of its sockets."""
 
-    def __init__(self, folder, config, arguments):
+    def __init__(self, folder, config, arguments, program=None):
         self.folder = Path(folder)
         self.local = self.folder / "local.sock"
         config_file = self.folder / "tensockd.conf"
         config_file.write_text(f"[daemon]\nlisten = unix:{self.local}\n{config}")
         # A signal that is to end a worker is its end under ASan, too.
-        self.daemon = Daemon(["--config", config_file, *arguments], [], env={
+        self.daemon = Daemon(["--config", config_file, *arguments], [], program=program, env={
             "ASAN_OPTIONS": "handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_abort=0"})
         self.pid = self.daemon.process.pid
         # Its socket may be there from one that came before it.

@@ -84,6 +84,24 @@ def test_what_is_said(folder):
         assert service.process.wait(20) == 0
 
 
+def test_upgrade(folder):
+    """The manager sees one process, that is not ready for a moment; a socket of its own stays its own."""
+    with listener(folder / "s") as local:
+        with Service(folder, ["--listen", f"unix:{folder}/s"], [local],
+                     {"WATCHDOG_USEC": "1000000"}) as service:
+            assert service.told()["READY"] == "1"
+            for _ in range(2):
+                service.process.send_signal(signal.SIGUSR2)
+                assert service.told()["RELOADING"] == "1"
+                assert service.told()["READY"] == "1"
+                assert seed.ask(folder / "s", ECHO) == b"OK"
+            assert service.manager.recv(4096) == b"WATCHDOG=1"
+            service.process.terminate()
+            assert service.told()["STOPPING"] == "1"
+            assert service.process.wait(20) == 0
+        assert (folder / "s").exists()
+
+
 def test_signs_of_life(folder):
     with Service(folder, ["--listen", f"unix:{folder}/s"],
                  environment={"WATCHDOG_USEC": "100000"}) as service:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 
+import native
 import onnx_writer as writer
 import pytest
 from conftest import BUILD, Tensock, alive, eventually
@@ -98,10 +99,10 @@ def padded(folder):
     return path
 
 
-def uploads(store, guest=""):
-    """How many were begun in this life of the front."""
+def uploads(store, guest="", what="uploads-begun"):
+    """A counter, of this life of the front."""
     counters = json.loads(store.run("--json", "ps", guest=guest).stdout)["counters"]
-    value, = (one["value"] for one in counters if one["name"] == "uploads-begun")
+    value, = (one["value"] for one in counters if one["name"] == what)
     return value
 
 
@@ -114,6 +115,22 @@ def test_front_is_killed(store, small, padded):
     store.kill_front()
     assert store.names() == ["padded", "small"]
     assert store.runs("small") and store.runs("padded")
+
+
+def test_upgrade(store, small, padded):
+    """Another tensockd takes the place of this one: with it comes another store, and none stays behind."""
+    host = store.start()
+    for name, model in (("small", small), ("padded", padded)):
+        store.push(model, name)
+        store.await_labels(name)
+        before = store.process()
+        n_ready = sum(": info: ready" in line for line in host.log)
+        os.kill(host.pid, signal.SIGUSR2)
+        assert eventually(lambda: sum(": info: ready" in line for line in host.log) > n_ready)
+        assert eventually(lambda: not alive(before))
+        assert len(host.processes("tensock-store")) == 1
+        assert name in store.names() and store.runs(name)
+    assert store.names() == ["padded", "small"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -140,6 +157,93 @@ def test_daemon_goes(store, small, padded, number):
     store.push(padded, "new name")
     assert uploads(store) == 0
     assert store.names() == ["again", "new name"]
+
+
+MIB = 1 << 20
+SENT = 20 * MIB
+
+
+def part(store, model):
+    path = store.path / f"uid-{os.geteuid()}" / f"{hashlib.sha256(model).hexdigest()}.part"
+    return path.stat().st_size if path.exists() else 0
+
+
+def begin_upload(store, model):
+    """A guest that has sent so much of its model, and stays."""
+    guest = native.Guest(store.host.local)
+    id_ = guest.offer(model, "large")
+    assert guest.wait(id_, native.SEND) == bytes(8)
+    for at in range(0, SENT, native.BODY_MAX):
+        guest.send(native.frame(native.CHUNK, id_, model[at:at + native.BODY_MAX]))
+    return guest
+
+
+@pytest.fixture(scope="module")
+def large():
+    return writer.identity(4, padding=24 * MIB)
+
+
+@pytest.mark.parametrize("breaks_off", [False, True])
+def test_front_is_killed_in_an_upload(store, large, breaks_off):
+    """What has come is saved in steps, and to its last byte where the connection ends."""
+    store.start()
+    guest = begin_upload(store, large)
+    if breaks_off:
+        guest.socket.close()
+    saved = SENT if breaks_off else 16 * MIB
+    assert eventually(lambda: part(store, large) >= saved)
+    store.kill_front()
+    guest.socket.close()
+    with native.Guest(store.host.local) as guest:
+        sent_from = guest.push(large, "large")["sent_from"]
+        assert sent_from == SENT if breaks_off else saved <= sent_from <= SENT
+    assert (uploads(store), uploads(store, what="uploads-resumed")) == (0, 1)
+    assert eventually(lambda: not part(store, large))
+    assert store.runs("large")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_daemon_goes_in_an_upload(store, large, number):
+    host = store.host = Tensock(store.folder, store.config("idle-timeout = 1s\n"), [])
+    try:
+        guest = begin_upload(store, large)
+        assert eventually(lambda: part(store, large) >= 16 * MIB)
+        host.fronts()
+        store.process()
+    finally:
+        host.daemon.process.send_signal(number)
+        host.daemon.process.wait(TIMEOUT_S)
+        host.daemon.stop()
+    guest.socket.close()
+    assert eventually(lambda: not any(map(alive, host.seen)))
+    store.start()
+    with native.Guest(store.host.local) as guest:
+        assert guest.push(large, "large")["sent_from"] >= 16 * MIB
+    assert store.runs("large")
+
+
+def test_upload_is_not_kept_for_long(store, large):
+    store.start("upload-keep = 200ms\n")
+    begin_upload(store, large).socket.close()
+    assert store.host.said("unfinished upload", "dropped")
+    assert eventually(lambda: not part(store, large))
+
+
+def test_saved_upload_is_wrong(store, large):
+    """What the disk gives back is hashed with the rest: a wrong model is refused, then sent anew."""
+    store.start()
+    begin_upload(store, large).socket.close()
+    assert eventually(lambda: part(store, large) >= SENT)
+    store.kill_front()
+    path, = (store.path / f"uid-{os.geteuid()}").glob("*.part")
+    with open(path, "r+b") as file:
+        file.seek(5 * MIB)
+        file.write(b"changed")
+    with native.Guest(store.host.local) as guest:
+        with pytest.raises(native.Refused) as refused:
+            guest.push(large)
+        assert refused.value.status == native.INVALID_ARGUMENT
+        assert guest.push(large)["sent_from"] == 0
 
 
 def test_removed(store, small, padded):
@@ -207,6 +311,49 @@ def test_guests_have_nothing_in_common(store, small):
     assert store.names(OTHER) == ["theirs"] and store.file(small, OTHER).exists()
 
 
+def test_two_guests_at_once(store, padded):
+    """The same bytes by two guests, both right; two files, for one would tell of the other."""
+    store.start()
+    pushes = [subprocess.Popen([BUILD / "tensock", "--host", store.address(guest), "push", padded,
+                                "--name", "same"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+              for guest in ("", OTHER)]
+    for push in pushes:
+        _, err = push.communicate(timeout=TIMEOUT_S)
+        assert push.returncode == 0, err
+    for guest in ("", OTHER):
+        assert eventually(lambda one=guest: store.file(padded, one).exists())
+        assert store.file(padded, guest).read_bytes() == padded.read_bytes()
+        assert store.runs("same", guest) and uploads(store, guest) == 1
+
+
+def test_store_is_killed_while_it_stores(store, folder):
+    """Whenever it dies: what is on the disk is whole, and all of it is there in the end."""
+    paths = [folder / f"{i}.onnx" for i in range(8)]
+    for i, path in enumerate(paths):
+        path.write_bytes(writer.identity(4, padding=(4 << 20) + i * 64))
+    host = store.host = Tensock(store.folder, store.config(), [])
+    try:
+        for i, path in enumerate(paths):
+            pid = store.process()
+            store.push(path, path.stem)
+            if i % 3 == 1 and pid:
+                os.kill(pid, signal.SIGKILL)
+            for file in store.path.glob("*/" + "[0-9a-f]" * 64):
+                assert hashlib.sha256(file.read_bytes()).hexdigest() == file.name
+        store.host.fronts()
+        assert eventually(lambda: all(store.file(path).exists() for path in paths), 60)
+        store.await_labels(*(f"\1\0{path.stem}" for path in paths))
+    finally:
+        host.daemon.process.kill()
+        host.daemon.stop()
+    assert eventually(lambda: not any(map(alive, host.seen)))
+    store.start()
+    assert store.names() == [path.stem for path in paths]
+    assert all(store.runs(path.stem) for path in paths)
+    assert not list(store.path.glob("*/.new*"))
+
+
 def test_store_is_killed(store, small, padded):
     """Fronts go on without, and what came meanwhile is stored by the next one."""
     store.start()
@@ -237,8 +384,9 @@ def test_full(store, small, padded):
     assert store.names() == ["small"]
 
 
-def test_full_disk(store, padded):
-    """A file system of its own that has no room: the push is well all the same."""
+@pytest.mark.parametrize("fault", ["No space left on device", "Read-only file system"])
+def test_disk_takes_nothing(store, padded, fault):
+    """A file system of its own: the push is well all the same."""
     store.path.mkdir(mode=0o700)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "tmpfs",
                               store.path], stderr=subprocess.PIPE, check=False)
@@ -246,11 +394,13 @@ def test_full_disk(store, padded):
         pytest.skip("nothing can be mounted here")
     try:
         store.start()
+        if fault.startswith("Read"):
+            subprocess.run(["mount", "-o", "remount,ro", store.path], check=True)
         store.push(padded, "padded")
-        assert store.host.said("tensock-front", "No space left on device")
+        assert store.host.said("tensock-front", fault)
         assert store.runs("padded")
         assert not list(store.path.glob("*/*"))[1:]  # the labels at most
-        store.host.daemon.stop()
+        assert store.host.daemon.stop() == 0
     finally:
         subprocess.run(["umount", "-l", store.path], check=True)
 

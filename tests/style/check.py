@@ -32,7 +32,7 @@ LAYERS = {
     "src/front/vhost": ["base/", "tensor/", "channel/", "front/vhost/", "front/stream.h"],
     "src/front/protocol": ["base/", "tensor/", "channel/", "wire/", "front/protocol/", "front/stream.h"],
     "src/front": ["base/", "tensor/", "channel/", "wire/", "sandbox/", "front/"],
-    "src/store": ["base/", "channel/", "store/"],
+    "src/store": ["base/", "channel/", "sandbox/", "store/"],
     "src/worker": ["base/", "tensor/", "translate/", "channel/", "sandbox/", "worker/"],
     "src/supervisor": ["base/", "tensor/", "channel/", "wire/operator.h", "sandbox/", "supervisor/"],
     # An engine links to nothing of ours: its own folder, and <tensock/...>.
@@ -51,7 +51,8 @@ SUPERVISOR_READS = {
     "front_process.c": ["front_control_recv"],   # fronts: fixed-size messages
     "device.c": ["device_control_recv"],         # fronts, of a device: descriptors, an opaque state
     "cgroup.c": ["read"],                     # the kernel's files
-    "rights.c": ["tsk_map_new"],              # nobody: it writes down the operator's list for a front
+    "rights.c": ["tsk_map_new"],              # its own list of the operator's words
+    "takeover.c": ["tsk_map_new"],            # what the tensockd before this one has left
 }
 READ_CALL = re.compile(
     r"(?<![\w.>])((?:p?readv?2?|recv|recvfrom|recvmsg|recvmmsg|splice|tee|sendfile|copy_file_range|mmap|"

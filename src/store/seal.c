@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/seal.h"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <stdbool.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#include "sandbox/filter.h"
+#include "sandbox/landlock.h"
+
+/*
+ * What the store needs once it has its folder: files beneath it, messages, threads.  A call that only
+ * opens a path by itself, openat for example, is not among them: openat2 says that it stays beneath,
+ * and Landlock sees to it.
+ */
+static const struct filter_call calls[] = {
+	/* Messages. */
+	{ .name = "recvmsg", .why = "the supervisor's and the fronts'" },
+	{ .name = "sendmsg", .why = "answers" },
+	{ .name = "ioctl", .checks = { FILTER_IS(1, SIOCOUTQ) }, .why = "are answers taken?" },
+	{ .name = "ioctl", .checks = { FILTER_IS(1, FIONBIO) }, .why = "libuv, for each channel" },
+	{ .name = "close", .why = "channels, files, memfds" },
+	/* Waiting. */
+	{ .name = "epoll_wait", .why = "the loop" },
+	{ .name = "epoll_pwait", .is_another = true, .why = "the loop" },
+	{ .name = "restart_syscall", .is_another = true, .why = "waiting goes on after a SIGSTOP" },
+	{ .name = "epoll_ctl", .why = "what it waits for" },
+	{ .name = "poll", .why = "does the log take a line, is the supervisor there?" },
+	{ .name = "ppoll", .is_another = true, .why = "the same" },
+	{ .name = "clock_gettime", .why = "a clock that only the kernel reads" },
+	{ .name = "read", .why = "threads wake the loop" },
+	{ .name = "write", .why = "the same; the log" },
+	/* Files. */
+	{ .name = "openat2", .why = "beneath the folder" },
+	{ .name = "flock", .why = "one store a folder" },
+	{ .name = "getdents64", .why = "what there is, at the start" },
+	{ .name = "newfstatat", .why = "sizes and times" },
+	{ .name = "fstat", .is_another = true, .why = "the same" },
+	{ .name = "pread64", .why = "models" },
+	{ .name = "pwrite64", .why = "the same" },
+	{ .name = "fsync", .why = "before they have a name, and after" },
+	{ .name = "ftruncate", .why = "parts of uploads; the size of a memfd" },
+	{ .name = "mkdirat", .why = "a guest's first model" },
+	{ .name = "linkat", .why = "what is whole gets its name" },
+	{ .name = "renameat", .why = "the same, in the place of another" },
+	{ .name = "renameat2", .is_another = true, .why = "the same" },
+	{ .name = "unlinkat", .why = "what must go" },
+	{ .name = "utimensat", .why = "when it was used" },
+	/* Memory. */
+	{ .name = "memfd_create", .why = "what is given to a front" },
+	{ .name = "fcntl", .checks = { FILTER_IS(1, F_ADD_SEALS) }, .why = "it is frozen" },
+	{ .name = "fcntl",
+	  .checks = { FILTER_IS(1, F_GET_SEALS) },
+	  .why = "as what comes from one" },
+	{ .name = "fcntl",
+	  .checks = { FILTER_IS(1, F_GETFL) },
+	  .why = "libuv, and a folder's reader" },
+	{ .name = "fcntl", .checks = { FILTER_IS(1, F_SETFD) }, .why = "the same" },
+	{ .name = "mmap", .checks = { FILTER_WITHOUT(2, PROT_EXEC) }, .why = "the heap, stacks" },
+	{ .name = "munmap", .why = "the same" },
+	{ .name = "mremap", .why = "the same" },
+	{ .name = "mprotect",
+	  .checks = { FILTER_WITHOUT(2, PROT_EXEC) },
+	  .why = "a stack's guard" },
+	{ .name = "madvise", .why = "the heap, and stacks of threads" },
+	{ .name = "brk", .why = "the heap" },
+	/* Threads of libuv's pool, which start with the first work. */
+	{ .name = "clone3", .why = "they start" },
+	{ .name = "clone", .is_another = true, .why = "the same" },
+	{ .name = "set_robust_list", .why = "the C library, in each" },
+	{ .name = "rseq", .why = "the same" },
+	{ .name = "prlimit64", .why = "how large is its stack?" },
+	{ .name = "rt_sigprocmask", .why = "no signals in them" },
+	{ .name = "rt_sigaction", .why = "the C library's own signal, with the first" },
+	{ .name = "sched_yield", .why = "libuv, between two that wake the loop" },
+	{ .name = "sched_getaffinity", .why = "where they may run" },
+	{ .name = "futex", .why = "they wait for work" },
+	{ .name = "exit", .why = "their end" },
+	/* The end. */
+	{ .name = "exit_group", .why = "the end" },
+	{ .name = "rt_sigreturn", .why = "a signal that is waited for elsewhere" },
+	{ .name = "getpid", .why = "abort(), of our own assertions" },
+	{ .name = "gettid", .why = "the same" },
+	{ .name = "tgkill", .checks = { FILTER_OWN_PID(0) }, .why = "the same" },
+};
+
+/* Of what this kernel has never heard of. */
+static bool is_missing(int r)
+{
+	return r == -ENOSYS || r == -EOPNOTSUPP;
+}
+
+static int seal_calls(void)
+{
+	struct filter filter = { 0 };
+	int r = filter_build(calls, ARRAY_SIZE(calls), &filter);
+
+	if (r == 0)
+		r = filter_install(&filter);
+	filter_done(&filter);
+	return r;
+}
+
+int store_seal(int folder_fd)
+{
+	int r;
+
+	if (SANDBOX_SANITIZED)
+		return 0;
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		return -errno;
+	r = landlock_only(folder_fd);
+	if (r < 0 && !is_missing(r))
+		return r;
+	r = seal_calls();
+	return is_missing(r) || r == -EINVAL ? 0 : r;
+}
