@@ -40,6 +40,7 @@ int identity_drop_capabilities(uint64_t keep)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
+	uint32_t held = 0;
 
 	bound_capabilities(keep);
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
@@ -47,11 +48,16 @@ int identity_drop_capabilities(uint64_t keep)
 	if (syscall(SYS_capget, &header, data) < 0)
 		return -errno;
 	for (unsigned i = 0; i < 2; i++) {
-		data[i].permitted &= (uint32_t)(keep >> 32 * i);
-		data[i].effective &= (uint32_t)(keep >> 32 * i);
+		uint32_t kept = (uint32_t)(keep >> 32 * i);
+
+		held |= (data[i].permitted & ~kept) | (data[i].effective & ~kept) |
+			data[i].inheritable;
+		data[i].permitted &= kept;
+		data[i].effective &= kept;
 		data[i].inheritable = 0;
 	}
-	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+	/* A service that has none may not be let to drop any. */
+	return held && syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
 /* EINVAL: this container has no such uid; the process then is a root without privileges. */

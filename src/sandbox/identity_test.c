@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <net/if.h>
+#include <seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -73,6 +74,25 @@ static void test_drop(void **state)
 	assert_int_equal(in_child(drop_all), 0);
 }
 
+/* As a service's system call filter has it. */
+static void drop_nothing(void)
+{
+	scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
+
+	REQUIRE(geteuid() != 0 || setuid(65534) == 0);
+	REQUIRE(context && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+	REQUIRE(seccomp_rule_add(context, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(capset), 0) == 0);
+	REQUIRE(seccomp_load(context) == 0);
+	seccomp_release(context);
+	REQUIRE(identity_drop_capabilities(0) == 0);
+}
+
+static void test_nothing_to_drop(void **state)
+{
+	(void)state;
+	assert_int_equal(in_child(drop_nothing), 0);
+}
+
 static void keep_one(void)
 {
 	/* CAP_KILL, which a supervisor as root keeps. */
@@ -96,7 +116,8 @@ static void test_keep(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TSK_TEST(test_drop), TSK_TEST(test_keep) };
+	const struct CMUnitTest tests[] = { TSK_TEST(test_drop), TSK_TEST(test_nothing_to_drop),
+					    TSK_TEST(test_keep) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

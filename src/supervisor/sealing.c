@@ -28,6 +28,7 @@ static const struct {
 	{ CAP_NET_BIND_SERVICE, "low ports of TCP and vsock" },
 	{ CAP_SYS_CHROOT, "children: an empty root" },
 	{ CAP_SYS_ADMIN, "children: namespaces; cgroups" },
+	{ CAP_SYS_NICE, "a guest's larger share of the processors" },
 	{ CAP_SYS_RESOURCE, "limits of children" },
 };
 

@@ -280,8 +280,8 @@ def test_supervisor_seen_from_outside(start):
     found = status(tensock.pid)
     assert found["NoNewPrivs"] == ["1"]
     # chown, dac_override, fowner, kill, setgid, setuid, setpcap, net_bind_service, sys_chroot,
-    # sys_admin, sys_resource: as root; else none.
-    kept = sum(1 << bit for bit in [0, 1, 3, 5, 6, 7, 8, 10, 18, 21, 24]) if os.geteuid() == 0 else 0
+    # sys_admin, sys_nice, sys_resource: as root; else none.
+    kept = sum(1 << bit for bit in [0, 1, 3, 5, 6, 7, 8, 10, 18, 21, 23, 24]) if os.geteuid() == 0 else 0
     for key in ["CapPrm", "CapEff"]:
         assert int(found[key][0], 16) & ~kept == 0
     if os.geteuid() == 0:
