@@ -103,6 +103,7 @@ static void tell_dropped(void)
 		 logger.guest, (unsigned long long)(dropped - logger.dropped_told));
 	if (write_line(line, sizeof(line)))
 		logger.dropped_told = dropped;
+	logger.lines++; /* it is one of this second's, too */
 }
 
 void tsk_log(enum tsk_log_level level, const char *fmt, ...)

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "base/status.h"
 #include "sandbox/feature.h"
@@ -239,6 +238,16 @@ static uint64_t pids_of(const struct launcher *launcher, const struct limits *li
 	return PIDS_A_PROCESS + limits->value[LIMIT_WORKERS] * a_worker;
 }
 
+/* What stands for the weight where there are no cgroups. */
+static int nice_of(const struct launcher *launcher, const char *guest)
+{
+	uint64_t weight = config_limits(launcher->config, guest)->value[LIMIT_CPU_WEIGHT];
+
+	if (launcher->cgroups.root[0] || weight == CGROUP_WEIGHT_DEFAULT)
+		return 0;
+	return cgroup_nice(weight);
+}
+
 /* Its share of the host, as the operator has it.  The process has seen nothing of the guest yet. */
 static void set_share(struct launcher *launcher, const char *guest, pid_t pid)
 {
@@ -251,14 +260,8 @@ static void set_share(struct launcher *launcher, const char *guest, pid_t pid)
 	};
 	int r;
 
-	if (!launcher->cgroups.root[0]) {
-		/* Less than others is anybody's to have; more is root's to give. */
-		if (bounds.cpu_weight != CGROUP_WEIGHT_DEFAULT)
-			(void)setpriority(PRIO_PROCESS, (id_t)pid,
-					  getpriority(PRIO_PROCESS, 0) +
-						  cgroup_nice(bounds.cpu_weight));
+	if (!launcher->cgroups.root[0])
 		return;
-	}
 	r = cgroups_enter(&launcher->cgroups, guest, &bounds, pid);
 	if (r < 0)
 		log_about_refusal(&launcher->refusals, guest, "a process is not in its cgroup: %s",
@@ -281,7 +284,10 @@ int launcher_start_front(struct launcher *launcher, const char *guest, int contr
 			 pid_t *ret_pid)
 {
 	char *argv[] = { launcher->front, NULL };
-	struct spawn front = { .argv = argv, .control_fd = control_fd, .cwd_fd = launcher->cwd_fd };
+	struct spawn front = { .argv = argv,
+			       .control_fd = control_fd,
+			       .cwd_fd = launcher->cwd_fd,
+			       .nice = nice_of(launcher, guest) };
 	int r = spawn_process(&front, ret_pid);
 
 	if (r == 0)
@@ -381,6 +387,7 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t
 	struct spawn worker = { .argv = arguments.v,
 				.control_fd = control_fd,
 				.cwd_fd = launcher->cwd_fd,
+				.nice = nice_of(launcher, guest),
 				.discard_stdout = true };
 
 	put(&arguments, launcher->worker);

@@ -34,6 +34,9 @@ __attribute__((noinline, noreturn)) static void become(const struct spawn *spawn
 	if (setsid() < 0 || setrlimit(RLIMIT_CORE, &no_core) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || fchdir(spawn->cwd_fd) < 0)
 		goto fail;
+	/* Less than others is anybody's to have; more is root's to give: else it has as much. */
+	if (spawn->nice)
+		(void)!nice(spawn->nice);
 	if (getppid() != parent)
 		_exit(127); /* it died before prctl() */
 	if (dup2(null_fd, STDIN_FILENO) < 0 ||

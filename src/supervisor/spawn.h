@@ -24,6 +24,7 @@ struct spawn {
 	char *const *argv; /* argv[0]: the program's path */
 	int control_fd;    /* stays the caller's */
 	int cwd_fd;        /* its working directory */
+	int nice;          /* added to this process's: a smaller or a larger share of the processor */
 	bool discard_stdout;
 };
 

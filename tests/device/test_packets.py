@@ -63,6 +63,14 @@ class Wire:
         self.expect(Op.RST)
 
 
+def has_ended(program):
+    """Whether there is nothing to come any more."""
+    try:
+        return program.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+
+
 def opened(vmm, host, **fields):
     """(wire, program) of a connection that the guest has begun."""
     wire = Wire(vmm)
@@ -293,6 +301,9 @@ def test_packets_while_the_host_is_being_connected(raw, host):
         while not got:  # those that were given up may still come, and end at once
             with listener.accept()[0] as program:
                 if not wire.sent:
+                    raw.wait(lambda: raw.inbox or has_ended(program))
+                    if not raw.inbox:
+                        continue
                     wire.expect(Op.RESPONSE)
                     wire.say(Op.RW, DATA)
                 got = program.recv(100)

@@ -349,6 +349,7 @@ def test_default_place(folder):
 
 def test_none(folder):
     with default_daemon(folder, "--control", "none") as (_, environment, user):
+        environment.pop("TENSOCK_HOST", None)
         done = tensock("run", "/nowhere", env=environment, **user)
         assert "no model of that name" in done.stderr  # it serves
         assert [path.name for path in (folder / "tensock").iterdir()] == ["tensock.sock"]

@@ -212,7 +212,7 @@ def test_cpu_weight(start, folder):
         assert low.ask(ECHO) == b"OK"
         own = tensock.fronts() + tensock.workers()
         assert len(own) >= 2
-        assert {nice_of(pid) for pid in own} == {min(nice_of(tensock.pid) + 10, 19)}
+        assert {nice_of(pid) for pid in own} == {min(nice_of(tensock.pid) + 10, 19)}, list(map(nice_of, own))
         with seed.Guest(folder / "other_9999") as other:
             assert other.ask(ECHO) == b"OK"
             others = set(tensock.fronts() + tensock.workers()) - set(own)

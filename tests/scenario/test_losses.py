@@ -106,7 +106,8 @@ def test_daemon_restarts_while_models_run(start, folder):
     """What runs ends first; what comes later goes to the new one, which is given the model again."""
     path = folder / "identity.onnx"
     path.write_bytes(writer.identity(1024))
-    first = start()
+    # Which is how long the end waits for a client that was stopped in the middle of something.
+    first = start("run-deadline = 3s")
     with started(first, "--json", "run", path, "--repeat", "20000") as process:
         assert eventually(first.workers)
         process.send_signal(signal.SIGSTOP)
