@@ -8,6 +8,7 @@ import collections
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -118,6 +119,16 @@ def made_by_engine(trace):
             MAKES.search(line) and '"/dev/null"' not in line]
 
 
+def end_tracers(traces):
+    """A strace whose program was killed at a bad moment waits for ever; they are told by their files."""
+    for process in Path("/proc").iterdir():
+        try:
+            if process.name.isdigit() and f"{traces}/".encode() in (process / "cmdline").read_bytes():
+                os.kill(int(process.name), signal.SIGKILL)
+        except OSError:
+            pass
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """(program, table) → Counter of what was asked under it."""
@@ -128,6 +139,7 @@ def made(tmp_path_factory):
         subprocess.run(["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider",
                         *[str(ROOT / "tests" / suite / name) for name in files]],
                        env=environment, stdout=subprocess.DEVNULL, check=False, timeout=600)
+    end_tracers(traces)
     result = collections.defaultdict(collections.Counter)
     for trace in traces.iterdir():
         program = trace.name.rpartition(".")[0]
