@@ -90,9 +90,9 @@ def run_pytest(folder, tests, options, time_s):
 # ---- C tests ----
 
 def programs():
-    """{name: meson's record} of the tests that are programs."""
+    """{name: meson's record} of the tests that are no cases of pytest."""
     with open(BUILD / "meson-info" / "intro-tests.json", encoding="utf-8") as records:
-        return {record["name"]: record for record in json.load(records) if "python" not in record["cmd"][0]}
+        return {record["name"]: record for record in json.load(records) if "pytest" not in record["cmd"]}
 
 
 def run_program(name, cases, record):
