@@ -211,15 +211,12 @@ static void on_start(struct guest *guest, const struct front_start *start)
 	tsk_log_init("tensock-front", guest->limits.name, level,
 		     level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
 	r = open_all(guest);
-	if (r == 0 && guest->seal) {
+	if (r == 0 && guest->seal)
 		r = guest->seal(start->may_lack, &error);
-		if (r < 0)
-			tsk_error("%s", error.message);
-	}
 	if (r == 0)
 		r = supervisor_send(guest->supervisor, FRONT_READY, 0, 0);
 	if (r < 0) {
-		tsk_error("cannot start: %s", strerror(-r));
+		tsk_error("cannot start: %s", error.message[0] ? error.message : strerror(-r));
 		end(guest, r);
 		return;
 	}

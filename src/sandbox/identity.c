@@ -60,14 +60,17 @@ int identity_drop_capabilities(uint64_t keep)
 	return held && syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
 }
 
-/* EINVAL: this container has no such uid; the process then is a root without privileges. */
+/*
+ * EINVAL: this container has no such uid; EPERM: it, or who started us, lets nobody change it, or give
+ * groups up.  The process then is a root without privileges.
+ */
 static int become_own(void)
 {
 	uid_t own = SANDBOX_FIRST_UID + (uid_t)getpid();
 
-	if (setgroups(0, NULL) < 0 || setresgid(own, own, own) < 0)
-		return errno == EINVAL ? 0 : -errno;
-	return setresuid(own, own, own) < 0 ? -errno : 0;
+	if (setgroups(0, NULL) < 0 || setresgid(own, own, own) < 0 || setresuid(own, own, own) < 0)
+		return errno == EINVAL || errno == EPERM ? 0 : -errno;
+	return 0;
 }
 
 /* A change of what a process is allowed takes this away. */

@@ -10,11 +10,15 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tools"))
+import daemon  # pylint: disable=wrong-import-position
+
 BUILD = Path(os.environ.get("TENSOCK_BUILD", ROOT / "build"))
 PROGRAMS = ["tensock-front", "tensock-worker"]
 SANITIZED = b"__asan_init" in (BUILD / "tensockd").read_bytes()
@@ -22,6 +26,7 @@ SANITIZED = b"__asan_init" in (BUILD / "tensockd").read_bytes()
 pytestmark = [
     pytest.mark.skipif(SANITIZED, reason="a sanitized build does not seal itself"),
     pytest.mark.skipif(not shutil.which("strace"), reason="there is no strace"),
+    pytest.mark.skipif(bool(daemon.lacking()), reason=f"this machine lacks {', '.join(daemon.lacking())}"),
 ]
 
 # Enough of what is done with fronts and workers that each call is made.

@@ -15,7 +15,10 @@ import onnx_writer
 import pytest
 from conftest import BUILD, SANITIZED, Tensock, alive, engine_config, eventually
 
-pytestmark = pytest.mark.skipif(SANITIZED, reason="a sanitized build does not seal itself")
+pytestmark = [
+    pytest.mark.skipif(SANITIZED, reason="a sanitized build does not seal itself"),
+    pytest.mark.skipif(bool(daemon.lacking()), reason=f"this machine lacks {', '.join(daemon.lacking())}"),
+]
 
 X = numpy.zeros(4, numpy.float32)
 QUESTIONS = 16
