@@ -35,13 +35,19 @@ def eventually(condition, timeout_s=20):
     return result
 
 
-def alive(pid):
-    """Whether a process is there that has not ended."""
+def born(pid):
+    """When a process was started, which tells it from a later one of that number; None: it is gone, or at its end."""
     try:
         with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+            fields = stat.read().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def alive(pid):
+    """Whether a process is there that has not ended."""
+    return born(pid) is not None
 
 
 class Tensock:
@@ -61,7 +67,7 @@ class Tensock:
                 not self.is_ready():
             self.daemon.stop()
             raise DaemonError("\n".join(self.log))
-        self.seen = set()  # every process of it that was looked at
+        self.seen = set()  # every process of it that was looked at, and when it was born
         self.fronts_may_die = False
 
     @property
@@ -84,8 +90,12 @@ class Tensock:
 
     def processes(self, name):
         pids = self.daemon.children(name)
-        self.seen.update(pids)
+        self.seen.update((pid, born(pid)) for pid in pids)
         return pids
+
+    def is_gone(self):
+        """Whether nothing of what was seen is left."""
+        return not any(birth is not None and born(pid) == birth for pid, birth in self.seen)
 
     def fronts(self):
         return self.processes("tensock-front")
@@ -100,7 +110,7 @@ class Tensock:
             self.workers()
         status = self.daemon.stop()
         assert status == 0, "\n".join(self.log[-20:])
-        assert eventually(lambda: not any(map(alive, self.seen))), "processes are left"
+        assert eventually(self.is_gone), "processes are left"
         sockets = [path for path in self.folder.iterdir() if path.is_socket()]
         assert not sockets, "socket files are left"
         deaths = [line for line in self.log if "tensockd: warning" in line and " front " in line and

@@ -335,7 +335,7 @@ def test_killed_supervisor_takes_all_along(start):
         tensock.daemon.process.kill()
         tensock.daemon.process.wait()
         assert guest.is_closed()
-    assert eventually(lambda: not any(map(alive, tensock.seen)))
+    assert eventually(tensock.is_gone)
     assert tensock.local.is_socket()  # left over
     try:
         again = start()

@@ -10,7 +10,7 @@ import subprocess
 
 import onnx_writer as writer
 import pytest
-from conftest import BUILD, Tensock, alive, engine_config, eventually
+from conftest import BUILD, Tensock, engine_config, eventually
 
 MIB = 1 << 20
 LARGE = 64 * MIB
@@ -95,7 +95,7 @@ def test_daemon_is_killed_in_an_upload(start, folder, large):
         finally:
             first.daemon.process.kill()
             first.daemon.stop()
-        assert eventually(lambda: not any(map(alive, first.seen)))
+        assert eventually(first.is_gone)
         second = start()
         process.send_signal(signal.SIGCONT)
         outcome(process)

@@ -149,7 +149,7 @@ def test_daemon_goes(store, small, padded, number):
         host.daemon.process.send_signal(number)
         host.daemon.process.wait(TIMEOUT_S)
         host.daemon.stop()
-    assert eventually(lambda: not any(map(alive, host.seen)))
+    assert eventually(host.is_gone)
     store.start()
     assert store.names() == ["again", "padded"]
     assert store.runs("again") and store.runs("padded")
@@ -215,7 +215,7 @@ def test_daemon_goes_in_an_upload(store, large, number):
         host.daemon.process.wait(TIMEOUT_S)
         host.daemon.stop()
     guest.socket.close()
-    assert eventually(lambda: not any(map(alive, host.seen)))
+    assert eventually(host.is_gone)
     store.start()
     with native.Guest(store.host.local) as guest:
         assert guest.push(large, "large")["sent_from"] >= 16 * MIB
@@ -347,7 +347,7 @@ def test_store_is_killed_while_it_stores(store, folder):
     finally:
         host.daemon.process.kill()
         host.daemon.stop()
-    assert eventually(lambda: not any(map(alive, host.seen)))
+    assert eventually(host.is_gone)
     store.start()
     assert store.names() == [path.stem for path in paths]
     assert all(store.runs(path.stem) for path in paths)

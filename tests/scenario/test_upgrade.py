@@ -234,7 +234,7 @@ def test_killed_supervisor_takes_all_along(folder):
         tensock.daemon.process.kill()
         tensock.daemon.stop()
         assert guest.is_closed()
-    assert eventually(lambda: not any(map(alive, tensock.seen)))
+    assert eventually(tensock.is_gone)
     again = Tensock(folder, engine_config("echo"), [])
     assert seed.ask(again.local, ECHO) == b"OK"
     again.end()
