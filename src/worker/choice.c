@@ -166,7 +166,6 @@ static int load_by_any(const struct engines *engines, const void *bytes, size_t 
 		r = load(&candidates[i], bytes, n_bytes, ret, &error);
 		if (r == 0)
 			return 0;
-		tsk_info("%s does not take the model: %s", name, error.message);
 		refuse(refusals, by ? by : name, &error);
 		if (error.status == TENSOCK_OUT_OF_MEMORY)
 			break;
@@ -263,6 +262,10 @@ int choice_load(const struct engines *engines, const void *bytes, size_t n_bytes
 	if (r < 0 && refusals.last.status != TENSOCK_OUT_OF_MEMORY &&
 	    format != MODEL_FORMAT_UNKNOWN && format != MODEL_FORMAT_ONNX)
 		r = load_translated(engines, bytes, n_bytes, format, ret, &refusals);
+	/* Where nobody takes it the answer says all this: a guest must not write two lines for each. */
+	if (r == 0 && refusals.n)
+		tsk_info("%s%s does not take the model: %s", refusals.before, refusals.last_by,
+			 refusals.last.message);
 	if (r == 0)
 		return 0;
 	if (!refusals.n)
