@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sandbox/feature.h"
 
-#include <seccomp.h>
 #include <string.h>
 
 #include "base/testing.h"
@@ -51,18 +50,6 @@ static void test_there_and_back(void **state)
 	assert_string_equal(text, "none");
 	for (unsigned i = 0; i < SANDBOX_FEATURES; i++)
 		assert_true(strlen(sandbox_feature_advice((enum sandbox_feature)(1u << i))) > 0);
-}
-
-/* As on a kernel without. */
-static void without(const char *call, int error)
-{
-	scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
-
-	REQUIRE(context);
-	REQUIRE(seccomp_rule_add(context, SCMP_ACT_ERRNO((uint32_t)error),
-				 seccomp_syscall_resolve_name(call), 0) == 0);
-	REQUIRE(seccomp_load(context) == 0);
-	seccomp_release(context);
 }
 
 static void look_without_landlock(void)

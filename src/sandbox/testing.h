@@ -3,6 +3,7 @@
 #ifndef SANDBOX_TESTING_H
 #define SANDBOX_TESTING_H
 
+#include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -30,6 +31,18 @@ static inline int in_child(void (*body)(void))
 	if (pid > 0)
 		waitpid(pid, &status, 0);
 	return status;
+}
+
+/* In a child: as on a kernel without that call, or in a service that may not make it. */
+static inline void without(const char *call, int error)
+{
+	scmp_filter_ctx context = seccomp_init(SCMP_ACT_ALLOW);
+
+	REQUIRE(context);
+	REQUIRE(seccomp_rule_add(context, SCMP_ACT_ERRNO((uint32_t)error),
+				 seccomp_syscall_resolve_name(call), 0) == 0);
+	REQUIRE(seccomp_load(context) == 0);
+	seccomp_release(context);
 }
 
 #endif
