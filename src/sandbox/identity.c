@@ -83,20 +83,24 @@ static int die_with(pid_t parent)
 	return 0;
 }
 
+static int first_of(int r, int next)
+{
+	return r < 0 ? r : next;
+}
+
 int identity_drop(const struct identity *identity)
 {
 	int r = 0;
 
 	/* Privileged in the one way or in the other. */
 	if ((identity->own_ns || identity->may_be_own) && (chroot(".") < 0 || chdir("/") < 0))
-		return -errno;
+		r = -errno;
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
+		r = first_of(r, -errno);
 	/* As long as it can be done. */
 	bound_capabilities(0);
 	if (identity->may_be_own)
-		r = become_own();
-	if (r == 0)
-		r = identity_drop_capabilities(0);
-	return r < 0 ? r : die_with(identity->parent);
+		r = first_of(r, become_own());
+	r = first_of(r, identity_drop_capabilities(0));
+	return first_of(r, die_with(identity->parent));
 }

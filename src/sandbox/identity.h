@@ -29,7 +29,8 @@ int identity_begin(struct identity *ret) _nodiscard_;
 
 /*
  * The working directory becomes the root, supplementary groups and all privileges go, the uid becomes
- * its own; no_new_privs is set.  The end of the parent is still this process's end.
+ * its own; no_new_privs is set.  The end of the parent is still this process's end.  Where one of these
+ * fails, -errno, the others are done all the same: the operator may have allowed to go on.
  */
 int identity_drop(const struct identity *identity) _nodiscard_;
 

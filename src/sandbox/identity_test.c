@@ -73,6 +73,31 @@ static void test_drop(void **state)
 	assert_int_equal(in_child(drop_all), 0);
 }
 
+/* As root in a service that is let make no namespace and no other root: the rest goes nevertheless. */
+static void drop_the_rest(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	uid_t own = SANDBOX_FIRST_UID + (uid_t)getpid();
+	struct identity identity;
+	int signal = 0;
+
+	without("unshare", EPERM);
+	without("chroot", EPERM);
+	REQUIRE(status && identity_begin(&identity) == -EPERM);
+	REQUIRE(identity_drop(&identity) == -EPERM);
+	REQUIRE(getuid() == own && getgid() == own && getgroups(0, NULL) == 0);
+	REQUIRE(prctl(PR_GET_PDEATHSIG, &signal) == 0 && signal == SIGKILL);
+	require_capabilities(status, "0000000000000000");
+}
+
+static void test_drop_the_rest(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(in_child(drop_the_rest), 0);
+}
+
 /* As a service's system call filter has it. */
 static void drop_nothing(void)
 {
@@ -110,8 +135,8 @@ static void test_keep(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TSK_TEST(test_drop), TSK_TEST(test_nothing_to_drop),
-					    TSK_TEST(test_keep) };
+	const struct CMUnitTest tests[] = { TSK_TEST(test_drop), TSK_TEST(test_drop_the_rest),
+					    TSK_TEST(test_nothing_to_drop), TSK_TEST(test_keep) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
