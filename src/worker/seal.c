@@ -19,17 +19,18 @@
 #define DATA_ONLY FILTER_WITHOUT(2, PROT_EXEC)
 
 /*
- * What a worker needs, from the first message of its front until its model is loaded.  A test looks
- * over the engines that each is used and that none is missing (tests/sandbox).
+ * What a worker needs, from the first message of its front to its end: buffers come with requests, and
+ * runs take memory.  A test looks over the engines that each is used, both before the model is loaded
+ * and from then on, and that none is missing (tests/sandbox).
  *
  * Not there, though a C library asks for them, and takes a refusal: set_robust_list, rt_sigaction,
  * rt_sigprocmask and prctl at a thread's start, for none of ours has a signal to wait for; what
  * abort() sends its signal by, so that it ends by the trap behind that, as SIGSEGV.
  */
-static const struct filter_call while_loading[] = {
+static const struct filter_call calls[] = {
 	/* The front: messages with descriptors, doorbells, the log. */
 	{ .name = "recvmsg", .why = "messages of the front" },
-	{ .name = "sendmsg", .why = "answers to it" },
+	{ .name = "sendmsg", .why = "that the model is loaded, or is not" },
 	{ .name = "poll", .why = "waiting for it; whether the log takes a line" },
 	{ .name = "restart_syscall", .is_another = true, .why = "waiting goes on after a SIGSTOP" },
 	{ .name = "ppoll", .is_another = true },
@@ -53,61 +54,29 @@ static const struct filter_call while_loading[] = {
 	{ .name = "mmap", .checks = { DATA_ONLY }, .why = "the heap, buffers, stacks" },
 	{ .name = "mprotect", .checks = { DATA_ONLY }, .why = "heaps and stacks of threads" },
 	{ .name = "munmap", .why = "the heap, buffers" },
-	{ .name = "madvise", .why = "stacks of threads that are given back" },
+	{ .name = "madvise", .why = "stacks and heaps of threads that are given back" },
 	/* Threads. */
 	{ .name = "futex", .why = "locks, conditions, threads that wait for work" },
-	{ .name = "clone",
-	  .checks = { FILTER_WITH(0, CLONE_THREAD | CLONE_VM) },
-	  .why = "threads, and no process" },
-	{ .name = "clone3",
-	  .error = ENOSYS,
-	  .why = "its flags cannot be looked at: clone() it is" },
 	{ .name = "rseq", .why = "a thread's start: without it the C library gives up" },
 	{ .name = "exit", .why = "a thread's end" },
 	/* The rest. */
 	{ .name = "clock_gettime",
 	  .is_rare = true,
 	  .why = "where the clock is not to be read without the kernel" },
-	{ .name = "seccomp",
-	  .checks = { FILTER_IS(0, SECCOMP_SET_MODE_FILTER) },
-	  .why = "to be sealed once more" },
 	{ .name = "exit_group", .why = "the end" },
 };
 
-/* What it needs from then on: buffers come with requests, and runs take memory. */
-static const struct filter_call when_loaded[] = {
-	{ .name = "recvmsg", .why = "buffers of the front" },
-	{ .name = "sendmsg", .why = "that the model is loaded" },
-	{ .name = "poll", .why = "waiting for the front; whether the log takes a line" },
-	{ .name = "restart_syscall", .is_another = true, .why = "waiting goes on after a SIGSTOP" },
-	{ .name = "ppoll", .is_another = true },
-	{ .name = "read", .why = "doorbells; what an engine prints" },
-	{ .name = "write", .why = "doorbells; the log" },
-	{ .name = "close", .why = "buffers that are mapped" },
-	{ .name = "dup2", .why = "MindSpore Lite's output is redirected during a run" },
-	{ .name = "dup3", .is_another = true },
-	{ .name = "epoll_ctl", .why = "doorbells are looked at while a run is under way" },
-	{ .name = "epoll_wait", .why = "the same" },
-	{ .name = "epoll_pwait", .is_another = true },
-	{ .name = "fcntl",
-	  .checks = { FILTER_IS(1, F_GET_SEALS) },
-	  .why = "whether a buffer may shrink under us" },
-	{ .name = "newfstatat",
-	  .checks = { FILTER_WITH(3, AT_EMPTY_PATH) },
-	  .why = "how large a buffer is" },
-	{ .name = "fstat", .is_another = true },
-	{ .name = "brk", .why = "the heap" },
-	{ .name = "mmap", .checks = { DATA_ONLY }, .why = "the heap, buffers" },
-	{ .name = "mprotect", .checks = { DATA_ONLY }, .why = "heaps of threads grow" },
-	{ .name = "munmap", .why = "the heap, buffers that are dropped" },
-	{ .name = "madvise", .why = "heaps of threads that shrink" },
-	{ .name = "futex", .why = "locks, conditions, threads that wait for work" },
-	{ .name = "clock_gettime",
-	  .is_rare = true,
-	  .why = "where the clock is not to be read without the kernel" },
-	{ .name = "rseq", .why = "threads that were started just now" },
-	{ .name = "exit", .why = "a thread's end, with its model's" },
-	{ .name = "exit_group", .why = "the end" },
+/* And until the model is loaded. */
+static const struct filter_call until_loaded[] = {
+	{ .name = "clone",
+	  .checks = { FILTER_WITH(0, CLONE_THREAD | CLONE_VM) },
+	  .why = "threads, and no process" },
+	{ .name = "clone3",
+	  .error = ENOSYS,
+	  .why = "its flags cannot be looked at: clone() it is" },
+	{ .name = "seccomp",
+	  .checks = { FILTER_IS(0, SECCOMP_SET_MODE_FILTER) },
+	  .why = "to be sealed once more" },
 };
 
 /* Where an engine generates code. */
@@ -116,7 +85,7 @@ static const struct filter_call for_code[] = {
 	{ .name = "mprotect", .why = "the same" },
 };
 
-#define CALLS_MAX (ARRAY_SIZE(while_loading) + ARRAY_SIZE(for_code))
+#define CALLS_MAX (ARRAY_SIZE(calls) + ARRAY_SIZE(until_loaded) + ARRAY_SIZE(for_code))
 
 static struct {
 	struct seal seal;
@@ -187,25 +156,29 @@ static int bound(uint64_t memory_bytes)
 	return r == 0 && memory_bytes ? bound_memory(memory_bytes) : r;
 }
 
-static int build(const struct filter_call *calls, size_t n, bool generates_code, struct filter *ret)
+static int build(bool is_loaded, bool generates_code, struct filter *ret)
 {
 	struct filter_call all[CALLS_MAX];
+	unsigned n = ARRAY_SIZE(calls);
 
-	memcpy(all, calls, n * sizeof(*calls));
+	memcpy(all, calls, sizeof(calls));
+	if (!is_loaded) {
+		memcpy(all + n, until_loaded, sizeof(until_loaded));
+		n += ARRAY_SIZE(until_loaded);
+	}
 	if (generates_code) {
 		memcpy(all + n, for_code, sizeof(for_code));
 		n += ARRAY_SIZE(for_code);
 	}
-	return seal_build(all, (unsigned)n, sealing.may_lack, ret);
+	return seal_build(all, n, sealing.may_lack, ret);
 }
 
 /* Both at once: the second is wanted when there is no file to be had any more. */
 static int build_filters(bool generates_code)
 {
-	int r = build(while_loading, ARRAY_SIZE(while_loading), generates_code, &sealing.loading);
+	int r = build(false, generates_code, &sealing.loading);
 
-	return r < 0 ? r
-		     : build(when_loaded, ARRAY_SIZE(when_loaded), generates_code, &sealing.loaded);
+	return r < 0 ? r : build(true, generates_code, &sealing.loaded);
 }
 
 int worker_seal(uint64_t memory_bytes, bool generates_code, unsigned may_lack,
