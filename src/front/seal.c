@@ -11,12 +11,11 @@
 #include "base/status.h"
 #include "sandbox/seal.h"
 
-/* From <linux/...>, which does not go with the C library's headers. */
 #define MEMFD_FLAGS (MFD_CLOEXEC | MFD_ALLOW_SEALING)
 
 /*
  * What a front needs once it has said READY: sockets come to it open.  A test looks over all ways in
- * that each is used and that none is missing (tests/scenario/test_sandbox.py).
+ * that each is used and that none is missing (tests/sandbox).
  */
 static const struct filter_call calls[] = {
 	/* Sockets and doorbells. */

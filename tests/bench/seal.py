@@ -46,7 +46,7 @@ def p50(path, model, seconds):
 def cold_ms(path):
     """A model that is new each time: a new worker, its engines, its seal, the load."""
     with native.Guest(path) as guest:
-        model = onnx_writer.identity(SHAPE, padding=random.randrange(8, 4000)) + b""
+        model = onnx_writer.identity(SHAPE, padding=random.randrange(8, 4000))
         start_s = time.monotonic()
         guest.push(model)
         took = (time.monotonic() - start_s) * 1000
