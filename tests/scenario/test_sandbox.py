@@ -145,6 +145,8 @@ def test_threads_of_an_engine(start, real_model, mindspore_model):
             guest.push(model)
             x = numpy.random.default_rng(1).random(shape, numpy.float32)
             guest.infer(native.digest(model), [(0, x)])
+            # The one that was refused may take a while to end.
+            assert eventually(lambda: len(tensock.workers()) == 1)
             (worker,) = tensock.workers()
             assert len(list(Path(f"/proc/{worker}/task").iterdir())) > 3
             guest.unload(native.digest(model))
