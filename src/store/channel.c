@@ -321,18 +321,21 @@ static void put(struct channel *channel, const struct store_msg *msg, int fd)
 		end(channel);
 		return;
 	}
-	if (entry && entry->size != size) {
-		/* Of the same hash: of two claims one is wrong, and the hash will tell. */
-		shelf_remove(&channel->channels->shelf, entry);
-		entry = NULL;
-	}
-	if (entry && entry->have >= have) {
+	if (entry && entry->size == size && entry->have >= have) {
 		tsk_close(fd);
 		answer(channel, answer_to(msg), msg->hash, 0);
 		return;
 	}
 	job = job_of(channel, msg, fd);
-	r = job ? make_room(channel, job, have, &entry) : -ENOMEM;
+	r = job ? 0 : -ENOMEM;
+	if (r == 0 && entry && entry->size != size) {
+		/* Of the same hash: of two claims one is wrong, and the hash will tell. */
+		r = job_add_victim(job, channel->guest->name, msg->hash);
+		if (r == 0)
+			shelf_remove(&channel->channels->shelf, entry);
+	}
+	if (r == 0)
+		r = make_room(channel, job, have, &entry);
 	if (r == 0) {
 		start(channel, job);
 		return;

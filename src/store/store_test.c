@@ -468,6 +468,30 @@ static void test_parts(void **state)
 	stop();
 }
 
+/* Two sizes of one hash: what is counted no more is on the disk no more. */
+static void test_other_size(void **state)
+{
+	struct store_msg part = { .type = STORE_PART, .bytes = 5000, .value = 10 };
+	unsigned char other[STORE_HASH_BYTES];
+	char path[256];
+	int g, fd;
+
+	(void)state;
+	path_of("g", 1, 60 * KIB, path);
+	close(model(1, 60 * KIB, part.hash));
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", NULL);
+	assert_int_equal(put(g, 1, 60 * KIB), 0);
+	fd = model(2, 5000, other);
+	assert_int_equal(store_control_send(g, &part, fd), 0);
+	assert_int_equal(await(g, STORE_PART_STORED, NULL).result, 0);
+	close(fd);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(get(g, 1, 60 * KIB), -ENOENT);
+	close(g);
+	stop();
+}
+
 static void test_forget(void **state)
 {
 	struct store_msg msg = { .type = STORE_FORGET, .name = "g" };
@@ -642,6 +666,7 @@ int main(void)
 		TEST(test_own_bound),
 		TEST(test_damaged),
 		TEST(test_parts),
+		TEST(test_other_size),
 		TEST(test_forget),
 		TEST(test_age),
 		TEST(test_rogues),
