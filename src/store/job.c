@@ -63,6 +63,14 @@ static int drop_if_bad(struct job *job, int r)
 	return r;
 }
 
+/* What could not be written is counted no more: nothing is left of it, nor of what was there before. */
+static int drop_unwritten(const struct job *job, int r)
+{
+	if (r < 0)
+		(void)!files_remove(job->files, job->guest, job->msg.hash);
+	return r;
+}
+
 static int get(struct job *job)
 {
 	int r = files_get(job->files, job->guest, job->msg.hash, job->msg.bytes, &job->ret_fd);
@@ -143,7 +151,8 @@ static int run(struct job *job)
 
 	switch (msg->type) {
 	case STORE_PUT:
-		return files_put(files, job->guest, msg->hash, job->fd, msg->bytes);
+		return drop_unwritten(job,
+				      files_put(files, job->guest, msg->hash, job->fd, msg->bytes));
 	case STORE_GET:
 		return get(job);
 	case STORE_USED:
@@ -155,8 +164,8 @@ static int run(struct job *job)
 	case STORE_LABELS:
 		return files_put_labels(files, job->guest, job->fd, msg->bytes);
 	case STORE_PART:
-		return files_put_part(files, job->guest, msg->hash, job->fd, msg->bytes, job->from,
-				      msg->value);
+		return drop_unwritten(job, files_put_part(files, job->guest, msg->hash, job->fd,
+							  msg->bytes, job->from, msg->value));
 	case STORE_GET_PART:
 		return get_part(job);
 	case STORE_INDEX:

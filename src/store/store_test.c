@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -232,6 +233,12 @@ static void path_of(const char *guest, unsigned char number, size_t n, char ret[
 	close(model(number, n, hash));
 	names_of_model(hash, name);
 	snprintf(ret, 256, "%s/%s/%s", folder, guest, name);
+}
+
+static void part_path_of(const char *guest, unsigned char number, size_t n, char ret[256])
+{
+	path_of(guest, number, n, ret);
+	snprintf(ret + strlen(ret), 256 - strlen(ret), ".part");
 }
 
 static void test_kept_over_lives(void **state)
@@ -492,6 +499,35 @@ static void test_other_size(void **state)
 	stop();
 }
 
+/* The disk takes no more in the middle of a file: what it has taken of it is given back. */
+static void test_not_written(void **state)
+{
+	struct rlimit limit, small;
+	unsigned n = 0;
+	char path[256];
+	int g;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = (struct rlimit){ 20 * KIB, limit.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	start(100 * KIB, HOUR_MS);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	g = open_front("g", NULL);
+	part_path_of("g", 1, 50 * KIB, path);
+	for (int whole = 0; whole < 2; whole++) {
+		assert_int_equal(put_part(g, 1, 50 * KIB, 10 * KIB), 0);
+		n += access(path, F_OK) == 0;
+		assert_int_equal(whole ? put(g, 1, 50 * KIB) : put_part(g, 1, 50 * KIB, 40 * KIB),
+				 -EFBIG);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	assert_int_equal(n, 2);
+	close(g);
+	stop();
+}
+
 static void test_forget(void **state)
 {
 	struct store_msg msg = { .type = STORE_FORGET, .name = "g" };
@@ -667,6 +703,7 @@ int main(void)
 		TEST(test_damaged),
 		TEST(test_parts),
 		TEST(test_other_size),
+		TEST(test_not_written),
 		TEST(test_forget),
 		TEST(test_age),
 		TEST(test_rogues),
