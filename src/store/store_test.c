@@ -499,6 +499,34 @@ static void test_other_size(void **state)
 	stop();
 }
 
+/* Killed between the two: the whole has its name, and the part has not lost it yet. */
+static void test_part_beside_whole(void **state)
+{
+	const char bytes[] = "\x88\x13\0\0\0\0\0\0 of 5000";
+	struct index index;
+	char path[256];
+	int g, fd;
+
+	(void)state;
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", NULL);
+	assert_int_equal(put(g, 1, 5000), 0);
+	close(g);
+	stop();
+	part_path_of("g", 1, 5000, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	close(fd);
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", &index);
+	assert_int_equal(index.n_entries, 1);
+	assert_int_equal(index.entries[0].have, 5000);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(get(g, 1, 5000), 0);
+	close(g);
+	stop();
+}
+
 /* The disk takes no more in the middle of a file: what it has taken of it is given back. */
 static void test_not_written(void **state)
 {
@@ -703,6 +731,7 @@ int main(void)
 		TEST(test_damaged),
 		TEST(test_parts),
 		TEST(test_other_size),
+		TEST(test_part_beside_whole),
 		TEST(test_not_written),
 		TEST(test_forget),
 		TEST(test_age),
