@@ -679,6 +679,26 @@ static void test_takes_nothing(void **state)
 	stop();
 }
 
+/* Answers that cost the store no work wait as others do: none is lost, and the front's questions wait. */
+static void test_asks_and_does_not_read(void **state)
+{
+	struct store_msg msg = { .type = STORE_GET };
+	struct pollfd p = { .events = POLLOUT };
+	int n = 0;
+
+	(void)state;
+	start(1 << 20, HOUR_MS);
+	p.fd = open_front("g", NULL);
+	while (n < 2000 && poll(&p, 1, 200) == 1 && store_control_send(p.fd, &msg, -1) == 0)
+		n++;
+	assert_in_range(n, 1, 1999);
+	for (; n; n--)
+		assert_int_equal(await(p.fd, STORE_BYTES, NULL).result, -ENOENT);
+	assert_int_equal(put(p.fd, 1, 100), 0);
+	close(p.fd);
+	stop();
+}
+
 /* The supervisor goes while it waits for another store's end. */
 static void test_waits_and_ends(void **state)
 {
@@ -738,6 +758,7 @@ int main(void)
 		TEST(test_rogues),
 		TEST(test_two_stores),
 		TEST(test_takes_nothing),
+		TEST(test_asks_and_does_not_read),
 		TEST(test_waits_and_ends),
 	};
 
