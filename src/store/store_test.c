@@ -664,9 +664,12 @@ static void test_takes_nothing(void **state)
 		send_hash(g, STORE_GET, 1, 100);
 	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
 	usleep(50000);
+	/* No second one is waiting for it. */
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
 	await(g, STORE_BYTES, NULL);
-	/* No second one has been waiting for it. */
 	assert_int_equal(store_control_recv(g, &msg, &fd), -EAGAIN);
+	kill(pid, SIGCONT);
 	for (int i = 1; i < 10; i++)
 		await(g, STORE_BYTES, NULL);
 	/* One that never does is let go of with its process. */
