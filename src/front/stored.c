@@ -218,10 +218,25 @@ void stored_used(struct stored *stored, struct model *model)
 		model->told_ms = now_ms;
 }
 
+static bool is_removal(const struct stored *stored, const unsigned char *hash)
+{
+	const struct removal *removal;
+
+	TAILQ_FOREACH(removal, &stored->removals, entry)
+	{
+		if (memcmp(removal->hash, hash, STORE_HASH_BYTES) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void queue_removal(struct stored *stored, const unsigned char *hash)
 {
-	struct removal *removal = calloc(1, sizeof(*removal));
+	struct removal *removal;
 
+	if (is_removal(stored, hash))
+		return;
+	removal = calloc(1, sizeof(*removal));
 	if (!removal) {
 		tsk_error("no memory to have a model taken off the disk");
 		return;
@@ -380,18 +395,6 @@ static void on_dropped(struct stored *stored, const struct store_msg *msg)
 }
 
 /* ---- What there is */
-
-static bool is_removal(const struct stored *stored, const unsigned char *hash)
-{
-	const struct removal *removal;
-
-	TAILQ_FOREACH(removal, &stored->removals, entry)
-	{
-		if (memcmp(removal->hash, hash, STORE_HASH_BYTES) == 0)
-			return true;
-	}
-	return false;
-}
 
 static uint64_t used_ms(const struct stored *stored, const struct store_entry *entry)
 {
