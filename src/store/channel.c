@@ -164,7 +164,7 @@ static void got(struct channel *channel, struct job *job, enum store_msg_type ty
 				 .bytes = job->msg.bytes,
 				 .value = type == STORE_PART_BYTES ? job->msg.value : 0 };
 	struct shelf_entry *entry = entry_of(channel, job);
-	bool is_there = job->result == -ENOMEM || job->result == -EMFILE || job->result == -ENFILE;
+	bool is_there = job_failed_for_now(job->result);
 
 	if (entry)
 		entry->is_busy = false;
