@@ -47,9 +47,8 @@ struct stored {
 
 static int send_hash(struct stored *stored, enum store_msg_type type, const unsigned char *hash)
 {
-	struct store_msg msg = { .type = type };
+	struct store_msg msg = store_msg_about(type, hash);
 
-	memcpy(msg.hash, hash, sizeof(msg.hash));
 	return store_link_send(stored->link, &msg, -1);
 }
 
@@ -91,7 +90,7 @@ static bool is_to_be_stored(const struct model *model)
 
 static int send_put(struct stored *stored)
 {
-	struct store_msg msg = { .type = STORE_PUT };
+	struct store_msg msg;
 	struct model *model;
 	int r;
 
@@ -104,8 +103,8 @@ static int send_put(struct stored *stored)
 	}
 	if (!model)
 		return 0;
+	msg = store_msg_about(STORE_PUT, models_hash(model));
 	msg.bytes = model_file_size(model->file);
-	memcpy(msg.hash, models_hash(model), sizeof(msg.hash));
 	r = store_link_send(stored->link, &msg, model_file_fd(model->file));
 	if (r < 0)
 		return r;

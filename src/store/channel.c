@@ -127,9 +127,9 @@ static void send_msg(struct channel *channel, const struct store_msg *msg, int f
 static void answer(struct channel *channel, enum store_msg_type type, const unsigned char *hash,
 		   int result)
 {
-	struct store_msg msg = { .type = type, .result = result };
+	struct store_msg msg = store_msg_about(type, hash);
 
-	memcpy(msg.hash, hash, sizeof(msg.hash));
+	msg.result = result;
 	send_msg(channel, &msg, -1);
 }
 
@@ -160,16 +160,15 @@ static void stored(struct channel *channel, struct job *job)
 
 static void got(struct channel *channel, struct job *job, enum store_msg_type type)
 {
-	struct store_msg msg = { .type = type,
-				 .bytes = job->msg.bytes,
-				 .value = type == STORE_PART_BYTES ? job->msg.value : 0 };
+	struct store_msg msg = store_msg_about(type, job->msg.hash);
 	struct shelf_entry *entry = entry_of(channel, job);
 	bool is_there = job_failed_for_now(job->result);
 
 	if (entry)
 		entry->is_busy = false;
 	if (job->result == 0) {
-		memcpy(msg.hash, job->msg.hash, sizeof(msg.hash));
+		msg.bytes = job->msg.bytes;
+		msg.value = type == STORE_PART_BYTES ? job->msg.value : 0;
 		send_msg(channel, &msg, job->ret_fd);
 		return;
 	}
