@@ -159,6 +159,58 @@ static void test_begins_anew(void **state)
 	}
 }
 
+static int send_nothing(void *context, const struct store_msg *msg, int fd)
+{
+	(void)context;
+	(void)msg;
+	(void)fd;
+	return 0;
+}
+
+static void do_nothing(void *context)
+{
+	(void)context;
+}
+
+static void on_fetched(void *context, int fd, uint64_t have)
+{
+	assert_int_equal(have, 0);
+	*(int *)context = fd;
+}
+
+/* The store does not say anything, for longer than a guest is kept waiting. */
+static void test_silent_store(void **state)
+{
+	const struct front_start limits = rig_limits();
+	struct store_entry entry = { .hash = { 1 }, .size = 10, .have = 5 };
+	int fd = 0;
+	struct parts_fetch fetch = { .done = on_fetched, .context = &fd };
+	struct parts_host host = { .limits = &limits,
+				   .send = send_nothing,
+				   .free_again = do_nothing,
+				   .emptied = do_nothing };
+	struct parts *parts;
+	uv_loop_t loop;
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	host.loop = &loop;
+	assert_int_equal(parts_new(&host, &parts), 0);
+	parts_found(parts, &entry);
+	assert_true(parts_fetch(parts, &fetch, entry.hash, 10));
+	uv_run(&loop, UV_RUN_NOWAIT);
+	assert_true(fetch.is_waiting);
+	fetch.since_ms -= 5000; /* that was long ago */
+	entry.hash[0] = 2;
+	parts_found(parts, &entry);
+	uv_run(&loop, UV_RUN_NOWAIT);
+	assert_false(fetch.is_waiting);
+	assert_int_equal(fd, -1);
+	parts_free(parts);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 /* The guest goes while the store looks: what comes then is nobody's. */
 static void test_given_up(void **state)
 {
@@ -233,7 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_breaks_off),  TSK_TEST(test_cancelled), TSK_TEST(test_goes_on),
 		TSK_TEST(test_begins_anew), TSK_TEST(test_given_up),  TSK_TEST(test_no_memory),
-		TSK_TEST(test_bounds),
+		TSK_TEST(test_bounds),      TSK_TEST(test_silent_store),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);
