@@ -654,6 +654,7 @@ static void test_takes_nothing(void **state)
 {
 	struct pollfd p = { .events = POLLIN };
 	struct store_msg msg;
+	struct index index;
 	int g, fd;
 
 	(void)state;
@@ -672,12 +673,14 @@ static void test_takes_nothing(void **state)
 	kill(pid, SIGCONT);
 	for (int i = 1; i < 10; i++)
 		await(g, STORE_BYTES, NULL);
-	/* One that never does is let go of with its process. */
+	/* One that never does is let go of with its process, and what it has sent is done. */
 	send_hash(g, STORE_GET, 1, 100);
 	send_hash(g, STORE_GET, 1, 100);
+	send_put(g, 2, 100);
 	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
 	close(g);
-	g = open_front("g", NULL);
+	g = open_front("g", &index);
+	assert_int_equal(index.n_entries, 2);
 	close(g);
 	stop();
 }
