@@ -98,7 +98,7 @@ static void end_fetch(struct parts *parts, struct parts_fetch *fetch, int fd, ui
 	fetch->done(fetch->context, fd, have);
 }
 
-void parts_begin(struct parts *parts)
+void parts_lost(struct parts *parts)
 {
 	struct parts_fetch *fetch;
 	struct part *part;

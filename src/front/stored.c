@@ -498,7 +498,6 @@ static void on_index(struct stored *stored, int fd)
 		model->stored = MODEL_NOT_STORED;
 		model->is_asked_for = false;
 	}
-	parts_begin(stored->parts);
 	r = store_index_from_fd(fd, &ops, stored);
 	if (r < 0)
 		tsk_warning("what is stored is not known: %s", strerror(-r));
@@ -516,7 +515,7 @@ static void close_link(struct stored *stored)
 	if (!stored->link)
 		return;
 	store_link_free(TAKE_PTR(stored->link));
-	parts_begin(stored->parts);
+	parts_lost(stored->parts);
 	stored->has_index = stored->is_storing = stored->is_labeling = false;
 }
 
