@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -63,6 +64,16 @@ struct store_msg {
 	unsigned char hash[STORE_HASH_BYTES];
 	char name[STORE_NAME_SIZE];
 };
+
+/* One about that model; its other fields are zero. */
+static inline struct store_msg store_msg_about(enum store_msg_type type,
+					       const unsigned char hash[STORE_HASH_BYTES])
+{
+	struct store_msg msg = { .type = type };
+
+	memcpy(msg.hash, hash, sizeof(msg.hash));
+	return msg;
+}
 
 /* Whether a guest's folder may have that name: 1 to 63 of [A-Za-z0-9._-], not beginning with '.'. */
 bool store_name_is_valid(const char *name);

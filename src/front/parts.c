@@ -69,9 +69,8 @@ void parts_free(struct parts *parts)
 
 static int send_hash(struct parts *parts, enum store_msg_type type, const unsigned char *hash)
 {
-	struct store_msg msg = { .type = type };
+	struct store_msg msg = store_msg_about(type, hash);
 
-	memcpy(msg.hash, hash, sizeof(msg.hash));
 	return parts->host.send(parts->host.context, &msg, -1);
 }
 
@@ -99,7 +98,7 @@ static void end_fetch(struct parts *parts, struct parts_fetch *fetch, int fd, ui
 	fetch->done(fetch->context, fd, have);
 }
 
-void parts_begin(struct parts *parts)
+void parts_lost(struct parts *parts)
 {
 	struct parts_fetch *fetch;
 	struct part *part;
@@ -194,11 +193,12 @@ unsigned parts_count(const struct parts *parts)
 bool parts_save(struct parts *parts, const unsigned char hash[STORE_HASH_BYTES], int fd,
 		uint64_t size, uint64_t have, bool is_last)
 {
-	struct store_msg msg = { .type = STORE_PART, .bytes = size, .value = have };
+	struct store_msg msg = store_msg_about(STORE_PART, hash);
 
 	if (!parts || (parts->is_saving && !is_last))
 		return false;
-	memcpy(msg.hash, hash, sizeof(msg.hash));
+	msg.bytes = size;
+	msg.value = have;
 	if (parts->host.send(parts->host.context, &msg, fd) < 0)
 		return false;
 	parts->is_saving = true;

@@ -38,8 +38,8 @@ struct parts_host {
 int parts_new(const struct parts_host *host, struct parts **ret) _nodiscard_;
 void parts_free(struct parts *parts);
 
-/* There is a new store, or none: what the last one had is not known any more. */
-void parts_begin(struct parts *parts);
+/* The store is gone: what it had is not known any more. */
+void parts_lost(struct parts *parts);
 /* It has this one. */
 void parts_found(struct parts *parts, const struct store_entry *entry);
 /* Its answers; fd is taken over. */

@@ -12,6 +12,13 @@ static const char model[] = "a model of some bytes";
 
 static const struct held part[] = { { model, "m", .age_ms = 5, .have = 7 } };
 
+/* A guest comes, and offers it. */
+static void offer(struct rig *rig)
+{
+	peer_connect(&peer, rig);
+	peer_offer(&peer, 1, model, "");
+}
+
 /* The front saves so many bytes of it. */
 static void expect_part(struct rig *rig, uint64_t have)
 {
@@ -73,8 +80,7 @@ static void test_breaks_off(void **state)
 
 	(void)state;
 	begin(&rig, NULL, 0);
-	peer_connect(&peer, &rig);
-	peer_offer(&peer, 1, model, "");
+	offer(&rig);
 	peer_expect(&peer, WIRE_SEND, 1);
 	peer_send(&peer, WIRE_CHUNK, 1, model, 5);
 	rig_run(&rig, 2);
@@ -82,8 +88,7 @@ static void test_breaks_off(void **state)
 	peer_close(&peer);
 	expect_part(&rig, 5);
 	/* Goes on, before that is on the disk, and breaks off again. */
-	peer_connect(&peer, &rig);
-	peer_offer(&peer, 1, model, "");
+	offer(&rig);
 	peer_expect(&peer, WIRE_SEND, 1);
 	peer_send(&peer, WIRE_CHUNK, 1, model + 5, 4);
 	peer_close(&peer);
@@ -91,8 +96,7 @@ static void test_breaks_off(void **state)
 	answer(&rig, STORE_PART_STORED, model, 0, -1);
 	expect_part(&rig, 9);
 	answer(&rig, STORE_PART_STORED, model, -ENOSPC, -1);
-	peer_connect(&peer, &rig);
-	peer_offer(&peer, 1, model, "");
+	offer(&rig);
 	go_on(&rig, 1, 9);
 	peer_close(&peer);
 	end(&rig);
@@ -105,8 +109,7 @@ static void test_cancelled(void **state)
 
 	(void)state;
 	begin(&rig, part, 1);
-	peer_connect(&peer, &rig);
-	peer_offer(&peer, 1, model, "");
+	offer(&rig);
 	expect_get_part(&rig, 7);
 	peer_expect(&peer, WIRE_SEND, 1);
 	peer_send(&peer, WIRE_CANCEL, 1, NULL, 0);
@@ -122,8 +125,7 @@ static void test_goes_on(void **state)
 
 	(void)state;
 	begin(&rig, part, 1);
-	peer_connect(&peer, &rig);
-	peer_offer(&peer, 1, model, "");
+	offer(&rig);
 	expect_get_part(&rig, 7);
 	assert_int_equal(rig.guest->counters.uploads_resumed, 1);
 	go_on(&rig, 1, 7);
@@ -140,8 +142,7 @@ static void test_begins_anew(void **state)
 	(void)state;
 	for (int way = 0; way < 3; way++) {
 		begin(&rig, part, 1);
-		peer_connect(&peer, &rig);
-		peer_offer(&peer, 1, model, "");
+		offer(&rig);
 		if (way == 0) {
 			expect_get_part(&rig, 0);
 		} else if (way == 1) {
@@ -158,6 +159,58 @@ static void test_begins_anew(void **state)
 	}
 }
 
+static int send_nothing(void *context, const struct store_msg *msg, int fd)
+{
+	(void)context;
+	(void)msg;
+	(void)fd;
+	return 0;
+}
+
+static void do_nothing(void *context)
+{
+	(void)context;
+}
+
+static void on_fetched(void *context, int fd, uint64_t have)
+{
+	assert_int_equal(have, 0);
+	*(int *)context = fd;
+}
+
+/* The store does not say anything, for longer than a guest is kept waiting. */
+static void test_silent_store(void **state)
+{
+	const struct front_start limits = rig_limits();
+	struct store_entry entry = { .hash = { 1 }, .size = 10, .have = 5 };
+	int fd = 0;
+	struct parts_fetch fetch = { .done = on_fetched, .context = &fd };
+	struct parts_host host = { .limits = &limits,
+				   .send = send_nothing,
+				   .free_again = do_nothing,
+				   .emptied = do_nothing };
+	struct parts *parts;
+	uv_loop_t loop;
+
+	(void)state;
+	assert_int_equal(uv_loop_init(&loop), 0);
+	host.loop = &loop;
+	assert_int_equal(parts_new(&host, &parts), 0);
+	parts_found(parts, &entry);
+	assert_true(parts_fetch(parts, &fetch, entry.hash, 10));
+	uv_run(&loop, UV_RUN_NOWAIT);
+	assert_true(fetch.is_waiting);
+	fetch.since_ms -= 5000; /* that was long ago */
+	entry.hash[0] = 2;
+	parts_found(parts, &entry);
+	uv_run(&loop, UV_RUN_NOWAIT);
+	assert_false(fetch.is_waiting);
+	assert_int_equal(fd, -1);
+	parts_free(parts);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
 /* The guest goes while the store looks: what comes then is nobody's. */
 static void test_given_up(void **state)
 {
@@ -165,8 +218,7 @@ static void test_given_up(void **state)
 
 	(void)state;
 	begin(&rig, part, 1);
-	peer_connect(&peer, &rig);
-	peer_offer(&peer, 1, model, "");
+	offer(&rig);
 	peer_close(&peer);
 	expect_get_part(&rig, 7);
 	assert_int_equal(uploads_kept(rig.guest->uploads), 0);
@@ -182,8 +234,7 @@ static void test_no_memory(void **state)
 	(void)state;
 	begin(&rig, part, 1);
 	rig.guest->account.max_bytes = BYTES - 1;
-	peer_connect(&peer, &rig);
-	peer_offer(&peer, 1, model, "");
+	offer(&rig);
 	expect_get_part(&rig, 7);
 	peer_expect_error(&peer, 1, TENSOCK_LIMIT_REACHED, "max-memory");
 	peer_close(&peer);
@@ -234,7 +285,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_breaks_off),  TSK_TEST(test_cancelled), TSK_TEST(test_goes_on),
 		TSK_TEST(test_begins_anew), TSK_TEST(test_given_up),  TSK_TEST(test_no_memory),
-		TSK_TEST(test_bounds),
+		TSK_TEST(test_bounds),      TSK_TEST(test_silent_store),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

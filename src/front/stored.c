@@ -47,9 +47,8 @@ struct stored {
 
 static int send_hash(struct stored *stored, enum store_msg_type type, const unsigned char *hash)
 {
-	struct store_msg msg = { .type = type };
+	struct store_msg msg = store_msg_about(type, hash);
 
-	memcpy(msg.hash, hash, sizeof(msg.hash));
 	return store_link_send(stored->link, &msg, -1);
 }
 
@@ -91,7 +90,7 @@ static bool is_to_be_stored(const struct model *model)
 
 static int send_put(struct stored *stored)
 {
-	struct store_msg msg = { .type = STORE_PUT };
+	struct store_msg msg;
 	struct model *model;
 	int r;
 
@@ -104,8 +103,8 @@ static int send_put(struct stored *stored)
 	}
 	if (!model)
 		return 0;
+	msg = store_msg_about(STORE_PUT, models_hash(model));
 	msg.bytes = model_file_size(model->file);
-	memcpy(msg.hash, models_hash(model), sizeof(msg.hash));
 	r = store_link_send(stored->link, &msg, model_file_fd(model->file));
 	if (r < 0)
 		return r;
@@ -218,10 +217,25 @@ void stored_used(struct stored *stored, struct model *model)
 		model->told_ms = now_ms;
 }
 
+static bool is_removal(const struct stored *stored, const unsigned char *hash)
+{
+	const struct removal *removal;
+
+	TAILQ_FOREACH(removal, &stored->removals, entry)
+	{
+		if (memcmp(removal->hash, hash, STORE_HASH_BYTES) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void queue_removal(struct stored *stored, const unsigned char *hash)
 {
-	struct removal *removal = calloc(1, sizeof(*removal));
+	struct removal *removal;
 
+	if (is_removal(stored, hash))
+		return;
+	removal = calloc(1, sizeof(*removal));
 	if (!removal) {
 		tsk_error("no memory to have a model taken off the disk");
 		return;
@@ -381,18 +395,6 @@ static void on_dropped(struct stored *stored, const struct store_msg *msg)
 
 /* ---- What there is */
 
-static bool is_removal(const struct stored *stored, const unsigned char *hash)
-{
-	const struct removal *removal;
-
-	TAILQ_FOREACH(removal, &stored->removals, entry)
-	{
-		if (memcmp(removal->hash, hash, STORE_HASH_BYTES) == 0)
-			return true;
-	}
-	return false;
-}
-
 static uint64_t used_ms(const struct stored *stored, const struct store_entry *entry)
 {
 	uint64_t now_ms = uv_now(stored->loop);
@@ -496,7 +498,6 @@ static void on_index(struct stored *stored, int fd)
 		model->stored = MODEL_NOT_STORED;
 		model->is_asked_for = false;
 	}
-	parts_begin(stored->parts);
 	r = store_index_from_fd(fd, &ops, stored);
 	if (r < 0)
 		tsk_warning("what is stored is not known: %s", strerror(-r));
@@ -514,7 +515,7 @@ static void close_link(struct stored *stored)
 	if (!stored->link)
 		return;
 	store_link_free(TAKE_PTR(stored->link));
-	parts_begin(stored->parts);
+	parts_lost(stored->parts);
 	stored->has_index = stored->is_storing = stored->is_labeling = false;
 }
 

@@ -260,6 +260,34 @@ static void test_removed(void **state)
 	end(&rig);
 }
 
+/* While there is no store: however often it comes and goes, it is removed once. */
+static void test_removed_often(void **state)
+{
+	struct rig_worker *worker;
+	struct asked asked;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, two, 1);
+	expect_labels(&rig, "m:1 ");
+	close(store);
+	rig_run(&rig, 2);
+	rig_expect_log(&rig, "the store is gone");
+	for (int i = 0; i < 3; i++) {
+		asked = to_load();
+		worker = push_loaded(&rig, "model", "m", "1");
+		models_unload(rig.guest->models, named(&rig, "m", ""), true, &asked.request);
+		rig_worker_expect_end(&rig, worker);
+		rig_worker_exit(&rig, worker, 0);
+		assert_int_equal(asked.n_done, 1);
+	}
+	open_store(&rig, NULL, 0);
+	await_msg(&rig, STORE_REMOVE, NULL);
+	expect_labels(&rig, "");
+	expect_silence(&rig);
+	end(&rig);
+}
+
 /* Too old: off the disk, too. */
 static void test_expired(void **state)
 {
@@ -498,7 +526,7 @@ int main(void)
 		TSK_TEST(test_too_many),        TSK_TEST(test_store_restarts),
 		TSK_TEST(test_store_lost_all),  TSK_TEST(test_late_store),
 		TSK_TEST(test_memory),          TSK_TEST(test_rogue_store),
-		TSK_TEST(test_last_words),
+		TSK_TEST(test_last_words),      TSK_TEST(test_removed_often),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -20,7 +20,8 @@ struct channel {
 	uint64_t bytes_max;
 	uv_timer_t timer; /* while the front has not taken its answers */
 	unsigned n_handles;
-	bool has_job, has_ended;
+	bool has_job;
+	bool has_ended; /* it ends as soon as it has no job */
 };
 
 /* How often to look whether it has. */
@@ -60,15 +61,12 @@ static void let_next_begin(struct channels *channels, struct shelf_guest *guest)
 	shelf_let_go(&channels->shelf, guest);
 }
 
-/* Ends it when nothing of it is under way any more. */
+/* Nothing of it is under way. */
 static void end(struct channel *channel)
 {
 	struct channels *channels = channel->channels;
 	struct shelf_guest *guest = channel->guest;
 
-	channel->has_ended = true;
-	if (channel->has_job)
-		return;
 	TAILQ_REMOVE(&channels->list, channel, entry);
 	if (channel->fd < 0) {
 		free(channel);
@@ -99,12 +97,14 @@ static void on_unread_time(uv_timer_t *timer);
  */
 static void go_on(struct channel *channel)
 {
-	if (channel->has_ended || channel->fd < 0)
+	if (channel->has_ended || channel->fd < 0) {
 		end(channel);
-	else if (has_unread(channel))
+	} else if (has_unread(channel)) {
+		uv_poll_stop(&channel->poll);
 		uv_timer_start(&channel->timer, on_unread_time, UNREAD_MS, 0);
-	else
+	} else {
 		uv_poll_start(&channel->poll, UV_READABLE, on_ready);
+	}
 }
 
 static void on_unread_time(uv_timer_t *timer)
@@ -127,9 +127,9 @@ static void send_msg(struct channel *channel, const struct store_msg *msg, int f
 static void answer(struct channel *channel, enum store_msg_type type, const unsigned char *hash,
 		   int result)
 {
-	struct store_msg msg = { .type = type, .result = result };
+	struct store_msg msg = store_msg_about(type, hash);
 
-	memcpy(msg.hash, hash, sizeof(msg.hash));
+	msg.result = result;
 	send_msg(channel, &msg, -1);
 }
 
@@ -160,16 +160,15 @@ static void stored(struct channel *channel, struct job *job)
 
 static void got(struct channel *channel, struct job *job, enum store_msg_type type)
 {
-	struct store_msg msg = { .type = type,
-				 .bytes = job->msg.bytes,
-				 .value = type == STORE_PART_BYTES ? job->msg.value : 0 };
+	struct store_msg msg = store_msg_about(type, job->msg.hash);
 	struct shelf_entry *entry = entry_of(channel, job);
-	bool is_there = job->result == -ENOMEM || job->result == -EMFILE || job->result == -ENFILE;
+	bool is_there = job_failed_for_now(job->result);
 
 	if (entry)
 		entry->is_busy = false;
 	if (job->result == 0) {
-		memcpy(msg.hash, job->msg.hash, sizeof(msg.hash));
+		msg.bytes = job->msg.bytes;
+		msg.value = type == STORE_PART_BYTES ? job->msg.value : 0;
 		send_msg(channel, &msg, job->ret_fd);
 		return;
 	}
@@ -242,7 +241,7 @@ static void start(struct channel *channel, struct job *job)
 	if (!job) {
 		tsk_error("guest %s: no memory for what it asks of the store",
 			  channel->guest->name);
-		end(channel);
+		channel->has_ended = true;
 		return;
 	}
 	channel->has_job = true;
@@ -318,21 +317,24 @@ static void put(struct channel *channel, const struct store_msg *msg, int fd)
 	    (msg->type == STORE_PART && (!have || have >= size))) {
 		tsk_warning("guest %s: its front breaks the rules", channel->guest->name);
 		tsk_close(fd);
-		end(channel);
+		channel->has_ended = true;
 		return;
 	}
-	if (entry && entry->size != size) {
-		/* Of the same hash: of two claims one is wrong, and the hash will tell. */
-		shelf_remove(&channel->channels->shelf, entry);
-		entry = NULL;
-	}
-	if (entry && entry->have >= have) {
+	if (entry && entry->size == size && entry->have >= have) {
 		tsk_close(fd);
 		answer(channel, answer_to(msg), msg->hash, 0);
 		return;
 	}
 	job = job_of(channel, msg, fd);
-	r = job ? make_room(channel, job, have, &entry) : -ENOMEM;
+	r = job ? 0 : -ENOMEM;
+	if (r == 0 && entry && entry->size != size) {
+		/* Of the same hash: of two claims one is wrong, and the hash will tell. */
+		r = job_add_victim(job, channel->guest->name, msg->hash);
+		if (r == 0)
+			shelf_remove(&channel->channels->shelf, entry);
+	}
+	if (r == 0)
+		r = make_room(channel, job, have, &entry);
 	if (r == 0) {
 		start(channel, job);
 		return;
@@ -397,7 +399,7 @@ static void labels(struct channel *channel, const struct store_msg *msg, int fd)
 	}
 	tsk_warning("guest %s: its front sent labels that are none", channel->guest->name);
 	tsk_close(fd);
-	end(channel);
+	channel->has_ended = true;
 }
 
 static void dispatch(struct channel *channel, struct store_msg *msg, int fd)
@@ -425,7 +427,7 @@ static void dispatch(struct channel *channel, struct store_msg *msg, int fd)
 		tsk_warning("guest %s: its front sent a message that is not its to send",
 			    channel->guest->name);
 		tsk_close(fd);
-		end(channel);
+		channel->has_ended = true;
 	}
 }
 
@@ -448,8 +450,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 	if (r == -EAGAIN && status >= 0)
 		return;
 	if (r > 0) {
-		uv_poll_start(poll, UV_READABLE, on_ready); /* an error has stopped it */
 		dispatch(channel, &msg, fd);
+		if (!channel->has_job)
+			go_on(channel);
 		return;
 	}
 	if (r < 0 && r != -EAGAIN)
@@ -505,11 +508,13 @@ static void begin(struct channel *channel)
 	if (channel->fd >= 0) {
 		guest->bytes_max = channel->bytes_max ? channel->bytes_max : UINT64_MAX;
 		start(channel, index_job(channel));
-		return;
+	} else {
+		while ((entry = TAILQ_FIRST(&guest->entries)))
+			shelf_remove(&channel->channels->shelf, entry);
+		start(channel, job_of(channel, &msg, -1));
 	}
-	while ((entry = TAILQ_FIRST(&guest->entries)))
-		shelf_remove(&channel->channels->shelf, entry);
-	start(channel, job_of(channel, &msg, -1));
+	if (!channel->has_job)
+		end(channel);
 }
 
 static void add(struct channels *channels, const char *name, uint64_t bytes, int fd)

@@ -49,16 +49,23 @@ int job_add_victim(struct job *job, const char *guest, const unsigned char *hash
 	return 0;
 }
 
-/* Only what can be wrong with the moment leaves the files as they are. */
-static bool is_of_the_moment(int r)
+bool job_failed_for_now(int result)
 {
-	return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+	return result == -ENOMEM || result == -EMFILE || result == -ENFILE;
 }
 
 /* What cannot be read, or is something else, is there no more. */
 static int drop_if_bad(struct job *job, int r)
 {
-	if (r < 0 && !is_of_the_moment(r) && r != -ENOENT)
+	if (r < 0 && !job_failed_for_now(r) && r != -ENOENT)
+		(void)!files_remove(job->files, job->guest, job->msg.hash);
+	return r;
+}
+
+/* What could not be written is counted no more: nothing is left of it, nor of what was there before. */
+static int drop_unwritten(const struct job *job, int r)
+{
+	if (r < 0)
 		(void)!files_remove(job->files, job->guest, job->msg.hash);
 	return r;
 }
@@ -121,7 +128,7 @@ static int get_index(struct job *job)
 	struct tsk_writer w;
 	int r = files_get_labels(job->files, job->guest, &labels, &n_labels);
 
-	if (is_of_the_moment(r))
+	if (job_failed_for_now(r))
 		return r;
 	/* The labels' bytes on disk are as many as in the index. */
 	n = store_index_bytes(job->n_entries, 0) + n_labels;
@@ -143,7 +150,8 @@ static int run(struct job *job)
 
 	switch (msg->type) {
 	case STORE_PUT:
-		return files_put(files, job->guest, msg->hash, job->fd, msg->bytes);
+		return drop_unwritten(job,
+				      files_put(files, job->guest, msg->hash, job->fd, msg->bytes));
 	case STORE_GET:
 		return get(job);
 	case STORE_USED:
@@ -155,8 +163,8 @@ static int run(struct job *job)
 	case STORE_LABELS:
 		return files_put_labels(files, job->guest, job->fd, msg->bytes);
 	case STORE_PART:
-		return files_put_part(files, job->guest, msg->hash, job->fd, msg->bytes, job->from,
-				      msg->value);
+		return drop_unwritten(job, files_put_part(files, job->guest, msg->hash, job->fd,
+							  msg->bytes, job->from, msg->value));
 	case STORE_GET_PART:
 		return get_part(job);
 	case STORE_INDEX:

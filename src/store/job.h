@@ -6,6 +6,7 @@
 #ifndef STORE_JOB_H
 #define STORE_JOB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
@@ -48,6 +49,9 @@ void job_free(struct job *job);
 
 /* -ENOMEM. */
 int job_add_victim(struct job *job, const char *guest, const unsigned char *hash) _nodiscard_;
+
+/* Whether that is a failure which says nothing of what is on the disk. */
+bool job_failed_for_now(int result);
 
 /* Does it here and now: for the thread, and for tests. */
 void job_run(struct job *job);

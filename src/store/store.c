@@ -63,7 +63,9 @@ static void on_found(void *context, const struct files_found *file)
 	if (!guest)
 		return;
 	entry = shelf_find(guest, file->hash);
-	/* A part beside its whole: what was about to be removed. */
+	/* A part beside its whole: it was about to be removed. */
+	if (entry)
+		(void)!files_remove_part(&store->channels.files, file->guest, file->hash);
 	if (entry && entry->have < entry->size && file->have == file->size)
 		shelf_remove(shelf, entry);
 	else if (entry)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -232,6 +233,12 @@ static void path_of(const char *guest, unsigned char number, size_t n, char ret[
 	close(model(number, n, hash));
 	names_of_model(hash, name);
 	snprintf(ret, 256, "%s/%s/%s", folder, guest, name);
+}
+
+static void part_path_of(const char *guest, unsigned char number, size_t n, char ret[256])
+{
+	path_of(guest, number, n, ret);
+	snprintf(ret + strlen(ret), 256 - strlen(ret), ".part");
 }
 
 static void test_kept_over_lives(void **state)
@@ -468,6 +475,87 @@ static void test_parts(void **state)
 	stop();
 }
 
+/* Two sizes of one hash: what is counted no more is on the disk no more. */
+static void test_other_size(void **state)
+{
+	struct store_msg part = { .type = STORE_PART, .bytes = 5000, .value = 10 };
+	unsigned char other[STORE_HASH_BYTES];
+	char path[256];
+	int g, fd;
+
+	(void)state;
+	path_of("g", 1, 60 * KIB, path);
+	close(model(1, 60 * KIB, part.hash));
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", NULL);
+	assert_int_equal(put(g, 1, 60 * KIB), 0);
+	fd = model(2, 5000, other);
+	assert_int_equal(store_control_send(g, &part, fd), 0);
+	assert_int_equal(await(g, STORE_PART_STORED, NULL).result, 0);
+	close(fd);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(get(g, 1, 60 * KIB), -ENOENT);
+	close(g);
+	stop();
+}
+
+/* Killed between the two: the whole has its name, and the part has not lost it yet. */
+static void test_part_beside_whole(void **state)
+{
+	const char bytes[] = "\x88\x13\0\0\0\0\0\0 of 5000";
+	struct index index;
+	char path[256];
+	int g, fd;
+
+	(void)state;
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", NULL);
+	assert_int_equal(put(g, 1, 5000), 0);
+	close(g);
+	stop();
+	part_path_of("g", 1, 5000, path);
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(write(fd, bytes, sizeof(bytes)), sizeof(bytes));
+	close(fd);
+	start(100 * KIB, HOUR_MS);
+	g = open_front("g", &index);
+	assert_int_equal(index.n_entries, 1);
+	assert_int_equal(index.entries[0].have, 5000);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(get(g, 1, 5000), 0);
+	close(g);
+	stop();
+}
+
+/* The disk takes no more in the middle of a file: what it has taken of it is given back. */
+static void test_not_written(void **state)
+{
+	struct rlimit limit, small;
+	unsigned n = 0;
+	char path[256];
+	int g;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	small = (struct rlimit){ 20 * KIB, limit.rlim_max };
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	start(100 * KIB, HOUR_MS);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	g = open_front("g", NULL);
+	part_path_of("g", 1, 50 * KIB, path);
+	for (int whole = 0; whole < 2; whole++) {
+		assert_int_equal(put_part(g, 1, 50 * KIB, 10 * KIB), 0);
+		n += access(path, F_OK) == 0;
+		assert_int_equal(whole ? put(g, 1, 50 * KIB) : put_part(g, 1, 50 * KIB, 40 * KIB),
+				 -EFBIG);
+		assert_int_equal(access(path, F_OK), -1);
+	}
+	assert_int_equal(n, 2);
+	close(g);
+	stop();
+}
+
 static void test_forget(void **state)
 {
 	struct store_msg msg = { .type = STORE_FORGET, .name = "g" };
@@ -566,6 +654,7 @@ static void test_takes_nothing(void **state)
 {
 	struct pollfd p = { .events = POLLIN };
 	struct store_msg msg;
+	struct index index;
 	int g, fd;
 
 	(void)state;
@@ -576,18 +665,43 @@ static void test_takes_nothing(void **state)
 		send_hash(g, STORE_GET, 1, 100);
 	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
 	usleep(50000);
+	/* No second one is waiting for it. */
+	kill(pid, SIGSTOP);
+	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
 	await(g, STORE_BYTES, NULL);
-	/* No second one has been waiting for it. */
 	assert_int_equal(store_control_recv(g, &msg, &fd), -EAGAIN);
+	kill(pid, SIGCONT);
 	for (int i = 1; i < 10; i++)
 		await(g, STORE_BYTES, NULL);
-	/* One that never does is let go of with its process. */
+	/* One that never does is let go of with its process, and what it has sent is done. */
 	send_hash(g, STORE_GET, 1, 100);
 	send_hash(g, STORE_GET, 1, 100);
+	send_put(g, 2, 100);
 	assert_int_equal(poll(&p, 1, PATIENCE_MS), 1);
 	close(g);
-	g = open_front("g", NULL);
+	g = open_front("g", &index);
+	assert_int_equal(index.n_entries, 2);
 	close(g);
+	stop();
+}
+
+/* Answers that cost the store no work wait as others do: none is lost, and the front's questions wait. */
+static void test_asks_and_does_not_read(void **state)
+{
+	struct store_msg msg = { .type = STORE_GET };
+	struct pollfd p = { .events = POLLOUT };
+	int n = 0;
+
+	(void)state;
+	start(1 << 20, HOUR_MS);
+	p.fd = open_front("g", NULL);
+	while (n < 2000 && poll(&p, 1, 200) == 1 && store_control_send(p.fd, &msg, -1) == 0)
+		n++;
+	assert_in_range(n, 1, 1999);
+	for (; n; n--)
+		assert_int_equal(await(p.fd, STORE_BYTES, NULL).result, -ENOENT);
+	assert_int_equal(put(p.fd, 1, 100), 0);
+	close(p.fd);
 	stop();
 }
 
@@ -642,11 +756,15 @@ int main(void)
 		TEST(test_own_bound),
 		TEST(test_damaged),
 		TEST(test_parts),
+		TEST(test_other_size),
+		TEST(test_part_beside_whole),
+		TEST(test_not_written),
 		TEST(test_forget),
 		TEST(test_age),
 		TEST(test_rogues),
 		TEST(test_two_stores),
 		TEST(test_takes_nothing),
+		TEST(test_asks_and_does_not_read),
 		TEST(test_waits_and_ends),
 	};
 

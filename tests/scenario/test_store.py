@@ -428,6 +428,10 @@ def test_guests_that_have_none(store, small):
     store.host = store.start_one(f"store = {store.path}\n[guest uid-{os.geteuid()}]\nstore = no\n")
     store.push(small, "small")
     assert store.names() == ["small"]
+    assert store.host.fronts() and store.process()
+    # A store that ends has written all that it was sent.
+    assert store.host.daemon.stop() == 0
+    assert eventually(store.host.is_gone)
     assert not list(store.path.iterdir())
 
 
