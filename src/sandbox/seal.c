@@ -2,6 +2,7 @@
 #include "sandbox/seal.h"
 
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include "base/status.h"
@@ -37,6 +38,19 @@ int seal_files(const struct seal *seal, unsigned may_lack, struct tensock_error 
 	if (r == 0)
 		r = judge(SANDBOX_NAMESPACES, identity_drop(&seal->identity), may_lack, reterr);
 	return r < 0 ? r : judge(SANDBOX_LANDLOCK, landlock_deny_all(), may_lack, reterr);
+}
+
+int seal_files_but(int folder_fd, unsigned may_lack, struct tensock_error *reterr)
+{
+	int r;
+
+	if (SANDBOX_SANITIZED)
+		return 0;
+	r = prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : identity_drop_capabilities(0);
+	if (r < 0)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "privileges cannot be given up: %s",
+				strerror(-r));
+	return judge(SANDBOX_LANDLOCK, landlock_only(folder_fd), may_lack, reterr);
 }
 
 int seal_build(const struct filter_call *list, unsigned n, unsigned may_lack, struct filter *ret)

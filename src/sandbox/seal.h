@@ -33,6 +33,12 @@ void seal_begin(struct seal *seal);
 int seal_files(const struct seal *seal, unsigned may_lack, struct tensock_error *reterr)
 	_nodiscard_;
 
+/*
+ * The same for who needs the files beneath a folder, by the daemon's user, whose they are: all other paths
+ * and all privileges go.  It has one thread.
+ */
+int seal_files_but(int folder_fd, unsigned may_lack, struct tensock_error *reterr) _nodiscard_;
+
 /* filter_build(), which needs the kernel's word on what it knows; nothing in a sanitized build. */
 int seal_build(const struct filter_call *list, unsigned n, unsigned may_lack, struct filter *ret)
 	_nodiscard_;

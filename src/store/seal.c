@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/seal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <stdbool.h>
+#include <sched.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 
-#include "sandbox/filter.h"
-#include "sandbox/landlock.h"
+#include "base/status.h"
+#include "sandbox/seal.h"
 
 /*
  * What the store needs once it has its folder: files beneath it, messages, threads.  A call that only
@@ -68,8 +69,12 @@ static const struct filter_call calls[] = {
 	{ .name = "madvise", .why = "the heap, and stacks of threads" },
 	{ .name = "brk", .why = "the heap" },
 	/* Threads of libuv's pool, which start with the first work. */
-	{ .name = "clone3", .why = "they start" },
-	{ .name = "clone", .is_another = true, .why = "the same" },
+	{ .name = "clone",
+	  .checks = { FILTER_WITH(0, CLONE_THREAD | CLONE_VM) },
+	  .why = "they start, and no process" },
+	{ .name = "clone3",
+	  .error = ENOSYS,
+	  .why = "its flags cannot be looked at: clone() it is" },
 	{ .name = "set_robust_list", .why = "the C library, in each" },
 	{ .name = "rseq", .why = "the same" },
 	{ .name = "prlimit64", .why = "how large is its stack?" },
@@ -87,34 +92,17 @@ static const struct filter_call calls[] = {
 	{ .name = "tgkill", .checks = { FILTER_OWN_PID(0) }, .why = "the same" },
 };
 
-/* Of what this kernel has never heard of. */
-static bool is_missing(int r)
-{
-	return r == -ENOSYS || r == -EOPNOTSUPP;
-}
-
-static int seal_calls(void)
+int store_seal(int folder_fd, unsigned may_lack, struct tensock_error *reterr)
 {
 	struct filter filter = { 0 };
-	int r = filter_build(calls, ARRAY_SIZE(calls), &filter);
+	int r = seal_build(calls, ARRAY_SIZE(calls), may_lack, &filter);
 
+	if (r < 0)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "its list of calls cannot be built: %s",
+				strerror(-r));
+	r = seal_files_but(folder_fd, may_lack, reterr);
 	if (r == 0)
-		r = filter_install(&filter);
+		r = seal_calls(&filter, may_lack, reterr);
 	filter_done(&filter);
 	return r;
-}
-
-int store_seal(int folder_fd)
-{
-	int r;
-
-	if (SANDBOX_SANITIZED)
-		return 0;
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-		return -errno;
-	r = landlock_only(folder_fd);
-	if (r < 0 && !is_missing(r))
-		return r;
-	r = seal_calls();
-	return is_missing(r) || r == -EINVAL ? 0 : r;
 }

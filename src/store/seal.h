@@ -3,12 +3,14 @@
 #ifndef STORE_SEAL_H
 #define STORE_SEAL_H
 
+#include <tensock/types.h>
+
 #include "base/cleanup.h"
 
 /*
- * From here on it reaches nothing but that folder.  It must have one thread still.  What the kernel
- * does not have is done without: whether that may be, the supervisor has decided.
+ * From here on it reaches nothing but that folder, and has no privilege.  It must have one thread still.
+ * may_lack: as in sandbox/seal.h.
  */
-int store_seal(int folder_fd) _nodiscard_;
+int store_seal(int folder_fd, unsigned may_lack, struct tensock_error *reterr) _nodiscard_;
 
 #endif

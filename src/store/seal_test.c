@@ -9,11 +9,13 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/memfd.h"
 #include "base/sha256.h"
 #include "base/testing.h"
+#include "sandbox/feature.h"
 #include "sandbox/filter.h"
 #include "sandbox/landlock.h"
 #include "sandbox/testing.h"
@@ -34,12 +36,13 @@ static void *work(void *argument)
 
 static void try_work(void)
 {
+	struct tensock_error error;
 	struct files files = { .root_fd = folder_fd };
 	unsigned char hash[TSK_SHA256_BYTES];
 	pthread_t thread;
 	int fd, got;
 
-	REQUIRE(store_seal(folder_fd) == 0);
+	REQUIRE(store_seal(folder_fd, 0, &error) == 0);
 	files_probe(&files);
 	REQUIRE(!files.has_no_tmpfile);
 	REQUIRE(pthread_create(&thread, NULL, work, NULL) == 0 && pthread_join(thread, NULL) == 0);
@@ -56,11 +59,12 @@ static void try_work(void)
 
 static void try_others(void)
 {
+	struct tensock_error error;
 	int outside = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool has_landlock = landlock_abi() > 0; /* once it is sealed it cannot be asked */
 	int file = openat(folder_fd, "a", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 
-	REQUIRE(outside >= 0 && file >= 0 && store_seal(folder_fd) == 0);
+	REQUIRE(outside >= 0 && file >= 0 && store_seal(folder_fd, 0, &error) == 0);
 	REQUIRE(is_refused(open("/dev/null", O_RDONLY)));
 	REQUIRE(is_refused(openat(folder_fd, "x", O_RDWR | O_CREAT, 0600)));
 	REQUIRE(is_refused(socket(AF_UNIX, SOCK_STREAM, 0)));
@@ -76,11 +80,46 @@ static void try_others(void)
 	REQUIRE(unlinkat(folder_fd, "a", 0) == 0);
 }
 
+/* As the kernel tells, in a file that was open before. */
+static bool has_no_privilege(FILE *status)
+{
+	char line[256];
+
+	while (fgets(line, sizeof(line), status)) {
+		if (strncmp(line, "CapEff:", 7) == 0)
+			return strspn(line + 7, "\t0") + 1 == strlen(line + 7);
+	}
+	return false;
+}
+
+static void try_privileges(void)
+{
+	FILE *status = fopen("/proc/self/status", "re");
+	struct tensock_error error;
+
+	REQUIRE(status && store_seal(folder_fd, 0, &error) == 0);
+	REQUIRE(has_no_privilege(status));
+	/* A process, where threads may be made. */
+	REQUIRE(is_refused((int)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)));
+}
+
+/* As on a kernel without. */
+static void try_lacking(void)
+{
+	struct tensock_error error;
+
+	without("landlock_create_ruleset", EPERM);
+	REQUIRE(store_seal(folder_fd, 0, &error) < 0 && strstr(error.message, "landlock"));
+	REQUIRE(store_seal(folder_fd, SANDBOX_LANDLOCK, &error) == 0);
+	REQUIRE(is_refused(open("/dev/null", O_RDONLY)));
+}
+
 static void try_exec(void)
 {
+	struct tensock_error error;
 	char *argv[] = { "/bin/true", NULL };
 
-	REQUIRE(store_seal(folder_fd) == 0);
+	REQUIRE(store_seal(folder_fd, 0, &error) == 0);
 	execv(argv[0], argv);
 }
 
@@ -93,6 +132,8 @@ static void test_sealed(void **state)
 	folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(in_child(try_work), 0);
 	assert_int_equal(in_child(try_others), 0);
+	assert_int_equal(in_child(try_privileges), 0);
+	assert_int_equal(in_child(try_lacking), 0);
 	assert_int_not_equal(in_child(try_exec), 0);
 	close(folder_fd);
 	assert_int_equal(rmdir(folder), 0);

@@ -23,6 +23,7 @@ struct store {
 	uv_poll_t control;
 	uv_timer_t
 		timer; /* until the folder is ours: to try again; then: to look for what is old */
+	unsigned may_lack;
 	bool has_started; /* by a START */
 	uint64_t keep_ms;
 	bool is_waiting; /* said that another one has the folder */
@@ -129,6 +130,7 @@ static int on_start(struct store *store, const struct store_msg *msg, int fd)
 {
 	enum tsk_log_level level =
 		msg->value < TSK_LOG_LEVEL_MAX ? (enum tsk_log_level)msg->value : TSK_LOG_INFO;
+	struct tensock_error error;
 	int r;
 
 	tsk_log_init("tensock-store", NULL, level, level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
@@ -136,9 +138,9 @@ static int on_start(struct store *store, const struct store_msg *msg, int fd)
 	tsk_close(fd);
 	if (store->channels.files.root_fd < 0)
 		return -errno;
-	r = store_seal(store->channels.files.root_fd);
+	r = store_seal(store->channels.files.root_fd, store->may_lack, &error);
 	if (r < 0) {
-		tsk_error("the store cannot be sealed: %s", strerror(-r));
+		tsk_error("the store cannot be sealed: %s", error.message);
 		tsk_close(store->channels.files.root_fd);
 		return r;
 	}
@@ -194,9 +196,9 @@ static void done(struct store *store)
 	tsk_close(store->control_fd);
 }
 
-int store_serve(int control_fd)
+int store_serve(int control_fd, unsigned may_lack)
 {
-	struct store store = { .control_fd = control_fd };
+	struct store store = { .control_fd = control_fd, .may_lack = may_lack };
 	int r = uv_loop_init(&store.loop);
 
 	if (r < 0)

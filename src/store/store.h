@@ -11,7 +11,10 @@
 
 #include "base/cleanup.h"
 
-/* Takes the control socket over.  Returns 0 or -errno when all is done. */
-int store_serve(int control_fd) _nodiscard_;
+/*
+ * Takes the control socket over.  may_lack: of what seals it (sandbox/feature.h).  Returns 0 or -errno when
+ * all is done.
+ */
+int store_serve(int control_fd, unsigned may_lack) _nodiscard_;
 
 #endif

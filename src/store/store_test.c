@@ -42,7 +42,7 @@ static void start(uint64_t bytes, uint64_t keep_ms)
 	if (pid == 0) {
 		close(fds[0]);
 		close(fd);
-		_exit(store_serve(fds[1]) == 0 ? 0 : 1);
+		_exit(store_serve(fds[1], 0) == 0 ? 0 : 1);
 	}
 	close(fds[1]);
 	control = fds[0];

@@ -297,12 +297,14 @@ int launcher_start_front(struct launcher *launcher, const char *guest, int contr
 
 int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid)
 {
-	char *argv[] = { launcher->store, NULL };
+	char may_lack[SANDBOX_TEXT_SIZE];
+	char *argv[] = { launcher->store, launcher->may_lack ? may_lack : NULL, NULL };
 	struct spawn store = { .argv = argv,
 			       .control_fd = control_fd,
 			       .cwd_fd = launcher->cwd_fd,
 			       .discard_stdout = true };
 
+	sandbox_features_text(launcher->may_lack, may_lack);
 	return spawn_process(&store, ret_pid);
 }
 
