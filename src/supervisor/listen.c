@@ -310,7 +310,7 @@ void listen_stop_for(struct daemon *d, const char *guest)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < d->n_listeners; i++) {
-		if (strcmp(d->listeners[i]->guest, guest) == 0)
+		if (strcmp(d->listeners[i]->place.guest, guest) == 0)
 			listener_close(d->listeners[i]);
 		else
 			d->listeners[n++] = d->listeners[i];

@@ -14,11 +14,9 @@
 #include "supervisor/unix_socket.h"
 
 struct listener {
-	enum listener_kind kind;
 	struct place place;
 	char text
 		[ADDRESS_TEXT_SIZE]; /* the address, for people; of TCP with the port that it got */
-	char guest[FRONT_NAME_SIZE]; /* that of the place */
 	bool allow_local_cid;        /* VSOCK: take CIDs below 3 */
 
 	/* A connection came in; fd is the receiver's, non-blocking. */
