@@ -244,7 +244,6 @@ static int take_over(struct listener *listener, const struct place *place,
 	listener->fd = handed->fd;
 	listener->file = handed->file;
 	if (flags < 0 || fcntl(handed->fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    fcntl(handed->fd, F_SETFD, FD_CLOEXEC) < 0 ||
 	    (place->kind == LISTENER_TCP &&
 	     setsockopt(handed->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0))
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "%s was handed over, and is no use: %s",

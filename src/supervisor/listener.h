@@ -37,7 +37,7 @@ struct listener {
 	struct log_budget refusals, shortages;
 };
 
-/* A socket that listens already, handed over to this process; fd -1: none. */
+/* A socket that listens already, handed over to this process, and close-on-exec by now; fd -1: none. */
 struct listener_handed {
 	int fd;
 	struct unix_socket_file file; /* empty where it is not ours to remove */
