@@ -138,8 +138,9 @@ static int add_local(struct daemon *d, const struct config *config, struct place
 	}
 	if (r < 0)
 		return r;
-	snprintf(local.path, sizeof(local.path), "%.90s/tensock.sock", folder);
-	snprintf(control.path, sizeof(control.path), "%.90s/control.sock", folder);
+	/* 93: what default_folder() lets through. */
+	snprintf(local.path, sizeof(local.path), "%.93s/tensock.sock", folder);
+	snprintf(control.path, sizeof(control.path), "%.93s/control.sock", folder);
 	r = places_add(places, &local);
 	if (r == 0 && !config->control[0])
 		r = places_add(places, &control);
