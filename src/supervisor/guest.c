@@ -430,6 +430,8 @@ static void configure(struct guest *guest, const struct config *config)
 	memset(guest->uds, 0, sizeof(guest->uds));
 	if (given)
 		memcpy(guest->uds, given->uds, sizeof(guest->uds));
+	if (guest->device)
+		device_allow_connections(guest->device, guest->limits.value[LIMIT_CONNECTIONS]);
 }
 
 static int set_up(struct guest *guest, const struct config *config, uv_loop_t *loop,
