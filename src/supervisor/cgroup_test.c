@@ -167,7 +167,7 @@ static void test_few_controllers(void **state)
 static void test_none(void **state)
 {
 	struct cgroups cgroups;
-	char own[512], path[128];
+	char own[sizeof(cgroups.root) + 1], path[128];
 
 	(void)state;
 	put("cgroup.controllers", "cpuset memory cpux\n");
@@ -176,8 +176,10 @@ static void test_none(void **state)
 	expect("cgroup.subtree_control", "");
 	expect("daemon/cgroup.procs", ""); /* nobody was moved */
 	assert_int_equal(cgroups_init(&cgroups, "/nonexistent"), -ENOENT);
-	memset(own, 'x', sizeof(own));
-	own[sizeof(own) - 1] = '\0';
+	/* The same folder by a path that is too long to be kept. */
+	memset(own, '/', sizeof(own));
+	snprintf(own + sizeof(own) - strlen(root) - 1, strlen(root) + 1, "%s", root);
+	assert_int_equal(cgroups_init(&cgroups, own), -ENAMETOOLONG);
 	assert_true(cgroup_find_own(path, 1) < 0); /* no room, or none at all */
 }
 

@@ -764,8 +764,7 @@ int config_carry(struct config *config, const struct config *running, struct ten
 
 		if (before->is_attached)
 			r = carry_attached(config, before, reterr);
-		else if (guest && !guest->cid &&
-			 strcmp(guest->vhost_socket, before->vhost_socket) == 0 &&
+		else if (guest && guest->vhost_socket[0] && !guest->cid &&
 			 !cid_is_taken(config, before->cid, guest))
 			guest->cid = before->cid;
 	}

@@ -541,6 +541,13 @@ static void test_carry(void **state)
 	assert_int_equal(config_guest(&config, "n")->cid, 3);
 	assert_int_equal(config_guest(&config, "a")->cid, 4);
 	config_done(&config);
+	/* It is the guest's, wherever its socket is; none of one that has no device any more. */
+	assert_int_equal(replace(&config, &old,
+				 "[guest b]\nvhost-socket = /b2\n[guest a]\nhybrid = /a\n", &error),
+			 0);
+	assert_int_equal(config_guest(&config, "b")->cid, 4);
+	assert_int_equal(config_guest(&config, "a")->cid, 0);
+	config_done(&config);
 	/* Not beside what is attached: by name, CID, or a port. */
 	assert_true(replace(&config, &old, "[guest d]\nhybrid = /e\n", &error) < 0);
 	assert_non_null(strstr(error.message, "attached"));

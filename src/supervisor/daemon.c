@@ -44,12 +44,12 @@ static void on_accepted(struct listener *listener, const char *name, int fd)
 
 	if (!d->config->only_configured || config_knows(d->config, name))
 		r = guest_table_get(&d->guests, name, &guest);
-	if (r == 0 && listener->kind == LISTENER_VHOST) {
+	if (r == 0 && listener->place.kind == LISTENER_VHOST) {
 		guest_vmm(guest, fd);
 		return;
 	}
 	if (r == 0) {
-		guest_deliver(guest, types[listener->kind], fd);
+		guest_deliver(guest, types[listener->place.kind], fd);
 		return;
 	}
 	listener_refuse(listener, name, fd,
@@ -63,10 +63,10 @@ static bool has_room(struct listener *listener)
 	struct daemon *d = listener->context;
 	struct guest *guest;
 
-	if (guest_table_get(&d->guests, listener->guest, &guest) < 0)
+	if (guest_table_get(&d->guests, listener->place.guest, &guest) < 0)
 		return true;
 	return guest_has_room(guest) &&
-	       (listener->kind != LISTENER_HYBRID || guest_may_connect(guest));
+	       (listener->place.kind != LISTENER_HYBRID || guest_may_connect(guest));
 }
 
 /* The end */

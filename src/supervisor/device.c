@@ -56,6 +56,13 @@ int device_new(uv_loop_t *loop, const char *name, uint64_t connections_max,
 	return 0;
 }
 
+/* Never fewer: the front that is there was started with what held then. */
+void device_allow_connections(struct device *device, uint64_t connections_max)
+{
+	if (connections_max > device->connections_max)
+		device->connections_max = connections_max;
+}
+
 /* ---- the session ---- */
 
 static int send_session(struct device *device)

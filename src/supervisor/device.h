@@ -20,6 +20,9 @@ int device_new(uv_loop_t *loop, const char *name, uint64_t connections_max,
 	       void (*broke)(void *context), void *context, struct device **ret) _nodiscard_;
 void device_free(struct device *device); /* NULL */
 
+/* Its fronts may have so many connections from now on.  A session that has begun stays as it is. */
+void device_allow_connections(struct device *device, uint64_t connections_max);
+
 /*
  * A VMM has connected; fd is taken over.  It is turned away while another one is there, but for one
  * that has hung up already: then it waits until the front has found that out.

@@ -159,6 +159,21 @@ static void expect_state(struct fixture *f, int fd)
 	assert_memory_equal(f->msg.state, "state", 5);
 }
 
+/* What is entered of a connection that finds no place is no guest told of. */
+static void a_ledger_has_room_for_all_that_fronts_may_have(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t size;
+
+	device_allow_connections(f->device, 1000);
+	device_allow_connections(f->device, 1);
+	f->vmm = connect_vmm(f);
+	start_front(f);
+	expect(f, DEVICE_SESSION);
+	assert_int_equal(tsk_memfd_check(f->fds[1], false, &size), 0);
+	assert_int_equal(size, DEVICE_LEDGER_BYTES(1000));
+}
+
 static void a_session_waits_for_a_front_and_a_front_for_a_session(void **state)
 {
 	struct fixture *f = *state;
@@ -351,6 +366,7 @@ static void a_dead_channel_does_not_spin(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(a_ledger_has_room_for_all_that_fronts_may_have),
 		T(a_session_waits_for_a_front_and_a_front_for_a_session),
 		T(a_step_is_kept_for_the_next_front),
 		T(each_fd_of_a_step_has_its_number),

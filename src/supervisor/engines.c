@@ -24,7 +24,7 @@ static int built_in_index(const char *name)
 	return -1;
 }
 
-static const struct engine *find(const struct engines *engines, const char *name)
+const struct engine *engines_find(const struct engines *engines, const char *name)
 {
 	for (unsigned i = 0; i < engines->n; i++) {
 		if (strcmp(engines->list[i].name, name) == 0)
@@ -59,7 +59,7 @@ int engines_begin(struct engines *engines, const char *name, struct tensock_erro
 
 	if (r < 0)
 		return r;
-	if (find(engines, name))
+	if (engines_find(engines, name))
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "[engine %s] is there twice",
 				name);
 	return append(engines, &engine, reterr);
@@ -129,7 +129,7 @@ static int select_only(const struct engines *engines, struct engines *ret,
 
 	for (unsigned i = 0; i < engines->n_only && r == 0; i++) {
 		const char *name = engines->only[i];
-		const struct engine *section = find(engines, name);
+		const struct engine *section = engines_find(engines, name);
 		struct engine engine = section ? *section : unset(name);
 		char names[200];
 
@@ -151,7 +151,7 @@ static int append_built_in(const struct engines *engines, struct engines *ret,
 	for (unsigned i = 0; i < ARRAY_SIZE(built_in) && r == 0; i++) {
 		struct engine engine = unset(built_in[i].name);
 
-		if (!find(engines, engine.name))
+		if (!engines_find(engines, engine.name))
 			r = append(ret, &engine, reterr);
 	}
 	return r;

@@ -58,4 +58,7 @@ int engines_add_only(struct engines *engines, const char *name, struct tensock_e
  */
 int engines_finish(struct engines *engines, struct tensock_error *reterr) _nodiscard_;
 
+/* NULL when there is none of that name. */
+const struct engine *engines_find(const struct engines *engines, const char *name);
+
 #endif

@@ -400,13 +400,8 @@ static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 /* The guest asks as often as it likes, and the log is everybody's. */
 static void warn_of_socket(struct front_process *front, const char *path, int error)
 {
-	uint64_t now_ns = tsk_now_ns();
-
-	if (now_ns < front->next_warning_ns)
-		return;
-	front->next_warning_ns = now_ns + TSK_NS_PER_SEC;
-	tsk_warning(
-		"guest %s: it is not connected to %s: %s", front->name, path,
+	log_about_guest(
+		&front->log, TSK_LOG_WARNING, front->name, "it is not connected to %s: %s", path,
 		error == -ELOOP
 			? "that is a symbolic link"
 			: "in a folder that everybody may write to, that is another user's socket");

@@ -46,7 +46,6 @@ struct front_process {
 	uint64_t started_ns;
 	struct log_budget log;
 	struct rate connects;
-	uint64_t next_warning_ns; /* of sockets that it is not connected to */
 
 	int fd; /* the control socket; -1 once closed */
 	uv_poll_t poll;

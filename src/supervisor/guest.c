@@ -185,18 +185,20 @@ static void on_front_idle(void *context)
 	guest->losses = 0;
 }
 
-/* Gives the front that has just been started the guest's device. */
+/* Gives the front that has just been started what is its guest's.  fd is taken over. */
+static int hand_over(struct guest *guest, enum front_msg_type type, int fd)
+{
+	int r = front_process_send(guest->front, type, fd);
+
+	tsk_close(fd);
+	return r;
+}
+
 static int hand_device_over(struct guest *guest)
 {
 	int fd, r = device_open_channel(guest->device, &fd);
 
-	if (r == 0) {
-		r = front_process_send(guest->front, FRONT_DEVICE, fd);
-		tsk_close(fd);
-	}
-	if (r < 0 && guest->front)
-		front_process_condemn(guest->front);
-	return r;
+	return r < 0 ? r : hand_over(guest, FRONT_DEVICE, fd);
 }
 
 /* Its front can do without. */
@@ -207,10 +209,8 @@ static void hand_store_over(struct guest *guest)
 	if (!guest->is_stored || !guest->table->store || !guest->front)
 		return;
 	r = store_process_open(guest->table->store, guest->name, guest->store_bytes, &fd);
-	if (r == 0) {
-		r = front_process_send(guest->front, FRONT_STORE, fd);
-		tsk_close(fd);
-	}
+	if (r == 0)
+		r = hand_over(guest, FRONT_STORE, fd);
 	if (r < 0 && r != -ENOTCONN)
 		tsk_warning("guest %s: its front has no store: %s", guest->name, strerror(-r));
 }
@@ -220,13 +220,7 @@ static int hand_models_over(struct guest *guest, const struct rights *rights)
 {
 	int fd, r = rights_models_fd(rights, &fd);
 
-	if (r == 0) {
-		r = front_process_send(guest->front, FRONT_MODELS, fd);
-		tsk_close(fd);
-	}
-	if (r < 0 && guest->front)
-		front_process_condemn(guest->front);
-	return r;
+	return r < 0 ? r : hand_over(guest, FRONT_MODELS, fd);
 }
 
 /* A CID of the kernel's vsock may be another VM's tomorrow, unless the operator says whose it is. */
@@ -266,9 +260,11 @@ static int start_front(struct guest *guest)
 		return -EPIPE; /* gone already */
 	if (rights->n_models)
 		r = hand_models_over(guest, rights);
-	if (r < 0)
-		return r;
-	return guest->device ? hand_device_over(guest) : 0;
+	if (r == 0 && guest->device)
+		r = hand_device_over(guest);
+	if (r < 0 && guest->front)
+		front_process_condemn(guest->front);
+	return r;
 }
 
 int guest_keep(struct guest *guest)
@@ -434,6 +430,8 @@ static void configure(struct guest *guest, const struct config *config)
 	memset(guest->uds, 0, sizeof(guest->uds));
 	if (given)
 		memcpy(guest->uds, given->uds, sizeof(guest->uds));
+	if (guest->device)
+		device_allow_connections(guest->device, guest->limits.value[LIMIT_CONNECTIONS]);
 }
 
 static int set_up(struct guest *guest, const struct config *config, uv_loop_t *loop,
@@ -654,6 +652,16 @@ static int adopt_waiting(struct guest_table *table, struct takeover_waiting *sav
 	return r;
 }
 
+/* The WORKER records behind the i-th one. */
+static unsigned count_workers(const struct takeover *takeover, unsigned i)
+{
+	unsigned n = 0;
+
+	while (i + n + 1 < takeover->n && takeover->list[i + n + 1].type == TAKEOVER_WORKER)
+		n++;
+	return n;
+}
+
 void guest_table_adopt(struct guest_table *table, struct takeover *takeover)
 {
 	const char *front_name = "";
@@ -661,12 +669,8 @@ void guest_table_adopt(struct guest_table *table, struct takeover *takeover)
 
 	for (unsigned i = 0; i < takeover->n; i++) {
 		struct takeover_record *record = &takeover->list[i];
-		unsigned n_workers = 0;
 		int r = 0;
 
-		while (i + n_workers + 1 < takeover->n &&
-		       record[n_workers + 1].type == TAKEOVER_WORKER)
-			n_workers++;
 		if (record->type == TAKEOVER_DAEMON)
 			is_understood = record->daemon.front_version == FRONT_CONTROL_VERSION;
 		else if (record->type == TAKEOVER_DEVICE)
@@ -674,7 +678,7 @@ void guest_table_adopt(struct guest_table *table, struct takeover *takeover)
 		else if (record->type == TAKEOVER_WAITING)
 			r = adopt_waiting(table, &record->waiting, front_name);
 		else if (record->type == TAKEOVER_FRONT)
-			r = adopt_front(table, record, n_workers, is_understood);
+			r = adopt_front(table, record, count_workers(takeover, i), is_understood);
 		if (record->type == TAKEOVER_FRONT)
 			front_name = record->front.name;
 		if (r < 0)

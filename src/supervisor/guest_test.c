@@ -8,12 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "channel/device_control.h"
 #include "supervisor/unix_socket.h"
 
 #define TIMEOUT_NS (UINT64_C(20) * TSK_NS_PER_SEC)
@@ -231,6 +232,39 @@ static void kill_kept(struct fixture *f, const char *name)
 static void test_keep(void **state)
 {
 	kill_kept(*state, "plain");
+}
+
+/* The size of the one ledger that this process has. */
+static uint64_t ledger_bytes(void)
+{
+	uint64_t bytes = 0;
+
+	for (int fd = 0; fd < 1024; fd++) {
+		char path[32], target[64] = "";
+		struct stat st;
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		if (readlink(path, target, sizeof(target) - 1) > 0 &&
+		    strstr(target, "memfd:ledger") && fstat(fd, &st) == 0)
+			bytes += (uint64_t)st.st_size;
+	}
+	return bytes;
+}
+
+/* A configuration that allows more connections: the next session of the device has room for them. */
+static void test_changed_connections(void **state)
+{
+	struct fixture *f = *state;
+	struct config before = f->config;
+	int fds[2];
+
+	(void)guest(f, "connector");
+	f->config.guests[0].limits.value[LIMIT_CONNECTIONS] = 5000;
+	guest_table_changed(&f->table, &before);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	guest_vmm(guest(f, "connector"), fds[1]);
+	assert_int_equal(ledger_bytes(), DEVICE_LEDGER_BYTES(5000));
+	close(fds[0]);
 }
 
 /* With the built-in device nobody else comes in until the next front is there. */
@@ -665,18 +699,31 @@ static void test_detach_stuck(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		guest_test(test_surroundings), guest_test(test_start),
-		guest_test(test_workers),      guest_test(test_front_killed),
-		guest_test(test_keep),         guest_test(test_rogues),
-		guest_test(test_has_room),     guest_test(test_burst),
-		guest_test(test_back_off),     guest_test(test_borrowed_names),
-		guest_test(test_max_connects), guest_test(test_killed_is_no_crash),
-		guest_test(test_keep_device),  guest_test(test_idle),
-		guest_test(test_leave),        guest_test(test_connect),
-		guest_test(test_connect_link), guest_test(test_max_guests),
-		guest_test(test_stop),         guest_test(test_no_program),
-		guest_test(test_detach),       guest_test(test_detach_device),
-		guest_test(test_detach_stuck), guest_test(test_detach_early_and_late),
+		guest_test(test_surroundings),
+		guest_test(test_start),
+		guest_test(test_workers),
+		guest_test(test_front_killed),
+		guest_test(test_keep),
+		guest_test(test_rogues),
+		guest_test(test_has_room),
+		guest_test(test_burst),
+		guest_test(test_back_off),
+		guest_test(test_borrowed_names),
+		guest_test(test_max_connects),
+		guest_test(test_killed_is_no_crash),
+		guest_test(test_changed_connections),
+		guest_test(test_keep_device),
+		guest_test(test_idle),
+		guest_test(test_leave),
+		guest_test(test_connect),
+		guest_test(test_connect_link),
+		guest_test(test_max_guests),
+		guest_test(test_stop),
+		guest_test(test_no_program),
+		guest_test(test_detach),
+		guest_test(test_detach_device),
+		guest_test(test_detach_stuck),
+		guest_test(test_detach_early_and_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,8 +138,9 @@ static int add_local(struct daemon *d, const struct config *config, struct place
 	}
 	if (r < 0)
 		return r;
-	snprintf(local.path, sizeof(local.path), "%.90s/tensock.sock", folder);
-	snprintf(control.path, sizeof(control.path), "%.90s/control.sock", folder);
+	/* 93: what default_folder() lets through. */
+	snprintf(local.path, sizeof(local.path), "%.93s/tensock.sock", folder);
+	snprintf(control.path, sizeof(control.path), "%.93s/control.sock", folder);
 	r = places_add(places, &local);
 	if (r == 0 && !config->control[0])
 		r = places_add(places, &control);
@@ -310,7 +311,7 @@ void listen_stop_for(struct daemon *d, const char *guest)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < d->n_listeners; i++) {
-		if (strcmp(d->listeners[i]->guest, guest) == 0)
+		if (strcmp(d->listeners[i]->place.guest, guest) == 0)
 			listener_close(d->listeners[i]);
 		else
 			d->listeners[n++] = d->listeners[i];
@@ -318,18 +319,14 @@ void listen_stop_for(struct daemon *d, const char *guest)
 	d->n_listeners = n;
 }
 
-static int check_path(const struct daemon *d, const char *path, const char *suffix,
-		      struct tensock_error *reterr)
+static int check_path(const struct daemon *d, const char *path, struct tensock_error *reterr)
 {
-	char whole[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
-
-	snprintf(whole, sizeof(whole), "%s%s", path, suffix);
-	for (unsigned i = 0; i < d->n_listeners && path[0]; i++) {
-		if (strcmp(d->listeners[i]->place.path, whole) == 0)
+	for (unsigned i = 0; i < d->n_listeners; i++) {
+		if (strcmp(d->listeners[i]->place.path, path) == 0)
 			return tsk_fail(
 				reterr, TENSOCK_INVALID_ARGUMENT,
-				"this tensockd serves %s already, as %s; choose another path",
-				whole, d->listeners[i]->text);
+				"this tensockd serves %s already, as %s; choose another path", path,
+				d->listeners[i]->text);
 	}
 	return 0;
 }
@@ -337,15 +334,13 @@ static int check_path(const struct daemon *d, const char *path, const char *suff
 int listen_check_paths(const struct daemon *d, const struct config_guest *guest,
 		       struct tensock_error *reterr)
 {
-	char port[ADDRESS_SUFFIX_MAX + 1];
-	int r = check_path(d, guest->vhost_socket, "", reterr);
+	struct places places = { 0 };
+	int r = places_add_guest(&places, guest) < 0 ? no_memory(reterr) : 0;
 
-	snprintf(port, sizeof(port), "_%u", ADDRESS_PORT);
-	if (r == 0)
-		r = check_path(d, guest->uds, "", reterr);
-	if (r == 0)
-		r = check_path(d, guest->uds, ADDRESS_SEQPACKET_SUFFIX, reterr);
-	return r < 0 ? r : check_path(d, guest->hybrid, port, reterr);
+	for (unsigned i = 0; i < places.n && r == 0; i++)
+		r = check_path(d, places.list[i].path, reterr);
+	places_done(&places);
+	return r;
 }
 
 void listen_stop(struct daemon *d)

@@ -46,7 +46,7 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	switch (listener->kind) {
+	switch (listener->place.kind) {
 	case LISTENER_VSOCK:
 		return listener_cid_guest(peer->vm.svm_cid, listener->allow_local_cid, ret);
 	case LISTENER_UNIX:
@@ -65,7 +65,7 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 	case LISTENER_KIND_MAX:
 		break;
 	}
-	memcpy(ret, listener->guest, FRONT_NAME_SIZE);
+	memcpy(ret, listener->place.guest, FRONT_NAME_SIZE);
 	return 0;
 }
 
@@ -101,7 +101,7 @@ static bool is_shortage(int error)
 
 static bool has_room(struct listener *listener)
 {
-	bool is_asked = listener->guest[0] || listener->kind == LISTENER_CONTROL;
+	bool is_asked = listener->place.guest[0] || listener->place.kind == LISTENER_CONTROL;
 
 	return !is_asked || listener->has_room(listener);
 }
@@ -244,7 +244,6 @@ static int take_over(struct listener *listener, const struct place *place,
 	listener->fd = handed->fd;
 	listener->file = handed->file;
 	if (flags < 0 || fcntl(handed->fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
-	    fcntl(handed->fd, F_SETFD, FD_CLOEXEC) < 0 ||
 	    (place->kind == LISTENER_TCP &&
 	     setsockopt(handed->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0))
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "%s was handed over, and is no use: %s",
@@ -275,9 +274,7 @@ int listener_open(struct listener *listener, uv_loop_t *loop, const struct place
 	int r;
 
 	listener->fd = -1;
-	listener->kind = place->kind;
 	listener->place = *place;
-	memcpy(listener->guest, place->guest, sizeof(listener->guest));
 	place_format(place, listener->text);
 	r = handed ? take_over(listener, place, handed, reterr)
 		   : open_socket(listener, place, reterr);

@@ -14,11 +14,9 @@
 #include "supervisor/unix_socket.h"
 
 struct listener {
-	enum listener_kind kind;
 	struct place place;
 	char text
 		[ADDRESS_TEXT_SIZE]; /* the address, for people; of TCP with the port that it got */
-	char guest[FRONT_NAME_SIZE]; /* that of the place */
 	bool allow_local_cid;        /* VSOCK: take CIDs below 3 */
 
 	/* A connection came in; fd is the receiver's, non-blocking. */
@@ -39,7 +37,7 @@ struct listener {
 	struct log_budget refusals, shortages;
 };
 
-/* A socket that listens already, handed over to this process; fd -1: none. */
+/* A socket that listens already, handed over to this process, and close-on-exec by now; fd -1: none. */
 struct listener_handed {
 	int fd;
 	struct unix_socket_file file; /* empty where it is not ours to remove */

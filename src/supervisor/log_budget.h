@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 #include "base/log.h"
 
-/* Lines a second: of a guest and of its front each, and of what is refused it: nine in all. */
+/* Lines a second: of a guest, of its front and of its device each, and of what is refused it: 13 in all. */
 #define LOG_BUDGET_GUEST 4u
 #define LOG_BUDGET_REFUSALS 1u
 

@@ -116,15 +116,15 @@ static unsigned tell_of(const struct daemon *d, struct control_peer *peer, const
 	for (unsigned i = 0; i < d->n_listeners; i++) {
 		const struct listener *listener = d->listeners[i];
 
-		if (strcmp(listener->guest, name) != 0)
+		if (strcmp(listener->place.guest, name) != 0)
 			continue;
-		if (listener->kind == LISTENER_HYBRID)
+		if (listener->place.kind == LISTENER_HYBRID)
 			answer.ways |= OPERATOR_HAS_HYBRID;
-		else if (listener->kind == LISTENER_VHOST)
+		else if (listener->place.kind == LISTENER_VHOST)
 			answer.ways |= OPERATOR_HAS_DEVICE;
 		else
 			continue;
-		if (!answer.text[0] || listener->kind == LISTENER_VHOST)
+		if (!answer.text[0] || listener->place.kind == LISTENER_VHOST)
 			operator_set_text(&answer, listener->place.path);
 	}
 	control_answer(peer, &answer);

@@ -25,7 +25,7 @@ int places_add(struct places *places, const struct place *place)
 	return 0;
 }
 
-/* path and suffix fit: address_check_path() has been asked. */
+/* path and suffix fit, as address_check_path() has it: what does not is cut. */
 static int add_path(struct places *places, enum listener_kind kind, const char *guest,
 		    const char *path, const char *suffix)
 {

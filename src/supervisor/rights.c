@@ -114,20 +114,11 @@ void rights_default(struct rights *rights, const struct rights *others)
 	}
 }
 
-static bool is_on(const struct engines *engines, const char *name)
-{
-	for (unsigned i = 0; i < engines->n; i++) {
-		if (strcmp(engines->list[i].name, name) == 0)
-			return true;
-	}
-	return false;
-}
-
 int rights_check(const struct rights *rights, const struct engines *engines,
 		 struct tensock_error *reterr)
 {
 	for (unsigned i = 0; i < rights->n_engines; i++) {
-		if (!is_on(engines, rights->engines[i]))
+		if (!engines_find(engines, rights->engines[i]))
 			return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 					"engines: there is no engine %s, or it is not on",
 					rights->engines[i]);
