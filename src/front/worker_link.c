@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/seqpacket.h"
 #include "base/status.h"
 #include "front/handle.h"
 #include "front/workers.h"
@@ -181,8 +182,7 @@ static void on_end(struct worker_link *link, int r)
 	/* What it had answered before counts: the rings outlive it. */
 	if (!worker_run_reap(link))
 		return;
-	/* ECONNRESET: with messages that it had not read. */
-	if (r == 0 || r == -ECONNRESET)
+	if (r == 0 || tsk_seqpacket_has_hung_up(r))
 		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
 	else if (r == -EPROTO)
 		break_rules(link, "a malformed message");
@@ -364,9 +364,8 @@ void worker_link_spawned(struct worker_link *link, int result, uint64_t wait_ms,
 	if (result < 0) {
 		/* It may have died by now. */
 		worker_link_fail(link, true,
-				 result == -EPIPE || result == -ECONNRESET
-					 ? TENSOCK_WORKER_DIED
-					 : tsk_status_from_errno(-result),
+				 tsk_seqpacket_has_hung_up(result) ? TENSOCK_WORKER_DIED
+								   : tsk_status_from_errno(-result),
 				 "the worker cannot be attached: %s", strerror(-result));
 		return;
 	}
