@@ -234,24 +234,30 @@ static void test_idle(void **state)
 	rig_done(&rig);
 }
 
+static void break_an_upload_off(struct rig *rig)
+{
+	static const unsigned char hash[MODEL_HASH_BYTES] = { 1 };
+	struct tensock_error error;
+	struct upload *upload;
+	uint64_t offset;
+
+	assert_int_equal(uploads_begin(rig->guest->uploads, hash, 9, &upload, &offset, &error), 0);
+	upload_received(upload, 1);
+	upload_leave(upload);
+}
+
 /* An upload that broke off would be lost with the front: it is idle when that is dropped. */
 static void test_idle_after_upload(void **state)
 {
-	static const unsigned char hash[MODEL_HASH_BYTES] = { 1 };
 	struct front_start limits = rig_limits();
-	struct tensock_error error;
-	struct upload *upload;
 	struct rig rig;
-	uint64_t offset;
 	int fd;
 
 	(void)state;
 	limits.upload_keep_ms = 100;
 	rig_init(&rig, &limits);
 	fd = rig_connect(&rig);
-	assert_int_equal(uploads_begin(rig.guest->uploads, hash, 9, &upload, &offset, &error), 0);
-	upload_received(upload, 1);
-	upload_leave(upload);
+	break_an_upload_off(&rig);
 	close(fd);
 	rig_run(&rig, 2);
 	assert_int_equal(rig.guest->sessions.n, 0);
@@ -265,12 +271,8 @@ static void test_idle_after_upload(void **state)
 /* A name that another VM may have next: what is kept, models too, goes with the front soon after the last connection. */
 static void test_idle_borrowed(void **state)
 {
-	static const unsigned char hash[MODEL_HASH_BYTES] = { 1 };
 	struct front_start limits = rig_limits();
-	struct tensock_error error;
-	struct upload *upload;
 	struct rig rig;
-	uint64_t offset;
 	int fd;
 
 	(void)state;
@@ -279,9 +281,7 @@ static void test_idle_borrowed(void **state)
 	limits.upload_keep_ms = 60000;
 	rig_init(&rig, &limits);
 	fd = rig_connect(&rig);
-	assert_int_equal(uploads_begin(rig.guest->uploads, hash, 9, &upload, &offset, &error), 0);
-	upload_received(upload, 1);
-	upload_leave(upload);
+	break_an_upload_off(&rig);
 	rig_expect_nothing(&rig, 60); /* as long as there is a connection */
 	close(fd);
 	(void)rig_expect(&rig, FRONT_IDLE);
