@@ -11,7 +11,7 @@
 #include "base/status.h"
 #include "sandbox/seal.h"
 
-/* From <linux/...>, which does not go with the C library's headers. */
+/* As tsk_memfd_new() has them. */
 #define MEMFD_FLAGS (MFD_CLOEXEC | MFD_ALLOW_SEALING)
 
 /*
