@@ -143,6 +143,31 @@ static void test_stop_finishes_work(void **state)
 	rig_done(&rig);
 }
 
+/* What had been sent before, and is found after it: the guest had no way to know. */
+static void test_stop_reads_first(void **state)
+{
+	static const char frame[] = "\1\0\0\0\1\0\0\0\5\0\0\0\0\0\0\0model";
+	const struct front_msg stop = { .type = FRONT_STOP };
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	/* The front, which does not run meanwhile, sees both in one turn, the stop first. */
+	assert_int_equal(front_control_send(rig.supervisor, &stop, -1), 0);
+	assert_int_equal(write(fd, frame, sizeof(frame) - 1), sizeof(frame) - 1);
+	worker = rig_worker_with(&rig, "model");
+	rig_run_ok(&rig, worker, fd);
+	rig_expect_end(&rig, fd);
+	assert_true(rig.guest->has_ended);
+	close(fd);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 /* What is under way at the end of the time is told so.  No sooner. */
 static void test_stop_tells_the_late(void **state)
 {
@@ -361,6 +386,7 @@ int main(void)
 		TSK_TEST(test_end_of_control_with_messages_unread),
 		TSK_TEST(test_stop_when_idle),
 		TSK_TEST(test_stop_finishes_work),
+		TSK_TEST(test_stop_reads_first),
 		TSK_TEST(test_stop_tells_the_late),
 		TSK_TEST(test_stop_is_bounded),
 		TSK_TEST(test_idle),
