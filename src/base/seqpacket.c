@@ -106,3 +106,8 @@ ssize_t tsk_seqpacket_recv(int fd, void *msg, size_t size, int ret_fds[TSK_SEQPA
 	*ret_n_fds = n;
 	return len;
 }
+
+bool tsk_seqpacket_has_hung_up(ssize_t error)
+{
+	return error == -EPIPE || error == -ECONNRESET;
+}

@@ -6,6 +6,7 @@
 #ifndef TSK_BASE_SEQPACKET_H
 #define TSK_BASE_SEQPACKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -30,6 +31,12 @@ int tsk_seqpacket_send(int fd, const void *msg, size_t len, const int *fds, unsi
  */
 ssize_t tsk_seqpacket_recv(int fd, void *msg, size_t size, int ret_fds[TSK_SEQPACKET_FDS_MAX],
 			   unsigned *ret_n_fds) _nodiscard_;
+
+/*
+ * Whether an error of the two says no more than that the peer has closed its end: -EPIPE, or
+ * -ECONNRESET where it had not read all.
+ */
+bool tsk_seqpacket_has_hung_up(ssize_t error);
 
 /* Closes the n first fds and sets them to -1. */
 void tsk_close_all(int *fds, unsigned n);

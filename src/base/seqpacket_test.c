@@ -156,6 +156,21 @@ static void test_peer_gone(void **state)
 	assert_int_equal(receive(&f), 0);
 	assert_int_equal(f.fds[0], -1);
 	assert_int_equal(tsk_seqpacket_send(f.b, "x", 1, NULL, 0), -EPIPE);
+	assert_true(tsk_seqpacket_has_hung_up(-EPIPE));
+	done(&f);
+}
+
+static void test_peer_gone_without_reading(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	init(&f);
+	assert_int_equal(tsk_seqpacket_send(f.b, "unread", 6, NULL, 0), 0);
+	f.a = tsk_close(f.a);
+	assert_int_equal(receive(&f), -ECONNRESET);
+	assert_true(tsk_seqpacket_has_hung_up(-ECONNRESET));
+	assert_false(tsk_seqpacket_has_hung_up(-EAGAIN));
 	done(&f);
 }
 
@@ -248,6 +263,7 @@ int main(void)
 		TSK_TEST(test_nothing_blocks),
 		TSK_TEST(test_nothing_blocks_without_o_nonblock),
 		TSK_TEST(test_peer_gone),
+		TSK_TEST(test_peer_gone_without_reading),
 		TSK_TEST(test_too_many_fds_to_send),
 		TSK_TEST(test_hostile_fds_are_closed),
 		TSK_TEST(test_hostile_length),

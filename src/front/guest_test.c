@@ -143,6 +143,31 @@ static void test_stop_finishes_work(void **state)
 	rig_done(&rig);
 }
 
+/* What had been sent before, and is found after it: the guest had no way to know. */
+static void test_stop_reads_first(void **state)
+{
+	static const char frame[] = "\1\0\0\0\1\0\0\0\5\0\0\0\0\0\0\0model";
+	const struct front_msg stop = { .type = FRONT_STOP };
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	/* The front, which does not run meanwhile, sees both in one turn, the stop first. */
+	assert_int_equal(front_control_send(rig.supervisor, &stop, -1), 0);
+	assert_int_equal(write(fd, frame, sizeof(frame) - 1), sizeof(frame) - 1);
+	worker = rig_worker_with(&rig, "model");
+	rig_run_ok(&rig, worker, fd);
+	rig_expect_end(&rig, fd);
+	assert_true(rig.guest->has_ended);
+	close(fd);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 /* What is under way at the end of the time is told so.  No sooner. */
 static void test_stop_tells_the_late(void **state)
 {
@@ -234,24 +259,30 @@ static void test_idle(void **state)
 	rig_done(&rig);
 }
 
+static void break_an_upload_off(struct rig *rig)
+{
+	static const unsigned char hash[MODEL_HASH_BYTES] = { 1 };
+	struct tensock_error error;
+	struct upload *upload;
+	uint64_t offset;
+
+	assert_int_equal(uploads_begin(rig->guest->uploads, hash, 9, &upload, &offset, &error), 0);
+	upload_received(upload, 1);
+	upload_leave(upload);
+}
+
 /* An upload that broke off would be lost with the front: it is idle when that is dropped. */
 static void test_idle_after_upload(void **state)
 {
-	static const unsigned char hash[MODEL_HASH_BYTES] = { 1 };
 	struct front_start limits = rig_limits();
-	struct tensock_error error;
-	struct upload *upload;
 	struct rig rig;
-	uint64_t offset;
 	int fd;
 
 	(void)state;
 	limits.upload_keep_ms = 100;
 	rig_init(&rig, &limits);
 	fd = rig_connect(&rig);
-	assert_int_equal(uploads_begin(rig.guest->uploads, hash, 9, &upload, &offset, &error), 0);
-	upload_received(upload, 1);
-	upload_leave(upload);
+	break_an_upload_off(&rig);
 	close(fd);
 	rig_run(&rig, 2);
 	assert_int_equal(rig.guest->sessions.n, 0);
@@ -265,12 +296,8 @@ static void test_idle_after_upload(void **state)
 /* A name that another VM may have next: what is kept, models too, goes with the front soon after the last connection. */
 static void test_idle_borrowed(void **state)
 {
-	static const unsigned char hash[MODEL_HASH_BYTES] = { 1 };
 	struct front_start limits = rig_limits();
-	struct tensock_error error;
-	struct upload *upload;
 	struct rig rig;
-	uint64_t offset;
 	int fd;
 
 	(void)state;
@@ -279,9 +306,7 @@ static void test_idle_borrowed(void **state)
 	limits.upload_keep_ms = 60000;
 	rig_init(&rig, &limits);
 	fd = rig_connect(&rig);
-	assert_int_equal(uploads_begin(rig.guest->uploads, hash, 9, &upload, &offset, &error), 0);
-	upload_received(upload, 1);
-	upload_leave(upload);
+	break_an_upload_off(&rig);
 	rig_expect_nothing(&rig, 60); /* as long as there is a connection */
 	close(fd);
 	(void)rig_expect(&rig, FRONT_IDLE);
@@ -361,6 +386,7 @@ int main(void)
 		TSK_TEST(test_end_of_control_with_messages_unread),
 		TSK_TEST(test_stop_when_idle),
 		TSK_TEST(test_stop_finishes_work),
+		TSK_TEST(test_stop_reads_first),
 		TSK_TEST(test_stop_tells_the_late),
 		TSK_TEST(test_stop_is_bounded),
 		TSK_TEST(test_idle),

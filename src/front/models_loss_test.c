@@ -182,12 +182,9 @@ static void test_deaf(void **state)
 		worker = load(&rig, fd, dies ? "model" : "other");
 		assert_int_equal(shutdown(worker->socket, SHUT_RD), 0);
 		rig_run(&rig, 5);
-		if (dies) {
-			rig_worker_exit(&rig, worker, SIGKILL);
-		} else {
+		if (!dies)
 			(void)rig_expect(&rig, FRONT_KILL);
-			rig_worker_exit(&rig, worker, SIGKILL);
-		}
+		rig_worker_exit(&rig, worker, SIGKILL);
 		worker = rig_worker_with(&rig, dies ? "model" : "other");
 		rig_run_ok(&rig, worker, fd);
 		rig_worker_exit(&rig, worker, 0);

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/seqpacket.h"
 #include "base/testing.h"
 #include "front/native_peer.h"
 
@@ -135,6 +136,57 @@ static void test_outside(void **state)
 	die_once(&rig, "killer", IN_RUN, SIGSEGV);
 	die_once(&rig, "killer", IN_RUN, SIGSEGV);
 	expect_refused(&rig, "killer");
+	rig_worker_exit(&rig, good, 0);
+	rig_done(&rig);
+}
+
+/* A request of which the worker is killed from outside: while it is attached, or as a spare. */
+static void kill_early(struct rig *rig, const char *bytes, bool is_spare)
+{
+	struct rig_worker *spare = NULL;
+	struct asked asked = to_run();
+	struct front_msg spawn;
+	int fds[2];
+
+	if (is_spare) {
+		workers_expect(rig->guest->workers);
+		spare = rig_worker_new(rig);
+		rig_run(rig, 2);
+		rig_worker_hang_up(spare);
+	}
+	ask(rig, of_bytes(rig, bytes), &asked);
+	if (is_spare) {
+		rig_worker_exit(rig, spare, SIGKILL);
+	} else {
+		spawn = rig_expect(rig, FRONT_SPAWN);
+		assert_int_equal(tsk_seqpacket_pair(fds), 0);
+		close(fds[0]);
+		rig_send(rig, FRONT_WORKER, spawn.id, 0, 0, fds[1]);
+		close(fds[1]);
+		rig_send(rig, FRONT_WORKER_EXITED, spawn.id, SIGKILL, 0, -1);
+	}
+	expect_status(rig, &asked, TENSOCK_WORKER_DIED, "");
+	rig_expect_nothing(rig, 2); /* that would have it counted as a crash */
+}
+
+/* So early that the front finds it out by a message that is not taken. */
+static void test_outside_early(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *good, *worker;
+	struct asked asked = to_run();
+	struct rig rig;
+
+	(void)state;
+	limits.quarantine_ms = 60000;
+	good = begin(&rig, &limits, "model");
+	for (int i = 0; i < 8; i++)
+		kill_early(&rig, "model", i % 2);
+	ask(&rig, of_bytes(&rig, "model"), &asked);
+	worker = rig_worker_with(&rig, "model");
+	answer_run(&rig, worker);
+	expect_ok(&rig, &asked, true);
+	rig_worker_exit(&rig, worker, 0);
 	rig_worker_exit(&rig, good, 0);
 	rig_done(&rig);
 }
@@ -369,10 +421,10 @@ static void test_bad_list(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_killer),    TSK_TEST(test_outside),  TSK_TEST(test_off),
-		TSK_TEST(test_waiting),   TSK_TEST(test_innocent), TSK_TEST(test_offer),
-		TSK_TEST(test_permitted), TSK_TEST(test_bad_list), TSK_TEST(test_penalty),
-		TSK_TEST(test_rogue),
+		TSK_TEST(test_killer),        TSK_TEST(test_outside),   TSK_TEST(test_off),
+		TSK_TEST(test_outside_early), TSK_TEST(test_waiting),   TSK_TEST(test_innocent),
+		TSK_TEST(test_offer),         TSK_TEST(test_permitted), TSK_TEST(test_bad_list),
+		TSK_TEST(test_penalty),       TSK_TEST(test_rogue),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

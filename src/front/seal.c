@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "sandbox/seal.h"
 
+/* As tsk_memfd_new() has them. */
 #define MEMFD_FLAGS (MFD_CLOEXEC | MFD_ALLOW_SEALING)
 
 /*

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "base/seqpacket.h"
 #include "front/handle.h"
 
 #define MESSAGES_A_TURN 64
@@ -63,12 +64,6 @@ static void send_waiting(struct supervisor_link *link)
 	watch(link);
 }
 
-/* It closed its end with messages of ours unread: the kernel's way of telling is an error. */
-static bool has_hung_up(int result)
-{
-	return result == -ECONNRESET || result == -EPIPE;
-}
-
 static void receive(struct supervisor_link *link)
 {
 	for (int i = 0; i < MESSAGES_A_TURN && !link->has_ended; i++) {
@@ -79,7 +74,8 @@ static void receive(struct supervisor_link *link)
 		if (r == -EAGAIN)
 			return;
 		if (r <= 0) {
-			end(link, has_hung_up(r) ? 0 : r);
+			/* An error, where it closed its end with messages of ours unread. */
+			end(link, tsk_seqpacket_has_hung_up(r) ? 0 : r);
 			return;
 		}
 		link->received++;
@@ -142,7 +138,7 @@ int supervisor_send(struct supervisor_link *link, enum front_msg_type type, uint
 	int r = link->n_waiting ? -EAGAIN : front_control_send(link->fd, &msg, -1);
 
 	if (r != -EAGAIN)
-		return has_hung_up(r) ? 0 : r;
+		return tsk_seqpacket_has_hung_up(r) ? 0 : r;
 	if (link->n_waiting >= SUPERVISOR_LINK_WAITING_MAX)
 		return -EBUSY;
 	waiting = calloc(1, sizeof(*waiting));

@@ -352,6 +352,7 @@ void upload_leave(struct upload *upload)
 	model_file_stop(upload->file);
 	keep(upload);
 }
+
 void uploads_adopt(struct uploads *uploads, const unsigned char hash[MODEL_HASH_BYTES],
 		   uint64_t size, int fd, uint64_t have)
 {

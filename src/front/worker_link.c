@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/seqpacket.h"
 #include "base/status.h"
 #include "front/handle.h"
 #include "front/workers.h"
@@ -181,8 +182,7 @@ static void on_end(struct worker_link *link, int r)
 	/* What it had answered before counts: the rings outlive it. */
 	if (!worker_run_reap(link))
 		return;
-	/* ECONNRESET: with messages that it had not read. */
-	if (r == 0 || r == -ECONNRESET)
+	if (r == 0 || tsk_seqpacket_has_hung_up(r))
 		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
 	else if (r == -EPROTO)
 		break_rules(link, "a malformed message");
@@ -222,6 +222,19 @@ void worker_link_exited(struct worker_link *link)
 	if (link->state != WORKER_CLOSED)
 		receive(link);
 	worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
+}
+
+/*
+ * It does not take a message.  Where it has hung up, that is its end as any other, and not held against
+ * it: its wait status says who ended it.
+ */
+static void on_send_failed(struct worker_link *link, enum tensock_status status, const char *what,
+			   int r)
+{
+	if (tsk_seqpacket_has_hung_up(r))
+		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
+	else
+		worker_link_fail(link, true, status, "%s: %s", what, strerror(-r));
 }
 
 /* The worker's end of the doorbell is closed, which would wake us for ever. */
@@ -314,8 +327,7 @@ static void send_load(struct worker_link *link)
 	int r = worker_control_send(link->socket, &msg, NULL, 0, &link->model.fd, 1);
 
 	if (r < 0) {
-		worker_link_fail(link, true, TENSOCK_WORKER_DIED,
-				 "the worker does not take the model: %s", strerror(-r));
+		on_send_failed(link, TENSOCK_WORKER_DIED, "the worker does not take the model", r);
 		return;
 	}
 	worker_link_set_state(link, WORKER_LOADING);
@@ -362,12 +374,8 @@ void worker_link_spawned(struct worker_link *link, int result, uint64_t wait_ms,
 	}
 	result = open_socket(link, fd);
 	if (result < 0) {
-		/* It may have died by now. */
-		worker_link_fail(link, true,
-				 result == -EPIPE || result == -ECONNRESET
-					 ? TENSOCK_WORKER_DIED
-					 : tsk_status_from_errno(-result),
-				 "the worker cannot be attached: %s", strerror(-result));
+		on_send_failed(link, tsk_status_from_errno(-result),
+			       "the worker cannot be attached", result);
 		return;
 	}
 	worker_link_set_state(link, WORKER_SPARE);

@@ -113,7 +113,8 @@ struct worker_link {
 	bool was_at_work;   /* it was lost at a run that is to blame, wanted or not */
 	bool is_killed;     /* it was lost by what we hold against it */
 	bool is_rogue;      /* namely that it broke the rules */
-			    /*
+
+	/*
 	 * Its user's, since it was lost: the model that it has died of, if it turns out that it has
 	 * died by itself.
 	 */

@@ -334,6 +334,44 @@ static void test_no_room_for_buffers(void **state)
 	rig_done(&rig);
 }
 
+/* A run that would be above max-bytes-in-flight waits for the one before it; one that is so alone fails. */
+static void test_bytes_in_flight(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct run_entry start;
+	int fd, behind;
+	struct rig rig;
+
+	(void)state;
+	limits.flight_bytes_max = 192 << 10; /* a run takes 64 KiB twice */
+	worker = begin(&rig, &limits, &fd);
+	behind = rig_connect(&rig);
+	rig_write_frame(&rig, behind, 2, "model");
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	rig_run(&rig, 2);
+	assert_int_equal(rig.guest->workers->buffers.used_bytes, 128 << 10);
+	rig_worker_done(worker, &start, values, 2);
+	rig_expect_bytes(&rig, fd, "OK");
+	rig_run_ok(&rig, worker, behind);
+	close(fd);
+	close(behind);
+	rig_run(&rig, 2);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+
+	limits.flight_bytes_max = 64 << 10;
+	worker = begin(&rig, &limits, &fd);
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	rig_expect_bytes(&rig, fd, "ER");
+	rig_expect_log(&rig, "beside what is in use (max-bytes-in-flight)");
+	close(fd);
+	rig_run(&rig, 2);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 /* No memory for outputs that must be fetched: that request fails, and the one behind it goes on. */
 static void test_no_room_for_fetch(void **state)
 {
@@ -403,6 +441,7 @@ int main(void)
 		TSK_TEST(test_fetch),
 		TSK_TEST(test_fetch_twice),
 		TSK_TEST(test_no_room_for_buffers),
+		TSK_TEST(test_bytes_in_flight),
 		TSK_TEST(test_no_room_for_fetch),
 		TSK_TEST(test_stray_answers),
 	};

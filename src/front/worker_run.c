@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/seqpacket.h"
 #include "base/status.h"
 #include "channel/worker_control.h"
 #include "front/workers.h"
@@ -301,7 +302,7 @@ static int share(struct worker_link *link, struct worker_run *run, struct reques
 		return 0;
 	hand_back(run, request);
 	put_buffers(link, run);
-	if (r == -EPIPE || r == -ECONNRESET)
+	if (tsk_seqpacket_has_hung_up(r))
 		return wait_for_its_end(link);
 	/* What the runs before it take comes back, and the worker reads its messages. */
 	link->is_short = link->n_runs && (r == -EBUSY || r == -EDQUOT || r == -EAGAIN);

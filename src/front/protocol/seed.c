@@ -44,7 +44,8 @@ static void header_complete(struct seed_decoder *decoder, struct tensock_error *
 	} else if (decoder->size == 0) {
 		tsk_fail(reterr, TENSOCK_INVALID_MODEL, "a model of 0 bytes");
 	} else if (decoder->size > decoder->model_bytes_max) {
-		tsk_fail(reterr, TENSOCK_TOO_LARGE, "a model of %llu bytes, above max-model-size, which is %llu",
+		tsk_fail(reterr, TENSOCK_TOO_LARGE,
+			 "a model of %llu bytes, above max-model-size, which is %llu",
 			 (unsigned long long)decoder->size,
 			 (unsigned long long)decoder->model_bytes_max);
 	} else {
