@@ -11,7 +11,7 @@ import native
 import numpy
 import pytest
 import seed
-from conftest import DaemonError, engine_config, eventually
+from conftest import DaemonError, cpu_s, engine_config, eventually, refused, stat_of
 
 ECHO = b"TSKECHO1 shape=-1,4"
 SLOW = b"TSKECHO1 shape=-1,4 delay_ms=3000"
@@ -20,15 +20,6 @@ ONE = [(0, numpy.zeros((1, 4), numpy.float32))]
 
 def sha256(model):
     return hashlib.sha256(model).hexdigest()
-
-
-@contextlib.contextmanager
-def refused(status, *words):
-    with pytest.raises(native.Refused) as caught:
-        yield
-    assert caught.value.status == status
-    for word in words:
-        assert word in caught.value.message, caught.value.message
 
 
 @pytest.fixture
@@ -198,8 +189,7 @@ def test_max_guests(start, folder):
 
 
 def nice_of(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        return int(stat.read().rpartition(")")[2].split()[16])
+    return int(stat_of(pid)[16])
 
 
 def test_cpu_weight(start, folder):
@@ -226,12 +216,6 @@ def test_workers_go_first_where_memory_is_short(echo_with):
         for pid in tensock.workers():
             with open(f"/proc/{pid}/oom_score_adj", encoding="ascii") as score:
                 assert score.read() == "1000\n"
-
-
-def cpu_s(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_no_files_are_left(start, folder):

@@ -2,7 +2,6 @@
 """A guest whose processes crash again and again is held back, and comes back; others notice nothing.  A model
 that kills its worker is refused.  What is killed from outside is nobody's fault."""
 
-import contextlib
 import os
 import signal
 import time
@@ -11,19 +10,10 @@ import native
 import numpy
 import pytest
 import seed
-from conftest import engine_config, eventually
+from conftest import engine_config, eventually, refused
 
 GOOD = b"TSKFAULT"
 INPUT = [(0, numpy.zeros(4, numpy.float32))]
-
-
-@contextlib.contextmanager
-def refused(status, *words):
-    with pytest.raises(native.Refused) as caught:
-        yield
-    assert caught.value.status == status, caught.value.message
-    for word in words:
-        assert word in caught.value.message, caught.value.message
 
 
 @pytest.fixture

@@ -21,13 +21,6 @@ ECHO = b"TSKECHO1 shape=1,4"
 FOUR = numpy.arange(4, dtype="float32").reshape(1, 4)
 
 
-@pytest.fixture
-def host(start, folder):
-    tensock = start(engine_config("echo"), "--control", folder / "control.sock")
-    tensock.control = folder / "control.sock"
-    return tensock
-
-
 def count(tensock, word):
     return sum(word in line for line in list(tensock.log))
 
