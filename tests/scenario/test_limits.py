@@ -213,7 +213,9 @@ def test_workers_go_first_where_memory_is_short(echo_with):
     tensock = echo_with()
     with seed.Guest(tensock.local) as guest:
         assert guest.ask(ECHO) == b"OK"
-        for pid in tensock.workers():
+        workers = tensock.workers()
+        assert workers
+        for pid in workers:
             with open(f"/proc/{pid}/oom_score_adj", encoding="ascii") as score:
                 assert score.read() == "1000\n"
 
@@ -272,10 +274,13 @@ def test_engines(start, folder):
     for name, answer in (("a", b"ER"), ("b", b"OK")):
         assert seed.ask(folder / f"{name}_9999", b"TSKFAULT") == answer
         assert seed.ask(folder / f"{name}_9999", ECHO) == b"OK"
+    seen = set()
     for pid in tensock.workers():
         with open(f"/proc/{pid}/cmdline", "rb") as cmdline, open(f"/proc/{pid}/maps") as maps:
             is_of_a = b"\0--guest\0a\0" in cmdline.read()
             assert ("engine-faulty" in maps.read()) != is_of_a
+            seen.add(is_of_a)
+    assert seen == {True, False}
 
 
 def test_engine_that_is_not_there(start):
