@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import native
-from daemon import BUILD, Daemon, DaemonError
+from daemon import BUILD, Daemon, DaemonError, eventually
 
 # Programs under ASan and UBSan take more of everything.
 SANITIZED = b"__asan_init" in (BUILD / "tensockd").read_bytes()
@@ -26,14 +25,6 @@ def pytest_configure():
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
-
-
-def eventually(condition, timeout_s=20):
-    """Waits until a condition holds; what it gave last."""
-    deadline = time.monotonic() + timeout_s
-    while not (result := condition()) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return result
 
 
 def stat_of(pid):
@@ -135,9 +126,7 @@ class Tensock:
         assert eventually(self.is_gone), "processes are left"
         sockets = [path for path in self.folder.iterdir() if path.is_socket()]
         assert not sockets, "socket files are left"
-        deaths = [line for line in self.log if "tensockd: warning" in line and " front " in line and
-                  ("was killed by" in line or "exited with" in line)]
-        assert self.fronts_may_die or not deaths, "\n".join(self.log)
+        assert self.fronts_may_die or not self.daemon.deaths_of_fronts(), "\n".join(self.log)
         # The faulty engine divides by zero because it is asked to.
         reports = [line for line in self.log if "faulty.c" not in line and
                    ("Sanitizer" in line or "runtime error" in line)]
