@@ -21,6 +21,14 @@ class DaemonError(Exception):
     """tensockd did not do what it was asked to."""
 
 
+def eventually(condition, timeout_s=20):
+    """Waits until a condition holds; what it gave last."""
+    deadline = time.monotonic() + timeout_s
+    while not (result := condition()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return result
+
+
 @functools.cache
 def lacking():
     """What this kernel (or the container around us) lacks of what seals the daemon's children, by name."""
@@ -101,6 +109,11 @@ class Daemon:
         with open(f"/proc/{parent}/task/{parent}/children", encoding="ascii") as children:
             pids = [int(pid) for pid in children.read().split()]
         return [pid for pid in pids if _program(pid) == name]
+
+    def deaths_of_fronts(self):
+        """What the log says of fronts that did not end well."""
+        return [line for line in self.log if "tensockd: warning" in line and " front " in line and
+                ("was killed by" in line or "exited with" in line)]
 
     def stop(self):
         """Asks it to end: its exit status."""

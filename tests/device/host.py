@@ -4,21 +4,12 @@
 import os
 import socket
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-from daemon import BUILD, Daemon
+from daemon import BUILD, Daemon, eventually
 
 TIMEOUT_S = 20
-
-
-def eventually(condition, timeout_s=TIMEOUT_S):
-    """Waits until a condition holds; what it gave last."""
-    deadline = time.monotonic() + timeout_s
-    while not (result := condition()) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return result
 
 
 def read_line(connection):
@@ -107,7 +98,5 @@ class Host:
         status = self.daemon.stop()
         log = "\n".join(self.log)
         assert status == 0, f"{status}\n{log}"
-        deaths = [line for line in self.log if "tensockd: warning" in line and " front " in line and
-                  ("was killed by" in line or "exited with" in line)]
-        assert self.fronts_may_die or not deaths, log
+        assert self.fronts_may_die or not self.daemon.deaths_of_fronts(), log
         assert not any("Sanitizer" in line or "runtime error" in line for line in self.log), log

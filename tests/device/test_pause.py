@@ -52,6 +52,15 @@ def ended(program):
         return True
 
 
+def known(host):
+    """A program's new connection that the device has: the next one, which says nonsense, has been turned away."""
+    program = host.dial()
+    with host.dial() as behind:
+        behind.sendall(b"nonsense\n")
+        assert ended(behind)
+    return program
+
+
 @pytest.fixture(scope="module")
 def impatient():
     """A daemon that waits for a driver for a moment only."""
@@ -187,7 +196,7 @@ def test_while_a_host_program_connects(guest, host):
     for i in range(20):
         line = b"CONNECT 6000\nearly"
         before = (len(line) * i // 19)
-        with host.dial() as program:
+        with known(host) as program:  # one that comes in the pause is turned away
             program.sendall(line[:before])
             time.sleep(0.005)
             halt(guest)
@@ -433,7 +442,7 @@ def test_all_are_reset(host, change):
 
 def test_a_driver_that_has_used_nothing(guest, host):
     """Both queues at 0: as a new one's, and taken for one."""
-    with host.dial() as program:
+    with known(host) as program:
         assert is_quiet(program)
         halt(guest)
         assert is_quiet(program)

@@ -95,8 +95,10 @@ void *__wrap_malloc(size_t size)
 {
 	void *p = fails() ? NULL : __real_malloc(size);
 
-	if (p && is_planned(INJECT_OLD_MEMORY))
+	if (p && is_planned(INJECT_OLD_MEMORY)) {
 		memset(p, INJECT_OLD, size);
+		note();
+	}
 	return p;
 }
 

@@ -23,7 +23,7 @@ struct inject_plan {
 	uint32_t spared; /* the process id of one that nothing happens to */
 	uint64_t calls;  /* so many of the kind there have been */
 	uint64_t fail_at;
-	uint64_t injected; /* so many have failed */
+	uint64_t injected; /* so many have failed, or were filled */
 };
 
 #endif

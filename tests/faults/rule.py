@@ -41,6 +41,10 @@ def adds_up(counters):
     return counters["requests-accepted"] == ended + counters["requests-active"]
 
 
+def p99(values):
+    return sorted(values)[min(len(values) * 99 // 100, len(values) - 1)]
+
+
 class Good:
     """A guest that does nothing wrong, and asks now and then."""
 
@@ -91,8 +95,7 @@ class Good:
         assert not failures, failures
 
     def p99_ms(self):
-        ordered = sorted(self.latencies_s)
-        return 1000 * ordered[min(len(ordered) * 99 // 100, len(ordered) - 1)]
+        return 1000 * p99(self.latencies_s)
 
 
 class Ruled:

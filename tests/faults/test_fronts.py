@@ -12,11 +12,9 @@ import pytest
 from device_native import DeviceGuest
 from host import Host
 from plan import NO_MEMORY, NOTHING
-from rule import ECHO, GOOD_INPUT
-from scenario import alive, eventually
+from rule import ECHO, GOOD_INPUT, p99
+from scenario import alive, cpu_s, eventually
 from test_memory import crashes
-from test_peers import cpu_s
-from test_workers import p99
 from traffic import PORT, assert_works
 from vmm import Vmm
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modes 1 to 9: peers that go, stall, flood and lie about sizes."""
 
-import os
 import socket
 import struct
 import time
@@ -11,13 +10,7 @@ import numpy
 import pytest
 import seed
 from rule import ECHO, GOOD_INPUT, resources
-from scenario import SANITIZED, eventually
-
-
-def cpu_s(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        words = stat.read().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+from scenario import SANITIZED, cpu_s, eventually
 
 
 def bad_front(daemon):

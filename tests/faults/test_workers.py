@@ -9,7 +9,7 @@ import native
 import numpy
 import onnx_writer as onnx
 import pytest
-from rule import GOOD_INPUT
+from rule import GOOD_INPUT, p99
 from scenario import SANITIZED, alive, engine_config, eventually
 
 RUN_MS = 20
@@ -17,10 +17,6 @@ IDLE = "model-idle = 3s\n"  # the good guest's worker stays, and is known
 DEATHS = ["SEGV", "FPE", "BUS", "SYS", "ILL", "ABRT", "KILL", "TERM"]
 # One model kills its worker so often, and not once more: it would be quarantined.
 DEATHS_OF_ONE = 2
-
-
-def p99(values):
-    return sorted(values)[min(len(values) * 99 // 100, len(values) - 1)]
 
 
 def slow_echo(number):

@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from daemon import BUILD, Daemon, DaemonError
+import native
+from daemon import BUILD, Daemon, DaemonError, eventually
 
 # Programs under ASan and UBSan take more of everything.
 SANITIZED = b"__asan_init" in (BUILD / "tensockd").read_bytes()
@@ -27,19 +27,22 @@ def pytest_configure():
     signal.signal(signal.SIGTERM, stop)
 
 
-def eventually(condition, timeout_s=20):
-    """Waits until a condition holds; what it gave last."""
-    deadline = time.monotonic() + timeout_s
-    while not (result := condition()) and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return result
+def stat_of(pid):
+    """The fields of /proc/PID/stat behind the process's name; the first is its state."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+        return stat.read().rpartition(")")[2].split()
+
+
+def cpu_s(pid):
+    """The processor time that a process has taken."""
+    fields = stat_of(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def born(pid):
     """When a process was started, which tells it from a later one of that number; None: it is gone, or at its end."""
     try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            fields = stat.read().rpartition(")")[2].split()
+        fields = stat_of(pid)
     except (FileNotFoundError, ProcessLookupError):
         return None
     return None if fields[0] in "ZX" else int(fields[19])
@@ -48,6 +51,16 @@ def born(pid):
 def alive(pid):
     """Whether a process is there that has not ended."""
     return born(pid) is not None
+
+
+@contextlib.contextmanager
+def refused(status, *words):
+    """What is asked within is refused with this status, in these words."""
+    with pytest.raises(native.Refused) as caught:
+        yield
+    assert caught.value.status == status, caught.value.message
+    for word in words:
+        assert word in caught.value.message, caught.value.message
 
 
 class Tensock:
@@ -113,9 +126,7 @@ class Tensock:
         assert eventually(self.is_gone), "processes are left"
         sockets = [path for path in self.folder.iterdir() if path.is_socket()]
         assert not sockets, "socket files are left"
-        deaths = [line for line in self.log if "tensockd: warning" in line and " front " in line and
-                  ("was killed by" in line or "exited with" in line)]
-        assert self.fronts_may_die or not deaths, "\n".join(self.log)
+        assert self.fronts_may_die or not self.daemon.deaths_of_fronts(), "\n".join(self.log)
         # The faulty engine divides by zero because it is asked to.
         reports = [line for line in self.log if "faulty.c" not in line and
                    ("Sanitizer" in line or "runtime error" in line)]
@@ -161,6 +172,14 @@ def engine_config(name):
 @pytest.fixture
 def echo(start):
     return start(engine_config("echo"))
+
+
+@pytest.fixture
+def host(start, folder):
+    """One with the echo engine and a control socket."""
+    tensock = start(engine_config("echo"), "--control", folder / "control.sock")
+    tensock.control = folder / "control.sock"
+    return tensock
 
 
 def model_file(name):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A guest's end of the seed conversation."""
 
+import contextlib
 import socket
 import struct
 
@@ -50,7 +51,9 @@ class Guest:
         return data
 
     def ask(self, model, id_=1):
-        self.send(frame(model, id_))
+        """The answer; b"" where the host has closed the connection, be it while we send."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.send(frame(model, id_))
         return self.receive()
 
     def is_closed(self):

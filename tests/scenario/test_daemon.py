@@ -15,7 +15,7 @@ import time
 import onnx_writer
 import pytest
 import seed
-from conftest import SANITIZED, alive, engine_config, eventually
+from conftest import SANITIZED, cpu_s, engine_config, eventually
 from daemon import BUILD, Daemon, DaemonError
 
 ECHO = b"TSKECHO1 shape=1,4"
@@ -397,18 +397,12 @@ def test_no_file_descriptors_left(start):
     guest = seed.Guest(tensock.local)
     guest.send(seed.frame(ECHO))
     assert tensock.said("no connection can be accepted")
-    cpu_before = cpu_seconds(tensock.pid)
+    cpu_before = cpu_s(tensock.pid)
     time.sleep(1)
-    assert cpu_seconds(tensock.pid) - cpu_before < 0.2
+    assert cpu_s(tensock.pid) - cpu_before < 0.2
     resource.prlimit(tensock.pid, resource.RLIMIT_NOFILE, (4096, 4096))
     assert guest.receive() == b"OK"
     guest.socket.close()
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat_file:
-        words = stat_file.read().rpartition(")")[2].split()
-    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_idle_costs_nothing(echo):
@@ -416,9 +410,9 @@ def test_idle_costs_nothing(echo):
         assert guest.ask(ECHO) == b"OK"
         time.sleep(0.5)
         pids = [echo.pid, *echo.fronts(), *echo.workers()]
-        before = sum(map(cpu_seconds, pids))
+        before = sum(map(cpu_s, pids))
         time.sleep(1)
-        assert sum(map(cpu_seconds, pids)) - before < 0.03
+        assert sum(map(cpu_s, pids)) - before < 0.03
 
 
 def test_too_few_files_for_its_limits(folder):

@@ -11,7 +11,7 @@ import native
 import numpy
 import pytest
 import seed
-from conftest import DaemonError, engine_config, eventually
+from conftest import DaemonError, cpu_s, engine_config, eventually, refused, stat_of
 
 ECHO = b"TSKECHO1 shape=-1,4"
 SLOW = b"TSKECHO1 shape=-1,4 delay_ms=3000"
@@ -20,15 +20,6 @@ ONE = [(0, numpy.zeros((1, 4), numpy.float32))]
 
 def sha256(model):
     return hashlib.sha256(model).hexdigest()
-
-
-@contextlib.contextmanager
-def refused(status, *words):
-    with pytest.raises(native.Refused) as caught:
-        yield
-    assert caught.value.status == status
-    for word in words:
-        assert word in caught.value.message, caught.value.message
 
 
 @pytest.fixture
@@ -198,8 +189,7 @@ def test_max_guests(start, folder):
 
 
 def nice_of(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        return int(stat.read().rpartition(")")[2].split()[16])
+    return int(stat_of(pid)[16])
 
 
 def test_cpu_weight(start, folder):
@@ -223,15 +213,11 @@ def test_workers_go_first_where_memory_is_short(echo_with):
     tensock = echo_with()
     with seed.Guest(tensock.local) as guest:
         assert guest.ask(ECHO) == b"OK"
-        for pid in tensock.workers():
+        workers = tensock.workers()
+        assert workers
+        for pid in workers:
             with open(f"/proc/{pid}/oom_score_adj", encoding="ascii") as score:
                 assert score.read() == "1000\n"
-
-
-def cpu_s(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_no_files_are_left(start, folder):
@@ -288,10 +274,13 @@ def test_engines(start, folder):
     for name, answer in (("a", b"ER"), ("b", b"OK")):
         assert seed.ask(folder / f"{name}_9999", b"TSKFAULT") == answer
         assert seed.ask(folder / f"{name}_9999", ECHO) == b"OK"
+    seen = set()
     for pid in tensock.workers():
         with open(f"/proc/{pid}/cmdline", "rb") as cmdline, open(f"/proc/{pid}/maps") as maps:
             is_of_a = b"\0--guest\0a\0" in cmdline.read()
             assert ("engine-faulty" in maps.read()) != is_of_a
+            seen.add(is_of_a)
+    assert seen == {True, False}
 
 
 def test_engine_that_is_not_there(start):

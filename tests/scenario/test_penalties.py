@@ -2,7 +2,6 @@
 """A guest whose processes crash again and again is held back, and comes back; others notice nothing.  A model
 that kills its worker is refused.  What is killed from outside is nobody's fault."""
 
-import contextlib
 import os
 import signal
 import time
@@ -11,19 +10,10 @@ import native
 import numpy
 import pytest
 import seed
-from conftest import engine_config, eventually
+from conftest import engine_config, eventually, refused
 
 GOOD = b"TSKFAULT"
 INPUT = [(0, numpy.zeros(4, numpy.float32))]
-
-
-@contextlib.contextmanager
-def refused(status, *words):
-    with pytest.raises(native.Refused) as caught:
-        yield
-    assert caught.value.status == status, caught.value.message
-    for word in words:
-        assert word in caught.value.message, caught.value.message
 
 
 @pytest.fixture
@@ -158,7 +148,7 @@ def test_crashing_fronts(faulty):
 
 
 def test_quarantine(faulty):
-    tensock = faulty("quarantine = 2s")
+    tensock = faulty("quarantine = 5s")  # which all of what follows fits in on a busy machine
     model = b"TSKFAULT run:segv"
     with native.Guest(tensock.local) as guest:
         guest.push(model, "killer")
@@ -166,7 +156,7 @@ def test_quarantine(faulty):
             with refused(native.WORKER_DIED):
                 guest.infer("killer", INPUT)
         assert tensock.said("killed its worker 3 times", "quarantine")
-        with refused(native.LIMIT_REACHED, "quarantine", "try again in 2 s"):
+        with refused(native.LIMIT_REACHED, "quarantine", "try again in 5 s"):
             guest.infer("killer", INPUT)
         with refused(native.LIMIT_REACHED, "quarantine"):
             guest.push(model, "again")
@@ -215,9 +205,7 @@ def test_deadlines_are_deaths(faulty):
 
 
 def is_served(path):
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        return seed.ask(path, GOOD) == b"OK"
-    return False
+    return seed.ask(path, GOOD) == b"OK"
 
 
 def test_max_connects(start, folder):

@@ -16,13 +16,6 @@ DONE = "the configuration has been read again"
 KEPT = "the configuration stays as it was"
 
 
-@pytest.fixture
-def host(start, folder):
-    tensock = start(engine_config("echo"), "--control", folder / "control.sock")
-    tensock.control = folder / "control.sock"
-    return tensock
-
-
 def reload(tensock, config, word=DONE):
     """Gives the daemon another configuration: the last line of the log that has this word."""
     text = f"[daemon]\nlisten = unix:{tensock.local}\n{config}"
