@@ -697,9 +697,16 @@ static const struct stream_ops native_stream_ops = {
 	.close = native_close,
 };
 
+static bool native_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
+{
+	static const unsigned char type[PROTOCOL_FIRST_BYTES] = { WIRE_HELLO, 0, 0, 0 };
+
+	return memcmp(first, type, sizeof(type)) == 0;
+}
+
 const struct protocol native_protocol = {
 	.name = "native",
-	.first = { WIRE_HELLO, 0, 0, 0 },
+	.begins = native_begins,
 	.stream = &native_stream_ops,
 	.open = native_open,
 	.is_waiting = native_is_waiting,
