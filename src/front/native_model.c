@@ -238,6 +238,7 @@ static const struct request_ops wait_request_ops = {
 	.prepare = native_ready_prepare,
 	.fill = native_ready_fill,
 	.done = wait_done,
+	.is_load = true,
 };
 
 static void wait_free(struct native_call *call, bool is_unwanted)

@@ -64,6 +64,7 @@ static const struct request_ops request_ops = {
 	.prepare = native_ready_prepare,
 	.fill = native_ready_fill,
 	.done = upload_done,
+	.is_load = true,
 };
 
 static void set_upload(struct native_upload *u, struct upload *upload)
