@@ -78,6 +78,12 @@ struct request {
 
 TAILQ_HEAD(request_queue, request);
 
+/* prepare() and fill() of those to which it is enough that their model stands ready. */
+int request_load_prepare(struct request *request, const struct tsk_model_info *info,
+			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
+			 struct tensock_error *reterr);
+bool request_load_fill(struct request *request, void *region);
+
 /* Its terminal answer: counts it, and calls done().  For those that it belongs to. */
 void request_end(struct request *request, struct request_outputs *outputs,
 		 const struct tensock_error *error);
