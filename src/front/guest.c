@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/status.h"
 #include "front/handle.h"
 #include "front/vhost/vsock_device.h"
 
@@ -379,6 +380,19 @@ int guest_new(uv_loop_t *loop, int control_fd, struct guest **ret)
 	}
 	*ret = guest;
 	return 0;
+}
+
+int guest_may_call(const struct guest *guest, struct tensock_error *reterr)
+{
+	unsigned n = guest->n_calls + guest->n_held;
+
+	if (guest->is_stopping)
+		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the host is going down");
+	if (n < guest->limits.requests_max)
+		return 0;
+	return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
+			"%u requests of this guest are under way, as many as max-requests allows",
+			n);
 }
 
 static void log_counters(const struct counters *c)

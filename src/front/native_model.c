@@ -185,25 +185,6 @@ static struct native_wait *of_request(struct request *request)
 					      offsetof(struct native_wait, request));
 }
 
-int native_ready_prepare(struct request *request, const struct tsk_model_info *info,
-			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
-			 struct tensock_error *reterr)
-{
-	(void)request;
-	(void)info;
-	(void)ret_in_bytes;
-	(void)ret_out_bytes;
-	(void)reterr;
-	return 1;
-}
-
-bool native_ready_fill(struct request *request, void *region)
-{
-	(void)request;
-	(void)region;
-	return false;
-}
-
 static bool answer(struct native_wait *w, struct tensock_error *reterr)
 {
 	struct native_session *session = w->call.session;
@@ -235,9 +216,10 @@ static void wait_done(struct request *request, struct request_outputs *outputs,
 }
 
 static const struct request_ops wait_request_ops = {
-	.prepare = native_ready_prepare,
-	.fill = native_ready_fill,
+	.prepare = request_load_prepare,
+	.fill = request_load_fill,
 	.done = wait_done,
+	.is_load = true,
 };
 
 static void wait_free(struct native_call *call, bool is_unwanted)

@@ -192,10 +192,8 @@ static void answer(struct worker_run *run, struct request_outputs *outputs,
 
 	if (!request)
 		return;
-	request->model = NULL;
-	request->is_running = false;
 	if (!outputs) {
-		request->ops->done(request, NULL, error);
+		request_end(request, NULL, error);
 		return;
 	}
 	outputs->buffer = *buffer;
@@ -203,7 +201,7 @@ static void answer(struct worker_run *run, struct request_outputs *outputs,
 	outputs->compute_ns = tsk_now_ns() - run->begun_ns;
 	outputs->queue_ns = run->begun_ns - request->queued_ns;
 	(*buffer)->is_in_run = false;
-	request->ops->done(request, outputs, NULL);
+	request_end(request, outputs, NULL);
 	*buffer = outputs->buffer;
 }
 
