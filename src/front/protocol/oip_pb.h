@@ -63,6 +63,7 @@ size_t oip_pb_stream_head(uint64_t n, unsigned char to[OIP_PB_RAW_MAX]);
 struct oip_pb_named {
 	struct wire_string name, version; /* in own */
 	bool is_ready;                    /* RepositoryIndexRequest.ready */
+	bool has_settings; /* TraceSetting, LogSettings: something is to be set, not asked */
 	/* RepositoryModelLoad: as of struct oip_json_load; file lies in own. */
 	struct wire_string config, file_version;
 	const void *file; /* NULL: none */
