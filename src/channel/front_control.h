@@ -2,7 +2,7 @@
 /*
  * What the supervisor and a front say to each other over their SOCK_SEQPACKET pair: fixed-size
  * messages, at most one fd each.  The front's end is its fd FRONT_CONTROL_FD.  No message carries a
- * byte that a guest wrote but the number of a port.  Each side checks what it gets: the supervisor
+ * byte that a guest wrote but the number of a port, and the key of a region of shared memory.  Each side checks what it gets: the supervisor
  * does not trust a front.
  */
 #ifndef CHANNEL_FRONT_CONTROL_H
@@ -43,6 +43,9 @@ enum front_msg_type {
 	 */
 	FRONT_MODELS = 12,
 
+	/* Answers REGION. id; result 0: fd is the region, a regular file, else -errno */
+	FRONT_REGION_OPENED = 14,
+
 	/* front → supervisor */
 	FRONT_READY = 64, /* answers START */
 	FRONT_SPAWN = 65, /* start a worker; id: the front's name for it, used once */
@@ -54,9 +57,19 @@ enum front_msg_type {
 	FRONT_CONNECT = 67, /* connect to PATH_<value>, as said below; id: names the answer */
 	FRONT_IDLE = 68,    /* nothing is open; value: messages received so far.  The supervisor may
 			     * close the socket if it has sent no more than these; the front then exits */
+	/* id: names the answer.  `key`: of a region that the guest wants to use, where its operator
+	 * lets it: the one message with bytes that a guest chose. */
+	FRONT_REGION = 69,
 };
 
 #define FRONT_KILL_ROGUE UINT64_C(1)
+
+/*
+ * A key of POSIX shared memory, without the slash before it, and its NUL byte: letters, digits and
+ * "._-+@:" (FRONT_REGION_KEY_SIZE with the NUL byte, zeros behind it), not "." or "..".
+ */
+#define FRONT_REGION_KEY_SIZE 128u
+int front_region_key_check(const char key[FRONT_REGION_KEY_SIZE]) _nodiscard_; /* -EINVAL */
 
 /*
  * In the value of CONNECT, beside the port, which is its low 32 bits: connect by SOCK_SEQPACKET, not
@@ -102,7 +115,10 @@ struct front_msg {
 	int32_t result;
 	uint64_t id;
 	uint64_t value;
-	struct front_start start; /* FRONT_START only, else zero */
+	union {
+		struct front_start start;        /* FRONT_START only, else zero */
+		char key[FRONT_REGION_KEY_SIZE]; /* FRONT_REGION only */
+	};
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
+#include "supervisor/region.h"
 #include "supervisor/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
@@ -438,6 +439,17 @@ static void on_connect(struct front_process *front, uint64_t id, uint64_t value)
 	answer(front, &msg, fd);
 }
 
+static void on_region(struct front_process *front, const struct front_msg *ask)
+{
+	struct front_msg msg = { .type = FRONT_REGION_OPENED, .id = ask->id, .result = -EACCES };
+	const struct rights *rights = config_rights(front->launcher->config, front->name);
+	int fd = -1;
+
+	if (rights->n_uids && may_connect(front))
+		msg.result = region_open(rights, ask->key, &fd);
+	answer(front, &msg, fd);
+}
+
 static void on_message(struct front_process *front, const struct front_msg *msg)
 {
 	switch (msg->type) {
@@ -451,6 +463,9 @@ static void on_message(struct front_process *front, const struct front_msg *msg)
 		break;
 	case FRONT_CONNECT:
 		on_connect(front, msg->id, msg->value);
+		break;
+	case FRONT_REGION:
+		on_region(front, msg);
 		break;
 	case FRONT_IDLE:
 		/* Anything sent since, or about to be, would be lost with it. */
