@@ -124,6 +124,36 @@ static void kill_workers(struct front_process *front)
 	front->n_workers = 0;
 }
 
+void front_process_watch_memory(struct front_process *front)
+{
+	front->sees_oom = cgroups_oom(&front->launcher->cgroups, front->name, &front->oom) == 0;
+}
+
+/*
+ * Whether the kernel was out of memory when it ended this worker: then it has counted one more than was
+ * told of.  It counts before it kills.
+ */
+static uint64_t memory_of(struct front_process *front, const struct worker_process *worker,
+			  int wait_status)
+{
+	struct cgroup_oom now;
+	bool is_at_limit;
+
+	if (!front->sees_oom || worker->is_killed || !WIFSIGNALED(wait_status) ||
+	    WTERMSIG(wait_status) != SIGKILL ||
+	    cgroups_oom(&front->launcher->cgroups, front->name, &now) < 0)
+		return 0;
+	if (now.kills < front->oom.kills)
+		front->oom = (struct cgroup_oom){ 0 }; /* a new one of that name: it begins at 0 */
+	if (now.kills == front->oom.kills)
+		return 0;
+	is_at_limit = now.at_limit > front->oom.at_limit;
+	front->oom.kills++;
+	if (now.kills == front->oom.kills)
+		front->oom.at_limit = now.at_limit;
+	return is_at_limit ? FRONT_EXITED_GUEST_MEMORY : FRONT_EXITED_HOST_MEMORY;
+}
+
 static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 {
 	_cleanup_free_ struct worker_process *worker = calloc(1, sizeof(*worker));
@@ -195,7 +225,8 @@ static int send_exits(struct front_process *front)
 		if (worker->has_exited) {
 			struct front_msg msg = { .type = FRONT_WORKER_EXITED,
 						 .id = worker->id,
-						 .value = (uint64_t)(uint32_t)worker->wait_status };
+						 .value = (uint64_t)(uint32_t)worker->wait_status |
+							  worker->memory };
 			int r = send_msg(front, &msg, -1);
 
 			if (r < 0)
@@ -393,8 +424,10 @@ static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 			worker->is_told = true;
 		tell_end(front, false, true);
 	}
-	if (worker && !worker->has_exited)
-		kill(worker->child.pid, SIGKILL);
+	if (!worker || worker->has_exited)
+		return;
+	worker->is_killed = true;
+	kill(worker->child.pid, SIGKILL);
 }
 
 /* The guest asks as often as it likes, and the log is everybody's. */
@@ -564,6 +597,7 @@ void worker_process_exited(struct child *child, int wait_status)
 	}
 	worker->has_exited = true;
 	worker->wait_status = wait_status;
+	worker->memory = memory_of(worker->front, worker, wait_status);
 	front_process_send_waiting(worker->front);
 }
 
@@ -620,6 +654,14 @@ static int start(struct front_process *front)
 	return r;
 }
 
+static uint64_t process_bytes_of(const struct front_process *front)
+{
+	const struct limits *limits = config_limits(front->launcher->config, front->name);
+	uint64_t max = limits->value[LIMIT_PROCESS_BYTES];
+
+	return max ? max : UINT64_MAX;
+}
+
 int front_process_new(struct launcher *launcher, const struct front_start *front_start,
 		      const char *uds, const struct front_process_ops *ops, void *context,
 		      struct front_process **ret)
@@ -650,6 +692,9 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	}
 	front->child.exited = front_process_exited;
 	children_add(&launcher->children, &front->child);
+	front_process_watch_memory(front);
+	if (front->sees_oom)
+		msg.start.process_bytes_max = process_bytes_of(front);
 	r = send_msg(front, &msg, -1);
 	if (r < 0) {
 		front->ops = NULL; /* it is not lost: it is none yet */

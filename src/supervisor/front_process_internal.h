@@ -17,7 +17,9 @@ struct worker_process {
 	struct worker_process *next; /* the front's */
 	uint64_t id;
 	bool is_told;    /* its crash has been told of: the front says that it breaks the rules */
+	bool is_killed;  /* by its front's wish */
 	bool has_exited; /* and the front has not been told yet */
+	uint64_t memory; /* a bit of FRONT_EXITED, or 0 */
 	int wait_status;
 };
 
@@ -44,6 +46,8 @@ struct front_process {
 	uint64_t run_deadline_ms;
 	uint64_t memory_bytes_max;
 	uint64_t started_ns;
+	bool sees_oom;         /* the guest's cgroup tells who is ended for memory, */
+	struct cgroup_oom oom; /* beyond these, which are told of or were before its time */
 	struct log_budget log;
 	struct rate connects;
 
@@ -73,6 +77,9 @@ static_assert(offsetof(struct front_process, child) == 0, "child must come first
 /* The child's exited(). */
 void front_process_exited(struct child *child, int wait_status);
 void worker_process_exited(struct child *child, int wait_status);
+
+/* Has it see from now on what the kernel ends for memory, if anybody can. */
+void front_process_watch_memory(struct front_process *front);
 
 /* Sets up the handles of the control socket, which is not watched yet. */
 int front_process_watch(struct front_process *front) _nodiscard_;
