@@ -188,7 +188,7 @@ SHOWN = {
         "scenario/test_penalties.py::test_fronts_killed_from_outside"],
     38: ["device/test_messages.py::test_a_second_vmm_is_turned_away", "device::one_vmm_at_a_time"],
     39: ["device/test_attach.py::test_cids"],
-    40: ["device/test_packets.py::test_forged_addresses_are_dropped",
+    40: ["device/test_packets.py::test_forged_addresses_are_dropped", "device/test_native.py::test_forged_packets_are_counted",
          "vsock_table::forged_addresses_are_dropped_and_counted"],
     41: ["scenario/test_conversation.py::test_users_are_guests_of_their_own",
          "scenario/test_conversation.py::test_several_guests",
