@@ -168,8 +168,8 @@ static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 	r = tsk_seqpacket_pair(fds);
 	if (r < 0)
 		return r;
-	r = launcher_start_worker(front->launcher, front->name, front->memory_bytes_max, fds[1],
-				  &worker->child.pid);
+	r = launcher_start_worker(front->launcher, front->name, front->memory_bytes_max,
+				  front->log_fd, fds[1], &worker->child.pid);
 	tsk_close(fds[1]);
 	if (r < 0) {
 		tsk_close(fds[0]);
@@ -614,7 +614,9 @@ void front_process_abandon(struct front_process *front)
 void front_process_retire(struct front_process *front, uint64_t deadline_ms)
 {
 	front->ops = NULL;
-	front->uds = ""; /* what it points to is the guest's, which may go */
+	/* What these are is the guest's, which may go. */
+	front->uds = "";
+	front->log_fd = 0;
 	uv_timer_start(&front->exit_timer, on_exit_timeout, deadline_ms, 0);
 	front_process_stop(front);
 }
@@ -649,7 +651,8 @@ static int start(struct front_process *front)
 	front->fd = fds[0];
 	r = front_process_watch(front);
 	if (r == 0)
-		r = launcher_start_front(front->launcher, front->name, fds[1], &front->child.pid);
+		r = launcher_start_front(front->launcher, front->name, front->log_fd, fds[1],
+					 &front->child.pid);
 	tsk_close(fds[1]);
 	return r;
 }
@@ -663,8 +666,8 @@ static uint64_t process_bytes_of(const struct front_process *front)
 }
 
 int front_process_new(struct launcher *launcher, const struct front_start *front_start,
-		      const char *uds, const struct front_process_ops *ops, void *context,
-		      struct front_process **ret)
+		      const char *uds, int log_fd, const struct front_process_ops *ops,
+		      void *context, struct front_process **ret)
 {
 	struct front_msg msg = { .type = FRONT_START, .start = *front_start };
 	struct front_process *front = calloc(1, sizeof(*front));
@@ -676,6 +679,7 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	front->ops = ops;
 	front->context = context;
 	front->uds = uds;
+	front->log_fd = log_fd;
 	front->workers_max = front_start->workers_max;
 	front->has_device = front_start->cid;
 	front->run_deadline_ms = front_start->run_deadline_ms;

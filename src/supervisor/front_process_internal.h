@@ -48,7 +48,8 @@ struct front_process {
 	uint64_t started_ns;
 	bool sees_oom;         /* the guest's cgroup tells who is ended for memory, */
 	struct cgroup_oom oom; /* beyond these, which are told of or were before its time */
-	struct log_budget log;
+	struct log_budget log; /* of what is said about it */
+	int log_fd; /* the budget of what it says, and its workers; the guest's; 0: none */
 	struct rate connects;
 
 	int fd; /* the control socket; -1 once closed */

@@ -57,7 +57,7 @@ static void note_surroundings(char **environment)
 	char cwd[4096];
 	int n_blocked = 0;
 
-	/* ".", "..", the four that are ours to have, and the one that reads the folder */
+	/* ".", "..", the five that are ours to have, and the one that reads the folder */
 	note("fds %u\n", count_entries("/proc/self/fd") - 3);
 	note("cwd %s, %u entries\n", getcwd(cwd, sizeof(cwd)) ? cwd : "gone", count_entries("."));
 	note("session %s\n", getsid(0) == getpid() ? "own" : "shared");

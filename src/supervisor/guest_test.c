@@ -159,7 +159,7 @@ static void test_surroundings(void **state)
 	/* Not even an fd that lacks close-on-exec gets across. */
 	deliver(f, "plain", FRONT_CONNECTION);
 	close(open_fd);
-	expect("fds 4\n");
+	expect("fds 5\n");
 	expect("cwd gone, 0 entries\n"); /* a folder that is in no other */
 }
 
