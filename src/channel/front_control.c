@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/seqpacket.h"
 
-static_assert(sizeof(struct front_start) == 176, "front_start has padding, which would leak");
+static_assert(sizeof(struct front_start) == 184, "front_start has padding, which would leak");
 static_assert(sizeof(((struct front_msg *)0)->key) <= sizeof(struct front_start),
 	      "a message's other bytes would not be seen to be zero");
 static_assert(sizeof(struct front_msg) == 24 + sizeof(struct front_start), "front_msg has padding");

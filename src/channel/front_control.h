@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 
 #define FRONT_CONTROL_FD 3
-#define FRONT_CONTROL_VERSION 4u
+#define FRONT_CONTROL_VERSION 5u
 #define FRONT_MAY_LACK_MAX 7u
 #define FRONT_NAME_SIZE 64u /* a guest's name with its NUL byte */
 
@@ -29,7 +29,10 @@ enum front_msg_type {
 	 * milliseconds must pass before the next one, because the guest's processes crash too often.
 	 */
 	FRONT_WORKER = 5,
-	/* id; value: the wait status.  Comes once for each FRONT_WORKER with result 0. */
+	/*
+	 * id; value: the wait status, and a bit of FRONT_EXITED where the kernel has ended it for memory.
+	 * Comes once for each FRONT_WORKER with result 0.
+	 */
 	FRONT_WORKER_EXITED = 6,
 	FRONT_CONNECTED = 7, /* answers CONNECT. id; result 0: fd is the socket, else -errno */
 	FRONT_STOP = 8,      /* take no new work, finish what runs, then exit 0 */
@@ -64,6 +67,10 @@ enum front_msg_type {
 
 #define FRONT_KILL_ROGUE UINT64_C(1)
 
+/* In the value of WORKER_EXITED, above the wait status: it took too much for its guest, or for the host. */
+#define FRONT_EXITED_GUEST_MEMORY (UINT64_C(1) << 32)
+#define FRONT_EXITED_HOST_MEMORY (UINT64_C(1) << 33)
+
 /*
  * A key of POSIX shared memory, without the slash before it, and its NUL byte: letters, digits and
  * "._-+@:" (FRONT_REGION_KEY_SIZE with the NUL byte, zeros behind it), not "." or "..".
@@ -86,6 +93,11 @@ struct front_start {
 	uint64_t model_bytes_max;   /* the largest model */
 	uint64_t request_bytes_max; /* tensors of one request, in and out together */
 	uint64_t memory_bytes_max;  /* models and buffers, all together */
+	/*
+	 * What the guest's processes may take together, where the kernel watches it, and WORKER_EXITED tells what
+	 * it did about it; UINT64_MAX: as much as there is; 0: nobody watches.
+	 */
+	uint64_t process_bytes_max;
 	uint32_t connections_max;
 	uint32_t workers_max;       /* worker processes at once */
 	uint32_t load_deadline_ms;  /* from the hand-over of the model to its worker's "loaded" */

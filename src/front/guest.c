@@ -316,7 +316,7 @@ static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 		workers_spawned(guest->workers, msg->id, msg->result, msg->value, TAKE_FD(fd));
 		break;
 	case FRONT_WORKER_EXITED:
-		workers_exited(guest->workers, msg->id, (int)msg->value);
+		workers_exited(guest->workers, msg->id, msg->value);
 		break;
 	case FRONT_REGION_OPENED:
 		regions_opened(&guest->regions, msg->id, msg->result, TAKE_FD(fd));
