@@ -12,7 +12,7 @@
 /* A request: its message, and the numbers of the fields that are looked at; 0: it has none. */
 static const struct request {
 	const char *path, *message;
-	uint32_t name, version, repository, ready, load, settings;
+	uint32_t name, version, repository, ready, load, settings, key, offset, byte_size;
 } requests[OIP_PB_METHODS] = {
 	[OIP_PB_SERVER_LIVE] = { INFERENCE "ServerLive", "ServerLiveRequest" },
 	[OIP_PB_SERVER_READY] = { INFERENCE "ServerReady", "ServerReadyRequest" },
@@ -36,7 +36,8 @@ static const struct request {
 	[OIP_PB_SYSTEM_SHM_STATUS] = { INFERENCE "SystemSharedMemoryStatus",
 				       "SystemSharedMemoryStatusRequest", .name = 1 },
 	[OIP_PB_SYSTEM_SHM_REGISTER] = { INFERENCE "SystemSharedMemoryRegister",
-					 "SystemSharedMemoryRegisterRequest", .name = 1 },
+					 "SystemSharedMemoryRegisterRequest", .name = 1, .key = 2,
+					 .offset = 3, .byte_size = 4 },
 	[OIP_PB_SYSTEM_SHM_UNREGISTER] = { INFERENCE "SystemSharedMemoryUnregister",
 					   "SystemSharedMemoryUnregisterRequest", .name = 1 },
 	[OIP_PB_CUDA_SHM_STATUS] = { INFERENCE "CudaSharedMemoryStatus",
@@ -187,10 +188,16 @@ static int read_field(const struct request *request, struct tsk_reader *message,
 		return read_repository(message, field, reterr);
 	if (number == request->load)
 		return read_load_parameter(message, field, named, reterr);
+	if (number == request->key)
+		return oip_pb_string(message, field, UINT16_MAX, "key", &named->key, reterr);
 	if (number == request->ready)
 		named->is_ready = proto_int(message, field) != 0;
 	if (number == request->settings)
 		named->has_settings = proto_is(message, field, PROTO_BYTES);
+	if (number == request->offset)
+		named->offset = (uint64_t)proto_int(message, field);
+	if (number == request->byte_size)
+		named->byte_size = (uint64_t)proto_int(message, field);
 	return 0;
 }
 

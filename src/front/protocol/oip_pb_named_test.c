@@ -197,6 +197,25 @@ static void test_settings(void **state)
 	oip_pb_named_done(&named);
 }
 
+static void test_register(void **state)
+{
+	Inference__SystemSharedMemoryRegisterRequest request =
+		INFERENCE__SYSTEM_SHARED_MEMORY_REGISTER_REQUEST__INIT;
+	struct oip_pb_named named;
+
+	(void)state;
+	request.name = (char *)"r";
+	request.key = (char *)"/shm";
+	request.offset = 4096;
+	request.byte_size = UINT64_MAX;
+	named = read_ok(OIP_PB_SYSTEM_SHM_REGISTER, &request);
+	assert_true(wire_string_equals(named.name, "r"));
+	assert_true(wire_string_equals(named.key, "/shm"));
+	assert_int_equal(named.offset, 4096);
+	assert_true(named.byte_size == UINT64_MAX);
+	oip_pb_named_done(&named);
+}
+
 static void test_bad_strings(void **state)
 {
 	(void)state;
@@ -345,6 +364,7 @@ int main(void)
 		TSK_TEST(test_load),
 		TSK_TEST(test_load_refused),
 		TSK_TEST(test_load_malformed),
+		TSK_TEST(test_register),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
