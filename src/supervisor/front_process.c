@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
-#include "supervisor/unix_socket.h"
+#include "base/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
 
