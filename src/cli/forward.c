@@ -2,10 +2,12 @@
 #include "cli/forward.h"
 
 #include <arpa/inet.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/status.h"
 
@@ -121,14 +123,22 @@ static int tell_port(struct forward *forward)
 	return 0;
 }
 
+bool forward_is_down(const struct forward *forward)
+{
+	struct ifreq request = { .ifr_name = "lo" };
+
+	if (forward->local.socket.ss_family == AF_UNIX || !is_loopback(&forward->local))
+		return false;
+	return ioctl(forward->fd, SIOCGIFFLAGS, &request) == 0 && !(request.ifr_flags & IFF_UP);
+}
+
 static const char *advice(int error)
 {
 	switch (error) {
 	case EADDRINUSE:
 		return "; another program listens there: end it, or give --listen another address";
 	case EADDRNOTAVAIL:
-		return "; this machine has no such address: is its loopback interface down?  "
-		       "ip link set lo up";
+		return "; this machine has no such address, or its interface is down: ip link set lo up";
 	case EACCES:
 		return "; ports below 1024 are root's";
 	default:

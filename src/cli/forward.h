@@ -31,6 +31,9 @@ int forward_parse(const char *text, const char *host, bool may_be_remote, struct
 /* Whether text has a host of its own. */
 bool forward_has_host(const char *text);
 
+/* Whether it is on the loopback interface, and that is down: nobody can connect until it is up. */
+bool forward_is_down(const struct forward *forward);
+
 /* Listens.  A port 0 has become another one in local.text. */
 int forward_open(struct forward *forward, struct tensock_error *reterr) _nodiscard_;
 

@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/service_manager.h"
 #include "base/status.h"
 #include "cli/commands.h"
 #include "cli/json.h"
@@ -183,6 +184,19 @@ static void print_json(const struct service *service)
 	fflush(stdout);
 }
 
+/* Who runs without a manager has nobody to tell; one that does not listen is not waited for. */
+static void tell_manager(void)
+{
+	struct service_manager manager;
+	int r = service_manager_init(&manager);
+
+	if (r == 0)
+		r = service_manager_tell(&manager, "READY=1");
+	if (r < 0)
+		tsk_warning("the service manager cannot be told: %s", strerror(-r));
+	service_manager_done(&manager);
+}
+
 static void on_ready(void *user)
 {
 	const struct service *service = user;
@@ -190,9 +204,17 @@ static void on_ready(void *user)
 	for (unsigned i = 0; i < service->n_forwards; i++)
 		tsk_info("%s leads to %s", service->forwards[i].local.text,
 			 service->forwards[i].host.text);
+	for (unsigned i = 0; i < service->n_forwards; i++) {
+		if (forward_is_down(&service->forwards[i])) {
+			tsk_warning("nobody can connect to 127.0.0.1 yet, its interface is down: "
+				    "ip link set lo up");
+			break;
+		}
+	}
 	tsk_info("ready, for %u connections at once", service->max_connections);
 	if (service->cli->json)
 		print_json(service);
+	tell_manager();
 }
 
 static void proxy_run(struct cli *cli, struct args *args)

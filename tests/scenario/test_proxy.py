@@ -528,6 +528,16 @@ def test_second_signal(folder):
         assert is_closed(connection)
 
 
+def test_service_manager_is_told(folder):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(folder / "notify"))
+        manager.settimeout(TIMEOUT_S)
+        with Proxy(f"unix:{folder}/host",
+                   env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify")}) as proxy:
+            assert manager.recv(100) == b"READY=1"
+            proxy.connect().close()
+
+
 # ---- The command line
 
 
