@@ -32,6 +32,7 @@ static const char help[] =
 #define LISTENS_MAX 64u
 #define CONNECTIONS_DEFAULT 1024u
 #define CONNECTIONS_MAX 65536u
+#define LOG_NAME "tensock proxy"
 #define LOG_LINES_A_SECOND 10u
 
 static const char *const default_listens[] = { "tcp:127.0.0.1:8000", "tcp:127.0.0.1:8001",
@@ -215,6 +216,8 @@ static void on_ready(void *user)
 	if (service->cli->json)
 		print_json(service);
 	tell_manager();
+	/* From now on clients cause what is told. */
+	tsk_log_init(LOG_NAME, NULL, TSK_LOG_INFO, LOG_LINES_A_SECOND);
 }
 
 static void proxy_run(struct cli *cli, struct args *args)
@@ -226,8 +229,7 @@ static void proxy_run(struct cli *cli, struct args *args)
 	if (read_line(cli, args, &line) < 0 || parse_forwards(&service, &line) < 0 ||
 	    set_limits(&service, &line) < 0)
 		return;
-	/* What clients cause is told, and not more often than somebody can read. */
-	tsk_log_init("tensock proxy", NULL, TSK_LOG_INFO, LISTENS_MAX + LOG_LINES_A_SECOND);
+	tsk_log_init(LOG_NAME, NULL, TSK_LOG_INFO, 0);
 	if (open_forwards(&service, &error) < 0 ||
 	    proxy_loop_run(service.forwards, service.n_forwards, service.max_connections, on_ready,
 			   &service, &error) < 0)
