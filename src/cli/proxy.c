@@ -152,15 +152,37 @@ static int set_limits(struct service *service, const struct line *line)
 	return 0;
 }
 
+/* Those that a service manager has opened.  One that nobody takes is somebody's mistake. */
+static int take_sockets(struct service *service, struct tensock_error *reterr)
+{
+	unsigned n;
+	int r = service_manager_sockets(&n, reterr);
+
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		int fd = SERVICE_MANAGER_FDS_FIRST + (int)i;
+		bool is_taken = false;
+
+		for (unsigned k = 0; k < service->n_forwards && !is_taken; k++)
+			is_taken = forward_take(&service->forwards[k], fd);
+		if (!is_taken)
+			r = tsk_fail(
+				reterr, TENSOCK_INVALID_ARGUMENT,
+				"socket %u of the service manager's is at none of the addresses to "
+				"listen on; add it by --listen, or remove it from the unit",
+				i + 1);
+	}
+	return r;
+}
+
 static int open_forwards(struct service *service, struct tensock_error *reterr)
 {
-	for (unsigned i = 0; i < service->n_forwards; i++) {
-		int r = forward_open(&service->forwards[i], reterr);
+	int r = take_sockets(service, reterr);
 
-		if (r < 0)
-			return r;
+	for (unsigned i = 0; r == 0 && i < service->n_forwards; i++) {
+		if (service->forwards[i].fd < 0)
+			r = forward_open(&service->forwards[i], reterr);
 	}
-	return 0;
+	return r;
 }
 
 static void print_json(const struct service *service)
