@@ -112,8 +112,10 @@ static int parse_forwards(struct service *service, const struct line *line)
 /* As many open files as the connections need.  How many there can be, where nobody has said how many. */
 static int allow_files(struct service *service, bool is_given, struct tensock_error *reterr)
 {
-	rlim_t wanted = PROXY_LOOP_FILES((rlim_t)service->max_connections), before;
+	rlim_t wanted =
+		(rlim_t)service->max_connections * PROXY_LOOP_FILES_EACH + PROXY_LOOP_FILES_OTHERS;
 	struct rlimit limit;
+	rlim_t before;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "RLIMIT_NOFILE: %s", strerror(errno));
@@ -124,7 +126,7 @@ static int allow_files(struct service *service, bool is_given, struct tensock_er
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
 		return 0;
 	limit = (struct rlimit){ before, before };
-	if (is_given || before < PROXY_LOOP_FILES((rlim_t)1) ||
+	if (is_given || before < PROXY_LOOP_FILES_EACH + PROXY_LOOP_FILES_OTHERS ||
 	    setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return tsk_fail(
 			reterr, TENSOCK_LIMIT_REACHED,
@@ -133,8 +135,7 @@ static int allow_files(struct service *service, bool is_given, struct tensock_er
 			service->max_connections, (unsigned long long)wanted,
 			(unsigned long long)before);
 	service->max_connections =
-		(unsigned)((before - PROXY_LOOP_FILES((rlim_t)0)) /
-			   (PROXY_LOOP_FILES((rlim_t)1) - PROXY_LOOP_FILES((rlim_t)0)));
+		(unsigned)((before - PROXY_LOOP_FILES_OTHERS) / PROXY_LOOP_FILES_EACH);
 	return 0;
 }
 

@@ -69,6 +69,7 @@ class Proxy:
         self.process.stderr.close()
         if kind is None:
             assert status == OK, self.log
+            assert not any("runtime error" in line for line in self.log), self.log
 
     def connect(self, i=0):
         address = self.at[i]
