@@ -345,7 +345,6 @@ static void send_pong(struct native_session *s)
 static bool is_refused(struct native_session *s)
 {
 	unsigned n_own = s->n_calls + s->output.n_held;
-	unsigned n_all = s->guest->n_calls + s->guest->n_held;
 	uint32_t id = s->decoder.header.id;
 	struct tensock_error error;
 
@@ -356,12 +355,7 @@ static bool is_refused(struct native_session *s)
 			       "%u requests are under way on this connection, as many as %s allows",
 			       n_own,
 			       s->calls_max < NATIVE_CALLS_MAX ? "max-requests" : "the protocol");
-	else if (n_all >= s->guest->limits.requests_max)
-		(void)tsk_fail(
-			&error, TENSOCK_LIMIT_REACHED,
-			"%u requests of this guest are under way, as many as max-requests allows",
-			n_all);
-	else
+	else if (guest_may_call(s->guest, &error) == 0)
 		return false;
 	native_refuse(s, id, &error);
 	return true;
@@ -697,9 +691,16 @@ static const struct stream_ops native_stream_ops = {
 	.close = native_close,
 };
 
+static bool native_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
+{
+	static const unsigned char type[PROTOCOL_FIRST_BYTES] = { WIRE_HELLO, 0, 0, 0 };
+
+	return memcmp(first, type, sizeof(type)) == 0;
+}
+
 const struct protocol native_protocol = {
 	.name = "native",
-	.first = { WIRE_HELLO, 0, 0, 0 },
+	.begins = native_begins,
 	.stream = &native_stream_ops,
 	.open = native_open,
 	.is_waiting = native_is_waiting,

@@ -335,9 +335,16 @@ static const struct stream_ops seed_stream_ops = {
 	.close = seed_session_close,
 };
 
+static bool seed_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
+{
+	static const unsigned char type[PROTOCOL_FIRST_BYTES] = { SEED_TYPE_MODEL, 0, 0, 0 };
+
+	return memcmp(first, type, sizeof(type)) == 0;
+}
+
 const struct protocol seed_protocol = {
 	.name = "seed",
-	.first = { SEED_TYPE_MODEL, 0, 0, 0 },
+	.begins = seed_begins,
 	.stream = &seed_stream_ops,
 	.open = seed_open,
 	.is_waiting = seed_is_waiting,

@@ -121,7 +121,7 @@ static unsigned session_scatter(void *stream, struct iovec *iov)
 static const struct protocol *find_protocol(const unsigned char *first)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(protocols); i++) {
-		if (memcmp(protocols[i]->first, first, PROTOCOL_FIRST_BYTES) == 0)
+		if (protocols[i]->begins(first))
 			return protocols[i];
 	}
 	return NULL;

@@ -23,7 +23,9 @@ struct session;
 /* One row a protocol.  All mandatory. */
 struct protocol {
 	const char *name;
-	unsigned char first[PROTOCOL_FIRST_BYTES];
+
+	/* Whether a stream with these first bytes speaks it. */
+	bool (*begins)(const unsigned char first[PROTOCOL_FIRST_BYTES]);
 
 	/*
 	 * What it speaks with; its open() is given the first bytes by received(), like all others.

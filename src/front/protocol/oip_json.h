@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The JSON of the Open Inference Protocol over HTTP (docs/oip.md): requests read, answers written.
+ * Pure.  What comes in is hostile; answers are valid JSON whatever bytes names have.
+ *
+ * Texts that are written are the caller's, from malloc: n bytes, not terminated.
+ */
+#ifndef PROTOCOL_OIP_JSON_H
+#define PROTOCOL_OIP_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+#include "front/protocol/oip.h"
+#include "tensor/model_info.h"
+
+struct oip_json {
+	char *bytes;
+	size_t n;
+};
+
+/* What reading a text of n bytes takes at most, for the guest's account. */
+uint64_t oip_json_memory(size_t n);
+
+/*
+ * The body of POST .../infer, up to the binary data.  Strings of *ret lie in it or in text, which must
+ * outlive *ret (oip_infer_done()).  OIP_BINARY inputs have the bytes of "binary_data_size", which fit
+ * their types and shapes.  INVALID_ARGUMENT, UNSUPPORTED (named), TOO_LARGE, OUT_OF_MEMORY.
+ */
+int oip_json_infer_read(const char *text, size_t n, struct oip_infer *ret,
+			struct tensock_error *reterr) _nodiscard_;
+
+/* The bytes of an OIP_VALUES input: tensor.bytes of them. */
+void oip_json_values_write(const struct oip_input *input, void *to);
+
+/*
+ * The answer to it; binary results (is_binary, not in a region) get "binary_data_size", and stand
+ * behind the JSON.  UNSUPPORTED for a type that JSON cannot carry (FP16, BF16 ...), OUT_OF_MEMORY.
+ */
+int oip_json_answer(const struct oip_answer *answer, struct oip_json *ret,
+		    struct tensock_error *reterr) _nodiscard_;
+
+/* The following fail with -ENOMEM only. */
+
+int oip_json_error(const char *message, struct oip_json *ret) _nodiscard_;
+
+/* GET /v2, of extensions (terminated by NULL). */
+int oip_json_server(const char *name, const char *version, const char *const *extensions,
+		    struct oip_json *ret) _nodiscard_;
+
+/* What is told of a model; strings terminated. */
+struct oip_json_model {
+	const char *name, *version;
+	const char *const *versions; /* all of that name, ended by NULL */
+	const struct tsk_model_info *info;
+	const struct oip_stats *stats;
+	const char *state, *reason; /* "READY", "UNAVAILABLE", "LOADING" */
+	uint64_t memory;
+};
+
+int oip_json_model_metadata(const struct oip_json_model *model, struct oip_json *ret) _nodiscard_;
+int oip_json_model_config(const struct oip_json_model *model, struct oip_json *ret) _nodiscard_;
+int oip_json_model_ready(const struct oip_json_model *model, bool is_ready, struct oip_json *ret)
+	_nodiscard_;
+int oip_json_stats(const struct oip_json_model *models, size_t n, struct oip_json *ret) _nodiscard_;
+int oip_json_index(const struct oip_json_model *models, size_t n, struct oip_json *ret) _nodiscard_;
+
+/* POST /v2/repository/index; an empty body is none. */
+int oip_json_index_read(const char *text, size_t n, bool *ret_ready, struct tensock_error *reterr)
+	_nodiscard_;
+
+/* POST /v2/repository/models/M/load and unload. */
+struct oip_json_load {
+	bool has_file;
+	struct wire_string version; /* of the file: that of "file:1/model.onnx"; or len 0 */
+	uint64_t file_bytes;        /* decoded */
+	bool unload_dependents;
+	struct wire_string config; /* len 0: none; checked by oip_config_check() */
+	void *own;
+};
+int oip_json_load_read(const char *text, size_t n, struct oip_json_load *ret,
+		       struct tensock_error *reterr) _nodiscard_;
+void oip_json_load_file(const struct oip_json_load *load, void *to); /* file_bytes of them */
+void oip_json_load_done(struct oip_json_load *load);
+
+/*
+ * A model configuration that a client gives: INVALID_ARGUMENT for what is none, or says something else
+ * than is true of the model (info may be NULL); UNSUPPORTED, named, for what this host does not do.
+ */
+int oip_config_check(struct wire_string config, const char *name, const struct tsk_model_info *info,
+		     struct tensock_error *reterr) _nodiscard_;
+
+#endif
