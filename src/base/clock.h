@@ -17,4 +17,13 @@ static inline uint64_t tsk_now_ns(void)
 	return (uint64_t)ts.tv_sec * TSK_NS_PER_SEC + (uint64_t)ts.tv_nsec;
 }
 
+/* What people and clients are told of when something was: of the wall clock, by which nothing waits. */
+static inline uint64_t tsk_wall_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / TSK_NS_PER_MS;
+}
+
 #endif

@@ -49,7 +49,8 @@ enum tensock_status tsk_status_from_errno(int errno_value)
 	}
 }
 
-size_t tsk_character_bytes(const unsigned char *p)
+/* The length of the UTF-8 character at p, which a NUL byte ends; 0 where there is none. */
+static size_t character_bytes(const unsigned char *p)
 {
 	static const struct {
 		unsigned char from, to;  /* the first byte */
@@ -101,7 +102,7 @@ void tsk_make_printable(char *text)
 	unsigned char *p = (unsigned char *)text;
 
 	while (*p) {
-		size_t n = tsk_character_bytes(p);
+		size_t n = character_bytes(p);
 
 		if (n > 1 && tsk_is_steering(character(p, n)))
 			n = 0;

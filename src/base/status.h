@@ -4,7 +4,6 @@
 #define TSK_BASE_STATUS_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include <tensock/types.h>
@@ -24,9 +23,6 @@ const struct tsk_status_row *tsk_status(uint32_t status);
 
 /* The status that tells a peer best about an errno number. */
 enum tensock_status tsk_status_from_errno(int errno_value);
-
-/* The length of the UTF-8 character at p, no control character of ASCII; 0 for another.  A NUL byte ends p. */
-size_t tsk_character_bytes(const unsigned char *p);
 
 /* Whether a character above ASCII steers a terminal, or shows a line as another than it is. */
 bool tsk_is_steering(uint32_t c);

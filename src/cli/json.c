@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/text.h"
 
 /* What stands before the next value. */
@@ -66,7 +67,7 @@ void json_key(struct json *json, const char *key)
 
 static void put_char(FILE *out, const unsigned char *p, size_t length, uint32_t c)
 {
-	if (c == UTF8_INVALID)
+	if (c == TSK_UTF8_INVALID)
 		fputs("\\ufffd", out);
 	else if (c == '"' || c == '\\')
 		fprintf(out, "\\%c", (int)c);
@@ -84,7 +85,7 @@ void json_bytes(struct json *json, const void *text, size_t n)
 	fputc('"', json->out);
 	while (n) {
 		uint32_t c;
-		size_t length = utf8_next(p, n, &c);
+		size_t length = tsk_utf8_next(p, n, &c);
 
 		put_char(json->out, p, length, c);
 		p += length;

@@ -9,13 +9,6 @@
 #include <stdio.h>
 
 /*
- * The next character of UTF-8 at p (n bytes, not 0): its length, *ret_char what it is.  A byte that
- * belongs to none gives length 1 and UTF8_INVALID.
- */
-#define UTF8_INVALID UINT32_MAX
-size_t utf8_next(const unsigned char *p, size_t n, uint32_t *ret_char);
-
-/*
  * A text that a model or a host has given: '?' for each character that would control a terminal
  * (C0, DEL, C1), change the direction of writing or end a line, and for each byte that is not UTF-8.
  */

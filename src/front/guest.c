@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/status.h"
 #include "front/handle.h"
 #include "front/vhost/vsock_device.h"
 
@@ -183,6 +184,7 @@ static int open_all(struct guest *guest)
 	int r;
 
 	guest->account.max_bytes = guest->limits.memory_bytes_max;
+	regions_init(&guest->regions, guest->supervisor);
 	sessions_init(&guest->sessions, guest, look_at_what_is_open);
 	service = sessions_service(&guest->sessions);
 	r = work_queue_init(&guest->work, guest->loop);
@@ -314,7 +316,10 @@ static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 		workers_spawned(guest->workers, msg->id, msg->result, msg->value, TAKE_FD(fd));
 		break;
 	case FRONT_WORKER_EXITED:
-		workers_exited(guest->workers, msg->id, (int)msg->value);
+		workers_exited(guest->workers, msg->id, msg->value);
+		break;
+	case FRONT_REGION_OPENED:
+		regions_opened(&guest->regions, msg->id, msg->result, TAKE_FD(fd));
 		break;
 	case FRONT_CONNECTED:
 		if (guest->device)
@@ -381,6 +386,19 @@ int guest_new(uv_loop_t *loop, int control_fd, struct guest **ret)
 	return 0;
 }
 
+int guest_may_call(const struct guest *guest, struct tensock_error *reterr)
+{
+	unsigned n = guest->n_calls + guest->n_held;
+
+	if (guest->is_stopping)
+		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the host is going down");
+	if (n < guest->limits.requests_max)
+		return 0;
+	return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
+			"%u requests of this guest are under way, as many as max-requests allows",
+			n);
+}
+
 static void log_counters(const struct counters *c)
 {
 	tsk_debug("frames: %" PRIu64 " accepted, %" PRIu64 " ok, %" PRIu64 " error, %" PRIu64
@@ -398,6 +416,8 @@ void guest_free(struct guest *guest)
 	vsock_device_free(guest->device);
 	device_link_free(guest->device_link);
 	guest->account.reclaim = NULL;
+	if (guest->limits.version)
+		regions_done(&guest->regions);
 	uploads_free(guest->uploads);
 	models_free(guest->models);
 	stored_free(guest->stored);

@@ -230,6 +230,31 @@ const struct tsk_model_info *models_info(const struct model *model)
 	return model->has_info ? &model->info : NULL;
 }
 
+const struct oip_stats *models_stats(const struct model *model)
+{
+	return &model->stats;
+}
+
+void models_withdraw(struct model *model, bool is_withdrawn)
+{
+	model->is_withdrawn = is_withdrawn;
+}
+
+bool models_is_withdrawn(const struct model *model)
+{
+	return model->is_withdrawn;
+}
+
+const struct label *models_next_label(const struct models *models, const struct label *after)
+{
+	const struct label *label =
+		after ? TAILQ_NEXT(after, entry) : TAILQ_FIRST(&models->labels.list);
+
+	while (label && label->is_pending)
+		label = TAILQ_NEXT(label, entry);
+	return label;
+}
+
 void models_view(const struct model *model, struct model_view *ret)
 {
 	const struct label *label = labels_of(&model->models->labels, model);

@@ -32,6 +32,8 @@ struct model {
 	bool is_kept;
 	bool is_removed; /* is not found any more; goes when nothing needs it */
 	uint64_t runs;   /* that ended well, of workers it had before */
+	struct oip_stats stats;
+	bool is_withdrawn; /* its guest has said so: not ready until it is loaded again */
 	struct request_queue waiting;
 	struct request_queue behind;  /* came after an unload: wait for the next worker */
 	bool is_unloading;            /* loses its worker when that is no more at work */

@@ -20,9 +20,7 @@ static void end_request(struct models *models, struct request *request,
 			const struct tensock_error *error)
 {
 	buffer_pool_put(&models->workers->buffers, TAKE_PTR(request->in));
-	request->model = NULL;
-	request->is_running = false;
-	request->ops->done(request, NULL, error);
+	request_end(request, NULL, error);
 }
 
 static void answer(struct models *models, struct request *request, enum tensock_status status,
@@ -551,6 +549,7 @@ static bool may_wait(struct models *models, struct request *request)
 static void enqueue(struct request_queue *queue, struct model *model, struct request *request)
 {
 	request->model = model;
+	request->stats = &model->stats;
 	request->is_running = false;
 	request->runs_alone = false;
 	request->workers_lost = 0;

@@ -4,6 +4,7 @@
 
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/testing.h"
 
 static void test_push_and_view(void **state)
@@ -34,6 +35,42 @@ static void test_push_and_view(void **state)
 	assert_int_equal(view.info->n_outputs, 1);
 	assert_int_equal(view.memory, rig.guest->account.used_bytes);
 	assert_true(view.memory > 5);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
+/* Requests for a run are counted, well or badly ended; push_loaded()'s ends without a run. */
+static void test_stats(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct asked good = to_run(), bad = to_run();
+	const struct oip_stats *stats;
+	struct rig_worker *worker;
+	struct run_entry start;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "name", "");
+	stats = models_stats(named(&rig, "name", ""));
+	assert_int_equal(stats->success.count, 0);
+	assert_int_equal(stats->fail.count, 1);
+	ask(&rig, named(&rig, "name", ""), &good);
+	answer_run(&rig, worker);
+	expect_ok(&rig, &good, true);
+	assert_int_equal(stats->success.count, 1);
+	assert_int_equal(stats->queue.count, 1);
+	assert_int_equal(stats->infer.count, 1);
+	assert_true(stats->success.ns >= stats->queue.ns + stats->infer.ns);
+	assert_true(stats->last_ms <= tsk_wall_ms() && tsk_wall_ms() - stats->last_ms < 60000);
+	ask(&rig, named(&rig, "name", ""), &bad);
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	rig_worker_error(worker, &start, TENSOCK_ENGINE_FAILED, "no");
+	for (int i = 0; i < 2000 && !bad.n_done; i++)
+		rig_run(&rig, 1);
+	assert_int_equal(bad.status, TENSOCK_ENGINE_FAILED);
+	assert_int_equal(stats->success.count, 1);
+	assert_int_equal(stats->fail.count, 2);
 	rig_worker_exit(&rig, worker, 0);
 	rig_done(&rig);
 }
@@ -369,12 +406,12 @@ static void test_end_with_all(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_push_and_view), TSK_TEST(test_two_labels),
-		TSK_TEST(test_moved_label),   TSK_TEST(test_failed_push),
-		TSK_TEST(test_idle),          TSK_TEST(test_keep_time),
-		TSK_TEST(test_keep_limit),    TSK_TEST(test_turns),
-		TSK_TEST(test_reclaim_order), TSK_TEST(test_seed_and_kept),
-		TSK_TEST(test_end_with_all),
+		TSK_TEST(test_push_and_view), TSK_TEST(test_stats),
+		TSK_TEST(test_two_labels),    TSK_TEST(test_moved_label),
+		TSK_TEST(test_failed_push),   TSK_TEST(test_idle),
+		TSK_TEST(test_keep_time),     TSK_TEST(test_keep_limit),
+		TSK_TEST(test_turns),         TSK_TEST(test_reclaim_order),
+		TSK_TEST(test_seed_and_kept), TSK_TEST(test_end_with_all),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -90,12 +90,6 @@ struct model *native_model_find(struct guest *guest, const struct wire_model_ref
 bool native_model_send(struct native_session *session, uint32_t id, const struct model *model,
 		       struct tensock_error *reterr);
 
-/* For a request to which it is enough that its model stands ready. */
-int native_ready_prepare(struct request *request, const struct tsk_model_info *info,
-			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
-			 struct tensock_error *reterr);
-bool native_ready_fill(struct request *request, void *region);
-
 /* Has the model loaded, and answers with MODEL then. */
 void native_model_load(struct native_session *session, uint32_t id, struct model *model);
 

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "channel/worker_control.h"
 #include "front/native_call.h"
+#include "front/vhost/vsock_device.h"
 #include "wire/session.h"
 
 static_assert(WIRE_HASH_BYTES == MODEL_HASH_BYTES, "a model's name has another length on the wire");
@@ -159,6 +160,8 @@ void native_stats(struct native_session *session, uint32_t id)
 		{ wire_string("memory-max-bytes"), guest->account.max_bytes },
 		{ wire_string("workers"), guest->workers->n },
 		{ wire_string("workers-max"), guest->limits.workers_max },
+		{ wire_string("packets-forged"),
+		  guest->device ? vsock_device_forged(guest->device) : 0 },
 	};
 	struct tsk_writer w =
 		native_output_begin(output, 4 + ARRAY_SIZE(counters) * (2 + WIRE_LABEL_MAX + 8));
@@ -183,25 +186,6 @@ static struct native_wait *of_request(struct request *request)
 {
 	return (struct native_wait *)(void *)((char *)request -
 					      offsetof(struct native_wait, request));
-}
-
-int native_ready_prepare(struct request *request, const struct tsk_model_info *info,
-			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
-			 struct tensock_error *reterr)
-{
-	(void)request;
-	(void)info;
-	(void)ret_in_bytes;
-	(void)ret_out_bytes;
-	(void)reterr;
-	return 1;
-}
-
-bool native_ready_fill(struct request *request, void *region)
-{
-	(void)request;
-	(void)region;
-	return false;
 }
 
 static bool answer(struct native_wait *w, struct tensock_error *reterr)
@@ -235,9 +219,10 @@ static void wait_done(struct request *request, struct request_outputs *outputs,
 }
 
 static const struct request_ops wait_request_ops = {
-	.prepare = native_ready_prepare,
-	.fill = native_ready_fill,
+	.prepare = request_load_prepare,
+	.fill = request_load_fill,
 	.done = wait_done,
+	.is_load = true,
 };
 
 static void wait_free(struct native_call *call, bool is_unwanted)

@@ -345,7 +345,6 @@ static void send_pong(struct native_session *s)
 static bool is_refused(struct native_session *s)
 {
 	unsigned n_own = s->n_calls + s->output.n_held;
-	unsigned n_all = s->guest->n_calls + s->guest->n_held;
 	uint32_t id = s->decoder.header.id;
 	struct tensock_error error;
 
@@ -356,12 +355,7 @@ static bool is_refused(struct native_session *s)
 			       "%u requests are under way on this connection, as many as %s allows",
 			       n_own,
 			       s->calls_max < NATIVE_CALLS_MAX ? "max-requests" : "the protocol");
-	else if (n_all >= s->guest->limits.requests_max)
-		(void)tsk_fail(
-			&error, TENSOCK_LIMIT_REACHED,
-			"%u requests of this guest are under way, as many as max-requests allows",
-			n_all);
-	else
+	else if (guest_may_call(s->guest, &error) == 0)
 		return false;
 	native_refuse(s, id, &error);
 	return true;

@@ -61,9 +61,10 @@ static void upload_done(struct request *request, struct request_outputs *outputs
 }
 
 static const struct request_ops request_ops = {
-	.prepare = native_ready_prepare,
-	.fill = native_ready_fill,
+	.prepare = request_load_prepare,
+	.fill = request_load_fill,
 	.done = upload_done,
+	.is_load = true,
 };
 
 static void set_upload(struct native_upload *u, struct upload *upload)

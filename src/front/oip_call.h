@@ -51,11 +51,12 @@ struct oip_call {
 	struct run_tensor *inputs;
 	uint32_t *wanted;
 	struct oip_result *results;
-	void *private_results; /* classifications */
-	uint64_t payload_at, region_bytes, room_bytes, private_bytes;
-	uint64_t begun_ns;
-	uv_timer_t *timer; /* of its deadline, if it has one */
-	bool is_counted, is_done;
+	uint32_t n_results;
+	uint32_t n_room; /* inputs that the buffer has room for */
+	uint64_t payload_at, region_bytes, room_bytes;
+	uint64_t private_bytes; /* of the guest's memory, for all this */
+	uv_timer_t *timer;      /* of its deadline, if it has one */
+	bool is_counted, is_submitted, is_done;
 };
 
 /*
@@ -65,7 +66,10 @@ struct oip_call {
 int oip_call_begin(struct oip_call *call, struct guest *guest, const struct oip_call_ops *ops,
 		   struct tensock_error *reterr) _nodiscard_;
 
-/* From now on: done() comes with DEADLINE_EXCEEDED then.  0: no deadline.  The earliest one holds. */
+/*
+ * From now on: done() comes with DEADLINE_EXCEEDED then, also before submit(), which then may not come.
+ * 0: no deadline.  The earliest one holds.
+ */
 void oip_call_set_deadline(struct oip_call *call, uint64_t ms);
 
 /*

@@ -21,12 +21,13 @@
 
 #define OIP_NAME_MAX 1024u /* of a model's name and version, in bytes */
 
-/* What is told of a model.  Strings and info valid until the next call into models. */
+/* What is told of a model under one of its names.  Valid until the next call into models. */
 struct oip_model {
 	struct model *model;
+	const struct label *label;  /* NULL: named by its hash */
 	const char *name, *version; /* terminated, never empty: a hash's digits lie in digits */
 	char digits[2 * MODEL_HASH_BYTES + 1];
-	const struct tsk_model_info *info; /* NULL: it has never been loaded */
+	const struct tsk_model_info *info; /* NULL: it is not ready, but loading */
 	const struct oip_stats *stats;
 	uint64_t size, memory;
 	bool is_ready;      /* an inference would be taken */
@@ -37,8 +38,11 @@ struct oip_model {
 int oip_find(struct guest *guest, struct wire_string name, struct wire_string version,
 	     struct oip_model *ret, struct tensock_error *reterr) _nodiscard_;
 
-/* The next one after `after` (NULL: the first).  False beyond the last. */
-bool oip_next(struct guest *guest, const struct model *after, struct oip_model *ret);
+/*
+ * The next one behind *m, which is zero at the start: each pair of name and version, then what has no
+ * name.  False beyond the last.
+ */
+bool oip_next(struct guest *guest, struct oip_model *m);
 
 /*
  * Something that takes its time: a model is loaded, or unloaded.  Embedded in what the protocol keeps
@@ -47,17 +51,19 @@ bool oip_next(struct guest *guest, const struct model *after, struct oip_model *
  */
 struct oip_task {
 	void (*done)(struct oip_task *task, const struct tensock_error *error);
+
+	/* Its own. */
 	struct guest *guest;
 	struct request request;
-	struct model_file *file;
-	char *name, *version;
+	struct model_file *file; /* until models have it */
+	char *name, *version;    /* NULL: all versions */
 	unsigned char hash[MODEL_HASH_BYTES];
-	bool is_load, is_counted, is_done;
+	bool is_unload, is_counted, is_done;
 };
 
 /*
  * Optional, before oip_load(): room for a model's n bytes, to be written.  TOO_LARGE (max-model-size),
- * LIMIT_REACHED.
+ * LIMIT_REACHED.  A failure is the task's answer, and has been counted: oip_task_end() is what is left.
  */
 int oip_load_room(struct oip_task *task, struct guest *guest, uint64_t n, void **ret_room,
 		  struct tensock_error *reterr) _nodiscard_;
@@ -74,9 +80,5 @@ void oip_unload(struct oip_task *task, struct guest *guest, struct wire_string n
 		struct wire_string version);
 
 void oip_task_end(struct oip_task *task);
-
-/* Makes sure that *model has info: loads it where it has never been.  As for oip_load(). */
-void oip_describe(struct oip_task *task, struct guest *guest, struct wire_string name,
-		  struct wire_string version);
 
 #endif

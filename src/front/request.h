@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "channel/run.h"
+#include "front/protocol/oip.h"
 #include "tensor/model_info.h"
 
 struct buffer;
@@ -35,7 +36,7 @@ struct request_outputs {
 	uint64_t compute_ns; /* from then on to the DONE, as the front sees it */
 };
 
-/* All mandatory; called from the loop; none calls back into models. */
+/* All functions mandatory; called from the loop; none calls back into models. */
 struct request_ops {
 	/*
 	 * The model stands ready and info describes it: how many bytes the region of the inputs
@@ -53,6 +54,9 @@ struct request_ops {
 	/* The terminal answer, once.  Neither outputs nor error: prepare() said that none are wanted. */
 	void (*done)(struct request *request, struct request_outputs *outputs,
 		     const struct tensock_error *error);
+
+	/* Not a function: prepare() wants no run, ever, and no inference is counted. */
+	bool is_load;
 };
 
 struct request {
@@ -65,6 +69,7 @@ struct request {
 	struct buffer *in;
 	TAILQ_ENTRY(request) entry; /* in its model's queue; one that runs stands in no queue */
 	struct model *model;        /* set while it belongs to one */
+	struct oip_stats *stats;    /* that model's */
 	bool is_running;
 	bool runs_alone;       /* it was under way beside others when their worker was lost */
 	unsigned workers_lost; /* while it waited or ran */
@@ -72,5 +77,15 @@ struct request {
 };
 
 TAILQ_HEAD(request_queue, request);
+
+/* prepare() and fill() of those to which it is enough that their model stands ready. */
+int request_load_prepare(struct request *request, const struct tsk_model_info *info,
+			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
+			 struct tensock_error *reterr);
+bool request_load_fill(struct request *request, void *region);
+
+/* Its terminal answer: counts it, and calls done().  For those that it belongs to. */
+void request_end(struct request *request, struct request_outputs *outputs,
+		 const struct tensock_error *error);
 
 #endif

@@ -135,8 +135,8 @@ bool worker_link_has_room(const struct worker_link *link, const struct request *
 {
 	if (link->n_runs && (request->runs_alone || link->runs[link->first].runs_alone))
 		return false;
-	return link->state == WORKER_SERVING && link->n_runs < WORKER_RUNS_MAX && !link->is_short &&
-	       !is_filling(link);
+	return link->state == WORKER_SERVING && !link->is_gone && link->n_runs < WORKER_RUNS_MAX &&
+	       !link->is_short && !is_filling(link);
 }
 
 /* The buffer that the worker was last told to write. */
@@ -192,10 +192,8 @@ static void answer(struct worker_run *run, struct request_outputs *outputs,
 
 	if (!request)
 		return;
-	request->model = NULL;
-	request->is_running = false;
 	if (!outputs) {
-		request->ops->done(request, NULL, error);
+		request_end(request, NULL, error);
 		return;
 	}
 	outputs->buffer = *buffer;
@@ -203,7 +201,7 @@ static void answer(struct worker_run *run, struct request_outputs *outputs,
 	outputs->compute_ns = tsk_now_ns() - run->begun_ns;
 	outputs->queue_ns = run->begun_ns - request->queued_ns;
 	(*buffer)->is_in_run = false;
-	request->ops->done(request, outputs, NULL);
+	request_end(request, outputs, NULL);
 	*buffer = outputs->buffer;
 }
 

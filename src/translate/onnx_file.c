@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/protowire.h"
 #include "base/status.h"
 #include "tensor/model_info.h"
 #include "translate/constant.h"
@@ -45,14 +46,9 @@ static void put(struct sink *sink, const void *bytes, size_t n)
 
 static void put_varint(struct sink *sink, uint64_t v)
 {
-	unsigned char bytes[10];
-	size_t n = 0;
+	unsigned char bytes[PROTO_VARINT_BYTES_MAX];
 
-	do {
-		bytes[n++] = (unsigned char)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
-		v >>= 7;
-	} while (v);
-	put(sink, bytes, n);
+	put(sink, bytes, proto_put_varint(bytes, v));
 }
 
 static void put_number(struct sink *sink, unsigned field, uint64_t v)

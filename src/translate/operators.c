@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "translate/protowire.h"
+#include "base/protowire.h"
 #include "translate/ms/ms_file.h"
 #include "translate/ms/ms_op.h"
 #include "translate/translate.h"
@@ -53,10 +53,10 @@ static void count(struct tally *tally, const char *name, size_t len)
 /* Of several names the last one holds, as engines read it. */
 static void count_node(struct tally *tally, struct tsk_reader node)
 {
-	struct wire_field field, name = { 0 };
+	struct proto_field field, name = { 0 };
 
-	while (wire_next(&node, &field)) {
-		if (field.number == NODE_OP_TYPE && field.type == WIRE_BYTES)
+	while (proto_next(&node, &field)) {
+		if (field.number == NODE_OP_TYPE && field.type == PROTO_BYTES)
 			name = field;
 	}
 	count(tally, (const char *)name.bytes, name.n_bytes);
@@ -64,15 +64,15 @@ static void count_node(struct tally *tally, struct tsk_reader node)
 
 static void count_onnx(struct tally *tally, struct tsk_reader model)
 {
-	struct wire_field field;
+	struct proto_field field;
 
-	while (wire_next(&model, &field)) {
+	while (proto_next(&model, &field)) {
 		struct tsk_reader graph = tsk_reader(field.bytes, field.n_bytes);
 
-		if (field.number != MODEL_GRAPH || field.type != WIRE_BYTES)
+		if (field.number != MODEL_GRAPH || field.type != PROTO_BYTES)
 			continue;
-		while (wire_next(&graph, &field)) {
-			if (field.number == GRAPH_NODE && field.type == WIRE_BYTES)
+		while (proto_next(&graph, &field)) {
+			if (field.number == GRAPH_NODE && field.type == PROTO_BYTES)
 				count_node(tally, tsk_reader(field.bytes, field.n_bytes));
 		}
 	}

@@ -6,8 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/protowire.h"
 #include "base/status.h"
-#include "translate/protowire.h"
 
 /* Message types of onnx.proto.  Those of equal shape share one. */
 enum kind {
@@ -59,10 +59,10 @@ static const char *const kind_names[] = {
 static_assert(ARRAY_SIZE(kind_names) == KIND_MAX, "a message type lacks its name");
 
 /* What a field may be on the wire, as a set of wire types, and what it needs. */
-#define V (1u << WIRE_VARINT)
-#define F32 (1u << WIRE_FIXED32)
-#define F64 (1u << WIRE_FIXED64)
-#define L (1u << WIRE_BYTES)
+#define V (1u << PROTO_VARINT)
+#define F32 (1u << PROTO_FIXED32)
+#define F64 (1u << PROTO_FIXED64)
+#define L (1u << PROTO_BYTES)
 
 struct field {
 	uint8_t wires;   /* 0: there is no such field */
@@ -149,7 +149,7 @@ static bool read_varint(struct scan *scan, uint64_t *ret)
 {
 	struct tsk_reader reader = { .p = scan->p, .end = end_of(scan) };
 
-	*ret = wire_varint(&reader);
+	*ret = proto_varint(&reader);
 	scan->p = reader.p;
 	return !reader.bad;
 }
@@ -204,13 +204,13 @@ static int scan_value(struct scan *scan, const struct field *field, unsigned wir
 	uint64_t v;
 
 	switch (wire) {
-	case WIRE_VARINT:
+	case PROTO_VARINT:
 		if (!read_varint(scan, &v))
 			return broken(scan);
 		return field->external && v ? refuse_external(scan) : 0;
-	case WIRE_FIXED64:
+	case PROTO_FIXED64:
 		return skip(scan, 8) ? 0 : broken(scan);
-	case WIRE_FIXED32:
+	case PROTO_FIXED32:
 		return skip(scan, 4) ? 0 : broken(scan);
 	default:
 		break;

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/checked.h"
-#include "base/status.h"
+#include "base/utf8.h"
 #include "front/protocol/json_number.h"
 
 char *json_text_room(struct json_text *text, size_t n)
@@ -87,23 +87,27 @@ static char *write_escaped(char *to, unsigned char c)
 	return to + 5;
 }
 
-/* The character at p, which a NUL byte ends: *ret_used bytes of it. */
-static char *write_character(char *to, const unsigned char *p, size_t *ret_used, bool *is_valid)
+/* The character at p, of n bytes that are there: *ret_used of them. */
+static char *write_character(char *to, const unsigned char *p, size_t n, size_t *ret_used,
+			     bool *is_valid)
 {
-	size_t n;
+	uint32_t c;
 
 	*ret_used = 1;
 	if (*p == '"' || *p == '\\' || *p < ' ')
 		return write_escaped(to, *p);
-	n = *p < 0x80 ? 1 : tsk_character_bytes(p);
-	if (n == 0) {
+	if (*p < 0x80) {
+		*to = (char)*p;
+		return to + 1;
+	}
+	*ret_used = tsk_utf8_next(p, n, &c);
+	if (c == TSK_UTF8_INVALID) {
 		*is_valid = false;
 		memcpy(to, "\xef\xbf\xbd", 3);
 		return to + 3;
 	}
-	memcpy(to, p, n);
-	*ret_used = n;
-	return to + n;
+	memcpy(to, p, *ret_used);
+	return to + *ret_used;
 }
 
 #define PIECE 512u
@@ -111,8 +115,8 @@ static char *write_character(char *to, const unsigned char *p, size_t *ret_used,
 #define ESCAPED 6u   /* characters for a byte, at most */
 
 /*
- * The n bytes of a piece, behind which there is a NUL byte.  Unless they are the last ones, a character may
- * go on behind them: then its first bytes are left.  Returns how many are used.
+ * The n bytes of a piece.  Unless they are the last ones, a character may go on behind them: then its
+ * first bytes are left.  Returns how many are used.
  */
 static size_t put_piece(struct json_text *text, const unsigned char *piece, size_t n, bool is_last,
 			bool *is_valid)
@@ -123,7 +127,7 @@ static size_t put_piece(struct json_text *text, const unsigned char *piece, size
 	if (!room)
 		return n;
 	while (at < n && (is_last || n - at >= CHARACTER)) {
-		to = write_character(to, piece + at, &used, is_valid);
+		to = write_character(to, piece + at, n - at, &used, is_valid);
 		at += used;
 	}
 	text->n += (size_t)(to - room);
@@ -132,7 +136,7 @@ static size_t put_piece(struct json_text *text, const unsigned char *piece, size
 
 bool json_text_bytes(struct json_text *text, const void *bytes, size_t n)
 {
-	unsigned char piece[PIECE + 1];
+	unsigned char piece[PIECE];
 	const unsigned char *p = bytes;
 	bool is_valid = true;
 
@@ -142,7 +146,6 @@ bool json_text_bytes(struct json_text *text, const void *bytes, size_t n)
 		size_t part = n < PIECE ? n : PIECE, used;
 
 		memcpy(piece, p, part);
-		piece[part] = 0;
 		used = put_piece(text, piece, part, part == n, &is_valid);
 		p += used;
 		n -= used;

@@ -9,8 +9,13 @@
 #define PROTOCOL_OIP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+#include "tensor/model_info.h"
 #include "wire/infer.h"
 
 #define OIP_TENSORS_MAX WIRE_TENSORS_MAX /* inputs, and wanted outputs */
@@ -98,5 +103,102 @@ struct oip_stats {
 	uint64_t last_ms; /* of the wall clock: when the last one began; 0: none yet */
 	struct oip_duration success, fail, queue, input, infer, output;
 };
+
+/*
+ * ---- What both mappings check, in the same way and the same words (oip.c)
+ *
+ * INVALID_ARGUMENT where nothing else is said.
+ */
+
+/* For "%.*s": as much of a peer's string as a sentence has room for. */
+#define OIP_SAID(string) (string).len < 80 ? (int)(string).len : 80, (string).bytes
+
+/* n bytes of the peer's as a string: at most max (65535 at most) of them, none of them 0.  what: "id". */
+int oip_string(const void *bytes, size_t n, size_t max, const char *what, struct wire_string *ret,
+	       struct tensock_error *reterr) _nodiscard_;
+
+/* By its name in the protocol, "FP32", or ours in its style.  TENSOCK_DTYPE_INVALID: it is none. */
+uint32_t oip_dtype(struct wire_string name);
+
+/*
+ * The type and shape of an input whose name is set; its bytes, too, but of BYTES.  TOO_LARGE for more
+ * than 64 bits can count.
+ */
+int oip_input_set_shape(struct oip_input *input, struct wire_string datatype, const int64_t *dims,
+			size_t rank, struct tensock_error *reterr) _nodiscard_;
+
+/* So many bytes are there for it (its region's, where it has one): whether they go with type and shape. */
+int oip_input_set_bytes(struct oip_input *input, uint64_t bytes, struct tensock_error *reterr)
+	_nodiscard_;
+
+/* What a parameter holds, in JSON or protobuf. */
+enum oip_parameter_kind {
+	OIP_PARAMETER_NONE, /* null, an object ... */
+	OIP_PARAMETER_BOOL,
+	OIP_PARAMETER_INT,
+	OIP_PARAMETER_UINT, /* JSON: an integer above INT64_MAX */
+	OIP_PARAMETER_STRING,
+	OIP_PARAMETER_DOUBLE,
+};
+
+struct oip_parameter {
+	struct wire_string key;
+	enum oip_parameter_kind kind;
+	union {
+		bool truth;
+		int64_t i;
+		uint64_t u;
+		struct wire_string string;
+		double d;
+	};
+};
+
+/*
+ * A parameter of the request.  UNSUPPORTED for what says that it is one of a sequence.  Others that
+ * this host does not know are models' own, and pass; so does priority.
+ */
+int oip_infer_parameter(struct oip_infer *infer, const struct oip_parameter *parameter,
+			struct tensock_error *reterr) _nodiscard_;
+
+/* What the parameters of an input or output say; begins as zero. */
+struct oip_tensor_parameters {
+	struct oip_region region;
+	uint32_t classes;
+	bool has_offset, has_bytes;      /* of the region */
+	bool has_binary_data, is_binary; /* "binary_data" */
+};
+
+/* One of them.  "binary_data_size", which only an input behind JSON has, passes. */
+int oip_tensor_parameter(struct wire_string tensor, const struct oip_parameter *parameter,
+			 struct oip_tensor_parameters *parameters, struct tensock_error *reterr)
+	_nodiscard_;
+
+/* All have been looked at: whether they go together. */
+int oip_tensor_parameters_end(struct wire_string tensor,
+			      const struct oip_tensor_parameters *parameters,
+			      struct tensock_error *reterr) _nodiscard_;
+
+/*
+ * ---- How both tell of a model
+ */
+
+/* "onnxruntime": its engine, without the version.  Lies in info. */
+struct wire_string oip_backend(const struct tsk_model_info *info);
+
+/* "onnxruntime_onnx": backend and format; terminated. */
+#define OIP_PLATFORM_BYTES (2 * TSK_TENSOR_NAME_MAX + 2)
+void oip_platform(const struct tsk_model_info *info, char ret[OIP_PLATFORM_BYTES]);
+
+/*
+ * An element type as a model's configuration has it: the number, and in *ret_name (may be NULL)
+ * "TYPE_FP32".  Of those that it has none for 0, "TYPE_INVALID".
+ */
+uint32_t oip_config_type(uint32_t dtype, const char **ret_name);
+
+/*
+ * The key of a parameter of RepositoryModelLoad: true for "file:1/model.onnx", *ret_version is what
+ * stands before the slash, or of length 0.
+ */
+bool oip_file_key(struct wire_string key, struct wire_string *ret_version);
 
 #endif

@@ -8,7 +8,7 @@
 #include "tensor/model_info.h"
 #include "translate/mindir/mindir_names.h"
 #include "translate/mindir/mindir_op.h"
-#include "translate/protowire.h"
+#include "base/protowire.h"
 
 #define OUTPUT_VISITS_MAX (8 * ONNX_NODE_INPUTS_MAX)
 
@@ -485,9 +485,9 @@ int mindir_translate(const void *bytes, size_t n_bytes, struct onnx_graph *graph
 bool mindir_probe(const void *bytes, size_t n_bytes)
 {
 	struct tsk_reader wire = tsk_reader(bytes, n_bytes);
-	struct wire_field field;
+	struct proto_field field;
 
-	if (!wire_next(&wire, &field) || field.number != 1 || field.type != WIRE_BYTES ||
+	if (!proto_next(&wire, &field) || field.number != 1 || field.type != PROTO_BYTES ||
 	    field.n_bytes < 3 || field.n_bytes > IR_VERSION_BYTES_MAX)
 		return false;
 	for (size_t i = 0; i < field.n_bytes; i++) {

@@ -49,15 +49,15 @@ static bool is_element(uint32_t number)
 static struct fields read_fields(struct mindir_reading *reading, struct tsk_reader wire)
 {
 	struct fields fields = { 0 };
-	struct wire_field field;
+	struct proto_field field;
 
-	while (wire_next(&wire, &field)) {
+	while (proto_next(&wire, &field)) {
 		if (field.number == NAME)
 			fields.name = mindir_read_text(&wire, &field);
 		else if (field.number == REF_ATTR_NAME)
 			fields.form = mindir_read_text(&wire, &field);
 		else if (field.number == TYPE)
-			fields.type = wire_int(&wire, &field);
+			fields.type = proto_int(&wire, &field);
 		else if (is_element(field.number) && fields.n <= MINDIR_VALUES_MAX)
 			fields.n++;
 	}
@@ -78,7 +78,7 @@ static struct mindir_value tensor_value(struct mindir_reading *reading, struct t
 }
 
 static struct mindir_value element_value(struct mindir_reading *reading, struct tsk_reader *wire,
-					 const struct wire_field *field, unsigned depth,
+					 const struct proto_field *field, unsigned depth,
 					 bool is_bool)
 {
 	struct mindir_attribute inner = { 0 };
@@ -87,25 +87,26 @@ static struct mindir_value element_value(struct mindir_reading *reading, struct 
 	case F:
 	case FLOATS:
 		return (struct mindir_value){ .kind = MINDIR_FLOAT,
-					      .f = (double)wire_float(wire, field) };
+					      .f = (double)proto_float(wire, field) };
 	case D:
 	case DOUBLES:
-		return (struct mindir_value){ .kind = MINDIR_FLOAT, .f = wire_double(wire, field) };
+		return (struct mindir_value){ .kind = MINDIR_FLOAT,
+					      .f = proto_double(wire, field) };
 	case S:
 	case STRINGS:
 		return (struct mindir_value){ .kind = MINDIR_TEXT,
 					      .text = mindir_read_text(wire, field) };
 	case T:
 	case TENSORS:
-		return tensor_value(reading, wire_message(wire, field));
+		return tensor_value(reading, proto_message(wire, field));
 	case VALUES:
-		mindir_read_attribute(reading, wire_message(wire, field), depth + 1, &inner);
+		mindir_read_attribute(reading, proto_message(wire, field), depth + 1, &inner);
 		return inner.value;
 	default:
 		if (is_bool)
 			return (struct mindir_value){ .kind = MINDIR_BOOL,
-						      .i = wire_int(wire, field) != 0 };
-		return (struct mindir_value){ .kind = MINDIR_INT, .i = wire_int(wire, field) };
+						      .i = proto_int(wire, field) != 0 };
+		return (struct mindir_value){ .kind = MINDIR_INT, .i = proto_int(wire, field) };
 	}
 }
 
@@ -142,10 +143,10 @@ static bool is_tuple(const struct fields *fields)
 static void read_elements(struct mindir_reading *reading, struct tsk_reader wire, unsigned depth,
 			  const struct fields *fields, struct mindir_value *items)
 {
-	struct wire_field field;
+	struct proto_field field;
 	uint32_t n = 0;
 
-	while (!reading->error && n < fields->n && wire_next(&wire, &field)) {
+	while (!reading->error && n < fields->n && proto_next(&wire, &field)) {
 		if (is_element(field.number))
 			items[n++] = element_value(reading, &wire, &field, depth,
 						   fields->type == TYPE_BOOL);
@@ -192,8 +193,8 @@ void mindir_read_attribute(struct mindir_reading *reading, struct tsk_reader wir
 void mindir_read_attributes(struct mindir_reading *reading, struct tsk_reader wire, uint32_t number,
 			    struct mindir_attributes *ret)
 {
-	size_t n = wire_count(wire, number);
-	struct wire_field field;
+	size_t n = proto_count(wire, number);
+	struct proto_field field;
 
 	if (n > MINDIR_VALUES_MAX - reading->n_values) {
 		mindir_reading_fail(reading, TENSOCK_TOO_LARGE,
@@ -203,9 +204,9 @@ void mindir_read_attributes(struct mindir_reading *reading, struct tsk_reader wi
 	reading->n_values += n;
 	ret->items = mindir_reading_take(reading, n, MINDIR_ATTRIBUTES_MAX, sizeof(*ret->items),
 					 "attributes");
-	while (!reading->error && ret->n < n && wire_next(&wire, &field)) {
+	while (!reading->error && ret->n < n && proto_next(&wire, &field)) {
 		if (field.number == number)
-			mindir_read_attribute(reading, wire_message(&wire, &field), 0,
+			mindir_read_attribute(reading, proto_message(&wire, &field), 0,
 					      &ret->items[ret->n++]);
 	}
 }

@@ -86,9 +86,9 @@ void *mindir_reading_take(struct mindir_reading *reading, size_t n, size_t n_max
 	return p;
 }
 
-struct onnx_text mindir_read_text(struct tsk_reader *wire, const struct wire_field *field)
+struct onnx_text mindir_read_text(struct tsk_reader *wire, const struct proto_field *field)
 {
-	if (!wire_is(wire, field, WIRE_BYTES))
+	if (!proto_is(wire, field, PROTO_BYTES))
 		return (struct onnx_text){ 0 };
 	return (struct onnx_text){ .bytes = (const char *)field->bytes, .len = field->n_bytes };
 }
@@ -151,9 +151,9 @@ static void read_primitive(struct mindir_reading *reading, struct tsk_reader wir
 			   struct mindir_primitive *ret)
 {
 	struct tsk_reader whole = wire;
-	struct wire_field field;
+	struct proto_field field;
 
-	while (wire_next(&wire, &field)) {
+	while (proto_next(&wire, &field)) {
 		if (field.number == PRIMITIVE_NAME)
 			ret->name = mindir_read_text(&wire, &field);
 		else if (field.number == PRIMITIVE_OP_TYPE)
@@ -166,17 +166,17 @@ static void read_primitive(struct mindir_reading *reading, struct tsk_reader wir
 static void read_primitives(struct mindir_reading *reading, struct tsk_reader model,
 			    struct primitives *ret)
 {
-	size_t n = wire_count(model, MODEL_PRIMITIVES);
-	struct wire_field field;
+	size_t n = proto_count(model, MODEL_PRIMITIVES);
+	struct proto_field field;
 
 	ret->items = mindir_reading_take(reading, n, MINDIR_NODES_MAX, sizeof(*ret->items),
 					 "primitives");
 	ret->names.items = mindir_reading_take(reading, n, MINDIR_NODES_MAX,
 					       sizeof(*ret->names.items), "primitives");
-	while (!reading->error && ret->n < n && wire_next(&model, &field)) {
+	while (!reading->error && ret->n < n && proto_next(&model, &field)) {
 		if (field.number != MODEL_PRIMITIVES)
 			continue;
-		read_primitive(reading, wire_message(&model, &field), &ret->items[ret->n]);
+		read_primitive(reading, proto_message(&model, &field), &ret->items[ret->n]);
 		ret->names.items[ret->n] =
 			(struct mindir_name){ ret->items[ret->n].name, (uint32_t)ret->n };
 		ret->names.n = ++ret->n;
@@ -216,17 +216,17 @@ static void resolve_operator(struct mindir_reading *reading, const struct primit
 static void read_node_inputs(struct mindir_reading *reading, struct tsk_reader wire,
 			     struct mindir_node *node)
 {
-	size_t n = wire_count(wire, NODE_INPUT);
+	size_t n = proto_count(wire, NODE_INPUT);
 	struct onnx_text *inputs = mindir_reading_take(reading, n, MINDIR_NODE_INPUTS_MAX,
 						       sizeof(*inputs), "inputs of a node");
-	struct wire_field field;
+	struct proto_field field;
 
 	if (n > MINDIR_VALUES_MAX - reading->n_values)
 		mindir_reading_fail(reading, TENSOCK_TOO_LARGE,
 				    "the model's nodes have too many inputs");
 	else
 		reading->n_values += n;
-	while (!reading->error && node->n_inputs < n && wire_next(&wire, &field)) {
+	while (!reading->error && node->n_inputs < n && proto_next(&wire, &field)) {
 		if (field.number == NODE_INPUT)
 			inputs[node->n_inputs++] = mindir_read_text(&wire, &field);
 	}
@@ -239,10 +239,10 @@ static void read_node(struct mindir_reading *reading, struct tsk_reader wire,
 {
 	struct onnx_text op_type = { 0 }, name = { 0 };
 	struct tsk_reader whole = wire;
-	struct wire_field field;
+	struct proto_field field;
 	unsigned n_outputs = 0;
 
-	while (wire_next(&wire, &field)) {
+	while (proto_next(&wire, &field)) {
 		if (field.number == NODE_OUTPUT && n_outputs++ == 0)
 			node->output = mindir_read_text(&wire, &field);
 		else if (field.number == NODE_NAME)
@@ -271,14 +271,14 @@ static void read_node(struct mindir_reading *reading, struct tsk_reader wire,
 static void read_port(struct mindir_reading *reading, struct tsk_reader wire,
 		      struct mindir_port *ret)
 {
-	struct wire_field field;
+	struct proto_field field;
 	bool has_tensor = false;
 
-	while (!reading->error && wire_next(&wire, &field)) {
+	while (!reading->error && proto_next(&wire, &field)) {
 		if (field.number == PORT_NAME) {
 			ret->name = mindir_read_text(&wire, &field);
 		} else if (field.number == PORT_TENSOR && !has_tensor) {
-			mindir_read_tensor(reading, wire_message(&wire, &field), false,
+			mindir_read_tensor(reading, proto_message(&wire, &field), false,
 					   &ret->tensor);
 			has_tensor = true;
 		}
@@ -289,15 +289,15 @@ static void read_port(struct mindir_reading *reading, struct tsk_reader wire,
 static struct mindir_port *read_ports(struct mindir_reading *reading, struct tsk_reader graph,
 				      uint32_t number, size_t *ret_n)
 {
-	size_t n = wire_count(graph, number);
+	size_t n = proto_count(graph, number);
 	struct mindir_port *ports = mindir_reading_take(reading, n, ONNX_NODE_INPUTS_MAX,
 							sizeof(*ports), "inputs or outputs");
-	struct wire_field field;
+	struct proto_field field;
 	size_t i = 0;
 
-	while (!reading->error && i < n && wire_next(&graph, &field)) {
+	while (!reading->error && i < n && proto_next(&graph, &field)) {
 		if (field.number == number)
-			read_port(reading, wire_message(&graph, &field), &ports[i++]);
+			read_port(reading, proto_message(&graph, &field), &ports[i++]);
 	}
 	*ret_n = i;
 	return ports;
@@ -306,14 +306,14 @@ static struct mindir_port *read_ports(struct mindir_reading *reading, struct tsk
 static void read_parameters(struct mindir_reading *reading, struct tsk_reader graph,
 			    struct mindir_file *file)
 {
-	size_t n = wire_count(graph, GRAPH_PARAMETER);
-	struct wire_field field;
+	size_t n = proto_count(graph, GRAPH_PARAMETER);
+	struct proto_field field;
 
 	file->parameters = mindir_reading_take(reading, n, MINDIR_NODES_MAX,
 					       sizeof(*file->parameters), "parameters");
-	while (!reading->error && file->n_parameters < n && wire_next(&graph, &field)) {
+	while (!reading->error && file->n_parameters < n && proto_next(&graph, &field)) {
 		if (field.number == GRAPH_PARAMETER)
-			mindir_read_tensor(reading, wire_message(&graph, &field), true,
+			mindir_read_tensor(reading, proto_message(&graph, &field), true,
 					   &file->parameters[file->n_parameters++]);
 	}
 }
@@ -321,14 +321,14 @@ static void read_parameters(struct mindir_reading *reading, struct tsk_reader gr
 static void read_nodes(struct mindir_reading *reading, struct tsk_reader graph,
 		       const struct primitives *primitives, struct mindir_file *file)
 {
-	size_t n = wire_count(graph, GRAPH_NODE);
-	struct wire_field field;
+	size_t n = proto_count(graph, GRAPH_NODE);
+	struct proto_field field;
 
 	file->nodes =
 		mindir_reading_take(reading, n, MINDIR_NODES_MAX, sizeof(*file->nodes), "nodes");
-	while (!reading->error && file->n_nodes < n && wire_next(&graph, &field)) {
+	while (!reading->error && file->n_nodes < n && proto_next(&graph, &field)) {
 		if (field.number == GRAPH_NODE)
-			read_node(reading, wire_message(&graph, &field), primitives,
+			read_node(reading, proto_message(&graph, &field), primitives,
 				  &file->nodes[file->n_nodes++]);
 	}
 }
@@ -337,9 +337,9 @@ static void read_graph(struct mindir_reading *reading, struct tsk_reader graph,
 		       const struct primitives *primitives, struct mindir_file *file)
 {
 	struct tsk_reader whole = graph;
-	struct wire_field field;
+	struct proto_field field;
 
-	while (wire_next(&graph, &field)) {
+	while (proto_next(&graph, &field)) {
 		if (field.number == GRAPH_NAME)
 			file->graph_name = mindir_read_text(&graph, &field);
 		else if (field.number == GRAPH_MAP_PARAMETER)
@@ -358,15 +358,15 @@ static void read_graph(struct mindir_reading *reading, struct tsk_reader graph,
 static struct tsk_reader read_model(struct mindir_reading *reading, struct tsk_reader model)
 {
 	struct tsk_reader graph = { 0 };
-	struct wire_field field;
+	struct proto_field field;
 	unsigned n_functions = 0;
 
-	while (wire_next(&model, &field)) {
+	while (proto_next(&model, &field)) {
 		if (field.number == MODEL_GRAPH)
-			graph = wire_message(&model, &field);
+			graph = proto_message(&model, &field);
 		else if (field.number == MODEL_FUNCTIONS)
 			n_functions++;
-		else if (field.number == MODEL_LITTLE_ENDIAN && !wire_int(&model, &field))
+		else if (field.number == MODEL_LITTLE_ENDIAN && !proto_int(&model, &field))
 			mindir_reading_fail(reading, TENSOCK_UNSUPPORTED,
 					    "the weights are big-endian: export the net on another "
 					    "machine");

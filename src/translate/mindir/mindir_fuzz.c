@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "translate/protowire.h"
+#include "base/protowire.h"
 #include "translate/onnx_file.h"
 
 #define MEMORY_BASE ((size_t)32 << 20)
@@ -85,34 +85,34 @@ static void append_varint(struct mutant *m, uint64_t v)
 	} while (v);
 }
 
-static void append_field(struct mutant *m, const struct wire_field *field)
+static void append_field(struct mutant *m, const struct proto_field *field)
 {
 	append_varint(m, (uint64_t)field->number << 3 | field->type);
-	if (field->type == WIRE_VARINT) {
+	if (field->type == PROTO_VARINT) {
 		append_varint(m, field->v);
-	} else if (field->type == WIRE_BYTES) {
+	} else if (field->type == PROTO_BYTES) {
 		append_varint(m, field->n_bytes);
 		append(m, field->bytes, field->n_bytes);
 	} else {
-		append(m, &field->v, field->type == WIRE_FIXED64 ? 8 : 4);
+		append(m, &field->v, field->type == PROTO_FIXED64 ? 8 : 4);
 	}
 }
 
-static bool is_message(const struct wire_field *field)
+static bool is_message(const struct proto_field *field)
 {
 	struct tsk_reader wire = tsk_reader(field->bytes, field->n_bytes);
-	struct wire_field inner;
+	struct proto_field inner;
 
-	if (field->type != WIRE_BYTES || !field->n_bytes)
+	if (field->type != PROTO_BYTES || !field->n_bytes)
 		return false;
-	while (wire_next(&wire, &inner))
+	while (proto_next(&wire, &inner))
 		;
 	return !wire.bad;
 }
 
 static void mutate_message(struct mutant *m, const unsigned char *bytes, size_t n, unsigned depth);
 
-static void mutate_number(struct mutant *m, struct wire_field *field)
+static void mutate_number(struct mutant *m, struct proto_field *field)
 {
 	static const uint64_t favourites[] = {
 		0, 1, 2, 3, UINT64_MAX, INT64_MAX, UINT64_C(1) << 63, 1u << 31, 65536, 16, 17
@@ -132,7 +132,7 @@ static void mutate_number(struct mutant *m, struct wire_field *field)
 }
 
 /* Bytes that are no message: a text, a weight. */
-static void mutate_bytes(struct mutant *m, struct wire_field *field)
+static void mutate_bytes(struct mutant *m, struct proto_field *field)
 {
 	size_t room = field->n_bytes + 16, n;
 	unsigned char *copy = malloc(room);
@@ -144,13 +144,13 @@ static void mutate_bytes(struct mutant *m, struct wire_field *field)
 	if (field->n_bytes)
 		memcpy(copy, field->bytes, field->n_bytes);
 	n = LLVMFuzzerMutate(copy, field->n_bytes, room);
-	append_varint(m, (uint64_t)field->number << 3 | WIRE_BYTES);
+	append_varint(m, (uint64_t)field->number << 3 | PROTO_BYTES);
 	append_varint(m, n);
 	append(m, copy, n);
 	free(copy);
 }
 
-static void mutate_inner(struct mutant *m, const struct wire_field *field, unsigned depth)
+static void mutate_inner(struct mutant *m, const struct proto_field *field, unsigned depth)
 {
 	struct mutant inner = { .room = m->room, .random = m->random };
 
@@ -161,14 +161,14 @@ static void mutate_inner(struct mutant *m, const struct wire_field *field, unsig
 	}
 	mutate_message(&inner, field->bytes, field->n_bytes, depth + 1);
 	m->random = inner.random;
-	append_varint(m, (uint64_t)field->number << 3 | WIRE_BYTES);
+	append_varint(m, (uint64_t)field->number << 3 | PROTO_BYTES);
 	append_varint(m, inner.n);
 	append(m, inner.bytes, inner.n);
 	m->failed |= inner.failed;
 	free(inner.bytes);
 }
 
-static void mutate_field(struct mutant *m, struct wire_field *field, unsigned depth)
+static void mutate_field(struct mutant *m, struct proto_field *field, unsigned depth)
 {
 	uint64_t how = draw(m, 16);
 
@@ -180,7 +180,7 @@ static void mutate_field(struct mutant *m, struct wire_field *field, unsigned de
 		field->number = (uint32_t)draw(m, 20) + 1;
 	if (how <= 2)
 		append_field(m, field);
-	else if (field->type != WIRE_BYTES)
+	else if (field->type != PROTO_BYTES)
 		mutate_number(m, field);
 	else if (depth < DEPTH_MAX && is_message(field))
 		mutate_inner(m, field, depth);
@@ -191,14 +191,14 @@ static void mutate_field(struct mutant *m, struct wire_field *field, unsigned de
 static void mutate_message(struct mutant *m, const unsigned char *bytes, size_t n, unsigned depth)
 {
 	struct tsk_reader wire = tsk_reader(bytes, n);
-	struct wire_field field;
+	struct proto_field field;
 	size_t n_fields = 0, at;
 
-	while (wire_next(&wire, &field))
+	while (proto_next(&wire, &field))
 		n_fields++;
 	at = draw(m, n_fields);
 	wire = tsk_reader(bytes, n);
-	for (size_t i = 0; wire_next(&wire, &field); i++) {
+	for (size_t i = 0; proto_next(&wire, &field); i++) {
 		if (i == at)
 			mutate_field(m, &field, depth);
 		else

@@ -4,7 +4,7 @@
 #define TRANSLATE_MINDIR_MINDIR_READING_H
 
 #include "translate/mindir/mindir_file.h"
-#include "translate/protowire.h"
+#include "base/protowire.h"
 
 struct mindir_reading {
 	struct tsk_arena *arena;
@@ -21,7 +21,7 @@ void mindir_reading_fail(struct mindir_reading *reading, enum tensock_status sta
 void *mindir_reading_take(struct mindir_reading *reading, size_t n, size_t n_max, size_t bytes,
 			  const char *what);
 
-struct onnx_text mindir_read_text(struct tsk_reader *wire, const struct wire_field *field);
+struct onnx_text mindir_read_text(struct tsk_reader *wire, const struct proto_field *field);
 
 /* mindir_tensor.c; is_weight: it has to have bytes */
 void mindir_read_tensor(struct mindir_reading *reading, struct tsk_reader wire, bool is_weight,

@@ -40,18 +40,18 @@ static void add_dim(struct mindir_tensor *tensor, int64_t dims[static TENSOCK_RA
 }
 
 /* Protobuf writers may pack them: both forms are read. */
-static void add_dims(struct tsk_reader *wire, const struct wire_field *field,
+static void add_dims(struct tsk_reader *wire, const struct proto_field *field,
 		     struct mindir_tensor *tensor, int64_t dims[static TENSOCK_RANK_MAX + 1])
 {
 	struct tsk_reader packed;
 
-	if (field->type != WIRE_BYTES) {
-		add_dim(tensor, dims, wire_int(wire, field));
+	if (field->type != PROTO_BYTES) {
+		add_dim(tensor, dims, proto_int(wire, field));
 		return;
 	}
-	packed = wire_message(wire, field);
+	packed = proto_message(wire, field);
 	while (!packed.bad && packed.p < packed.end && tensor->rank <= TENSOCK_RANK_MAX)
-		add_dim(tensor, dims, (int64_t)wire_varint(&packed));
+		add_dim(tensor, dims, (int64_t)proto_varint(&packed));
 	wire->bad |= packed.bad;
 }
 
@@ -96,7 +96,7 @@ static void refuse_elsewhere(struct mindir_reading *reading, const struct mindir
 }
 
 static void read_field(struct mindir_reading *reading, struct tsk_reader *wire,
-		       const struct wire_field *field, struct mindir_tensor *tensor,
+		       const struct proto_field *field, struct mindir_tensor *tensor,
 		       int64_t dims[static TENSOCK_RANK_MAX + 1])
 {
 	int64_t v;
@@ -106,14 +106,14 @@ static void read_field(struct mindir_reading *reading, struct tsk_reader *wire,
 		add_dims(wire, field, tensor, dims);
 		break;
 	case DATA_TYPE:
-		v = wire_int(wire, field);
+		v = proto_int(wire, field);
 		tensor->dtype = v > 0 && (uint64_t)v < ARRAY_SIZE(dtypes) ? dtypes[v] : 0;
 		break;
 	case NAME:
 		tensor->name = mindir_read_text(wire, field);
 		break;
 	case RAW_DATA:
-		if (wire_is(wire, field, WIRE_BYTES) && field->n_bytes) {
+		if (proto_is(wire, field, PROTO_BYTES) && field->n_bytes) {
 			tensor->bytes = field->bytes;
 			tensor->n_bytes = field->n_bytes;
 		}
@@ -127,7 +127,7 @@ static void read_field(struct mindir_reading *reading, struct tsk_reader *wire,
 				 "export the net before its quantisation");
 		break;
 	case COMPRESSION_TYPE:
-		v = wire_int(wire, field);
+		v = proto_int(wire, field);
 		if (v != 0)
 			refuse_compression(reading, tensor, v);
 		break;
@@ -148,9 +148,9 @@ void mindir_read_tensor(struct mindir_reading *reading, struct tsk_reader wire, 
 {
 	int64_t dims[TENSOCK_RANK_MAX + 1], *kept;
 	struct mindir_tensor tensor = { 0 };
-	struct wire_field field;
+	struct proto_field field;
 
-	while (wire_next(&wire, &field))
+	while (proto_next(&wire, &field))
 		read_field(reading, &wire, &field, &tensor, dims);
 	if (wire.bad)
 		mindir_reading_fail(reading, TENSOCK_INVALID_MODEL, "a tensor is broken");

@@ -1,0 +1,501 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/oip_call.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "front/handle.h"
+#include "front/oip_classes.h"
+#include "front/oip_models.h"
+#include "front/protocol/native_input.h"
+
+#define US_PER_MS 1000u
+
+static struct oip_call *call_of(struct request *request)
+{
+	return (struct oip_call *)(void *)((char *)request - offsetof(struct oip_call, request));
+}
+
+/*
+ * ---- Ends
+ */
+
+static void log_error(const struct oip_call *call, const struct tensock_error *error)
+{
+	tsk_info("an inference of \"%.64s\": %s: %s", call->name ? call->name : "?",
+		 tsk_status(error->status)->name, error->message);
+}
+
+static void count_error(struct oip_call *call, const struct tensock_error *error)
+{
+	call->is_done = true;
+	call->guest->counters.error++;
+	log_error(call, error);
+}
+
+static void answer_error(struct oip_call *call, const struct tensock_error *error)
+{
+	struct buffer *none = NULL;
+
+	handle_free(TAKE_PTR(call->timer));
+	count_error(call, error);
+	call->ops->done(call, NULL, &none, error);
+}
+
+void oip_call_fail(struct oip_call *call, const struct tensock_error *error)
+{
+	handle_free(TAKE_PTR(call->timer));
+	count_error(call, error);
+}
+
+static void free_results(struct oip_call *call)
+{
+	for (uint32_t i = 0; i < call->n_results; i++)
+		oip_classes_free(&call->results[i], &call->infer, i);
+	free(TAKE_PTR(call->results));
+	call->n_results = 0;
+}
+
+void oip_call_end(struct oip_call *call)
+{
+	struct guest *guest = call->guest;
+
+	if (!call->is_counted)
+		return;
+	handle_free(TAKE_PTR(call->timer));
+	models_cancel(guest->models, &call->request);
+	if (!call->is_done && call->is_submitted)
+		guest->counters.cancelled++;
+	else if (!call->is_done)
+		guest->counters.reset++;
+	guest->n_calls--;
+	buffer_pool_put(&guest->workers->buffers, TAKE_PTR(call->request.in));
+	free_results(call);
+	account_give(&guest->account, call->private_bytes);
+	free(call->tensors);
+	free(call->inputs);
+	free(call->wanted);
+	free(call->name);
+	free(call->version);
+	oip_infer_done(&call->infer);
+	*call = (struct oip_call){ 0 };
+}
+
+/*
+ * ---- Results
+ */
+
+static struct oip_result result_of(const struct oip_call *call, const struct tsk_model_info *info,
+				   const struct request_outputs *outputs, uint32_t i)
+{
+	uint32_t index = call->wanted ? call->wanted[i] : i;
+	const struct run_tensor *t = &outputs->tensors[index];
+	const struct oip_infer *infer = &call->infer;
+	struct oip_result result = {
+		.name = wire_string(info->outputs[index].name),
+		.dtype = t->dtype,
+		.rank = t->rank,
+		.bytes = t->bytes,
+		.data = (const unsigned char *)outputs->region + t->offset,
+		.is_binary = i < infer->n_outputs ? infer->outputs[i].is_binary : infer->is_binary,
+	};
+
+	memcpy(result.dims, t->dims, sizeof(result.dims));
+	return result;
+}
+
+/* Where it is wanted in a region: it goes there, and not into the answer. */
+static int put_into_region(const struct oip_call *call, struct oip_result *result, uint32_t i,
+			   struct tensock_error *reterr)
+{
+	const struct oip_infer *infer = &call->infer;
+	int r;
+
+	if (i >= infer->n_outputs || !infer->outputs[i].region.name.len)
+		return 0;
+	r = regions_write(&call->guest->regions, &infer->outputs[i].region, result->data,
+			  result->bytes, reterr);
+	if (r < 0)
+		return r;
+	result->region = infer->outputs[i].region;
+	result->region.bytes = result->bytes;
+	oip_classes_free(result, infer, i);
+	return 0;
+}
+
+/* All of them, as they are wanted. */
+static int make_results(struct oip_call *call, const struct request_outputs *outputs,
+			struct tensock_error *reterr)
+{
+	const struct tsk_model_info *info = models_info(call->model);
+	uint32_t n = call->infer.n_outputs ? call->infer.n_outputs : outputs->n_tensors;
+	int r = 0;
+
+	call->results = calloc((size_t)n + 1, sizeof(*call->results));
+	if (!call->results)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");
+	for (uint32_t i = 0; i < n && r == 0; i++) {
+		call->results[i] = result_of(call, info, outputs, i);
+		call->n_results = i + 1;
+		r = oip_classes_make(&call->results[i], &call->infer, i, reterr);
+		if (r == 0)
+			r = put_into_region(call, &call->results[i], i, reterr);
+	}
+	return r;
+}
+
+static void answer_results(struct oip_call *call, struct request_outputs *outputs)
+{
+	struct oip_answer answer = {
+		.model = call->name,
+		.version = call->version,
+		.id = call->infer.id,
+		.n_results = call->n_results,
+		.results = call->results,
+	};
+
+	handle_free(TAKE_PTR(call->timer));
+	call->is_done = true;
+	call->guest->counters.ok++;
+	call->ops->done(call, &answer, &outputs->buffer, NULL);
+}
+
+/*
+ * ---- For models
+ */
+
+static int request_prepare(struct request *request, const struct tsk_model_info *info,
+			   uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
+			   struct tensock_error *reterr)
+{
+	struct oip_call *call = call_of(request);
+	uint32_t n = call->infer.n_inputs;
+	int r = native_input_resolve(info, call->tensors, n, call->payload_at, call->inputs,
+				     reterr);
+
+	if (r == 0)
+		r = native_wanted_resolve(info, call->tensors + n, call->infer.n_outputs,
+					  call->wanted, reterr);
+	if (r < 0)
+		return r;
+	*ret_in_bytes = call->region_bytes;
+	*ret_out_bytes = native_output_guess(info, call->inputs, n);
+	return 0;
+}
+
+static bool request_fill(struct request *request, void *region)
+{
+	const struct oip_call *call = call_of(request);
+
+	/* The room was made for so many. */
+	(void)!run_write(region, call->region_bytes, call->inputs, call->infer.n_inputs);
+	return false;
+}
+
+static void request_done(struct request *request, struct request_outputs *outputs,
+			 const struct tensock_error *error)
+{
+	struct oip_call *call = call_of(request);
+	struct tensock_error own;
+
+	if (!error && !outputs)
+		(void)tsk_fail(&own, TENSOCK_INTERNAL, "the model has not been run");
+	else if (!error && make_results(call, outputs, &own) == 0)
+		own.status = TENSOCK_OK;
+	if (error)
+		answer_error(call, error);
+	else if (own.status != TENSOCK_OK)
+		answer_error(call, &own);
+	else
+		answer_results(call, outputs);
+}
+
+static const struct request_ops request_ops = {
+	.prepare = request_prepare,
+	.fill = request_fill,
+	.done = request_done,
+};
+
+/*
+ * ---- Its beginning
+ */
+
+int oip_call_begin(struct oip_call *call, struct guest *guest, const struct oip_call_ops *ops,
+		   struct tensock_error *reterr)
+{
+	int r = guest_may_call(guest, reterr);
+
+	guest->counters.accepted++;
+	if (r < 0) {
+		guest->counters.error++;
+		return r;
+	}
+	*call = (struct oip_call){
+		.ops = ops,
+		.guest = guest,
+		.request = { .ops = &request_ops },
+		.is_counted = true,
+	};
+	guest->n_calls++;
+	return 0;
+}
+
+static void on_deadline(uv_timer_t *timer)
+{
+	struct oip_call *call = timer->data;
+	struct tensock_error error;
+
+	models_cancel(call->guest->models, &call->request);
+	(void)tsk_fail(&error, TENSOCK_DEADLINE_EXCEEDED, "not answered within its deadline");
+	answer_error(call, &error);
+}
+
+void oip_call_set_deadline(struct oip_call *call, uint64_t ms)
+{
+	if (!ms || call->is_done)
+		return;
+	if (!call->timer)
+		call->timer = handle_timer_new(call->guest->loop, call);
+	else if (uv_is_active((uv_handle_t *)call->timer) && uv_timer_get_due_in(call->timer) <= ms)
+		return;
+	/* Without memory for a timer the deadlines of the host hold. */
+	if (call->timer)
+		uv_timer_start(call->timer, on_deadline, ms, 0);
+}
+
+static int refuse_size(const struct guest *guest, uint64_t bytes, struct tensock_error *reterr)
+{
+	uint64_t max = guest->limits.request_bytes_max;
+
+	if (bytes <= max)
+		return 0;
+	return tsk_fail(reterr, TENSOCK_TOO_LARGE,
+			"inputs of %llu bytes, above max-request-size, which is %llu",
+			(unsigned long long)bytes, (unsigned long long)max);
+}
+
+/* A region for n inputs and their payload. */
+static int lay_out(struct oip_call *call, uint32_t n, uint64_t payload_bytes,
+		   struct tensock_error *reterr)
+{
+	uint64_t none[OIP_TENSORS_MAX] = { 0 }, end;
+
+	if (n > OIP_TENSORS_MAX)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%u inputs, above %u", n,
+				OIP_TENSORS_MAX);
+	/* Without bytes, the region is what stands before them. */
+	if (run_layout(none, n, NULL, &call->payload_at) < 0 ||
+	    !tsk_add(call->payload_at, payload_bytes, &end) ||
+	    !tsk_align_up(end, RUN_ALIGN, &call->region_bytes))
+		return refuse_size(call->guest, UINT64_MAX, reterr);
+	call->n_room = n;
+	call->room_bytes = call->region_bytes - call->payload_at;
+	return refuse_size(call->guest, call->region_bytes, reterr);
+}
+
+/* The model that a request is probably for, or NULL. */
+static struct model *probable(struct guest *guest, struct wire_string name)
+{
+	struct oip_model m;
+
+	if (!name.len || oip_find(guest, name, (struct wire_string){ 0 }, &m, NULL) < 0)
+		return NULL;
+	return m.model;
+}
+
+int oip_call_take(struct oip_call *call, struct wire_string name, uint32_t n_inputs,
+		  uint64_t payload_bytes, unsigned char **ret_room, struct tensock_error *reterr)
+{
+	struct guest *guest = call->guest;
+	int r = lay_out(call, n_inputs, payload_bytes, reterr);
+
+	buffer_pool_put(&guest->workers->buffers, TAKE_PTR(call->request.in));
+	if (r < 0)
+		return r;
+	r = models_buffer(guest->models, probable(guest, name), call->region_bytes,
+			  &call->request.in);
+	if (r < 0)
+		return tsk_fail(reterr, tsk_status_from_errno(-r),
+				"no room for %llu bytes of inputs beside what is in use (%s)",
+				(unsigned long long)payload_bytes, buffer_pool_limit(r));
+	*ret_room = (unsigned char *)call->request.in->map.addr + call->payload_at;
+	return 0;
+}
+
+/*
+ * ---- Submission
+ */
+
+static int no_memory(struct tensock_error *reterr)
+{
+	return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the request");
+}
+
+/* What is kept of it until its end, of the guest's memory. */
+static int take_private(struct oip_call *call, struct tensock_error *reterr)
+{
+	const struct oip_infer *infer = &call->infer;
+	uint64_t in = infer->n_inputs, out = infer->n_outputs;
+	uint64_t bytes = (in + out) * sizeof(struct wire_tensor) + in * sizeof(struct run_tensor) +
+			 out * (sizeof(uint32_t) + sizeof(struct oip_result));
+
+	if (account_take(&call->guest->account, bytes) < 0)
+		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
+				"no room for the request beside what is in use (max-memory)");
+	call->private_bytes = bytes;
+	call->tensors = calloc(in + out + 1, sizeof(*call->tensors));
+	call->inputs = calloc(in + 1, sizeof(*call->inputs));
+	call->wanted = out ? calloc(out, sizeof(*call->wanted)) : NULL;
+	return call->tensors && call->inputs && (!out || call->wanted) ? 0 : no_memory(reterr);
+}
+
+/* Where the payload that the session has brought ends. */
+static uint64_t payload_end(const struct oip_infer *infer)
+{
+	uint64_t end = 0;
+
+	for (uint32_t i = 0; i < infer->n_inputs; i++) {
+		const struct oip_input *input = &infer->inputs[i];
+
+		if (input->source != OIP_REGION && input->tensor.offset + input->tensor.bytes > end)
+			end = input->tensor.offset + input->tensor.bytes;
+	}
+	return end;
+}
+
+/* Gives each input of a region its place behind end; *ret_end: behind them.  Whether there are any. */
+static int lay_regions_out(struct oip_infer *infer, uint64_t end, uint64_t *ret_end, bool *ret_any,
+			   struct tensock_error *reterr)
+{
+	*ret_any = false;
+	for (uint32_t i = 0; i < infer->n_inputs; i++) {
+		struct wire_tensor *tensor = &infer->inputs[i].tensor;
+
+		if (infer->inputs[i].source != OIP_REGION)
+			continue;
+		*ret_any = true;
+		if (!tsk_align_up(end, RUN_ALIGN, &tensor->offset) ||
+		    !tsk_add(tensor->offset, tensor->bytes, &end))
+			return tsk_fail(reterr, TENSOCK_TOO_LARGE,
+					"inputs of more bytes than can be counted "
+					"(max-request-size)");
+	}
+	*ret_end = end;
+	return 0;
+}
+
+/* Copies them, into a buffer that has room for them as well. */
+static int read_regions(struct oip_call *call, struct wire_string name,
+			struct tensock_error *reterr)
+{
+	struct buffer_pool *buffers = &call->guest->workers->buffers;
+	struct oip_infer *infer = &call->infer;
+	uint64_t before = payload_end(infer), payload_at = call->payload_at, end = 0;
+	struct buffer *old;
+	unsigned char *room;
+	bool any;
+	int r = lay_regions_out(infer, before, &end, &any, reterr);
+
+	if (r < 0 || !any)
+		return r;
+	old = TAKE_PTR(call->request.in);
+	r = oip_call_take(call, name, infer->n_inputs, end, &room, reterr);
+	if (r == 0 && before)
+		memcpy(room, (const char *)old->map.addr + payload_at, before);
+	buffer_pool_put(buffers, old);
+	for (uint32_t i = 0; i < infer->n_inputs && r == 0; i++) {
+		const struct oip_input *input = &infer->inputs[i];
+
+		if (input->source == OIP_REGION)
+			r = regions_read(&call->guest->regions, &input->region,
+					 room + input->tensor.offset, reterr);
+	}
+	return r;
+}
+
+/* Each is where the session has said: within the room, aligned. */
+static int check_places(const struct oip_call *call, struct tensock_error *reterr)
+{
+	for (uint32_t i = 0; i < call->infer.n_inputs; i++) {
+		const struct oip_input *input = &call->infer.inputs[i];
+		const struct wire_tensor *t = &input->tensor;
+
+		if (input->source == OIP_REGION) {
+			if (input->region.bytes != t->bytes)
+				return tsk_fail(reterr, TENSOCK_INTERNAL, "a part of another size");
+		} else if (t->offset % RUN_ALIGN || t->offset > call->room_bytes ||
+			   t->bytes > call->room_bytes - t->offset) {
+			return tsk_fail(reterr, TENSOCK_INTERNAL, "an input outside of its room");
+		}
+	}
+	return 0;
+}
+
+static void copy_tensors(struct oip_call *call)
+{
+	const struct oip_infer *infer = &call->infer;
+
+	for (uint32_t i = 0; i < infer->n_inputs; i++)
+		call->tensors[i] = infer->inputs[i].tensor;
+	for (uint32_t i = 0; i < infer->n_outputs; i++)
+		call->tensors[infer->n_inputs + i] = (struct wire_tensor){
+			.name = infer->outputs[i].name,
+			.index = WIRE_INDEX_NONE,
+		};
+}
+
+static int set_names(struct oip_call *call, const struct oip_model *m, struct tensock_error *reterr)
+{
+	call->name = strdup(m->name);
+	call->version = strdup(m->version);
+	return call->name && call->version ? 0 : no_memory(reterr);
+}
+
+static int prepare_submission(struct oip_call *call, struct wire_string name,
+			      struct wire_string version, struct oip_model *ret,
+			      struct tensock_error *reterr)
+{
+	unsigned char *room;
+	int r = oip_find(call->guest, name, version, ret, reterr);
+
+	if (r == 0)
+		r = set_names(call, ret, reterr);
+	if (r == 0 && !ret->is_ready && models_is_withdrawn(ret->model))
+		r = tsk_fail(reterr, TENSOCK_UNAVAILABLE,
+			     "Request for unknown model: '%.64s' has no available versions",
+			     ret->name);
+	if (r == 0)
+		r = take_private(call, reterr);
+	if (r == 0 && (!call->request.in || call->infer.n_inputs > call->n_room))
+		r = oip_call_take(call, name, call->infer.n_inputs, 0, &room, reterr);
+	if (r == 0)
+		r = check_places(call, reterr);
+	if (r == 0)
+		r = read_regions(call, name, reterr);
+	if (r == 0)
+		copy_tensors(call);
+	return r;
+}
+
+void oip_call_submit(struct oip_call *call, struct oip_infer *infer, struct wire_string name,
+		     struct wire_string version)
+{
+	struct tensock_error error;
+	struct oip_model m;
+
+	assert(call->is_counted && !call->is_submitted);
+	call->is_submitted = true;
+	call->infer = *infer;
+	*infer = (struct oip_infer){ 0 };
+	if (prepare_submission(call, name, version, &m, &error) < 0) {
+		answer_error(call, &error);
+		return;
+	}
+	if (call->infer.timeout_us)
+		oip_call_set_deadline(call, call->infer.timeout_us / US_PER_MS + 1);
+	call->model = m.model;
+	models_request(call->guest->models, m.model, &call->request);
+}

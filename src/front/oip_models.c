@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/oip_models.h"
+
+#include <string.h>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "front/labels.h"
+#include "front/models.h"
+
+/* Of a model whose label has no version, and of one that comes without. */
+#define ONLY_VERSION "1"
+#define HASH_DIGITS (2 * MODEL_HASH_BYTES)
+#define NAME_SHOWN 64
+
+/*
+ * ---- What there is
+ */
+
+static void write_digits(const unsigned char hash[MODEL_HASH_BYTES], char ret[HASH_DIGITS + 1])
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (unsigned i = 0; i < MODEL_HASH_BYTES; i++) {
+		ret[2 * i] = digits[hash[i] >> 4];
+		ret[2 * i + 1] = digits[hash[i] & 15];
+	}
+	ret[HASH_DIGITS] = '\0';
+}
+
+static const char *version_of(const struct label *label)
+{
+	return label && label->version[0] ? label->version : ONLY_VERSION;
+}
+
+static void describe(struct model *model, const struct label *label, struct oip_model *ret)
+{
+	bool is_withdrawn = models_is_withdrawn(model);
+	struct model_view view;
+
+	models_view(model, &view);
+	*ret = (struct oip_model){
+		.model = model,
+		.label = label,
+		.version = version_of(label),
+		.info = view.info,
+		.stats = models_stats(model),
+		.size = view.size,
+		.memory = view.memory,
+		.is_ready = view.info && !is_withdrawn,
+		.reason = is_withdrawn ? "unloaded" : "",
+	};
+	write_digits(view.hash, ret->digits);
+	ret->name = label ? label->name : ret->digits;
+}
+
+static bool equals(struct wire_string string, const char *text)
+{
+	return string.len == strlen(text) && memcmp(string.bytes, text, string.len) == 0;
+}
+
+/* The one of that name that was labelled last, of that version if one is given. */
+static const struct label *find_label(const struct guest *guest, struct wire_string name,
+				      struct wire_string version)
+{
+	const struct label *label = NULL;
+
+	while ((label = models_next_label(guest->models, label))) {
+		if (equals(name, label->name) &&
+		    (!version.len || equals(version, version_of(label))))
+			return label;
+	}
+	return NULL;
+}
+
+static bool read_digit(char c, unsigned *ret)
+{
+	if (c >= '0' && c <= '9')
+		*ret = (unsigned)(c - '0');
+	else if (c >= 'a' && c <= 'f')
+		*ret = (unsigned)(c - 'a') + 10;
+	else
+		return false;
+	return true;
+}
+
+static struct model *find_hash(struct guest *guest, struct wire_string name,
+			       struct wire_string version)
+{
+	unsigned char hash[MODEL_HASH_BYTES];
+	struct model_name wanted = { .hash = hash };
+	unsigned high, low;
+
+	if (name.len != HASH_DIGITS || (version.len && !equals(version, ONLY_VERSION)))
+		return NULL;
+	for (unsigned i = 0; i < MODEL_HASH_BYTES; i++) {
+		if (!read_digit(name.bytes[2 * i], &high) ||
+		    !read_digit(name.bytes[2 * i + 1], &low))
+			return NULL;
+		hash[i] = (unsigned char)(high << 4 | low);
+	}
+	return models_find(guest->models, &wanted);
+}
+
+static int refuse_name(struct wire_string name, struct wire_string version,
+		       struct tensock_error *reterr)
+{
+	int shown = name.len < NAME_SHOWN ? name.len : NAME_SHOWN;
+
+	if (version.len)
+		return tsk_fail(reterr, TENSOCK_NOT_FOUND,
+				"Request for unknown model: '%.*s' version %.*s is not found",
+				shown, name.bytes,
+				version.len < NAME_SHOWN ? version.len : NAME_SHOWN, version.bytes);
+	return tsk_fail(reterr, TENSOCK_NOT_FOUND, "Request for unknown model: '%.*s' is not found",
+			shown, name.bytes);
+}
+
+int oip_find(struct guest *guest, struct wire_string name, struct wire_string version,
+	     struct oip_model *ret, struct tensock_error *reterr)
+{
+	const struct label *label = find_label(guest, name, version);
+	struct model *model = label ? label->model : find_hash(guest, name, version);
+
+	if (!model)
+		return refuse_name(name, version, reterr);
+	describe(model, label, ret);
+	return 0;
+}
+
+static bool has_label(const struct guest *guest, const struct model *model)
+{
+	const struct label *label = NULL;
+
+	while ((label = models_next_label(guest->models, label))) {
+		if (label->model == model)
+			return true;
+	}
+	return false;
+}
+
+bool oip_next(struct guest *guest, struct oip_model *m)
+{
+	const struct label *label = NULL;
+	struct model *model = NULL;
+
+	/* Labels first: it stands among them, or nowhere yet. */
+	if (m->label || !m->model)
+		label = models_next_label(guest->models, m->label);
+	if (label) {
+		describe(label->model, label, m);
+		return true;
+	}
+	model = models_next(guest->models, m->label ? NULL : m->model);
+	while (model && has_label(guest, model))
+		model = models_next(guest->models, model);
+	if (!model)
+		return false;
+	describe(model, NULL, m);
+	return true;
+}
+
+/*
+ * ---- What takes its time
+ */
+
+static struct oip_task *task_of(struct request *request)
+{
+	return (struct oip_task *)(void *)((char *)request - offsetof(struct oip_task, request));
+}
+
+static void task_done(struct oip_task *task, const struct tensock_error *error)
+{
+	task->is_done = true;
+	if (error) {
+		task->guest->counters.error++;
+		tsk_info("%s of \"%.64s\": %s: %s", task->is_unload ? "unload" : "load",
+			 task->name ? task->name : "?", tsk_status(error->status)->name,
+			 error->message);
+	} else {
+		task->guest->counters.ok++;
+	}
+	task->done(task, error);
+}
+
+static void task_fail(struct oip_task *task, enum tensock_status status, const char *text)
+{
+	struct tensock_error error;
+
+	(void)tsk_fail(&error, status, "%s", text);
+	task_done(task, &error);
+}
+
+/* Whether it is accepted, as a call of the guest's. */
+static int task_begin(struct oip_task *task, struct guest *guest, struct tensock_error *reterr)
+{
+	int r;
+
+	if (task->is_counted)
+		return 0;
+	task->guest = guest;
+	guest->counters.accepted++;
+	r = guest_may_call(guest, reterr);
+	if (r < 0)
+		return r;
+	task->is_counted = true;
+	guest->n_calls++;
+	return 0;
+}
+
+static int set_names(struct oip_task *task, struct wire_string name, struct wire_string version)
+{
+	task->name = strndup(name.bytes, name.len);
+	task->version = version.len ? strndup(version.bytes, version.len) : NULL;
+	return task->name && (!version.len || task->version) ? 0 : -ENOMEM;
+}
+
+static void load_done(struct request *request, struct request_outputs *outputs,
+		      const struct tensock_error *error)
+{
+	struct oip_task *task = task_of(request);
+	const struct model_name name = { .hash = task->hash };
+	struct model *model = models_find(task->guest->models, &name);
+
+	(void)outputs;
+	if (!error && model)
+		models_withdraw(model, false);
+	task_done(task, error);
+}
+
+static const struct request_ops load_ops = {
+	.prepare = request_load_prepare,
+	.fill = request_load_fill,
+	.done = load_done,
+	.is_load = true,
+};
+
+int oip_load_room(struct oip_task *task, struct guest *guest, uint64_t n, void **ret_room,
+		  struct tensock_error *reterr)
+{
+	int r = task_begin(task, guest, reterr);
+
+	if (r == 0 && n > guest->limits.model_bytes_max)
+		r = tsk_fail(reterr, TENSOCK_TOO_LARGE,
+			     "a model of %llu bytes, above max-model-size, which is %llu",
+			     (unsigned long long)n,
+			     (unsigned long long)guest->limits.model_bytes_max);
+	if (r == 0 && n == 0)
+		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "a model of no bytes");
+	if (r == 0)
+		r = model_file_new(&guest->account, n, &task->file, reterr);
+	if (r < 0) {
+		task->is_done = true;
+		guest->counters.error++;
+		return r;
+	}
+	*ret_room = model_file_room(task->file);
+	return 0;
+}
+
+static void on_hashed(void *context)
+{
+	struct oip_task *task = context;
+	const struct model_labels labels = {
+		.name = task->name,
+		.version = task->version ? task->version : ONLY_VERSION,
+	};
+
+	memcpy(task->hash, model_file_hash(task->file), sizeof(task->hash));
+	models_keep(task->guest->models, TAKE_PTR(task->file), &labels, &task->request);
+}
+
+static void load_known(struct oip_task *task, struct wire_string name, struct wire_string version)
+{
+	struct tensock_error error;
+	struct oip_model m;
+
+	if (oip_find(task->guest, name, version, &m, &error) < 0) {
+		task_done(task, &error);
+		return;
+	}
+	memcpy(task->hash, models_hash(m.model), sizeof(task->hash));
+	models_request(task->guest->models, m.model, &task->request);
+}
+
+void oip_load(struct oip_task *task, struct guest *guest, struct wire_string name,
+	      struct wire_string version)
+{
+	struct tensock_error error;
+
+	task->request.ops = &load_ops;
+	if (task_begin(task, guest, &error) < 0) {
+		task_done(task, &error);
+	} else if (set_names(task, name, version) < 0) {
+		task_fail(task, TENSOCK_OUT_OF_MEMORY, "no memory for the request");
+	} else if (!task->file) {
+		load_known(task, name, version);
+	} else {
+		/* The engine of a new worker opens meanwhile. */
+		workers_expect(guest->workers);
+		if (model_file_freeze(task->file, &guest->work, on_hashed, task, &error) < 0)
+			task_done(task, &error);
+	}
+}
+
+/* The next of those that are meant and have not been withdrawn; NULL: none. */
+static struct model *next_to_unload(const struct oip_task *task)
+{
+	const struct label *label = NULL;
+
+	while ((label = models_next_label(task->guest->models, label))) {
+		if (strcmp(label->name, task->name) == 0 &&
+		    (!task->version || strcmp(version_of(label), task->version) == 0) &&
+		    !models_is_withdrawn(label->model))
+			return label->model;
+	}
+	return NULL;
+}
+
+static void unload_next(struct oip_task *task)
+{
+	struct model *model = next_to_unload(task);
+
+	if (!model) {
+		task_done(task, NULL);
+		return;
+	}
+	models_withdraw(model, true);
+	models_unload(task->guest->models, model, false, &task->request);
+}
+
+static void unload_done(struct request *request, struct request_outputs *outputs,
+			const struct tensock_error *error)
+{
+	(void)outputs;
+	if (error)
+		task_done(task_of(request), error);
+	else
+		unload_next(task_of(request));
+}
+
+static const struct request_ops unload_ops = {
+	.prepare = request_load_prepare,
+	.fill = request_load_fill,
+	.done = unload_done,
+	.is_load = true,
+};
+
+void oip_unload(struct oip_task *task, struct guest *guest, struct wire_string name,
+		struct wire_string version)
+{
+	struct tensock_error error;
+	struct oip_model m;
+
+	task->request.ops = &unload_ops;
+	task->is_unload = true;
+	if (task_begin(task, guest, &error) < 0 || oip_find(guest, name, version, &m, &error) < 0) {
+		task_done(task, &error);
+	} else if (set_names(task, name, version) < 0) {
+		task_fail(task, TENSOCK_OUT_OF_MEMORY, "no memory for the request");
+	} else if (!m.label) {
+		models_withdraw(m.model, true);
+		models_unload(guest->models, m.model, false, &task->request);
+	} else {
+		unload_next(task);
+	}
+}
+
+void oip_task_end(struct oip_task *task)
+{
+	if (!task->guest)
+		return;
+	if (task->is_counted) {
+		models_cancel(task->guest->models, &task->request);
+		task->guest->n_calls--;
+		if (!task->is_done)
+			task->guest->counters.cancelled++;
+	}
+	model_file_free(TAKE_PTR(task->file));
+	free(TAKE_PTR(task->name));
+	free(TAKE_PTR(task->version));
+	*task = (struct oip_task){ 0 };
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/request.h"
+
+#include "base/clock.h"
+
+int request_load_prepare(struct request *request, const struct tsk_model_info *info,
+			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
+			 struct tensock_error *reterr)
+{
+	(void)request;
+	(void)info;
+	(void)ret_in_bytes;
+	(void)ret_out_bytes;
+	(void)reterr;
+	return 1;
+}
+
+bool request_load_fill(struct request *request, void *region)
+{
+	(void)request;
+	(void)region;
+	return false;
+}
+
+static void add(struct oip_duration *duration, uint64_t ns)
+{
+	duration->count++;
+	duration->ns += ns;
+}
+
+static void count(struct oip_stats *stats, const struct request *request,
+		  const struct request_outputs *outputs)
+{
+	uint64_t ns = tsk_now_ns() - request->queued_ns;
+
+	stats->last_ms = tsk_wall_ms() - ns / 1000000;
+	if (!outputs) {
+		add(&stats->fail, ns);
+		return;
+	}
+	add(&stats->success, ns);
+	add(&stats->queue, outputs->queue_ns);
+	add(&stats->infer, outputs->compute_ns);
+	/* The engine reads and writes in place. */
+	add(&stats->input, 0);
+	add(&stats->output, 0);
+}
+
+void request_end(struct request *request, struct request_outputs *outputs,
+		 const struct tensock_error *error)
+{
+	if (request->stats && !request->ops->is_load)
+		count(request->stats, request, outputs);
+	request->stats = NULL;
+	request->model = NULL;
+	request->is_running = false;
+	request->ops->done(request, outputs, error);
+}
