@@ -5,6 +5,7 @@
 
 #include "base/checked.h"
 #include "base/status.h"
+#include "front/protocol/oip.h"
 
 #define READ_FLAGS (YYJSON_READ_ALLOW_INF_AND_NAN | YYJSON_READ_BIGNUM_AS_RAW)
 
@@ -164,13 +165,7 @@ int json_get_string(yyjson_val *value, const char *what, size_t max, struct wire
 
 	if (!text)
 		return fail_type(value, what, "a string", reterr);
-	if (n > max || n > UINT16_MAX)
-		return tsk_fail(reterr, TENSOCK_TOO_LARGE, "%s is %zu bytes long, and may be %zu",
-				what, n, max);
-	if (memchr(text, 0, n))
-		return fail_type(value, what, "a string without NUL characters", reterr);
-	*ret = (struct wire_string){ text, (uint16_t)n };
-	return 0;
+	return oip_string(text, n, max, what, ret, reterr);
 }
 
 int json_get_uint(yyjson_val *value, const char *what, uint64_t *ret, struct tensock_error *reterr)

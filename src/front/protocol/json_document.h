@@ -35,7 +35,7 @@ void json_document_done(struct json_document *document);
 /* A raw value's number: false where a double cannot hold it, as 1e999. */
 bool json_raw_number(yyjson_val *value, double *ret);
 
-/* In all that follows, `what` is what errors call the value; a failure is INVALID_ARGUMENT. */
+/* In all that follows, `what` is what errors call the value; NULL is one that is missing; a failure is INVALID_ARGUMENT. */
 
 struct json_field {
 	const char *key;
@@ -49,13 +49,14 @@ int json_get_fields(yyjson_val *value, const char *what, const struct json_field
 bool json_key_equals(yyjson_val *key, const char *text);
 bool json_key_begins(yyjson_val *key, const char *text);
 
-/* In the document, without a NUL byte.  TOO_LARGE above max (65535 at most). */
+/* In the document: as of oip_string(). */
 int json_get_string(yyjson_val *value, const char *what, size_t max, struct wire_string *ret,
 		    struct tensock_error *reterr) _nodiscard_;
 int json_get_uint(yyjson_val *value, const char *what, uint64_t *ret, struct tensock_error *reterr)
 	_nodiscard_;
 int json_get_bool(yyjson_val *value, const char *what, bool *ret, struct tensock_error *reterr)
 	_nodiscard_;
+/* TOO_LARGE above max. */
 int json_get_array(yyjson_val *value, const char *what, size_t max, struct tensock_error *reterr)
 	_nodiscard_;
 

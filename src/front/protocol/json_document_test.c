@@ -169,7 +169,6 @@ static void test_values(void **state)
 	assert_int_equal(json_get_string(v, "it", 2, &string, &error), 0);
 	assert_true(wire_string_equals(string, "ab"));
 	assert_true(json_get_string(v, "it", 1, &string, &error) < 0);
-	assert_int_equal(error.status, TENSOCK_TOO_LARGE);
 	assert_true(json_get_string(v + 1, "it", 9, &string, &error) < 0);
 	assert_true(json_get_string(v + 2, "it", 9, &string, &error) < 0);
 	assert_true(json_get_string(NULL, "it", 9, &string, &error) < 0);

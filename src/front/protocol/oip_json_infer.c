@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "base/status.h"
 #include "front/protocol/json_document.h"
 #include "front/protocol/oip_json.h"
 #include "front/protocol/oip_json_values.h"
-#include "tensor/dtype.h"
-#include "tensor/shape.h"
 
 struct parsed {
 	struct json_document document;
@@ -33,57 +29,153 @@ uint64_t oip_json_memory(const char *text, size_t n)
 	       each * (sizeof(struct oip_input) + sizeof(struct oip_output));
 }
 
-/* One of the protocol's names. */
-static uint32_t dtype_of(struct wire_string name)
+/* Errors of ours, too, say which tensor they are about. */
+static int named(int r, struct wire_string name, const char *what, struct tensock_error *reterr)
 {
-	for (uint32_t dtype = TENSOCK_BOOL; dtype <= TENSOCK_BYTES; dtype++) {
-		if (wire_string_equals(name, tsk_dtype_name(dtype)))
-			return dtype;
-	}
-	return TENSOCK_DTYPE_INVALID;
+	if (r < 0)
+		tsk_error_prefix(reterr, "%s '%.*s'", what, OIP_SAID(name));
+	return r;
 }
 
-/* What "parameters" of an input or output may hold that means something. */
-struct tensor_parameters {
-	yyjson_val *binary_data_size, *binary_data, *classification;
-	yyjson_val *region, *region_offset, *region_bytes;
-};
+static int unnamed(int r, size_t index, const char *what, struct tensock_error *reterr)
+{
+	if (r < 0)
+		tsk_error_prefix(reterr, "%s %zu", what, index);
+	return r;
+}
 
-static int read_tensor_parameters(yyjson_val *value, struct tensor_parameters *ret,
+#define PARAMETERS_MAX 64u /* each is compared with all, for a key that is there twice */
+
+static bool is_again(yyjson_val *object, yyjson_val *key)
+{
+	yyjson_val *other, *value;
+	size_t i, n;
+
+	yyjson_obj_foreach(object, i, n, other, value)
+	{
+		if (other == key)
+			return false;
+		if (yyjson_equals(other, key))
+			return true;
+	}
+	return false;
+}
+
+static int read_value(yyjson_val *value, struct oip_parameter *ret, struct tensock_error *reterr)
+{
+	if (yyjson_is_str(value)) {
+		ret->kind = OIP_PARAMETER_STRING;
+		return json_get_string(value, "parameter", UINT16_MAX, &ret->string, reterr);
+	}
+	if (yyjson_is_bool(value)) {
+		ret->kind = OIP_PARAMETER_BOOL;
+		ret->truth = yyjson_get_bool(value);
+	} else if (yyjson_is_uint(value) && yyjson_get_uint(value) > INT64_MAX) {
+		ret->kind = OIP_PARAMETER_UINT;
+		ret->u = yyjson_get_uint(value);
+	} else if (yyjson_is_int(value)) {
+		ret->kind = OIP_PARAMETER_INT;
+		ret->i = yyjson_get_sint(value);
+	} else if (yyjson_is_real(value) || json_raw_number(value, &ret->d)) {
+		ret->kind = OIP_PARAMETER_DOUBLE;
+	}
+	return 0;
+}
+
+/* What is done with a parameter. */
+typedef int take_parameter(void *context, const struct oip_parameter *parameter,
+			   struct tensock_error *reterr);
+
+static int read_parameter(yyjson_val *key, yyjson_val *value, take_parameter *take, void *context,
+			  struct tensock_error *reterr)
+{
+	struct oip_parameter parameter = { 0 };
+	int r = json_get_string(key, "parameter's key", TSK_TENSOR_NAME_MAX, &parameter.key,
+				reterr);
+
+	if (r == 0)
+		r = read_value(value, &parameter, reterr);
+	return r < 0 ? r : take(context, &parameter, reterr);
+}
+
+/* Of an object, or NULL.  A parameter that is null is none. */
+static int read_parameters(yyjson_val *object, take_parameter *take, void *context,
+			   struct tensock_error *reterr)
+{
+	yyjson_val *key, *value;
+	size_t i, n;
+	int r = 0;
+
+	if (!object)
+		return 0;
+	if (!yyjson_is_obj(object))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"'parameters' is not a JSON object");
+	if (yyjson_obj_size(object) > PARAMETERS_MAX)
+		return tsk_fail(reterr, TENSOCK_TOO_LARGE, "'parameters' are %zu, more than %u",
+				yyjson_obj_size(object), PARAMETERS_MAX);
+	yyjson_obj_foreach(object, i, n, key, value)
+	{
+		if (is_again(object, key))
+			return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+					"parameter '%.64s' is there twice", yyjson_get_str(key));
+		if (!yyjson_is_null(value))
+			r = read_parameter(key, value, take, context, reterr);
+		if (r < 0)
+			break;
+	}
+	return r;
+}
+
+/* The request's: such as mean nothing to us are the model's, and models here take none. */
+static int take_request_parameter(void *context, const struct oip_parameter *parameter,
 				  struct tensock_error *reterr)
 {
-	const struct json_field fields[] = {
-		{ "binary_data_size", &ret->binary_data_size },
-		{ "binary_data", &ret->binary_data },
-		{ "classification", &ret->classification },
-		{ "shared_memory_region", &ret->region },
-		{ "shared_memory_offset", &ret->region_offset },
-		{ "shared_memory_byte_size", &ret->region_bytes },
-	};
-
-	*ret = (struct tensor_parameters){ 0 };
-	if (!value)
-		return 0;
-	return json_get_fields(value, "'parameters'", fields, ARRAY_SIZE(fields), reterr);
+	if (parameter->kind == OIP_PARAMETER_NONE)
+		return tsk_fail(
+			reterr, TENSOCK_INVALID_ARGUMENT,
+			"parameter '%.*s' has invalid type. It should be either 'int', 'bool', "
+			"or 'string'.",
+			OIP_SAID(parameter->key));
+	return oip_infer_parameter(context, parameter, reterr);
 }
 
-static int read_region(const struct tensor_parameters *parameters, struct oip_region *ret,
-		       struct tensock_error *reterr)
-{
-	int r = json_get_string(parameters->region, "'shared_memory_region'", OIP_REGION_NAME_MAX,
-				&ret->name, reterr);
+/* An input's, or output's. */
+struct tensor {
+	struct wire_string name;
+	struct oip_tensor_parameters parameters;
+	bool has_binary_size;
+	uint64_t binary_size;
+};
 
-	if (r < 0)
-		return r;
-	if (ret->name.len == 0)
+static int take_binary_size(struct tensor *tensor, const struct oip_parameter *parameter,
+			    struct tensock_error *reterr)
+{
+	if (parameter->kind != OIP_PARAMETER_INT || parameter->i < 0)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"'shared_memory_region' is empty");
-	r = json_get_uint(parameters->region_bytes, "'shared_memory_byte_size'", &ret->bytes,
-			  reterr);
-	if (r < 0 || !parameters->region_offset)
-		return r;
-	return json_get_uint(parameters->region_offset, "'shared_memory_offset'", &ret->offset,
-			     reterr);
+				"tensor '%.*s': 'binary_data_size' is not an integer from 0",
+				OIP_SAID(tensor->name));
+	tensor->has_binary_size = true;
+	tensor->binary_size = (uint64_t)parameter->i;
+	return 0;
+}
+
+static int take_tensor_parameter(void *context, const struct oip_parameter *parameter,
+				 struct tensock_error *reterr)
+{
+	struct tensor *tensor = context;
+
+	if (wire_string_equals(parameter->key, "binary_data_size"))
+		return take_binary_size(tensor, parameter, reterr);
+	return oip_tensor_parameter(tensor->name, parameter, &tensor->parameters, reterr);
+}
+
+static int read_tensor_parameters(yyjson_val *object, struct tensor *tensor,
+				  struct tensock_error *reterr)
+{
+	int r = read_parameters(object, take_tensor_parameter, tensor, reterr);
+
+	return r < 0 ? r : oip_tensor_parameters_end(tensor->name, &tensor->parameters, reterr);
 }
 
 static int read_name(yyjson_val *value, struct wire_string *ret, struct tensock_error *reterr)
@@ -95,21 +187,8 @@ static int read_name(yyjson_val *value, struct wire_string *ret, struct tensock_
 	return r;
 }
 
-static int read_datatype(yyjson_val *value, uint32_t *ret, struct tensock_error *reterr)
-{
-	struct wire_string name;
-	int r = json_get_string(value, "'datatype'", UINT16_MAX, &name, reterr);
-
-	if (r < 0)
-		return r;
-	*ret = dtype_of(name);
-	if (*ret == TENSOCK_DTYPE_INVALID)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "no such datatype: %.*s",
-				(int)name.len, name.bytes);
-	return 0;
-}
-
-static int read_shape(yyjson_val *value, struct wire_tensor *tensor, struct tensock_error *reterr)
+static int read_shape(yyjson_val *value, int64_t dims[TENSOCK_RANK_MAX],
+		      struct tensock_error *reterr)
 {
 	int r = json_get_array(value, "'shape'", TENSOCK_RANK_MAX, reterr);
 	yyjson_val *dim;
@@ -117,113 +196,76 @@ static int read_shape(yyjson_val *value, struct wire_tensor *tensor, struct tens
 
 	if (r < 0)
 		return r;
-	tensor->rank = (uint32_t)yyjson_arr_size(value);
 	yyjson_arr_foreach(value, i, n, dim)
 	{
 		if (!yyjson_is_uint(dim) || yyjson_get_uint(dim) > INT64_MAX)
 			return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-					"'shape' holds something else than integers from 0 on");
-		tensor->dims[i] = (int64_t)yyjson_get_uint(dim);
+					"'shape' holds something else than integers from 0");
+		dims[i] = (int64_t)yyjson_get_uint(dim);
 	}
 	return 0;
 }
 
-/* tensor->bytes: what the shape says; of BYTES the least, which the lengths take. */
-static int measure(struct wire_tensor *tensor, struct tensock_error *reterr)
+static int read_type(yyjson_val *datatype, yyjson_val *shape, struct oip_input *input,
+		     struct tensock_error *reterr)
 {
-	uint32_t dtype = tensor->dtype == TENSOCK_BYTES ? TENSOCK_UINT32 : tensor->dtype;
+	int64_t dims[TENSOCK_RANK_MAX];
+	struct wire_string name;
+	int r = json_get_string(datatype, "'datatype'", TSK_TENSOR_NAME_MAX, &name, reterr);
 
-	if (tsk_shape_bytes(dtype, tensor->dims, tensor->rank, &tensor->bytes) < 0)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "its shape is too large");
-	return 0;
+	if (r == 0)
+		r = read_shape(shape, dims, reterr);
+	if (r < 0)
+		return named(r, input->tensor.name, "input", reterr);
+	return oip_input_set_shape(input, name, dims, yyjson_arr_size(shape), reterr);
 }
 
-/* BYTES are at least their lengths, and nothing where there is no element. */
-static bool fits(const struct wire_tensor *tensor, uint64_t bytes)
+static int read_source(yyjson_val *data, const struct tensor *tensor, struct oip_input *input,
+		       struct tensock_error *reterr)
 {
-	if (tensor->dtype == TENSOCK_BYTES && tensor->bytes)
-		return bytes >= tensor->bytes;
-	return bytes == tensor->bytes;
-}
+	const struct oip_region *region = &tensor->parameters.region;
 
-static int set_bytes(struct wire_tensor *tensor, uint64_t bytes, struct tensock_error *reterr)
-{
-	if (!fits(tensor, bytes))
+	if (!!data + tensor->has_binary_size + !!region->name.len != 1)
 		return tsk_fail(
 			reterr, TENSOCK_INVALID_ARGUMENT,
-			"unexpected size: its shape and datatype make %llu bytes%s, not %llu",
-			(unsigned long long)tensor->bytes,
-			tensor->dtype == TENSOCK_BYTES ? " at least" : "",
-			(unsigned long long)bytes);
-	tensor->bytes = bytes;
-	return 0;
-}
-
-static int read_source(yyjson_val *data, const struct tensor_parameters *parameters,
-		       struct oip_input *input, struct tensock_error *reterr)
-{
-	uint64_t bytes;
-	int r;
-
-	if (!!data + !!parameters->binary_data_size + !!parameters->region != 1)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"Input must set only one of the following fields: 'data', "
-				"'binary_data_size' in 'parameters', 'shared_memory_region' in "
-				"'parameters'");
+			"input '%.*s': Input must set only one of the following fields: 'data', "
+			"'binary_data_size' in 'parameters', 'shared_memory_region' in "
+			"'parameters'",
+			OIP_SAID(tensor->name));
 	if (data) {
 		input->source = OIP_VALUES;
 		input->values = data;
-		return oip_json_values_check(data, &input->tensor, reterr);
+		return named(oip_json_values_check(data, &input->tensor, reterr), tensor->name,
+			     "input", reterr);
 	}
-	if (parameters->binary_data_size) {
-		input->source = OIP_BINARY;
-		r = json_get_uint(parameters->binary_data_size, "'binary_data_size'", &bytes,
-				  reterr);
-	} else {
-		input->source = OIP_REGION;
-		r = read_region(parameters, &input->region, reterr);
-		bytes = input->region.bytes;
-	}
-	return r < 0 ? r : set_bytes(&input->tensor, bytes, reterr);
+	input->source = tensor->has_binary_size ? OIP_BINARY : OIP_REGION;
+	input->region = *region;
+	return oip_input_set_bytes(input,
+				   tensor->has_binary_size ? tensor->binary_size : region->bytes,
+				   reterr);
 }
 
-static void prefix_name(const char *what, struct wire_string name, uint32_t index,
-			struct tensock_error *reterr)
+static int read_input(yyjson_val *value, size_t index, struct oip_input *input,
+		      struct tensock_error *reterr)
 {
-	/* A longer name would leave no room for what there is to say. */
-	int n = name.len < 64 ? name.len : 64;
-
-	if (n)
-		tsk_error_prefix(reterr, "%s '%.*s'", what, n, name.bytes);
-	else
-		tsk_error_prefix(reterr, "%s %u", what, (unsigned)index);
-}
-
-static int read_input_fields(yyjson_val *value, struct oip_input *input,
-			     struct tensock_error *reterr)
-{
-	yyjson_val *name, *datatype, *shape, *data, *more;
+	yyjson_val *name, *datatype, *shape, *data, *parameters;
 	const struct json_field fields[] = {
-		{ "name", &name }, { "datatype", &datatype }, { "shape", &shape },
-		{ "data", &data }, { "parameters", &more },
+		{ "name", &name }, { "datatype", &datatype },     { "shape", &shape },
+		{ "data", &data }, { "parameters", &parameters },
 	};
-	struct tensor_parameters parameters;
-	int r;
+	struct tensor tensor = { 0 };
+	int r = json_get_fields(value, "it", fields, ARRAY_SIZE(fields), reterr);
 
-	r = json_get_fields(value, "it", fields, ARRAY_SIZE(fields), reterr);
 	if (r == 0)
-		r = read_name(name, &input->tensor.name, reterr);
+		r = read_name(name, &tensor.name, reterr);
+	if (r < 0)
+		return unnamed(r, index, "input", reterr);
+	input->tensor.name = tensor.name;
+	input->tensor.index = WIRE_INDEX_NONE;
+	r = read_type(datatype, shape, input, reterr);
 	if (r == 0)
-		r = read_datatype(datatype, &input->tensor.dtype, reterr);
-	if (r == 0)
-		r = read_shape(shape, &input->tensor, reterr);
-	if (r == 0)
-		r = measure(&input->tensor, reterr);
-	if (r == 0)
-		r = read_tensor_parameters(more, &parameters, reterr);
-	if (r == 0)
-		r = read_source(data, &parameters, input, reterr);
-	return r;
+		r = read_tensor_parameters(parameters, &tensor, reterr);
+	return r < 0 ? r : read_source(data, &tensor, input, reterr);
 }
 
 static int read_inputs(yyjson_val *value, struct parsed *parsed, struct oip_infer *infer,
@@ -243,67 +285,40 @@ static int read_inputs(yyjson_val *value, struct parsed *parsed, struct oip_infe
 	infer->inputs = parsed->inputs;
 	yyjson_arr_foreach(value, i, n, each)
 	{
-		struct oip_input *input = &parsed->inputs[i];
-
-		input->tensor.index = WIRE_INDEX_NONE;
-		r = read_input_fields(each, input, reterr);
-		if (r < 0) {
-			prefix_name("input", input->tensor.name, (uint32_t)i, reterr);
-			return r;
-		}
+		r = read_input(each, i, &parsed->inputs[i], reterr);
+		if (r < 0)
+			break;
 	}
-	return 0;
+	return r;
 }
 
-static int read_classes(yyjson_val *value, uint32_t *ret, struct tensock_error *reterr)
+static int read_output(yyjson_val *value, size_t index, struct oip_output *output,
+		       struct tensock_error *reterr)
 {
-	uint64_t classes;
-	int r = json_get_uint(value, "'classification'", &classes, reterr);
+	yyjson_val *name, *parameters;
+	const struct json_field fields[] = { { "name", &name }, { "parameters", &parameters } };
+	struct tensor tensor = { 0 };
+	int r = json_get_fields(value, "it", fields, ARRAY_SIZE(fields), reterr);
 
+	if (r == 0)
+		r = read_name(name, &tensor.name, reterr);
+	if (r < 0)
+		return unnamed(r, index, "output", reterr);
+	r = read_tensor_parameters(parameters, &tensor, reterr);
 	if (r < 0)
 		return r;
-	*ret = classes < UINT32_MAX ? (uint32_t)classes : UINT32_MAX;
-	return 0;
-}
-
-static int read_destination(const struct tensor_parameters *parameters, struct oip_output *output,
-			    struct tensock_error *reterr)
-{
-	int r = 0;
-
-	if (parameters->classification)
-		r = read_classes(parameters->classification, &output->classes, reterr);
-	if (r == 0 && parameters->binary_data)
-		r = json_get_bool(parameters->binary_data, "'binary_data'", &output->is_binary,
-				  reterr);
-	if (r < 0 || !parameters->region)
-		return r;
-	if (parameters->classification)
+	if (tensor.parameters.region.name.len && tensor.parameters.is_binary)
 		return tsk_fail(
 			reterr, TENSOCK_INVALID_ARGUMENT,
-			"Output can't set both 'shared_memory_region' and 'classification'");
-	if (parameters->binary_data && output->is_binary)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"Output can't set both 'shared_memory_region' and 'binary_data'");
-	return read_region(parameters, &output->region, reterr);
-}
-
-static int read_output_fields(yyjson_val *value, struct oip_output *output,
-			      struct tensock_error *reterr)
-{
-	yyjson_val *name, *more;
-	const struct json_field fields[] = { { "name", &name }, { "parameters", &more } };
-	struct tensor_parameters parameters;
-	int r;
-
-	r = json_get_fields(value, "it", fields, ARRAY_SIZE(fields), reterr);
-	if (r == 0)
-		r = read_name(name, &output->name, reterr);
-	if (r == 0)
-		r = read_tensor_parameters(more, &parameters, reterr);
-	if (r == 0)
-		r = read_destination(&parameters, output, reterr);
-	return r;
+			"output can't set both 'shared_memory_region' and 'binary_data': tensor "
+			"'%.*s'",
+			OIP_SAID(tensor.name));
+	output->name = tensor.name;
+	output->classes = tensor.parameters.classes;
+	output->region = tensor.parameters.region;
+	if (tensor.parameters.has_binary_data)
+		output->is_binary = tensor.parameters.is_binary;
+	return 0;
 }
 
 static int read_outputs(yyjson_val *value, struct parsed *parsed, struct oip_infer *infer,
@@ -322,91 +337,12 @@ static int read_outputs(yyjson_val *value, struct parsed *parsed, struct oip_inf
 	infer->outputs = parsed->outputs;
 	yyjson_arr_foreach(value, i, n, each)
 	{
-		struct oip_output *output = &parsed->outputs[i];
-
-		output->is_binary = infer->is_binary;
-		r = read_output_fields(each, output, reterr);
-		if (r < 0) {
-			prefix_name("output", output->name, (uint32_t)i, reterr);
-			return r;
-		}
+		parsed->outputs[i].is_binary = infer->is_binary;
+		r = read_output(each, i, &parsed->outputs[i], reterr);
+		if (r < 0)
+			break;
 	}
-	return 0;
-}
-
-static int fail_sequence(const char *parameter, struct tensock_error *reterr)
-{
-	return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-			"parameter '%s': models here keep no state from one request to the next",
-			parameter);
-}
-
-/* 0 and "" are none. */
-static int read_sequence_id(yyjson_val *value, struct tensock_error *reterr)
-{
-	if (!yyjson_is_uint(value) && !yyjson_is_str(value))
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"'sequence_id' is neither an unsigned integer nor a string");
-	if (yyjson_is_uint(value) ? yyjson_get_uint(value) != 0 : yyjson_get_len(value) != 0)
-		return fail_sequence("sequence_id", reterr);
-	return 0;
-}
-
-static int read_sequence_flag(yyjson_val *value, const char *name, struct tensock_error *reterr)
-{
-	bool is_set;
-	int r = json_get_bool(value, name, &is_set, reterr);
-
-	return r < 0 || !is_set ? r : fail_sequence(name, reterr);
-}
-
-/* Others than those that are known are the model's, and models here take none. */
-static int check_custom(yyjson_val *parameters, struct tensock_error *reterr)
-{
-	yyjson_val *key, *value;
-	size_t i, n;
-
-	yyjson_obj_foreach(parameters, i, n, key, value)
-	{
-		if (json_key_begins(key, "triton_"))
-			return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-					"parameter keys starting with 'triton_' are reserved for "
-					"Triton usage and should not be specified.");
-		if (!yyjson_is_str(value) && !yyjson_is_num(value) && !yyjson_is_raw(value) &&
-		    !yyjson_is_bool(value) && !yyjson_is_null(value))
-			return tsk_fail(
-				reterr, TENSOCK_INVALID_ARGUMENT,
-				"parameter '%.64s' has invalid type. It should be either 'int', "
-				"'bool', or 'string'.",
-				yyjson_get_str(key));
-	}
-	return 0;
-}
-
-static int read_parameters(yyjson_val *value, struct oip_infer *infer, struct tensock_error *reterr)
-{
-	yyjson_val *id, *start, *end, *priority, *timeout, *binary;
-	const struct json_field fields[] = {
-		{ "sequence_id", &id },   { "sequence_start", &start },
-		{ "sequence_end", &end }, { "priority", &priority },
-		{ "timeout", &timeout },  { "binary_data_output", &binary },
-	};
-	uint64_t ignored;
-	int r = json_get_fields(value, "'parameters'", fields, ARRAY_SIZE(fields), reterr);
-
-	if (r == 0 && id)
-		r = read_sequence_id(id, reterr);
-	if (r == 0 && start)
-		r = read_sequence_flag(start, "sequence_start", reterr);
-	if (r == 0 && end)
-		r = read_sequence_flag(end, "sequence_end", reterr);
-	if (r == 0 && priority)
-		r = json_get_uint(priority, "'priority'", &ignored, reterr);
-	if (r == 0 && timeout)
-		r = json_get_uint(timeout, "'timeout'", &infer->timeout_us, reterr);
-	if (r == 0 && binary)
-		r = json_get_bool(binary, "'binary_data_output'", &infer->is_binary, reterr);
-	return r < 0 ? r : check_custom(value, reterr);
+	return r;
 }
 
 static int read_request(struct parsed *parsed, struct oip_infer *infer,
@@ -424,8 +360,8 @@ static int read_request(struct parsed *parsed, struct oip_infer *infer,
 
 	if (r == 0 && id)
 		r = json_get_string(id, "'id'", OIP_ID_MAX, &infer->id, reterr);
-	if (r == 0 && parameters)
-		r = read_parameters(parameters, infer, reterr);
+	if (r == 0)
+		r = read_parameters(parameters, take_request_parameter, infer, reterr);
 	if (r == 0)
 		r = read_inputs(inputs, parsed, infer, reterr);
 	if (r == 0 && outputs)

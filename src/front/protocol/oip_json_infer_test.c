@@ -137,7 +137,8 @@ static void test_what_is_optional(void **state)
 	oip_infer_done(&infer);
 	take("{'inputs':[{'name':'x','shape':[],'datatype':'UINT8','data':[1],"
 	     "'parameters':{'content_type':'np'}}],'parameters':{'sequence_id':0,"
-	     "'sequence_start':false,'sequence_end':false,'mine':1.5,'headers':'x'}}",
+	     "'sequence_start':false,'sequence_end':false,'mine':1.5,'headers':'x','huge':18446744073709551616,"
+	     "'none':null}}",
 	     &infer);
 	oip_infer_done(&infer);
 	take("{'inputs':[],'parameters':{'sequence_id':''}}", &infer);
@@ -165,19 +166,19 @@ static void test_inputs_refused(void **state)
 	assert_refused(WITH("'data':[1],'parameters':{'binary_data_size':4}"),
 		       TENSOCK_INVALID_ARGUMENT, one_source);
 	assert_refused(WITH("'parameters':{'binary_data_size':5}"), TENSOCK_INVALID_ARGUMENT,
-		       "input 'x': unexpected size");
+		       "input byte size mismatch for input 'x'");
 	assert_refused(WITH("'parameters':{'binary_data_size':-4}"), TENSOCK_INVALID_ARGUMENT,
 		       "'binary_data_size' is not");
 	assert_refused(WITH("'parameters':{'binary_data_size':4,'binary_data_size':4}"),
 		       TENSOCK_INVALID_ARGUMENT, "twice");
 	assert_refused(WITH("'parameters':[]"), TENSOCK_INVALID_ARGUMENT, "'parameters' is not");
 	assert_refused(WITH("'parameters':{'shared_memory_region':'r'}"), TENSOCK_INVALID_ARGUMENT,
-		       "'shared_memory_byte_size' is missing");
+		       "'shared_memory_byte_size' must be specified");
 	assert_refused(WITH("'parameters':{'shared_memory_region':'','shared_memory_byte_size':4}"),
-		       TENSOCK_INVALID_ARGUMENT, "is empty");
+		       TENSOCK_INVALID_ARGUMENT, "expected a region's name");
 	assert_refused(
 		WITH("'parameters':{'shared_memory_region':'r','shared_memory_byte_size':8}"),
-		TENSOCK_INVALID_ARGUMENT, "unexpected size");
+		TENSOCK_INVALID_ARGUMENT, "input byte size mismatch");
 	assert_refused(WITH("'data':[1,2]"), TENSOCK_INVALID_ARGUMENT,
 		       "input 'x': unable to parse 'data'");
 }
@@ -189,27 +190,27 @@ static void test_shapes_and_types_refused(void **state)
 
 	(void)state;
 	assert_refused("{'inputs':[{'name':'x','datatype':'FP31','shape':[1],'data':[1]}]}",
-		       TENSOCK_INVALID_ARGUMENT, "no such datatype: FP31");
+		       TENSOCK_INVALID_ARGUMENT, "input 'x': there is no datatype 'FP31'");
 	assert_refused("{'inputs':[{'name':'x','datatype':'INT4','shape':[1],'data':[1]}]}",
-		       TENSOCK_INVALID_ARGUMENT, "no such datatype");
+		       TENSOCK_UNSUPPORTED, "receiving INT4 data via JSON is not supported");
 	assert_refused("{'inputs':[{'name':'x','datatype':'FP32','shape':[-1],'data':[1]}]}",
-		       TENSOCK_INVALID_ARGUMENT, "integers from 0 on");
+		       TENSOCK_INVALID_ARGUMENT, "input 'x': 'shape' holds something else");
 	assert_refused("{'inputs':[{'name':'x','datatype':'FP32','shape':[1.0],'data':[1]}]}",
-		       TENSOCK_INVALID_ARGUMENT, "integers from 0 on");
+		       TENSOCK_INVALID_ARGUMENT, "input 'x': 'shape' holds something else");
 	assert_refused(
 		"{'inputs':[{'name':'x','datatype':'FP32','shape':[9223372036854775808],'data':"
 		"[]}]}",
-		TENSOCK_INVALID_ARGUMENT, "integers from 0 on");
-	assert_refused(huge, TENSOCK_INVALID_ARGUMENT, "shape is too large");
+		TENSOCK_INVALID_ARGUMENT, "input 'x': 'shape' holds something else");
+	assert_refused(huge, TENSOCK_TOO_LARGE, "its shape has too many elements");
 	assert_refused("{'inputs':[{'name':'x','datatype':'FP32','shape':"
 		       "[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],'data':[1]}]}",
 		       TENSOCK_TOO_LARGE, "'shape' has 17 elements");
 	assert_refused("{'inputs':[{'name':'x','datatype':'BYTES','shape':[2],"
 		       "'parameters':{'binary_data_size':7}}]}",
-		       TENSOCK_INVALID_ARGUMENT, "8 bytes at least");
+		       TENSOCK_INVALID_ARGUMENT, "at least 8, got 7");
 	assert_refused("{'inputs':[{'name':'x','datatype':'BYTES','shape':[0],"
 		       "'parameters':{'binary_data_size':7}}]}",
-		       TENSOCK_INVALID_ARGUMENT, "unexpected size");
+		       TENSOCK_INVALID_ARGUMENT, "input byte size mismatch");
 	assert_refused("{'inputs':[{'name':'x','datatype':'FP16','shape':[1],'data':[1]}]}",
 		       TENSOCK_UNSUPPORTED, "receiving FP16 data via JSON is not supported");
 }
@@ -221,9 +222,10 @@ static void test_outputs_refused(void **state)
 		       "output 0: 'name' is missing");
 	assert_refused("{'inputs':[],'outputs':{}}", TENSOCK_INVALID_ARGUMENT, "'outputs' is not");
 	assert_refused("{'inputs':[],'outputs':[{'name':'y','parameters':{'binary_data':1}}]}",
-		       TENSOCK_INVALID_ARGUMENT, "output 'y': 'binary_data' is not true or false");
+		       TENSOCK_INVALID_ARGUMENT,
+		       "tensor 'y': invalid value for 'binary_data' parameter, expected a bool");
 	assert_refused("{'inputs':[],'outputs':[{'name':'y','parameters':{'classification':-1}}]}",
-		       TENSOCK_INVALID_ARGUMENT, "'classification' is not");
+		       TENSOCK_INVALID_ARGUMENT, "invalid value for 'classification'");
 	assert_refused("{'inputs':[],'outputs':[{'name':'y','parameters':{'classification':1,"
 		       "'shared_memory_region':'r','shared_memory_byte_size':8}}]}",
 		       TENSOCK_INVALID_ARGUMENT, "can't set both");
@@ -239,27 +241,29 @@ static void test_parameters_refused(void **state)
 		       "parameter 'sequence_id'");
 	assert_refused("{'inputs':[],'parameters':{'sequence_id':'a'}}", TENSOCK_UNSUPPORTED,
 		       "parameter 'sequence_id'");
-	assert_refused("{'inputs':[],'parameters':{'sequence_id':-1}}", TENSOCK_INVALID_ARGUMENT,
-		       "'sequence_id' is neither");
+	assert_refused("{'inputs':[],'parameters':{'sequence_id':-1}}", TENSOCK_UNSUPPORTED,
+		       "parameter 'sequence_id'");
 	assert_refused("{'inputs':[],'parameters':{'sequence_start':true}}", TENSOCK_UNSUPPORTED,
 		       "parameter 'sequence_start'");
 	assert_refused("{'inputs':[],'parameters':{'sequence_end':true}}", TENSOCK_UNSUPPORTED,
 		       "parameter 'sequence_end'");
 	assert_refused("{'inputs':[],'parameters':{'sequence_end':1}}", TENSOCK_INVALID_ARGUMENT,
-		       "is not true or false");
+		       "expected a bool");
 	assert_refused("{'inputs':[],'parameters':{'timeout':1,'timeout':2}}",
-		       TENSOCK_INVALID_ARGUMENT, "'timeout' is twice");
+		       TENSOCK_INVALID_ARGUMENT, "parameter 'timeout' is there twice");
 	assert_refused("{'inputs':[],'parameters':{'timeout':'1'}}", TENSOCK_INVALID_ARGUMENT,
-		       "'timeout' is not");
+		       "invalid value for 'timeout'");
 	assert_refused("{'inputs':[],'parameters':{'priority':-1}}", TENSOCK_INVALID_ARGUMENT,
-		       "'priority' is not");
-	assert_refused("{'inputs':[],'parameters':{'triton_enable_empty_final_response':true}}",
-		       TENSOCK_INVALID_ARGUMENT,
+		       "invalid value for 'priority'");
+	assert_refused("{'inputs':[],'parameters':{'triton_mine':true}}", TENSOCK_INVALID_ARGUMENT,
 		       "parameter keys starting with 'triton_' are reserved");
 	assert_refused("{'inputs':[],'parameters':{'mine':[]}}", TENSOCK_INVALID_ARGUMENT,
 		       "parameter 'mine' has invalid type");
+	assert_refused("{'inputs':[],'parameters':{'mine':1,'mine':1}}", TENSOCK_INVALID_ARGUMENT,
+		       "parameter 'mine' is there twice");
 	assert_refused("{'inputs':[],'id':5}", TENSOCK_INVALID_ARGUMENT, "'id' is not a string");
-	assert_refused("{'inputs':[],'id':'\\u0000'}", TENSOCK_INVALID_ARGUMENT, "NUL");
+	assert_refused("{'inputs':[],'id':'\\u0000'}", TENSOCK_INVALID_ARGUMENT,
+		       "has a zero byte in it");
 }
 
 /* One more than may be of each. */
@@ -279,7 +283,7 @@ static void test_too_many(void **state)
 	for (unsigned i = 0; i <= OIP_ID_MAX; i++)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "x");
 	snprintf(text + n, sizeof(text) - n, "'}");
-	assert_refused(text, TENSOCK_TOO_LARGE, "'id' is 1025 bytes long");
+	assert_refused(text, TENSOCK_INVALID_ARGUMENT, "'id' is 1025 bytes long");
 }
 
 static void test_memory(void **state)
