@@ -155,14 +155,30 @@ static int fail_broken(const struct oip_result *result, struct tensock_error *re
 	return r;
 }
 
+/* Little-endian, read once: the worker may still write there. */
+static uint32_t read_length(const volatile unsigned char *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static const void *read_string(struct tsk_reader *r, uint32_t *ret_len)
+{
+	const void *length = tsk_read_bytes(r, sizeof(uint32_t));
+
+	if (!length)
+		return NULL;
+	*ret_len = read_length(length);
+	return tsk_read_bytes(r, *ret_len);
+}
+
 static int put_strings(struct json_text *text, const struct oip_result *result, uint64_t elems,
 		       struct tensock_error *reterr)
 {
 	struct tsk_reader r = tsk_reader(result->data, result->bytes);
 
 	for (uint64_t i = 0; i < elems; i++) {
-		uint32_t len = tsk_read_u32(&r);
-		const void *bytes = tsk_read_bytes(&r, len);
+		uint32_t len = 0;
+		const void *bytes = read_string(&r, &len);
 
 		if (!bytes)
 			return fail_broken(result, reterr);

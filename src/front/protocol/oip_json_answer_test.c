@@ -168,6 +168,8 @@ static void test_refused(void **state)
 	assert_refused(result_of(TENSOCK_BYTES, 1, "\0\0\0\0a", 5), TENSOCK_INTERNAL, broken);
 	assert_refused(result_of(TENSOCK_BYTES, 2, "\1\0\0\0a", 5), TENSOCK_INTERNAL, broken);
 	assert_refused(result_of(TENSOCK_FLOAT32, 2, "\0\0\0", 4), TENSOCK_INTERNAL, broken);
+	assert_refused(result_of(TENSOCK_BYTES, 1, "\1\0\0", 3), TENSOCK_INTERNAL, broken);
+	assert_refused(result_of(TENSOCK_FLOAT32, -1, "\0\0\0", 4), TENSOCK_INTERNAL, broken);
 	assert_refused(result_of(TENSOCK_DTYPE_MAX, 1, "", 1), TENSOCK_INTERNAL, broken);
 }
 

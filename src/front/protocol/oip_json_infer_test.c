@@ -179,6 +179,11 @@ static void test_inputs_refused(void **state)
 	assert_refused(
 		WITH("'parameters':{'shared_memory_region':'r','shared_memory_byte_size':8}"),
 		TENSOCK_INVALID_ARGUMENT, "input byte size mismatch");
+	assert_refused(WITH("'parameters':{'binary_data_size':1.5}"), TENSOCK_INVALID_ARGUMENT,
+		       "'binary_data_size' is not");
+	assert_refused(WITH("'parameters':{'\\u0000':4}"), TENSOCK_INVALID_ARGUMENT, "zero byte");
+	assert_refused(WITH("'parameters':{'shared_memory_byte_size':4}"), TENSOCK_INVALID_ARGUMENT,
+		       "can not be specified without 'shared_memory_region'");
 	assert_refused(WITH("'data':[1,2]"), TENSOCK_INVALID_ARGUMENT,
 		       "input 'x': unable to parse 'data'");
 }
@@ -286,6 +291,33 @@ static void test_too_many(void **state)
 	assert_refused(text, TENSOCK_INVALID_ARGUMENT, "'id' is 1025 bytes long");
 }
 
+/* One more parameter than is compared with all others; as many as may be. */
+static void test_many_parameters(void **state)
+{
+	struct oip_infer infer;
+	char text[2048];
+
+	(void)state;
+	for (unsigned most = 64; most <= 65; most++) {
+		size_t n = (size_t)snprintf(text, sizeof(text), "{'inputs':[],'parameters':{'p':1");
+
+		for (unsigned i = 1; i < most; i++)
+			n += (size_t)snprintf(text + n, sizeof(text) - n,
+					      ",'p%u':18446744073709551615", i);
+		snprintf(text + n, sizeof(text) - n, "}}");
+		if (most == 64) {
+			take(text, &infer);
+			oip_infer_done(&infer);
+		} else {
+			assert_refused(text, TENSOCK_TOO_LARGE,
+				       "'parameters' are 65, more than 64");
+		}
+	}
+	take("{'inputs':[],'parameters':{'timeout':18446744073709551615}}", &infer);
+	assert_true(infer.timeout_us == UINT64_MAX);
+	oip_infer_done(&infer);
+}
+
 static void test_memory(void **state)
 {
 	(void)state;
@@ -301,7 +333,8 @@ int main(void)
 		TSK_TEST(test_regions),         TSK_TEST(test_what_is_optional),
 		TSK_TEST(test_inputs_refused),  TSK_TEST(test_shapes_and_types_refused),
 		TSK_TEST(test_outputs_refused), TSK_TEST(test_parameters_refused),
-		TSK_TEST(test_too_many),        TSK_TEST(test_memory),
+		TSK_TEST(test_too_many),        TSK_TEST(test_many_parameters),
+		TSK_TEST(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
