@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/service_manager.h"
 
+#include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+
+#include "base/status.h"
 
 /* "/PATH", or "@NAME" of the abstract namespace; false for anything else. */
 static bool set_address(struct service_manager *manager, const char *socket_name)
@@ -50,4 +54,50 @@ int service_manager_tell(const struct service_manager *manager, const char *text
 	if (n < 0 && errno == ENOBUFS)
 		return -EAGAIN;
 	return n < 0 ? -errno : 0;
+}
+
+/* Digits only; false for what is no number from min to max. */
+static bool read_number(const char *text, unsigned long min, unsigned long max, unsigned long *ret)
+{
+	char *end;
+
+	errno = 0;
+	*ret = strtoul(text, &end, 10);
+	return *text >= '0' && *text <= '9' && !*end && !errno && *ret >= min && *ret <= max;
+}
+
+static int check_socket(int fd, struct tensock_error *reterr)
+{
+	socklen_t len = sizeof(int);
+	int listens = 0;
+
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 &&
+	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens)
+		return 0;
+	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			"LISTEN_FDS: fd %d is no socket that listens; a unit's socket needs "
+			"Accept=no, and ListenStream= or ListenSequentialPacket=",
+			fd);
+}
+
+int service_manager_sockets(unsigned *ret_n, struct tensock_error *reterr)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	unsigned long number, n = 0;
+	int r = 0;
+
+	/* Of the process before us, they are none of ours. */
+	if (pid && fds && read_number(pid, 1, INT_MAX, &number) &&
+	    number == (unsigned long)getpid() && !read_number(fds, 0, SERVICE_MANAGER_FDS_MAX, &n))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"LISTEN_FDS cannot be '%.40s': it is a number up to %u", fds,
+				SERVICE_MANAGER_FDS_MAX);
+	for (unsigned long i = 0; i < n && r == 0; i++)
+		r = check_socket(SERVICE_MANAGER_FDS_FIRST + (int)i, reterr);
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	if (r == 0)
+		*ret_n = (unsigned)n;
+	return r;
 }

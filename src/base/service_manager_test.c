@@ -85,12 +85,45 @@ static void test_nobody(void **state)
 	assert_int_equal(manager.fd, -1);
 }
 
+static void set_sockets(pid_t pid, const char *n)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", (int)pid);
+	setenv("LISTEN_PID", text, 1);
+	setenv("LISTEN_FDS", n, 1);
+	setenv("LISTEN_FDNAMES", "a:b", 1);
+}
+
+static void test_sockets(void **state)
+{
+	static const char *const bad[] = { "-1", "4097", "two", "", "1 ", "99999999999999999999" };
+	struct tensock_error error;
+	unsigned n = 7;
+
+	(void)state;
+	assert_int_equal(service_manager_sockets(&n, &error), 0); /* nothing is set */
+	assert_int_equal(n, 0);
+	set_sockets(1, "2"); /* of another process */
+	assert_int_equal(service_manager_sockets(&n, &error), 0);
+	assert_int_equal(n, 0);
+	assert_null(getenv("LISTEN_FDS"));
+	n = 7;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		set_sockets(getpid(), bad[i]);
+		assert_int_equal(service_manager_sockets(&n, &error), -EINVAL);
+	}
+	assert_int_equal(n, 7);
+	unsetenv("LISTEN_FDS");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_path),
 		TSK_TEST(test_abstract_name),
 		TSK_TEST(test_nobody),
+		TSK_TEST(test_sockets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 #include "cli/forward.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -173,6 +174,27 @@ int forward_open(struct forward *forward, struct tensock_error *reterr)
 		return open_tcp(forward, reterr);
 	return unix_socket_listen(path->sun_path, SOCK_STREAM, SOCKET_MODE, &forward->fd,
 				  &forward->file, reterr);
+}
+
+bool forward_take(struct forward *forward, int fd)
+{
+	struct address there = { .socket_bytes = sizeof(there.socket) };
+	int on = 1, type = 0, flags = fcntl(fd, F_GETFL);
+	socklen_t len = sizeof(type);
+
+	if (forward->fd >= 0 || flags < 0 || getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) < 0 ||
+	    type != SOCK_STREAM ||
+	    getsockname(fd, (struct sockaddr *)&there.socket, &there.socket_bytes) < 0)
+		return false;
+	/* The length of a Unix socket's is that of its path, perhaps; behind it all is zeros. */
+	if (there.socket.ss_family == AF_UNIX)
+		there.socket_bytes = forward->local.socket_bytes;
+	if (!is_same(&there, &forward->local) || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return false;
+	if (there.socket.ss_family != AF_UNIX)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	forward->fd = fd;
+	return true;
 }
 
 void forward_close(struct forward *forward)

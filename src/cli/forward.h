@@ -37,6 +37,12 @@ bool forward_is_down(const struct forward *forward);
 /* Listens.  A port 0 has become another one in local.text. */
 int forward_open(struct forward *forward, struct tensock_error *reterr) _nodiscard_;
 
+/*
+ * Listens on fd, which somebody else has opened, if that is just where: true, and it is the forward's.  Its
+ * file is not removed.
+ */
+bool forward_take(struct forward *forward, int fd);
+
 /* Listens no more, and removes the file that was made. */
 void forward_close(struct forward *forward);
 

@@ -112,8 +112,10 @@ static int parse_forwards(struct service *service, const struct line *line)
 /* As many open files as the connections need.  How many there can be, where nobody has said how many. */
 static int allow_files(struct service *service, bool is_given, struct tensock_error *reterr)
 {
-	rlim_t wanted = PROXY_LOOP_FILES((rlim_t)service->max_connections), before;
+	rlim_t wanted =
+		(rlim_t)service->max_connections * PROXY_LOOP_FILES_EACH + PROXY_LOOP_FILES_OTHERS;
 	struct rlimit limit;
+	rlim_t before;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "RLIMIT_NOFILE: %s", strerror(errno));
@@ -124,7 +126,7 @@ static int allow_files(struct service *service, bool is_given, struct tensock_er
 	if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
 		return 0;
 	limit = (struct rlimit){ before, before };
-	if (is_given || before < PROXY_LOOP_FILES((rlim_t)1) ||
+	if (is_given || before < PROXY_LOOP_FILES_EACH + PROXY_LOOP_FILES_OTHERS ||
 	    setrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return tsk_fail(
 			reterr, TENSOCK_LIMIT_REACHED,
@@ -133,8 +135,7 @@ static int allow_files(struct service *service, bool is_given, struct tensock_er
 			service->max_connections, (unsigned long long)wanted,
 			(unsigned long long)before);
 	service->max_connections =
-		(unsigned)((before - PROXY_LOOP_FILES((rlim_t)0)) /
-			   (PROXY_LOOP_FILES((rlim_t)1) - PROXY_LOOP_FILES((rlim_t)0)));
+		(unsigned)((before - PROXY_LOOP_FILES_OTHERS) / PROXY_LOOP_FILES_EACH);
 	return 0;
 }
 
@@ -152,15 +153,37 @@ static int set_limits(struct service *service, const struct line *line)
 	return 0;
 }
 
+/* Those that a service manager has opened.  One that nobody takes is somebody's mistake. */
+static int take_sockets(struct service *service, struct tensock_error *reterr)
+{
+	unsigned n;
+	int r = service_manager_sockets(&n, reterr);
+
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		int fd = SERVICE_MANAGER_FDS_FIRST + (int)i;
+		bool is_taken = false;
+
+		for (unsigned k = 0; k < service->n_forwards && !is_taken; k++)
+			is_taken = forward_take(&service->forwards[k], fd);
+		if (!is_taken)
+			r = tsk_fail(
+				reterr, TENSOCK_INVALID_ARGUMENT,
+				"socket %u of the service manager's is at none of the addresses to "
+				"listen on; add it by --listen, or remove it from the unit",
+				i + 1);
+	}
+	return r;
+}
+
 static int open_forwards(struct service *service, struct tensock_error *reterr)
 {
-	for (unsigned i = 0; i < service->n_forwards; i++) {
-		int r = forward_open(&service->forwards[i], reterr);
+	int r = take_sockets(service, reterr);
 
-		if (r < 0)
-			return r;
+	for (unsigned i = 0; r == 0 && i < service->n_forwards; i++) {
+		if (service->forwards[i].fd < 0)
+			r = forward_open(&service->forwards[i], reterr);
 	}
-	return 0;
+	return r;
 }
 
 static void print_json(const struct service *service)

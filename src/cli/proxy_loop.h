@@ -8,8 +8,9 @@
 #include "base/cleanup.h"
 #include "cli/forward.h"
 
-/* Files that a process with that many connections may have open, at most: two sockets and two pipes each. */
-#define PROXY_LOOP_FILES(max_connections) ((max_connections)*6u + 256u)
+/* Files that are open at most: two sockets and two pipes a connection; listeners, kept pipes and the like. */
+#define PROXY_LOOP_FILES_EACH 6u
+#define PROXY_LOOP_FILES_OTHERS 256u
 
 /*
  * Serves the forwards, which are open, until SIGTERM or SIGINT; then closes them, and returns when the

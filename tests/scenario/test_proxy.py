@@ -2,6 +2,7 @@
 """tensock proxy: clients on its sockets, and a host behind it, tensockd or one of our own."""
 
 import contextlib
+import fcntl
 import json
 import os
 import resource
@@ -31,11 +32,12 @@ SOCKETS = 8 * MIB  # more than the kernel's buffers of the sockets before and be
 class Proxy:
     """A running `tensock proxy`.  at: the address of each --listen, for socket.connect()."""
 
-    def __init__(self, host, *arguments, listens=("tcp:127.0.0.1:0",), **options):
+    def __init__(self, host, *arguments, listens=("tcp:127.0.0.1:0",), shell=None, **options):
         command = [TENSOCK, "--json", *(["--host", host] if host else []), "proxy"]
         for listen in listens:
             command += ["--listen", listen]
-        self.process = subprocess.Popen([*command, *map(str, arguments)], stdin=subprocess.DEVNULL,
+        command = [*(["bash", "-c", shell, "bash"] if shell else []), *command, *map(str, arguments)]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         **options)
         self.log = []
@@ -67,6 +69,7 @@ class Proxy:
         self.process.stderr.close()
         if kind is None:
             assert status == OK, self.log
+            assert not any("runtime error" in line for line in self.log), self.log
 
     def connect(self, i=0):
         address = self.at[i]
@@ -536,6 +539,43 @@ def test_service_manager_is_told(folder):
                    env={**os.environ, "NOTIFY_SOCKET": str(folder / "notify")}) as proxy:
             assert manager.recv(100) == b"READY=1"
             proxy.connect().close()
+
+
+def handed(*listeners):
+    """What Popen needs so that a program is handed these, as systemd does it: fd 3 and on, and its number."""
+    moves = "".join(f" {3 + i}<&{one.fileno()}" for i, one in enumerate(listeners))
+    return {"shell": f'LISTEN_PID=$$ LISTEN_FDS={len(listeners)} exec "$@"{moves}',
+            "pass_fds": [one.fileno() for one in listeners]}
+
+
+def listener(address):
+    one = socket.socket(socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX)
+    one.bind(address)
+    one.listen()
+    # Above all that it is handed over as.
+    high = fcntl.fcntl(one.fileno(), fcntl.F_DUPFD_CLOEXEC, 100)
+    one.close()
+    return socket.socket(fileno=high)
+
+
+def test_sockets_of_a_service_manager(folder):
+    """They are taken, whoever opened them keeps their file; one that is not asked for is a mistake."""
+    path = f"{folder}/handed"
+    with listener(("127.0.0.1", 0)) as tcp, listener(path) as local, \
+            Host(folder / "host", send_back) as host:
+        listens = (f"unix:{path}", f"unix:{folder}/mine", f"tcp:127.0.0.1:{tcp.getsockname()[1]}")
+        with Proxy(host.address, listens=listens, **handed(tcp, local)) as proxy:
+            for way in range(3):
+                with proxy.connect(way) as connection:
+                    assert exchange(connection, b"x") == b"x"
+        assert Path(path).exists() and not (folder / "mine").exists()
+        options = handed(tcp, local)
+        script = options.pop("shell")
+        done = subprocess.run(["bash", "-c", script, "bash", TENSOCK, "--host", host.address, "proxy",
+                               "--listen", listens[0]], capture_output=True, text=True, check=False,
+                              timeout=TIMEOUT_S, **options)
+        assert done.returncode == FAILED and "at none of the addresses" in done.stderr
+        assert Path(path).exists()
 
 
 # ---- The command line
