@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "front/grpc_session.h"
 #include "front/guest.h"
 #include "front/handle.h"
 #include "front/native_session.h"
@@ -22,6 +23,7 @@
 static const struct protocol *const protocols[] = {
 	&seed_protocol,
 	&native_protocol,
+	&grpc_protocol,
 };
 
 /*
