@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All methods but inference: a message in, and one out, at once or when a task has been done. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,16 +102,19 @@ static int model_told(struct asked *asked, struct oip_pb *ret, struct tensock_er
 	return r;
 }
 
+/* Of one version, of all of a name, or of all models. */
 static int model_statistics(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	struct oip_told told;
-	int r;
+	struct wire_string name = asked->named.name, version = asked->named.version;
+	struct oip_told told = { 0 };
+	int r = 0;
 
-	if (asked->named.name.len)
-		r = oip_told_one(asked->guest, asked->named.name, asked->named.version, false,
-				 &told, reterr);
-	else
-		r = oip_told_all(asked->guest, false, &told, reterr);
+	if (!version.len)
+		r = oip_told_all(asked->guest, name, false, &told, reterr);
+	if (r == 0 && (version.len || (name.len && !told.n))) {
+		oip_told_done(&told);
+		r = oip_told_one(asked->guest, name, version, false, &told, reterr);
+	}
 	if (r == 0)
 		r = written(oip_pb_stats(told.models, told.n, ret), reterr);
 	oip_told_done(&told);
@@ -120,7 +124,8 @@ static int model_statistics(struct asked *asked, struct oip_pb *ret, struct tens
 static int repository_index(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
 	struct oip_told told;
-	int r = oip_told_all(asked->guest, asked->named.is_ready, &told, reterr);
+	int r = oip_told_all(asked->guest, (struct wire_string){ 0 }, asked->named.is_ready, &told,
+			     reterr);
 
 	if (r == 0)
 		r = written(oip_pb_index(told.models, told.n, ret), reterr);
@@ -152,15 +157,34 @@ static struct oip_task *task_new(struct asked *asked)
 	return task;
 }
 
+/* What a client says of its model, which may be there already. */
+static int check_config(const struct asked *asked, struct tensock_error *reterr)
+{
+	const struct oip_pb_named *named = &asked->named;
+	const struct tsk_model_info *info = NULL;
+	char name[OIP_NAME_MAX + 1];
+	struct oip_model m;
+
+	if (!named->config.len)
+		return 0;
+	if (!named->file && oip_find(asked->guest, named->name, named->file_version, &m, NULL) == 0)
+		info = m.info;
+	snprintf(name, sizeof(name), "%.*s", named->name.len, named->name.bytes);
+	return oip_config_check(named->config, name, info, reterr);
+}
+
 static int repository_load(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
 	const struct oip_pb_named *named = &asked->named;
-	struct oip_task *task = task_new(asked);
 	struct tensock_error error;
+	struct oip_task *task;
 	void *room;
+	int r = check_config(asked, reterr);
 
 	(void)ret;
-	(void)reterr;
+	if (r < 0)
+		return r;
+	task = task_new(asked);
 	if (named->file) {
 		/* It has been counted: it is the task that fails. */
 		if (oip_load_room(task, asked->guest, named->file_bytes, &room, &error) < 0) {

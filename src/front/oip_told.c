@@ -98,7 +98,7 @@ int oip_told_one(struct guest *guest, struct wire_string name, struct wire_strin
 	return 0;
 }
 
-int oip_told_all(struct guest *guest, bool ready, struct oip_told *ret,
+int oip_told_all(struct guest *guest, struct wire_string name, bool ready, struct oip_told *ret,
 		 struct tensock_error *reterr)
 {
 	struct oip_model m = { 0 };
@@ -107,7 +107,7 @@ int oip_told_all(struct guest *guest, bool ready, struct oip_told *ret,
 	if (r < 0)
 		return r;
 	while (ret->n < ret->room && oip_next(guest, &m)) {
-		if (ready && !m.is_ready)
+		if ((ready && !m.is_ready) || (name.len && !wire_string_equals(name, m.name)))
 			continue;
 		ret->found[ret->n] = m;
 		ret->models[ret->n] = told_of(&ret->found[ret->n], NULL);
