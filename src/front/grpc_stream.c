@@ -166,6 +166,7 @@ void grpc_message_fail(struct grpc_message *message, const struct tensock_error 
 void grpc_message_free(struct grpc_message *message)
 {
 	grpc_infer_done(message);
+	region_task_end(&message->guest->regions, &message->region);
 	if (message->has_task)
 		oip_task_end(&message->task);
 	grpc_answer_done(&message->answer);

@@ -50,6 +50,7 @@ struct grpc_message {
 	struct oip_call call;
 	struct grpc_infer infer;
 	struct oip_task task;
+	struct region_task region;
 	bool has_call, has_task;
 
 	bool is_answered;
