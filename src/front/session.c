@@ -10,6 +10,7 @@
 #include "front/grpc_session.h"
 #include "front/guest.h"
 #include "front/handle.h"
+#include "front/http_session.h"
 #include "front/native_session.h"
 #include "front/seed_session.h"
 
@@ -23,6 +24,7 @@
 static const struct protocol *const protocols[] = {
 	&seed_protocol,
 	&native_protocol,
+	&http_protocol,
 	&grpc_protocol,
 };
 
