@@ -34,6 +34,7 @@ static bool msg_is_valid(const struct front_msg *msg, unsigned *ret_n_fds)
 	case FRONT_DEVICE:
 	case FRONT_STORE:
 	case FRONT_MODELS:
+	case FRONT_METRICS:
 		n_fds = 1;
 		break;
 	case FRONT_WORKER:

@@ -43,6 +43,9 @@ enum front_msg_type {
 	 */
 	FRONT_MODELS = 12,
 
+	/* fd: a page of metrics (channel/metrics_page.h), to be written: at most once, where operators want them */
+	FRONT_METRICS = 13,
+
 	/* front → supervisor */
 	FRONT_READY = 64, /* answers START */
 	FRONT_SPAWN = 65, /* start a worker; id: the front's name for it, used once */

@@ -61,6 +61,7 @@ static const struct {
 	{ FRONT_WORKER_EXITED, 0 }, { FRONT_CONNECTED, 1 },  { FRONT_STOP, 0 },
 	{ FRONT_READY, 0 },         { FRONT_SPAWN, 0 },      { FRONT_KILL, 0 },
 	{ FRONT_CONNECT, 0 },       { FRONT_IDLE, 0 },       { FRONT_MODELS, 1 },
+	{ FRONT_METRICS, 1 },
 };
 
 static void test_each_type_there_and_back(void **state)

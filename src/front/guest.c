@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
+#include "front/limit_hits.h"
+#include "front/metrics.h"
 #include "front/vhost/vsock_device.h"
 
 #define LOG_LINES_PER_SEC 10u
@@ -292,6 +294,15 @@ static void on_models(struct guest *guest, int fd)
 	}
 }
 
+/* Its guest can do without. */
+static void on_metrics(struct guest *guest, int fd)
+{
+	int r = guest->metrics ? -EEXIST : metrics_new(guest, fd, &guest->metrics);
+
+	if (r < 0)
+		tsk_warning("no metrics are told: %s", strerror(-r));
+}
+
 static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 {
 	switch (msg->type) {
@@ -310,6 +321,9 @@ static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 		break;
 	case FRONT_STORE:
 		on_store(guest, TAKE_FD(fd));
+		break;
+	case FRONT_METRICS:
+		on_metrics(guest, fd);
 		break;
 	case FRONT_WORKER:
 		workers_spawned(guest->workers, msg->id, msg->result, msg->value, TAKE_FD(fd));
@@ -390,9 +404,9 @@ int guest_may_call(const struct guest *guest, struct tensock_error *reterr)
 		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the host is going down");
 	if (n < guest->limits.requests_max)
 		return 0;
-	return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
-			"%u requests of this guest are under way, as many as max-requests allows",
-			n);
+	return limit_fail(METRICS_LIMIT_REQUESTS, reterr, TENSOCK_LIMIT_REACHED,
+			  "%u requests of this guest are under way, as many as max-requests allows",
+			  n);
 }
 
 static void log_counters(const struct counters *c)
@@ -407,6 +421,7 @@ void guest_free(struct guest *guest)
 	if (!guest)
 		return;
 	guest->has_ended = true;
+	metrics_free(guest->metrics);
 	handle_free(guest->timer);
 	socket_carriers_free(guest->carriers);
 	vsock_device_free(guest->device);

@@ -8,6 +8,7 @@
 #include "base/seqpacket.h"
 #include "base/status.h"
 #include "channel/worker_control.h"
+#include "front/limit_hits.h"
 #include "front/workers.h"
 
 /* How long a worker that takes no message may go on. */
@@ -270,9 +271,9 @@ static int sizes_of(struct worker_link *link, struct request *request,
 	if (r != 0)
 		return r < 0 ? r : WORKER_RUN_UNWANTED;
 	if (*ret_in > max)
-		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-				"inputs of %llu bytes, above max-request-size, which is %llu",
-				(unsigned long long)*ret_in, (unsigned long long)max);
+		return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+				  "inputs of %llu bytes, above max-request-size, which is %llu",
+				  (unsigned long long)*ret_in, (unsigned long long)max);
 	return 0;
 }
 
@@ -482,8 +483,8 @@ static void on_needed(struct worker_link *link, struct worker_run *head, uint64_
 		return;
 	}
 	if (needed > max) {
-		(void)tsk_fail(
-			&error, TENSOCK_TOO_LARGE,
+		(void)limit_fail(
+			METRICS_LIMIT_REQUEST_SIZE, &error, TENSOCK_TOO_LARGE,
 			"outputs of %llu bytes, of which max-request-size leaves %llu beside the inputs",
 			(unsigned long long)needed, (unsigned long long)max);
 		leave_outputs(link, head, &error);

@@ -186,6 +186,8 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 	if (strcmp(key, "guests") == 0)
 		return set_guests(config, value, reterr);
 	r = store_setting_set(&config->store, key, value, reterr);
+	if (r == 0)
+		r = metrics_setting_set(&config->metrics, key, value, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return set_for_guests(&config->limits, &config->rights, key, value, reterr);

@@ -33,6 +33,8 @@ struct daemon {
 	char **argv;
 	struct notify notify;
 	uint64_t started_ns;
+	uint64_t store_restarts;
+	unsigned lacks; /* of enum sandbox_feature; known where there are metrics */
 	uv_loop_t loop;
 	struct launcher launcher;
 	struct guest_table guests;

@@ -143,14 +143,24 @@ void launcher_take_programs(struct launcher *launcher, const struct launcher *fo
 	launcher->generates_code = found->generates_code;
 }
 
-int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr)
+static int find_helper(const char *name, char ret[PATH_MAX], struct tensock_error *reterr)
 {
 	char folder[PATH_MAX];
 
 	if (own_folder(folder) < 0)
 		return tsk_fail(reterr, TENSOCK_UNAVAILABLE,
 				"this program's own folder cannot be found");
-	return find(folder, TENSOCK_LIBEXECDIR, "tensock-store", X_OK, launcher->store, reterr);
+	return find(folder, TENSOCK_LIBEXECDIR, name, X_OK, ret, reterr);
+}
+
+int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr)
+{
+	return find_helper("tensock-store", launcher->store, reterr);
+}
+
+int launcher_find_metrics(struct launcher *launcher, struct tensock_error *reterr)
+{
+	return find_helper("tensock-metrics", launcher->metrics, reterr);
 }
 
 /* An empty folder that is gone from where it was made: -1 where none can be made. */
@@ -295,17 +305,28 @@ int launcher_start_front(struct launcher *launcher, const char *guest, int contr
 	return r;
 }
 
-int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+/* One that serves all guests, and has seen nothing of any. */
+static int start_helper(struct launcher *launcher, char *program, int control_fd, pid_t *ret_pid)
 {
 	char may_lack[SANDBOX_TEXT_SIZE];
-	char *argv[] = { launcher->store, launcher->may_lack ? may_lack : NULL, NULL };
-	struct spawn store = { .argv = argv,
-			       .control_fd = control_fd,
-			       .cwd_fd = launcher->cwd_fd,
-			       .discard_stdout = true };
+	char *argv[] = { program, launcher->may_lack ? may_lack : NULL, NULL };
+	struct spawn helper = { .argv = argv,
+				.control_fd = control_fd,
+				.cwd_fd = launcher->cwd_fd,
+				.discard_stdout = true };
 
 	sandbox_features_text(launcher->may_lack, may_lack);
-	return spawn_process(&store, ret_pid);
+	return spawn_process(&helper, ret_pid);
+}
+
+int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+{
+	return start_helper(launcher, launcher->store, control_fd, ret_pid);
+}
+
+int launcher_start_metrics(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+{
+	return start_helper(launcher, launcher->metrics, control_fd, ret_pid);
 }
 
 /* Its name and five options take 11, each engine up to 10. */

@@ -29,7 +29,7 @@ struct launcher {
 	struct cgroups cgroups; /* of the guests, where there are any */
 	struct log_budget refusals;
 	enum tsk_log_level log_level;
-	char front[PATH_MAX], worker[PATH_MAX], store[PATH_MAX];
+	char front[PATH_MAX], worker[PATH_MAX], store[PATH_MAX], metrics[PATH_MAX];
 	const struct config *config;                                 /* what each guest may use */
 	void (*ended)(void *context, const struct process_end *end); /* NULL: nobody asks */
 	void *ended_context;
@@ -62,6 +62,8 @@ void launcher_take_programs(struct launcher *launcher, const struct launcher *fo
 
 /* The one that is needed only where models are stored. */
 int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr) _nodiscard_;
+/* The same where metrics are wanted. */
+int launcher_find_metrics(struct launcher *launcher, struct tensock_error *reterr) _nodiscard_;
 
 /*
  * The program's end of the control socket is control_fd; both stay the caller's.  A worker opens the
@@ -73,5 +75,6 @@ int launcher_start_front(struct launcher *launcher, const char *guest, int contr
 int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t memory_bytes,
 			  int control_fd, pid_t *ret_pid) _nodiscard_;
 int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
+int launcher_start_metrics(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
 
 #endif
