@@ -5,12 +5,17 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/memfd.h"
 #include "base/status.h"
+
+/* To take a line from a budget that others take from, too. */
+#define SHARED_TRIES 16u
 
 static const char *const level_names[] = {
 	[TSK_LOG_ERROR] = "error",
@@ -19,6 +24,12 @@ static const char *const level_names[] = {
 	[TSK_LOG_DEBUG] = "debug",
 };
 static_assert(ARRAY_SIZE(level_names) == TSK_LOG_LEVEL_MAX, "a level lacks its name");
+
+/* In memory that others write, too. */
+struct shared_budget {
+	_Atomic uint64_t taken;   /* the second, in the upper half, and the lines written in it */
+	_Atomic uint64_t dropped; /* that were not told yet */
+};
 
 static struct {
 	const char *program;
@@ -29,7 +40,8 @@ static struct {
 	uint64_t second;       /* the second that `lines` counts */
 	unsigned lines;        /* written in that second */
 	uint64_t dropped;      /* since the start */
-	uint64_t dropped_told; /* of these, told in a line */
+	uint64_t dropped_told; /* of these, told in a line; or left to whoever of `shared` tells */
+	struct shared_budget *shared; /* NULL: none */
 } logger = { .program = "tensock", .max_level = TSK_LOG_INFO };
 
 void tsk_log_init(const char *program, const char *guest, enum tsk_log_level max_level,
@@ -57,6 +69,42 @@ uint64_t tsk_log_dropped(void)
 	return logger.dropped;
 }
 
+int tsk_log_budget_new(int *ret_fd)
+{
+	return tsk_memfd_new("tensock-log", sizeof(struct shared_budget), ret_fd);
+}
+
+void tsk_log_share(int fd)
+{
+	struct tsk_map map;
+	uint64_t size;
+
+	if (tsk_memfd_check(fd, false, &size) < 0 || size != sizeof(struct shared_budget))
+		return;
+	if (tsk_map_new(fd, size, true, &map) == 0)
+		logger.shared = map.addr;
+	tsk_close(fd);
+}
+
+/* One that writes there all the time gets no more than that the others' lines are dropped. */
+static bool take_shared(uint64_t second)
+{
+	uint64_t taken, lines;
+
+	if (!logger.shared)
+		return true;
+	taken = atomic_load(&logger.shared->taken);
+	for (unsigned i = 0; i < SHARED_TRIES; i++) {
+		lines = taken >> 32 == (uint32_t)second ? (uint32_t)taken : 0;
+		if (lines >= logger.lines_per_sec)
+			return false;
+		if (atomic_compare_exchange_weak(&logger.shared->taken, &taken,
+						 second << 32 | (lines + 1)))
+			return true;
+	}
+	return false;
+}
+
 static bool within_budget(void)
 {
 	uint64_t second = tsk_now_ns() / TSK_NS_PER_SEC;
@@ -67,7 +115,16 @@ static bool within_budget(void)
 		logger.second = second;
 		logger.lines = 0;
 	}
-	return logger.lines++ < logger.lines_per_sec;
+	return logger.lines++ < logger.lines_per_sec && take_shared(second);
+}
+
+static void count_dropped(uint64_t n)
+{
+	logger.dropped += n;
+	if (logger.shared) {
+		atomic_fetch_add(&logger.shared->dropped, n);
+		logger.dropped_told = logger.dropped;
+	}
 }
 
 /*
@@ -95,15 +152,20 @@ static bool write_line(char *text, size_t size)
 static void tell_dropped(void)
 {
 	char line[160];
-	uint64_t dropped = logger.dropped;
+	uint64_t own = logger.dropped - logger.dropped_told;
+	uint64_t shared = logger.shared ? atomic_exchange(&logger.shared->dropped, 0) : 0;
 
-	if (dropped == logger.dropped_told)
+	if (!own && !shared)
 		return;
 	snprintf(line, sizeof(line), "%s: warning: %s%llu log lines were dropped", logger.program,
-		 logger.guest, (unsigned long long)(dropped - logger.dropped_told));
+		 logger.guest, (unsigned long long)(own + shared));
 	if (write_line(line, sizeof(line)))
-		logger.dropped_told = dropped;
+		logger.dropped_told += own;
+	else if (shared)
+		atomic_fetch_add(&logger.shared->dropped, shared);
 	logger.lines++; /* it is one of this second's, too */
+	if (logger.shared)
+		atomic_fetch_add(&logger.shared->taken, 1);
 }
 
 void tsk_log(enum tsk_log_level level, const char *fmt, ...)
@@ -115,7 +177,7 @@ void tsk_log(enum tsk_log_level level, const char *fmt, ...)
 	if (level > logger.max_level)
 		return;
 	if (!within_budget()) {
-		logger.dropped++;
+		count_dropped(1);
 		return;
 	}
 	tell_dropped();
@@ -125,5 +187,5 @@ void tsk_log(enum tsk_log_level level, const char *fmt, ...)
 	vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, args);
 	va_end(args);
 	if (!write_line(line, sizeof(line)))
-		logger.dropped++;
+		count_dropped(1);
 }

@@ -3,6 +3,8 @@
  * The log: one line to standard error an event, "PROGRAM: LEVEL: [guest NAME: ]text".  A line is
  * written with one write() that never blocks; what cannot be written, or exceeds the process's
  * budget of lines a second, is counted, and the count is told with the next line that gets through.
+ * Processes may have a budget together, beside their own: it lies in memory that they share, so a hostile
+ * one can silence those that it shares it with, or tell a wrong count, and nobody else.
  * Control characters in the text come out as '?'.  One thread a process logs.
  */
 #ifndef TSK_BASE_LOG_H
@@ -30,9 +32,19 @@ void tsk_log_init(const char *program, const char *guest, enum tsk_log_level max
 /* "error", "warning", "info" or "debug" → level; -1 for any other text. */
 int tsk_log_level_from_name(const char *name);
 
+/*
+ * A budget for several processes, as a memfd.  Each of them has it as TSK_LOG_BUDGET_FD at its start, and
+ * says tsk_log_share(): from then on its lines_per_sec are those of all together.
+ */
+#define TSK_LOG_BUDGET_FD 4
+int tsk_log_budget_new(int *ret_fd) _nodiscard_;
+
+/* Closes fd.  What is no such memfd is left alone: who is started by hand has none. */
+void tsk_log_share(int fd);
+
 void tsk_log(enum tsk_log_level level, const char *fmt, ...) _printf_(2, 3);
 
-/* Lines that were dropped since the start. */
+/* Lines of this process that were dropped since the start. */
 uint64_t tsk_log_dropped(void);
 
 #define tsk_error(...) tsk_log(TSK_LOG_ERROR, __VA_ARGS__)

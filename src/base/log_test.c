@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memfd.h"
 #include "base/testing.h"
 
 /* Standard error, turned into a pipe while a test logs. */
@@ -187,6 +190,96 @@ static void test_never_blocks(void **state)
 	assert_non_null(strstr(got, "log lines were dropped\nprog: info: again\n"));
 }
 
+/* n lines of a process that shares the budget of 5 a second; its exit status: how many it dropped. */
+static int log_together(int budget_fd, int n)
+{
+	uint64_t before = tsk_log_dropped();
+
+	tsk_log_share(fcntl(budget_fd, F_DUPFD_CLOEXEC, 0));
+	for (int i = 0; i < n; i++)
+		tsk_info("together");
+	return (int)(tsk_log_dropped() - before);
+}
+
+/* A process of its own: what a budget is shared for, and it is not to be got rid of. */
+static int in_child(int budget_fd, int n)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0)
+		_exit(log_together(budget_fd, n));
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void test_processes_share_a_budget(void **state)
+{
+	uint64_t second;
+	int fd, dropped = 0;
+	const char *got;
+
+	(void)state;
+	assert_int_equal(tsk_log_budget_new(&fd), 0);
+	tsk_log_init("prog", NULL, TSK_LOG_INFO, 5);
+	capture_start();
+	wait_for_next_second();
+	second = tsk_now_ns() / TSK_NS_PER_SEC;
+	for (int i = 0; i < 10; i++)
+		dropped += in_child(fd, 4);
+	second = tsk_now_ns() / TSK_NS_PER_SEC - second;
+	got = capture_stop();
+	assert_int_equal((unsigned)dropped + count_lines(got), 40);
+	if (second == 0)
+		assert_int_equal(dropped, 35);
+	/* Who is next to get through tells of all. */
+	wait_for_next_second();
+	capture_start();
+	assert_int_equal(in_child(fd, 1), 0);
+	got = capture_stop();
+	if (second == 0)
+		assert_string_equal(got, "prog: warning: 35 log lines were dropped\n"
+					 "prog: info: together\n");
+	close(fd);
+}
+
+/* One of them writes there what it likes: the others are bounded as each alone, or silent. */
+static void test_hostile_budget(void **state)
+{
+	static const uint64_t garbage[] = { 0, UINT64_MAX, UINT32_MAX, UINT64_C(1) << 63 };
+	struct tsk_map map;
+	uint64_t size;
+	int fd;
+
+	(void)state;
+	assert_int_equal(tsk_log_budget_new(&fd), 0);
+	assert_int_equal(tsk_memfd_check(fd, false, &size), 0);
+	assert_int_equal(tsk_map_new(fd, size, true, &map), 0);
+	tsk_log_init("prog", NULL, TSK_LOG_INFO, 5);
+	for (size_t i = 0; i < ARRAY_SIZE(garbage); i++) {
+		uint64_t second;
+		int dropped;
+
+		for (size_t k = 0; k < size / sizeof(uint64_t); k++)
+			((uint64_t *)map.addr)[k] = garbage[i];
+		capture_start();
+		wait_for_next_second();
+		second = tsk_now_ns() / TSK_NS_PER_SEC;
+		dropped = in_child(fd, 100);
+		second = tsk_now_ns() / TSK_NS_PER_SEC - second;
+		(void)capture_stop();
+		if (second == 0)
+			assert_in_range(dropped, 95, 96); /* one that tells of them takes a line */
+	}
+	/* No such memory: left alone. */
+	tsk_log_share(-1);
+	tsk_log_share(STDIN_FILENO);
+	assert_true(fcntl(STDIN_FILENO, F_GETFD) >= 0);
+	tsk_map_done(&map);
+	close(fd);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -196,6 +289,8 @@ int main(void)
 		TSK_TEST(test_long_line_is_cut),
 		TSK_TEST(test_budget),
 		TSK_TEST(test_never_blocks),
+		TSK_TEST(test_processes_share_a_budget),
+		TSK_TEST(test_hostile_budget),
 	};
 
 	return cmocka_run_group_tests_name("log", tests, NULL, NULL);

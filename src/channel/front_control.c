@@ -9,7 +9,9 @@
 #include "base/log.h"
 #include "base/seqpacket.h"
 
-static_assert(sizeof(struct front_start) == 176, "front_start has padding, which would leak");
+static_assert(sizeof(struct front_start) == 184, "front_start has padding, which would leak");
+static_assert(sizeof(((struct front_msg *)0)->key) <= sizeof(struct front_start),
+	      "a message's other bytes would not be seen to be zero");
 static_assert(sizeof(struct front_msg) == 24 + sizeof(struct front_start), "front_msg has padding");
 
 static bool start_is_valid(const struct front_start *start)
@@ -17,6 +19,20 @@ static bool start_is_valid(const struct front_start *start)
 	return start->version == FRONT_CONTROL_VERSION && start->log_level < TSK_LOG_LEVEL_MAX &&
 	       start->may_lack <= FRONT_MAY_LACK_MAX && start->is_borrowed <= 1 && start->name[0] &&
 	       memchr(start->name, '\0', sizeof(start->name));
+}
+
+int front_region_key_check(const char key[FRONT_REGION_KEY_SIZE])
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789._-+@:";
+	static const char zeros[FRONT_REGION_KEY_SIZE];
+	size_t len = strnlen(key, FRONT_REGION_KEY_SIZE);
+
+	if (len == 0 || len == FRONT_REGION_KEY_SIZE || strspn(key, allowed) != len)
+		return -EINVAL;
+	if (strcmp(key, ".") == 0 || strcmp(key, "..") == 0)
+		return -EINVAL;
+	return memcmp(key + len, zeros, FRONT_REGION_KEY_SIZE - len) == 0 ? 0 : -EINVAL;
 }
 
 /* True when the message's fields go with its type; *ret_n_fds says how many fds do. */
@@ -37,8 +53,14 @@ static bool msg_is_valid(const struct front_msg *msg, unsigned *ret_n_fds)
 	case FRONT_METRICS:
 		n_fds = 1;
 		break;
+	case FRONT_REGION:
+		*ret_n_fds = 0;
+		return msg->result == 0 && front_region_key_check(msg->key) == 0 &&
+		       memcmp((const char *)&msg->start + sizeof(msg->key), &none,
+			      sizeof(none) - sizeof(msg->key)) == 0;
 	case FRONT_WORKER:
 	case FRONT_CONNECTED:
+	case FRONT_REGION_OPENED:
 		if (msg->result > 0)
 			return false;
 		*ret_n_fds = msg->result == 0 ? 1 : 0;

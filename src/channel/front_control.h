@@ -2,7 +2,7 @@
 /*
  * What the supervisor and a front say to each other over their SOCK_SEQPACKET pair: fixed-size
  * messages, at most one fd each.  The front's end is its fd FRONT_CONTROL_FD.  No message carries a
- * byte that a guest wrote but the number of a port.  Each side checks what it gets: the supervisor
+ * byte that a guest wrote but the number of a port, and the key of a region of shared memory.  Each side checks what it gets: the supervisor
  * does not trust a front.
  */
 #ifndef CHANNEL_FRONT_CONTROL_H
@@ -13,7 +13,7 @@
 #include "base/cleanup.h"
 
 #define FRONT_CONTROL_FD 3
-#define FRONT_CONTROL_VERSION 4u
+#define FRONT_CONTROL_VERSION 5u
 #define FRONT_MAY_LACK_MAX 7u
 #define FRONT_NAME_SIZE 64u /* a guest's name with its NUL byte */
 
@@ -29,7 +29,10 @@ enum front_msg_type {
 	 * milliseconds must pass before the next one, because the guest's processes crash too often.
 	 */
 	FRONT_WORKER = 5,
-	/* id; value: the wait status.  Comes once for each FRONT_WORKER with result 0. */
+	/*
+	 * id; value: the wait status, and a bit of FRONT_EXITED where the kernel has ended it for memory.
+	 * Comes once for each FRONT_WORKER with result 0.
+	 */
 	FRONT_WORKER_EXITED = 6,
 	FRONT_CONNECTED = 7, /* answers CONNECT. id; result 0: fd is the socket, else -errno */
 	FRONT_STOP = 8,      /* take no new work, finish what runs, then exit 0 */
@@ -46,6 +49,9 @@ enum front_msg_type {
 	/* fd: a page of metrics (channel/metrics_page.h), to be written: at most once, where operators want them */
 	FRONT_METRICS = 13,
 
+	/* Answers REGION. id; result 0: fd is the region, a regular file, else -errno */
+	FRONT_REGION_OPENED = 14,
+
 	/* front → supervisor */
 	FRONT_READY = 64, /* answers START */
 	FRONT_SPAWN = 65, /* start a worker; id: the front's name for it, used once */
@@ -57,9 +63,23 @@ enum front_msg_type {
 	FRONT_CONNECT = 67, /* connect to PATH_<value>, as said below; id: names the answer */
 	FRONT_IDLE = 68,    /* nothing is open; value: messages received so far.  The supervisor may
 			     * close the socket if it has sent no more than these; the front then exits */
+	/* id: names the answer.  `key`: of a region that the guest wants to use, where its operator
+	 * lets it: the one message with bytes that a guest chose. */
+	FRONT_REGION = 69,
 };
 
 #define FRONT_KILL_ROGUE UINT64_C(1)
+
+/* In the value of WORKER_EXITED, above the wait status: it took too much for its guest, or for the host. */
+#define FRONT_EXITED_GUEST_MEMORY (UINT64_C(1) << 32)
+#define FRONT_EXITED_HOST_MEMORY (UINT64_C(1) << 33)
+
+/*
+ * A key of POSIX shared memory, without the slash before it, and its NUL byte: letters, digits and
+ * "._-+@:" (FRONT_REGION_KEY_SIZE with the NUL byte, zeros behind it), not "." or "..".
+ */
+#define FRONT_REGION_KEY_SIZE 128u
+int front_region_key_check(const char key[FRONT_REGION_KEY_SIZE]) _nodiscard_; /* -EINVAL */
 
 /*
  * In the value of CONNECT, beside the port, which is its low 32 bits: connect by SOCK_SEQPACKET, not
@@ -76,6 +96,11 @@ struct front_start {
 	uint64_t model_bytes_max;   /* the largest model */
 	uint64_t request_bytes_max; /* tensors of one request, in and out together */
 	uint64_t memory_bytes_max;  /* models and buffers, all together */
+	/*
+	 * What the guest's processes may take together, where the kernel watches it, and WORKER_EXITED tells what
+	 * it did about it; UINT64_MAX: as much as there is; 0: nobody watches.
+	 */
+	uint64_t process_bytes_max;
 	uint32_t connections_max;
 	uint32_t workers_max;       /* worker processes at once */
 	uint32_t load_deadline_ms;  /* from the hand-over of the model to its worker's "loaded" */
@@ -105,7 +130,10 @@ struct front_msg {
 	int32_t result;
 	uint64_t id;
 	uint64_t value;
-	struct front_start start; /* FRONT_START only, else zero */
+	union {
+		struct front_start start;        /* FRONT_START only, else zero */
+		char key[FRONT_REGION_KEY_SIZE]; /* FRONT_REGION only */
+	};
 };
 
 /*

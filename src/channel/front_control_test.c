@@ -42,12 +42,20 @@ static const struct front_start start = {
 	.model_idle_ms = 60000,
 };
 
+static void set_key(struct front_msg *msg, const char *key)
+{
+	memset(msg->key, 0, sizeof(msg->key));
+	memcpy(msg->key, key, strlen(key));
+}
+
 static struct front_msg make_msg(uint32_t type)
 {
 	struct front_msg msg = { .type = type, .id = 0x1122334455667788, .value = UINT64_MAX };
 
 	if (type == FRONT_START)
 		msg.start = start;
+	if (type == FRONT_REGION)
+		set_key(&msg, "region.1");
 	return msg;
 }
 
@@ -56,13 +64,35 @@ static const struct {
 	uint32_t type;
 	unsigned n_fds;
 } types[] = {
-	{ FRONT_START, 0 },         { FRONT_CONNECTION, 1 }, { FRONT_HOST_STREAM, 1 },
-	{ FRONT_DEVICE, 1 },        { FRONT_STORE, 1 },      { FRONT_WORKER, 1 },
-	{ FRONT_WORKER_EXITED, 0 }, { FRONT_CONNECTED, 1 },  { FRONT_STOP, 0 },
-	{ FRONT_READY, 0 },         { FRONT_SPAWN, 0 },      { FRONT_KILL, 0 },
-	{ FRONT_CONNECT, 0 },       { FRONT_IDLE, 0 },       { FRONT_MODELS, 1 },
+	{ FRONT_START, 0 },         { FRONT_CONNECTION, 1 },    { FRONT_HOST_STREAM, 1 },
+	{ FRONT_DEVICE, 1 },        { FRONT_STORE, 1 },         { FRONT_WORKER, 1 },
+	{ FRONT_WORKER_EXITED, 0 }, { FRONT_CONNECTED, 1 },     { FRONT_STOP, 0 },
+	{ FRONT_READY, 0 },         { FRONT_SPAWN, 0 },         { FRONT_KILL, 0 },
+	{ FRONT_CONNECT, 0 },       { FRONT_IDLE, 0 },          { FRONT_MODELS, 1 },
+	{ FRONT_REGION, 0 },        { FRONT_REGION_OPENED, 1 },
 	{ FRONT_METRICS, 1 },
 };
+
+/* What names a path, or could be taken for something else in a log, is no key. */
+static void test_region_keys(void **state)
+{
+	static const char *const bad[] = { "", ".", "..", "a/b", "/a", "a b", "a\nb", "\xc3\xa4" };
+	char key[FRONT_REGION_KEY_SIZE] = "region.1";
+
+	(void)state;
+	assert_int_equal(front_region_key_check(key), 0);
+	key[20] = 'x';
+	assert_int_equal(front_region_key_check(key), -EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		memset(key, 0, sizeof(key));
+		memcpy(key, bad[i], strlen(bad[i]));
+		assert_int_equal(front_region_key_check(key), -EINVAL);
+	}
+	memset(key, 'a', sizeof(key));
+	assert_int_equal(front_region_key_check(key), -EINVAL);
+	key[sizeof(key) - 1] = '\0';
+	assert_int_equal(front_region_key_check(key), 0);
+}
 
 static void test_each_type_there_and_back(void **state)
 {
@@ -139,7 +169,7 @@ static void test_answers_that_failed(void **state)
 
 static void test_unknown_types(void **state)
 {
-	static const uint32_t none[] = { 0, 10, 63, 69, 128, INT32_MAX, UINT32_MAX };
+	static const uint32_t none[] = { 0, 10, 63, 99, 128, INT32_MAX, UINT32_MAX };
 	struct fixture f;
 
 	(void)state;
@@ -257,6 +287,7 @@ static void test_nothing_and_the_end(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		TSK_TEST(test_region_keys),
 		TSK_TEST(test_each_type_there_and_back),
 		TSK_TEST(test_wrong_number_of_fds),
 		TSK_TEST(test_answers_that_failed),

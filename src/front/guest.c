@@ -186,6 +186,7 @@ static int open_all(struct guest *guest)
 	int r;
 
 	guest->account.max_bytes = guest->limits.memory_bytes_max;
+	regions_init(&guest->regions, guest->supervisor);
 	sessions_init(&guest->sessions, guest, look_at_what_is_open);
 	service = sessions_service(&guest->sessions);
 	r = work_queue_init(&guest->work, guest->loop);
@@ -329,7 +330,10 @@ static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 		workers_spawned(guest->workers, msg->id, msg->result, msg->value, TAKE_FD(fd));
 		break;
 	case FRONT_WORKER_EXITED:
-		workers_exited(guest->workers, msg->id, (int)msg->value);
+		workers_exited(guest->workers, msg->id, msg->value);
+		break;
+	case FRONT_REGION_OPENED:
+		regions_opened(&guest->regions, msg->id, msg->result, TAKE_FD(fd));
 		break;
 	case FRONT_CONNECTED:
 		if (guest->device)
@@ -427,6 +431,8 @@ void guest_free(struct guest *guest)
 	vsock_device_free(guest->device);
 	device_link_free(guest->device_link);
 	guest->account.reclaim = NULL;
+	if (guest->limits.version)
+		regions_done(&guest->regions);
 	uploads_free(guest->uploads);
 	models_free(guest->models);
 	stored_free(guest->stored);

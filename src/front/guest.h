@@ -12,6 +12,7 @@
 #include "front/counters.h"
 #include "front/device_link.h"
 #include "front/models.h"
+#include "front/regions.h"
 #include "front/session.h"
 #include "front/socket_carrier.h"
 #include "front/stored.h"
@@ -40,6 +41,7 @@ struct guest {
 	struct models *models;
 	struct stored *stored; /* of them */
 	struct uploads *uploads;
+	struct regions regions;
 	struct sessions sessions;
 	struct socket_carriers *carriers;
 	struct vsock_device *device; /* NULL without the built-in device */

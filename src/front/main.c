@@ -20,6 +20,7 @@ int main(void)
 	int r;
 
 	signal(SIGPIPE, SIG_IGN);
+	tsk_log_share(TSK_LOG_BUDGET_FD);
 	/* Without this libcrypto would look for its configuration file. */
 	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	front_seal_begin();

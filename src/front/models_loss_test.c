@@ -123,6 +123,84 @@ static void test_death(void **state)
 	}
 }
 
+/* Where the kernel watches the guest's memory, the front waits for what it has to say. */
+static void test_ended_for_memory(void **state)
+{
+	static const struct {
+		uint64_t bit;
+		const char *line;
+	} cases[] = {
+		{ FRONT_EXITED_GUEST_MEMORY,
+		  "frame 1: out-of-memory: the model's process was ended for its memory: this guest's "
+		  "processes together reached 77777 bytes (max-process-memory)" },
+		{ FRONT_EXITED_HOST_MEMORY,
+		  "frame 1: out-of-memory: the model's process was ended for its memory: the host" },
+		{ 0, "frame 1: worker-died" },
+	};
+	struct front_start limits = rig_limits();
+
+	(void)state;
+	limits.process_bytes_max = 77777;
+	for (unsigned i = 0; i < 4 * ARRAY_SIZE(cases); i++) {
+		struct rig_worker *worker;
+		struct rig rig;
+		int fd;
+
+		rig_init(&rig, &limits);
+		fd = rig_connect(&rig);
+		rig_write_frame(&rig, fd, 1, "model");
+		worker = rig_worker_new(&rig);
+		rig_worker_expect_load(&rig, worker, "model");
+		if (i & 1) {
+			rig_worker_loaded(worker, TENSOCK_FLOAT32);
+			(void)rig_worker_expect(&rig, worker, RUN_START);
+		}
+		rig_worker_hang_up(worker);
+		if (i & 2)
+			rig_run(&rig, 2);
+		rig_send(&rig, FRONT_WORKER_EXITED, worker->id, SIGKILL | cases[i / 4].bit, 0, -1);
+		free(worker);
+		rig_expect_bytes(&rig, fd, "ER");
+		rig_expect_log(&rig, cases[i / 4].line);
+		rig_write_frame(&rig, fd, 2, "model");
+		worker = rig_worker_with(&rig, "model");
+		rig_run_ok(&rig, worker, fd);
+		close(fd);
+		rig_worker_exit(&rig, worker, 0);
+		rig_done(&rig);
+	}
+}
+
+/* But not for long; what comes meanwhile is the next worker's. */
+static void test_no_word_of_the_end(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd, other;
+
+	(void)state;
+	limits.process_bytes_max = UINT64_MAX;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	other = rig_connect(&rig);
+	worker = load(&rig, fd, "model");
+	(void)rig_worker_expect(&rig, worker, RUN_START);
+	rig_worker_hang_up(worker);
+	rig_run(&rig, 2);
+	rig_write_frame(&rig, other, 2, "model");
+	rig_run(&rig, 2);
+	rig_expect_bytes(&rig, fd, "ER");
+	rig_expect_log(&rig, "frame 1: worker-died");
+	rig_worker_exit(&rig, worker, SIGKILL);
+	worker = rig_worker_with(&rig, "model");
+	rig_run_ok(&rig, worker, other);
+	close(fd);
+	close(other);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 static void test_last_words(void **state)
 {
 	struct front_start limits = rig_limits();
@@ -366,6 +444,8 @@ int main(void)
 		TSK_TEST(test_refused_model),
 		TSK_TEST(test_engine_error),
 		TSK_TEST(test_death),
+		TSK_TEST(test_ended_for_memory),
+		TSK_TEST(test_no_word_of_the_end),
 		TSK_TEST(test_last_words),
 		TSK_TEST(test_death_while_idle),
 		TSK_TEST(test_deaf),

@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "channel/worker_control.h"
 #include "front/native_call.h"
+#include "front/vhost/vsock_device.h"
 #include "wire/session.h"
 
 static_assert(WIRE_HASH_BYTES == MODEL_HASH_BYTES, "a model's name has another length on the wire");
@@ -159,6 +160,8 @@ void native_stats(struct native_session *session, uint32_t id)
 		{ wire_string("memory-max-bytes"), guest->account.max_bytes },
 		{ wire_string("workers"), guest->workers->n },
 		{ wire_string("workers-max"), guest->limits.workers_max },
+		{ wire_string("packets-forged"),
+		  guest->device ? vsock_device_forged(guest->device) : 0 },
 	};
 	struct tsk_writer w =
 		native_output_begin(output, 4 + ARRAY_SIZE(counters) * (2 + WIRE_LABEL_MAX + 8));

@@ -109,6 +109,25 @@ static struct oip_result result_of(const struct oip_call *call, const struct tsk
 	return result;
 }
 
+/* Where it is wanted in a region: it goes there, and not into the answer. */
+static int put_into_region(const struct oip_call *call, struct oip_result *result, uint32_t i,
+			   struct tensock_error *reterr)
+{
+	const struct oip_infer *infer = &call->infer;
+	int r;
+
+	if (i >= infer->n_outputs || !infer->outputs[i].region.name.len)
+		return 0;
+	r = regions_write(&call->guest->regions, &infer->outputs[i].region, result->data,
+			  result->bytes, reterr);
+	if (r < 0)
+		return r;
+	result->region = infer->outputs[i].region;
+	result->region.bytes = result->bytes;
+	oip_classes_free(result, infer, i);
+	return 0;
+}
+
 /* All of them, as they are wanted. */
 static int make_results(struct oip_call *call, const struct request_outputs *outputs,
 			struct tensock_error *reterr)
@@ -124,6 +143,8 @@ static int make_results(struct oip_call *call, const struct request_outputs *out
 		call->results[i] = result_of(call, info, outputs, i);
 		call->n_results = i + 1;
 		r = oip_classes_make(&call->results[i], &call->infer, i, reterr);
+		if (r == 0)
+			r = put_into_region(call, &call->results[i], i, reterr);
 	}
 	return r;
 }
@@ -334,36 +355,99 @@ static int take_private(struct oip_call *call, struct tensock_error *reterr)
 	return call->tensors && call->inputs && (!out || call->wanted) ? 0 : no_memory(reterr);
 }
 
-/* Each where the session has put it: within the room, aligned. */
-static int place_inputs(struct oip_call *call, struct tensock_error *reterr)
+/* Where the payload that the session has brought ends. */
+static uint64_t payload_end(const struct oip_infer *infer)
 {
-	const struct oip_infer *infer = &call->infer;
+	uint64_t end = 0;
 
 	for (uint32_t i = 0; i < infer->n_inputs; i++) {
 		const struct oip_input *input = &infer->inputs[i];
 
-		if (input->source == OIP_REGION)
-			return tsk_fail(reterr, TENSOCK_NOT_FOUND,
-					"Unable to find shared memory region: '%.*s'",
-					input->region.name.len, input->region.name.bytes);
-		if (input->tensor.offset % RUN_ALIGN || input->tensor.offset > call->room_bytes ||
-		    input->tensor.bytes > call->room_bytes - input->tensor.offset)
-			return tsk_fail(reterr, TENSOCK_INTERNAL, "an input outside of its room");
-		call->tensors[i] = input->tensor;
+		if (input->source != OIP_REGION && input->tensor.offset + input->tensor.bytes > end)
+			end = input->tensor.offset + input->tensor.bytes;
 	}
-	for (uint32_t i = 0; i < infer->n_outputs; i++) {
-		const struct oip_output *output = &infer->outputs[i];
+	return end;
+}
 
-		if (output->region.name.len)
-			return tsk_fail(reterr, TENSOCK_NOT_FOUND,
-					"Unable to find shared memory region: '%.*s'",
-					output->region.name.len, output->region.name.bytes);
-		call->tensors[infer->n_inputs + i] = (struct wire_tensor){
-			.name = output->name,
-			.index = WIRE_INDEX_NONE,
-		};
+/* Gives each input of a region its place behind end; *ret_end: behind them.  Whether there are any. */
+static int lay_regions_out(struct oip_infer *infer, uint64_t end, uint64_t *ret_end, bool *ret_any,
+			   struct tensock_error *reterr)
+{
+	*ret_any = false;
+	for (uint32_t i = 0; i < infer->n_inputs; i++) {
+		struct wire_tensor *tensor = &infer->inputs[i].tensor;
+
+		if (infer->inputs[i].source != OIP_REGION)
+			continue;
+		*ret_any = true;
+		if (!tsk_align_up(end, RUN_ALIGN, &tensor->offset) ||
+		    !tsk_add(tensor->offset, tensor->bytes, &end))
+			return tsk_fail(reterr, TENSOCK_TOO_LARGE,
+					"inputs of more bytes than can be counted "
+					"(max-request-size)");
+	}
+	*ret_end = end;
+	return 0;
+}
+
+/* Copies them, into a buffer that has room for them as well. */
+static int read_regions(struct oip_call *call, struct wire_string name,
+			struct tensock_error *reterr)
+{
+	struct buffer_pool *buffers = &call->guest->workers->buffers;
+	struct oip_infer *infer = &call->infer;
+	uint64_t before = payload_end(infer), payload_at = call->payload_at, end = 0;
+	struct buffer *old;
+	unsigned char *room;
+	bool any;
+	int r = lay_regions_out(infer, before, &end, &any, reterr);
+
+	if (r < 0 || !any)
+		return r;
+	old = TAKE_PTR(call->request.in);
+	r = oip_call_take(call, name, infer->n_inputs, end, &room, reterr);
+	if (r == 0 && before)
+		memcpy(room, (const char *)old->map.addr + payload_at, before);
+	buffer_pool_put(buffers, old);
+	for (uint32_t i = 0; i < infer->n_inputs && r == 0; i++) {
+		const struct oip_input *input = &infer->inputs[i];
+
+		if (input->source == OIP_REGION)
+			r = regions_read(&call->guest->regions, &input->region,
+					 room + input->tensor.offset, reterr);
+	}
+	return r;
+}
+
+/* Each is where the session has said: within the room, aligned. */
+static int check_places(const struct oip_call *call, struct tensock_error *reterr)
+{
+	for (uint32_t i = 0; i < call->infer.n_inputs; i++) {
+		const struct oip_input *input = &call->infer.inputs[i];
+		const struct wire_tensor *t = &input->tensor;
+
+		if (input->source == OIP_REGION) {
+			if (input->region.bytes != t->bytes)
+				return tsk_fail(reterr, TENSOCK_INTERNAL, "a part of another size");
+		} else if (t->offset % RUN_ALIGN || t->offset > call->room_bytes ||
+			   t->bytes > call->room_bytes - t->offset) {
+			return tsk_fail(reterr, TENSOCK_INTERNAL, "an input outside of its room");
+		}
 	}
 	return 0;
+}
+
+static void copy_tensors(struct oip_call *call)
+{
+	const struct oip_infer *infer = &call->infer;
+
+	for (uint32_t i = 0; i < infer->n_inputs; i++)
+		call->tensors[i] = infer->inputs[i].tensor;
+	for (uint32_t i = 0; i < infer->n_outputs; i++)
+		call->tensors[infer->n_inputs + i] = (struct wire_tensor){
+			.name = infer->outputs[i].name,
+			.index = WIRE_INDEX_NONE,
+		};
 }
 
 static int set_names(struct oip_call *call, const struct oip_model *m, struct tensock_error *reterr)
@@ -390,7 +474,13 @@ static int prepare_submission(struct oip_call *call, struct wire_string name,
 		r = take_private(call, reterr);
 	if (r == 0 && (!call->request.in || call->infer.n_inputs > call->n_room))
 		r = oip_call_take(call, name, call->infer.n_inputs, 0, &room, reterr);
-	return r == 0 ? place_inputs(call, reterr) : r;
+	if (r == 0)
+		r = check_places(call, reterr);
+	if (r == 0)
+		r = read_regions(call, name, reterr);
+	if (r == 0)
+		copy_tensors(call);
+	return r;
 }
 
 void oip_call_submit(struct oip_call *call, struct oip_infer *infer, struct wire_string name,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "base/seqpacket.h"
@@ -130,12 +131,10 @@ void supervisor_link_free(struct supervisor_link *link)
 	free(link);
 }
 
-int supervisor_send(struct supervisor_link *link, enum front_msg_type type, uint64_t id,
-		    uint64_t value)
+static int send_msg(struct supervisor_link *link, const struct front_msg *msg)
 {
-	struct front_msg msg = { .type = type, .id = id, .value = value };
 	struct waiting *waiting;
-	int r = link->n_waiting ? -EAGAIN : front_control_send(link->fd, &msg, -1);
+	int r = link->n_waiting ? -EAGAIN : front_control_send(link->fd, msg, -1);
 
 	if (r != -EAGAIN)
 		return tsk_seqpacket_has_hung_up(r) ? 0 : r;
@@ -144,11 +143,28 @@ int supervisor_send(struct supervisor_link *link, enum front_msg_type type, uint
 	waiting = calloc(1, sizeof(*waiting));
 	if (!waiting)
 		return -ENOMEM;
-	waiting->msg = msg;
+	waiting->msg = *msg;
 	TAILQ_INSERT_TAIL(&link->waiting, waiting, entry);
 	link->n_waiting++;
 	watch(link);
 	return 0;
+}
+
+int supervisor_send(struct supervisor_link *link, enum front_msg_type type, uint64_t id,
+		    uint64_t value)
+{
+	struct front_msg msg = { .type = type, .id = id, .value = value };
+
+	return send_msg(link, &msg);
+}
+
+int supervisor_send_region(struct supervisor_link *link, uint64_t id,
+			   const char key[FRONT_REGION_KEY_SIZE])
+{
+	struct front_msg msg = { .type = FRONT_REGION, .id = id };
+
+	memcpy(msg.key, key, sizeof(msg.key));
+	return send_msg(link, &msg);
 }
 
 uint64_t supervisor_link_received(const struct supervisor_link *link)

@@ -36,6 +36,10 @@ void supervisor_link_free(struct supervisor_link *link);
 int supervisor_send(struct supervisor_link *link, enum front_msg_type type, uint64_t id,
 		    uint64_t value) _nodiscard_;
 
+/* FRONT_REGION, of a key that is one; as for supervisor_send(). */
+int supervisor_send_region(struct supervisor_link *link, uint64_t id,
+			   const char key[FRONT_REGION_KEY_SIZE]) _nodiscard_;
+
 #define SUPERVISOR_LINK_WAITING_MAX 4096u
 
 /* Messages received so far. */

@@ -17,6 +17,8 @@
 
 /* How long a worker may take to end by itself. */
 #define END_GRACE_MS 2000u
+/* How long its wait status may take, once it has hung up. */
+#define STATUS_MS 25u
 #define MESSAGES_A_TURN 16
 /* Rings of the doorbell in a row with nothing in the ring: an honest race makes one or two. */
 #define VAIN_RINGS_MAX 1000u
@@ -54,6 +56,8 @@ static void on_time(uv_timer_t *timer)
 							: METRICS_LIMIT_RUN_DEADLINE);
 	if (link->state == WORKER_CLOSED)
 		kill_worker(link);
+	else if (link->is_gone)
+		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
 	else if (link->state == WORKER_LOADING)
 		worker_link_fail(link, true, TENSOCK_DEADLINE_EXCEEDED,
 				 "the model was not loaded within %u ms (load-deadline)",
@@ -64,14 +68,22 @@ static void on_time(uv_timer_t *timer)
 				 limits->run_deadline_ms);
 }
 
+/* It is waited for its wait status, and for nothing else. */
+static bool is_awaiting_end(const struct worker_link *link)
+{
+	return link->is_gone && link->state != WORKER_CLOSED;
+}
+
 void worker_link_arm(struct worker_link *link, uint64_t ms)
 {
-	uv_timer_start(link->timer, on_time, ms, 0);
+	if (!is_awaiting_end(link))
+		uv_timer_start(link->timer, on_time, ms, 0);
 }
 
 void worker_link_disarm(struct worker_link *link)
 {
-	uv_timer_stop(link->timer);
+	if (!is_awaiting_end(link))
+		uv_timer_stop(link->timer);
 }
 
 /* Everything that is shared with the process goes; the process is told so by the socket's end. */
@@ -181,13 +193,28 @@ static void on_message(struct worker_link *link, const struct worker_received *r
 	}
 }
 
+/*
+ * Its process has hung up.  Where the kernel watches the guest's memory, its wait status says whether that
+ * was why: it comes a moment later, and is waited for.
+ */
+static void hang_up(struct worker_link *link)
+{
+	if (!link->workers->limits->process_bytes_max) {
+		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
+		return;
+	}
+	handle_free(TAKE_PTR(link->socket_poll));
+	worker_link_arm(link, STATUS_MS);
+	link->is_gone = true;
+}
+
 static void on_end(struct worker_link *link, int r)
 {
 	/* What it had answered before counts: the rings outlive it. */
 	if (!worker_run_reap(link))
 		return;
 	if (r == 0 || tsk_seqpacket_has_hung_up(r))
-		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
+		hang_up(link);
 	else if (r == -EPROTO)
 		break_rules(link, "a malformed message");
 	else
@@ -220,12 +247,23 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 	receive(poll->data);
 }
 
-void worker_link_exited(struct worker_link *link)
+void worker_link_exited(struct worker_link *link, uint64_t value)
 {
 	/* Its last words come first: they may give a better reason. */
 	if (link->state != WORKER_CLOSED)
 		receive(link);
-	worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
+	if (value & FRONT_EXITED_GUEST_MEMORY)
+		worker_link_fail(
+			link, false, TENSOCK_OUT_OF_MEMORY,
+			"the model's process was ended for its memory: this guest's processes "
+			"together reached %" PRIu64 " bytes (max-process-memory)",
+			link->workers->limits->process_bytes_max);
+	else if (value & FRONT_EXITED_HOST_MEMORY)
+		worker_link_fail(
+			link, false, TENSOCK_OUT_OF_MEMORY,
+			"the model's process was ended for its memory: the host has no more");
+	else
+		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
 }
 
 /*
@@ -236,7 +274,7 @@ static void on_send_failed(struct worker_link *link, enum tensock_status status,
 			   int r)
 {
 	if (tsk_seqpacket_has_hung_up(r))
-		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
+		hang_up(link);
 	else
 		worker_link_fail(link, true, status, "%s: %s", what, strerror(-r));
 }

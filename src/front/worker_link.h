@@ -48,7 +48,7 @@ struct worker_user_ops {
 	/* A run has ended, its request is answered: there is room for another. */
 	void (*idle)(void *user);
 	/*
-	 * It is CLOSED and no longer the user's.  why: WORKER_DIED, DEADLINE_EXCEEDED, or what the
+	 * It is CLOSED and no longer the user's.  why: WORKER_DIED, DEADLINE_EXCEEDED, OUT_OF_MEMORY, or what the
 	 * worker gave as its reason for not loading.  ran: the request that is to blame, to be
 	 * answered by the user, or NULL.  others, in their order: those that it had not taken up yet;
 	 * and where several were under way, and nobody knows which of them did it, these, which are
@@ -85,6 +85,7 @@ struct worker_link {
 	enum worker_state state;
 	bool is_process; /* FRONT_WORKER has come: FRONT_WORKER_EXITED will */
 	bool is_ready;   /* READY has come */
+	bool is_gone;    /* it has hung up: how it ended is still to come */
 	int socket;
 	uv_poll_t *socket_poll, *doorbell_poll;
 	uv_timer_t *timer; /* deadline of load, run or end */
@@ -133,8 +134,8 @@ void worker_link_free(struct worker_link *link);
 /* The supervisor's answer: fd (taken over), or -1 and result -errno; wait_ms: see FRONT_WORKER. */
 void worker_link_spawned(struct worker_link *link, int result, uint64_t wait_ms, int fd);
 
-/* The supervisor says that the process has ended: CLOSED, if it was not. */
-void worker_link_exited(struct worker_link *link);
+/* The supervisor says that the process has ended, and how (FRONT_WORKER_EXITED): CLOSED, if it was not. */
+void worker_link_exited(struct worker_link *link, uint64_t value);
 
 /*
  * In SPAWNING or SPARE: gives it a model, as soon as it is there.  Answered by loaded() or lost().

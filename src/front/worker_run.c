@@ -136,8 +136,8 @@ bool worker_link_has_room(const struct worker_link *link, const struct request *
 {
 	if (link->n_runs && (request->runs_alone || link->runs[link->first].runs_alone))
 		return false;
-	return link->state == WORKER_SERVING && link->n_runs < WORKER_RUNS_MAX && !link->is_short &&
-	       !is_filling(link);
+	return link->state == WORKER_SERVING && !link->is_gone && link->n_runs < WORKER_RUNS_MAX &&
+	       !link->is_short && !is_filling(link);
 }
 
 /* The buffer that the worker was last told to write. */

@@ -245,9 +245,10 @@ static bool has_died_by_itself(int wait_status)
 	}
 }
 
-void workers_exited(struct workers *workers, uint64_t id, int wait_status)
+void workers_exited(struct workers *workers, uint64_t id, uint64_t value)
 {
 	struct worker_link *link = find(workers, id);
+	int wait_status = (int)(uint32_t)value;
 
 	if (!link || !link->is_process)
 		return;
@@ -260,7 +261,7 @@ void workers_exited(struct workers *workers, uint64_t id, int wait_status)
 			 WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
 	else
 		tsk_debug("worker %" PRIu64 " exited with %d", id, WEXITSTATUS(wait_status));
-	worker_link_exited(link);
+	worker_link_exited(link, value);
 	if (link->is_blame_due && has_died_by_itself(wait_status) && workers->died)
 		workers->died(workers->room_context, link->blamed);
 	/* An exit that looks well is a crash as well, in the middle of its work: only we know that. */

@@ -78,7 +78,8 @@ int workers_buffer(struct workers *workers, const struct worker_link *link, uint
 
 /* Messages of the supervisor.  fd is taken over. */
 void workers_spawned(struct workers *workers, uint64_t id, int result, uint64_t wait_ms, int fd);
-void workers_exited(struct workers *workers, uint64_t id, int wait_status);
+/* value: of FRONT_WORKER_EXITED. */
+void workers_exited(struct workers *workers, uint64_t id, uint64_t value);
 
 /*
  * Whether any process that works for user, or did, is there still: of those that had been asked for

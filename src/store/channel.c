@@ -22,6 +22,11 @@ struct channel {
 	unsigned n_handles;
 	bool has_job;
 	bool has_ended; /* it ends as soon as it has no job */
+
+	/* A PUT or PART of a file that another's job is about to remove: it waits for the end of that. */
+	bool has_held;
+	struct store_msg held;
+	int held_fd;
 };
 
 /* How often to look whether it has. */
@@ -133,6 +138,60 @@ static void answer(struct channel *channel, enum store_msg_type type, const unsi
 	send_msg(channel, &msg, -1);
 }
 
+/* ---- Files that go for others */
+
+static bool is_leaving(const struct channels *channels, const char *guest,
+		       const unsigned char *hash)
+{
+	const struct job *job;
+
+	LIST_FOREACH(job, &channels->removing, entry)
+	{
+		if (job_has_victim(job, guest, hash))
+			return true;
+	}
+	return false;
+}
+
+static void start_job(struct channels *channels, struct job *job,
+		      void (*done)(void *context, struct job *job), void *context)
+{
+	if (job->n_victims)
+		LIST_INSERT_HEAD(&channels->removing, job, entry);
+	job_start(channels->loop, job, done, context);
+}
+
+static struct channel *find_held(const struct channels *channels)
+{
+	struct channel *channel;
+
+	TAILQ_FOREACH(channel, &channels->list, entry)
+	{
+		if (channel->has_held &&
+		    !is_leaving(channels, channel->guest->name, channel->held.hash))
+			return channel;
+	}
+	return NULL;
+}
+
+static void dispatch(struct channel *channel, struct store_msg *msg, int fd);
+
+/* Frees it.  Who has waited for what it removed goes on. */
+static void end_job(struct channels *channels, struct job *job)
+{
+	struct channel *channel;
+
+	if (job->n_victims)
+		LIST_REMOVE(job, entry);
+	job_free(job);
+	while ((channel = find_held(channels))) {
+		channel->has_held = false;
+		dispatch(channel, &channel->held, channel->held_fd);
+		if (!channel->has_job)
+			go_on(channel);
+	}
+}
+
 /* ---- Ends of jobs */
 
 /* The entry that the job was about: there still, for nobody else touches it. */
@@ -208,6 +267,7 @@ static void labeled(struct channel *channel, const struct job *job)
 static void on_done(void *context, struct job *job)
 {
 	struct channel *channel = context;
+	struct channels *channels = channel->channels;
 
 	channel->has_job = false;
 	switch (job->msg.type) {
@@ -232,8 +292,8 @@ static void on_done(void *context, struct job *job)
 			tsk_warning("guest %s: the store cannot be written: %s",
 				    channel->guest->name, strerror(-job->result));
 	}
-	job_free(job);
 	go_on(channel);
+	end_job(channels, job);
 }
 
 static void start(struct channel *channel, struct job *job)
@@ -247,7 +307,7 @@ static void start(struct channel *channel, struct job *job)
 	channel->has_job = true;
 	if (channel->fd >= 0)
 		uv_poll_stop(&channel->poll);
-	job_start(channel->channels->loop, job, on_done, channel);
+	start_job(channel->channels, job, on_done, channel);
 }
 
 /* ---- Messages */
@@ -257,18 +317,35 @@ static struct job *job_of(struct channel *channel, const struct store_msg *msg, 
 	return job_new(&channel->channels->files, channel->guest->name, msg, fd);
 }
 
-static int drop_victim(struct channels *channels, struct job *job, struct shelf_entry *victim)
+/* Tells another front that its model is there no more.  One that takes no answers is served no more. */
+static void tell_dropped(struct channel *channel, const unsigned char *hash)
 {
-	struct channel *channel = victim->guest->channel;
-	int r = job_add_victim(job, victim->guest->name, victim->hash);
+	if (!channel || channel->fd < 0)
+		return;
+	answer(channel, STORE_DROPPED, hash, 0);
+	if (channel->has_ended && !channel->has_job && !channel->has_held)
+		end(channel);
+}
+
+static int drop_victim(struct channel *channel, struct job *job, struct shelf_entry *victim)
+{
+	struct shelf *shelf = &channel->channels->shelf;
+	struct shelf_guest *guest = victim->guest;
+	unsigned char hash[STORE_HASH_BYTES];
+	int r = job_add_victim(job, guest->name, victim->hash);
 
 	if (r < 0)
 		return r;
-	tsk_info("guest %s: a stored model of %llu bytes goes: its room is needed",
-		 victim->guest->name, (unsigned long long)victim->have);
-	if (channel && channel->fd >= 0)
-		answer(channel, STORE_DROPPED, victim->hash, 0);
-	shelf_remove(&channels->shelf, victim);
+	tsk_info("guest %s: a stored model of %llu bytes goes: its room is needed", guest->name,
+		 (unsigned long long)victim->have);
+	memcpy(hash, victim->hash, sizeof(hash));
+	shelf_remove(shelf, victim);
+	if (guest == channel->guest)
+		answer(channel, STORE_DROPPED, hash, 0);
+	else if (guest->channel)
+		tell_dropped(guest->channel, hash);
+	else
+		shelf_let_go(shelf, guest);
 	return 0;
 }
 
@@ -289,7 +366,7 @@ static int make_room(struct channel *channel, struct job *job, uint64_t have,
 		if (r == 0)
 			break;
 		if (r > 0)
-			r = drop_victim(channel->channels, job, victim);
+			r = drop_victim(channel, job, victim);
 		if (r < 0)
 			return r;
 	}
@@ -305,6 +382,14 @@ static int make_room(struct channel *channel, struct job *job, uint64_t have,
 	return 0;
 }
 
+static void hold(struct channel *channel, const struct store_msg *msg, int fd)
+{
+	channel->held = *msg;
+	channel->held_fd = fd;
+	channel->has_held = true;
+	uv_poll_stop(&channel->poll);
+}
+
 /* All of it, or as much as has come. */
 static void put(struct channel *channel, const struct store_msg *msg, int fd)
 {
@@ -318,6 +403,10 @@ static void put(struct channel *channel, const struct store_msg *msg, int fd)
 		tsk_warning("guest %s: its front breaks the rules", channel->guest->name);
 		tsk_close(fd);
 		channel->has_ended = true;
+		return;
+	}
+	if (is_leaving(channel->channels, channel->guest->name, msg->hash)) {
+		hold(channel, msg, fd);
 		return;
 	}
 	if (entry && entry->size == size && entry->have >= have) {
@@ -451,7 +540,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 		return;
 	if (r > 0) {
 		dispatch(channel, &msg, fd);
-		if (!channel->has_job)
+		if (!channel->has_job && !channel->has_held)
 			go_on(channel);
 		return;
 	}
@@ -557,8 +646,7 @@ void channels_forget(struct channels *channels, const char *guest)
 
 static void on_expired(void *context, struct job *job)
 {
-	(void)context;
-	job_free(job);
+	end_job(context, job);
 }
 
 void channels_expire(struct channels *channels, uint64_t ms)
@@ -578,7 +666,7 @@ void channels_expire(struct channels *channels, uint64_t ms)
 		shelf_let_go(&channels->shelf, guest);
 	}
 	if (job && job->n_victims)
-		job_start(channels->loop, job, on_expired, NULL);
+		start_job(channels, job, on_expired, channels);
 	else
 		job_free(job);
 }

@@ -23,6 +23,7 @@ struct channels {
 	struct files files;
 	struct shelf shelf;
 	struct channel_list list; /* in the order in which they came */
+	LIST_HEAD(, job) removing; /* that remove others' files first; empty at first */
 	uint64_t n_damaged;       /* models that were found to be others, or not to be read */
 	/* One has ended.  May be NULL. */
 	void (*ended)(void *context);

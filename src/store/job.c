@@ -49,6 +49,16 @@ int job_add_victim(struct job *job, const char *guest, const unsigned char *hash
 	return 0;
 }
 
+bool job_has_victim(const struct job *job, const char *guest, const unsigned char *hash)
+{
+	for (unsigned i = 0; i < job->n_victims; i++) {
+		if (strcmp(job->victims[i].guest, guest) == 0 &&
+		    memcmp(job->victims[i].hash, hash, STORE_HASH_BYTES) == 0)
+			return true;
+	}
+	return false;
+}
+
 bool job_failed_for_now(int result)
 {
 	return result == -ENOMEM || result == -EMFILE || result == -ENFILE;

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <uv.h>
 
 #include "base/cleanup.h"
@@ -23,6 +24,7 @@ struct job_victim {
 
 struct job {
 	uv_work_t work;
+	LIST_ENTRY(job) entry; /* its owner's */
 	const struct files *files;
 	char guest[STORE_NAME_SIZE];
 	struct store_msg
@@ -49,6 +51,9 @@ void job_free(struct job *job);
 
 /* -ENOMEM. */
 int job_add_victim(struct job *job, const char *guest, const unsigned char *hash) _nodiscard_;
+
+/* Whether that file goes with it. */
+bool job_has_victim(const struct job *job, const char *guest, const unsigned char *hash);
 
 /* Whether that is a failure which says nothing of what is on the disk. */
 bool job_failed_for_now(int result);

@@ -8,6 +8,7 @@
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -250,6 +251,35 @@ int cgroups_enter(const struct cgroups *cgroups, const char *guest,
 		return r;
 	snprintf(text, sizeof(text), "%d", (int)pid);
 	return write_text(folder, "cgroup.procs", text);
+}
+
+/* Of lines "KEY NUMBER", as memory.events has them; 0 where it is not there. */
+static uint64_t number_of(const char *lines, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *p = lines; p && *p; p = strchr(p, '\n')) {
+		p += *p == '\n';
+		if (strncmp(p, key, len) == 0 && p[len] == ' ')
+			return strtoull(p + len, NULL, 10);
+	}
+	return 0;
+}
+
+int cgroups_oom(const struct cgroups *cgroups, const char *guest, struct cgroup_oom *ret)
+{
+	char folder[PATH_MAX], text[512];
+	int r;
+
+	if (!cgroups->root[0])
+		return -ENOTSUP;
+	snprintf(folder, sizeof(folder), "%s/" GUEST_PREFIX "%s", cgroups->root, guest);
+	r = read_text(folder, "memory.events", text, sizeof(text));
+	if (r < 0)
+		return r;
+	ret->at_limit = number_of(text, "oom");
+	ret->kills = number_of(text, "oom_kill");
+	return 0;
 }
 
 int cgroup_nice(uint64_t cpu_weight)

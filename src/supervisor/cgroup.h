@@ -54,6 +54,16 @@ void cgroups_done(struct cgroups *cgroups);
 int cgroups_enter(const struct cgroups *cgroups, const char *guest,
 		  const struct cgroup_limits *limits, pid_t pid) _nodiscard_;
 
+/* How often the kernel has found a cgroup short of memory. */
+struct cgroup_oom {
+	uint64_t at_limit; /* its own memory.max was reached, and nothing was left to give back */
+	uint64_t kills;    /* processes of it that were ended for memory: its own, or the host's */
+};
+
+/* Counts since the guest's cgroup was made.  -ENOTSUP, -ENOENT without one, or without its controller. */
+int cgroups_oom(const struct cgroups *cgroups, const char *guest, struct cgroup_oom *ret)
+	_nodiscard_;
+
 /* The nice value that comes nearest to a weight, for where there are no cgroups: -20 to 19. */
 int cgroup_nice(uint64_t cpu_weight);
 

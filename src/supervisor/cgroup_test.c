@@ -216,6 +216,36 @@ static void test_choose(void **state)
 	assert_int_equal(cgroup_choose(pid), -EPERM);
 }
 
+/* What the kernel says of a guest's memory; played in a file, for real controllers are seldom delegated. */
+static void test_oom(void **state)
+{
+	static const char *const events[] = {
+		"low 0\nhigh 7\nmax 40\noom 2\noom_kill 3\noom_group_kill 9\n",
+		"oom_kill 3\noom_group_kill 9\noom 2", /* in another order, and cut */
+	};
+	struct cgroup_oom oom = { 0 };
+	struct cgroups cgroups;
+
+	(void)state;
+	make_guest("guest-web", true);
+	assert_int_equal(cgroups_init(&cgroups, root), 0);
+	assert_int_equal(cgroups_oom(&cgroups, "web", &oom), -ENOENT); /* no such controller */
+	assert_int_equal(cgroups_oom(&cgroups, "gone", &oom), -ENOENT);
+	for (size_t i = 0; i < ARRAY_SIZE(events); i++) {
+		oom = (struct cgroup_oom){ 0 };
+		put("guest-web/memory.events", events[i]);
+		assert_int_equal(cgroups_oom(&cgroups, "web", &oom), 0);
+		assert_int_equal(oom.at_limit, 2);
+		assert_int_equal(oom.kills, 3);
+	}
+	put("guest-web/memory.events", "oom_killer 5\nroom 6\n"); /* a kernel that does not say */
+	assert_int_equal(cgroups_oom(&cgroups, "web", &oom), 0);
+	assert_int_equal(oom.at_limit, 0);
+	assert_int_equal(oom.kills, 0);
+	cgroups_done(&cgroups);
+	assert_int_equal(cgroups_oom(&cgroups, "web", &oom), -ENOTSUP);
+}
+
 static void test_nice(void **state)
 {
 	(void)state;
@@ -238,6 +268,7 @@ int main(void)
 		cgroup_test(test_enter),
 		cgroup_test(test_few_controllers),
 		cgroup_test(test_none),
+		cgroup_test(test_oom),
 		cgroup_test(test_nice),
 		cgroup_test(test_choose),
 	};

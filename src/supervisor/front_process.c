@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
+#include "supervisor/region.h"
 #include "supervisor/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
@@ -124,6 +125,36 @@ static void kill_workers(struct front_process *front)
 	front->n_workers = 0;
 }
 
+void front_process_watch_memory(struct front_process *front)
+{
+	front->sees_oom = cgroups_oom(&front->launcher->cgroups, front->name, &front->oom) == 0;
+}
+
+/*
+ * Whether the kernel was out of memory when it ended this worker: then it has counted one more than was
+ * told of.  It counts before it kills.
+ */
+static uint64_t memory_of(struct front_process *front, const struct worker_process *worker,
+			  int wait_status)
+{
+	struct cgroup_oom now;
+	bool is_at_limit;
+
+	if (!front->sees_oom || worker->is_killed || !WIFSIGNALED(wait_status) ||
+	    WTERMSIG(wait_status) != SIGKILL ||
+	    cgroups_oom(&front->launcher->cgroups, front->name, &now) < 0)
+		return 0;
+	if (now.kills < front->oom.kills)
+		front->oom = (struct cgroup_oom){ 0 }; /* a new one of that name: it begins at 0 */
+	if (now.kills == front->oom.kills)
+		return 0;
+	is_at_limit = now.at_limit > front->oom.at_limit;
+	front->oom.kills++;
+	if (now.kills == front->oom.kills)
+		front->oom.at_limit = now.at_limit;
+	return is_at_limit ? FRONT_EXITED_GUEST_MEMORY : FRONT_EXITED_HOST_MEMORY;
+}
+
 static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 {
 	_cleanup_free_ struct worker_process *worker = calloc(1, sizeof(*worker));
@@ -138,8 +169,8 @@ static int start_worker(struct front_process *front, uint64_t id, int *ret_fd)
 	r = tsk_seqpacket_pair(fds);
 	if (r < 0)
 		return r;
-	r = launcher_start_worker(front->launcher, front->name, front->memory_bytes_max, fds[1],
-				  &worker->child.pid);
+	r = launcher_start_worker(front->launcher, front->name, front->memory_bytes_max,
+				  front->log_fd, fds[1], &worker->child.pid);
 	tsk_close(fds[1]);
 	if (r < 0) {
 		tsk_close(fds[0]);
@@ -195,7 +226,8 @@ static int send_exits(struct front_process *front)
 		if (worker->has_exited) {
 			struct front_msg msg = { .type = FRONT_WORKER_EXITED,
 						 .id = worker->id,
-						 .value = (uint64_t)(uint32_t)worker->wait_status };
+						 .value = (uint64_t)(uint32_t)worker->wait_status |
+							  worker->memory };
 			int r = send_msg(front, &msg, -1);
 
 			if (r < 0)
@@ -403,6 +435,7 @@ static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 	if (!worker || worker->has_exited)
 		return;
 	tell_worker(front, FRONT_PROCESS_KILLED);
+	worker->is_killed = true;
 	kill(worker->child.pid, SIGKILL);
 }
 
@@ -447,6 +480,17 @@ static void on_connect(struct front_process *front, uint64_t id, uint64_t value)
 	answer(front, &msg, fd);
 }
 
+static void on_region(struct front_process *front, const struct front_msg *ask)
+{
+	struct front_msg msg = { .type = FRONT_REGION_OPENED, .id = ask->id, .result = -EACCES };
+	const struct rights *rights = config_rights(front->launcher->config, front->name);
+	int fd = -1;
+
+	if (rights->n_uids && may_connect(front))
+		msg.result = region_open(rights, ask->key, &fd);
+	answer(front, &msg, fd);
+}
+
 static void on_message(struct front_process *front, const struct front_msg *msg)
 {
 	switch (msg->type) {
@@ -460,6 +504,9 @@ static void on_message(struct front_process *front, const struct front_msg *msg)
 		break;
 	case FRONT_CONNECT:
 		on_connect(front, msg->id, msg->value);
+		break;
+	case FRONT_REGION:
+		on_region(front, msg);
 		break;
 	case FRONT_IDLE:
 		/* Anything sent since, or about to be, would be lost with it. */
@@ -573,6 +620,7 @@ void worker_process_exited(struct child *child, int wait_status)
 	}
 	worker->has_exited = true;
 	worker->wait_status = wait_status;
+	worker->memory = memory_of(worker->front, worker, wait_status);
 	front_process_send_waiting(worker->front);
 }
 
@@ -589,7 +637,9 @@ void front_process_abandon(struct front_process *front)
 void front_process_retire(struct front_process *front, uint64_t deadline_ms)
 {
 	front->ops = NULL;
-	front->uds = ""; /* what it points to is the guest's, which may go */
+	/* What these are is the guest's, which may go. */
+	front->uds = "";
+	front->log_fd = 0;
 	uv_timer_start(&front->exit_timer, on_exit_timeout, deadline_ms, 0);
 	front_process_stop(front);
 }
@@ -624,14 +674,23 @@ static int start(struct front_process *front)
 	front->fd = fds[0];
 	r = front_process_watch(front);
 	if (r == 0)
-		r = launcher_start_front(front->launcher, front->name, fds[1], &front->child.pid);
+		r = launcher_start_front(front->launcher, front->name, front->log_fd, fds[1],
+					 &front->child.pid);
 	tsk_close(fds[1]);
 	return r;
 }
 
+static uint64_t process_bytes_of(const struct front_process *front)
+{
+	const struct limits *limits = config_limits(front->launcher->config, front->name);
+	uint64_t max = limits->value[LIMIT_PROCESS_BYTES];
+
+	return max ? max : UINT64_MAX;
+}
+
 int front_process_new(struct launcher *launcher, const struct front_start *front_start,
-		      const char *uds, const struct front_process_ops *ops, void *context,
-		      struct front_process **ret)
+		      const char *uds, int log_fd, const struct front_process_ops *ops,
+		      void *context, struct front_process **ret)
 {
 	struct front_msg msg = { .type = FRONT_START, .start = *front_start };
 	struct front_process *front = calloc(1, sizeof(*front));
@@ -643,6 +702,7 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	front->ops = ops;
 	front->context = context;
 	front->uds = uds;
+	front->log_fd = log_fd;
 	front->workers_max = front_start->workers_max;
 	front->has_device = front_start->cid;
 	front->run_deadline_ms = front_start->run_deadline_ms;
@@ -659,6 +719,9 @@ int front_process_new(struct launcher *launcher, const struct front_start *front
 	}
 	front->child.exited = front_process_exited;
 	children_add(&launcher->children, &front->child);
+	front_process_watch_memory(front);
+	if (front->sees_oom)
+		msg.start.process_bytes_max = process_bytes_of(front);
 	r = send_msg(front, &msg, -1);
 	if (r < 0) {
 		front->ops = NULL; /* it is not lost: it is none yet */

@@ -40,11 +40,11 @@ struct front_process_ops {
 };
 
 /*
- * Starts a front and tells it of its guest.  uds: the PATH of its CONNECT requests, which outlives
- * the front, or "".
+ * Starts a front and tells it of its guest.  uds: the PATH of its CONNECT requests, or ""; log_fd: the budget
+ * of its log and its workers'.  Both outlive the front, or its last op.
  */
 int front_process_new(struct launcher *launcher, const struct front_start *start, const char *uds,
-		      const struct front_process_ops *ops, void *context,
+		      int log_fd, const struct front_process_ops *ops, void *context,
 		      struct front_process **ret) _nodiscard_;
 
 /*

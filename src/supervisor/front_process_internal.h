@@ -17,7 +17,9 @@ struct worker_process {
 	struct worker_process *next; /* the front's */
 	uint64_t id;
 	bool is_told;    /* its crash has been told of: the front says that it breaks the rules */
+	bool is_killed;  /* by its front's wish */
 	bool has_exited; /* and the front has not been told yet */
+	uint64_t memory; /* a bit of FRONT_EXITED, or 0 */
 	int wait_status;
 };
 
@@ -44,7 +46,10 @@ struct front_process {
 	uint64_t run_deadline_ms;
 	uint64_t memory_bytes_max;
 	uint64_t started_ns;
-	struct log_budget log;
+	bool sees_oom;         /* the guest's cgroup tells who is ended for memory, */
+	struct cgroup_oom oom; /* beyond these, which are told of or were before its time */
+	struct log_budget log; /* of what is said about it */
+	int log_fd; /* the budget of what it says, and its workers; the guest's; 0: none */
 	struct rate connects;
 
 	int fd; /* the control socket; -1 once closed */
@@ -73,6 +78,9 @@ static_assert(offsetof(struct front_process, child) == 0, "child must come first
 /* The child's exited(). */
 void front_process_exited(struct child *child, int wait_status);
 void worker_process_exited(struct child *child, int wait_status);
+
+/* Has it see from now on what the kernel ends for memory, if anybody can. */
+void front_process_watch_memory(struct front_process *front);
 
 /* Sets up the handles of the control socket, which is not watched yet. */
 int front_process_watch(struct front_process *front) _nodiscard_;

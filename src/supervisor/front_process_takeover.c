@@ -131,6 +131,7 @@ int front_process_adopt(struct launcher *launcher, struct takeover_record *recor
 	}
 	front->ops = ops;
 	front->context = context;
+	front_process_watch_memory(front);
 	children_add(&launcher->children, &front->child);
 	front_process_send_waiting(front);
 	*ret = front;

@@ -57,7 +57,7 @@ static void note_surroundings(char **environment)
 	char cwd[4096];
 	int n_blocked = 0;
 
-	/* ".", "..", the four that are ours to have, and the one that reads the folder */
+	/* ".", "..", the five that are ours to have, and the one that reads the folder */
 	note("fds %u\n", count_entries("/proc/self/fd") - 3);
 	note("cwd %s, %u entries\n", getcwd(cwd, sizeof(cwd)) ? cwd : "gone", count_entries("."));
 	note("session %s\n", getsid(0) == getpid() ? "own" : "shared");
@@ -79,6 +79,8 @@ static void begin(const struct front_start *start, uint64_t n_received)
 	say(FRONT_READY, 0, 0);
 	note("start %s, cid %llu, workers %u, run %u ms\n", start->name,
 	     (unsigned long long)start->cid, start->workers_max, start->run_deadline_ms);
+	if (start->process_bytes_max)
+		note("memory %llu\n", (unsigned long long)start->process_bytes_max);
 	if (start->is_borrowed)
 		note("borrowed\n");
 	if (strcmp(start->name, "spawner") == 0) {
@@ -119,7 +121,9 @@ static void dispatch(const struct front_msg *msg, int fd, uint64_t n_received)
 		note("worker %d: %d\n", (int)msg->id, msg->result);
 		break;
 	case FRONT_WORKER_EXITED:
-		note("exited %d: %d\n", (int)msg->id, (int)msg->value);
+		note("exited %d: %d%s%s\n", (int)msg->id, (int)(uint32_t)msg->value,
+		     msg->value & FRONT_EXITED_GUEST_MEMORY ? ", its guest's memory" : "",
+		     msg->value & FRONT_EXITED_HOST_MEMORY ? ", the host's memory" : "");
 		break;
 	case FRONT_CONNECTED:
 		note("connected %d: %d\n", (int)msg->id, msg->result);

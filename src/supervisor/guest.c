@@ -49,7 +49,8 @@ struct guest {
 	uint64_t refused; /* connections */
 	struct rate connects;
 	struct penalty penalty;
-	struct log_budget log, refusals;
+	struct log_budget log, refusals; /* of what is said about it */
+	int log_fd;                      /* the budget of what its own processes say */
 };
 
 /* A VM's device does not wait for longer: its driver waits with it. */
@@ -298,7 +299,8 @@ static int start_front(struct guest *guest)
 
 	memcpy(start.name, guest->name, sizeof(start.name));
 	limits_to_start(&guest->limits, &start);
-	r = front_process_new(launcher, &start, guest->uds, &ops, guest, &guest->front);
+	r = front_process_new(launcher, &start, guest->uds, guest->log_fd, &ops, guest,
+			      &guest->front);
 	if (r < 0) {
 		guest->losses++;
 		back_off(guest, true);
@@ -431,6 +433,7 @@ static void forget(struct guest_table *table, struct guest **place)
 		front_process_abandon(guest->leaving);
 	device_free(guest->device);
 	guest_page_done(&guest->page, table->metrics, guest->name);
+	tsk_close(guest->log_fd);
 	uv_close((uv_handle_t *)&guest->restart, on_timer_closed);
 }
 
@@ -500,12 +503,19 @@ static int set_up(struct guest *guest, const struct config *config, uv_loop_t *l
 {
 	const struct config_guest *given = config_guest(config, name);
 
+	int r = tsk_log_budget_new(&guest->log_fd);
+
+	if (r < 0)
+		return r;
 	snprintf(guest->name, sizeof(guest->name), "%s", name);
 	guest->cid = given ? given->cid : 0;
 	configure(guest, config);
-	return guest->cid ? device_new(loop, guest->name, guest->limits.value[LIMIT_CONNECTIONS],
-				       on_device_broke, guest, &guest->device)
-			  : 0;
+	if (guest->cid)
+		r = device_new(loop, guest->name, guest->limits.value[LIMIT_CONNECTIONS],
+			       on_device_broke, guest, &guest->device);
+	if (r < 0)
+		tsk_close(guest->log_fd);
+	return r;
 }
 
 struct guest *guest_table_find(const struct guest_table *table, const char *name)

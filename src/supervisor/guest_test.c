@@ -159,7 +159,7 @@ static void test_surroundings(void **state)
 	/* Not even an fd that lacks close-on-exec gets across. */
 	deliver(f, "plain", FRONT_CONNECTION);
 	close(open_fd);
-	expect("fds 4\n");
+	expect("fds 5\n");
 	expect("cwd gone, 0 entries\n"); /* a folder that is in no other */
 }
 
@@ -192,6 +192,56 @@ static void test_workers(void **state)
 	expect("worker 3: -122\n"); /* EDQUOT: max-workers */
 	assert_null(strstr(record, "exited 1"));
 	assert_int_equal(n_children(f), 2);
+}
+
+static void write_to(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	fputs(text, file);
+	fclose(file);
+}
+
+/*
+ * The guest's cgroup tells whom the kernel has ended for memory.  Played by a file, with no more to it: real
+ * controllers are seldom delegated.
+ */
+static void test_ended_for_memory(void **state)
+{
+	static const struct {
+		const char *events, *end;
+	} cases[] = {
+		{ "oom 4\noom_kill 4\n", "exited 1: 9, its guest's memory\n" },
+		{ "oom 3\noom_kill 4\n", "exited 1: 9, the host's memory\n" },
+		{ "oom 3\noom_kill 3\n", "exited 1: 9\n" }, /* somebody else did it */
+		{ "oom 1\noom_kill 1\n", "exited 1: 9, its guest's memory\n" }, /* a new cgroup */
+	};
+	struct fixture *f = *state;
+	char folder[sizeof(f->folder) + 16], events[sizeof(folder) + 16];
+
+	snprintf(folder, sizeof(folder), "%s/guest-spawner", f->folder);
+	snprintf(events, sizeof(events), "%s/memory.events", folder);
+	assert_int_equal(mkdir(folder, 0700), 0);
+	snprintf(f->launcher.cgroups.root, sizeof(f->launcher.cgroups.root), "%s", f->folder);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct child *child;
+
+		write_to(events, "oom 3\noom_kill 3\n");
+		wait_for(f, "spawner", "exited 2: 9\n"); /* killed by its front, that one */
+		expect("memory 18446744073709551615\n");
+		write_to(events, cases[i].events);
+		for (child = f->launcher.children.first; child->next->next; child = child->next)
+			;
+		kill(child->pid, SIGKILL); /* its first worker */
+		wait_for(f, "spawner", cases[i].end);
+		guest_table_done(&f->table);
+		while (f->launcher.children.first)
+			uv_run(&f->loop, UV_RUN_ONCE);
+	}
+	f->launcher.cgroups.root[0] = '\0';
+	assert_int_equal(unlink(events), 0);
+	assert_int_equal(rmdir(folder), 0);
 }
 
 /* With a front, its workers go. */
@@ -702,6 +752,7 @@ int main(void)
 		guest_test(test_surroundings),
 		guest_test(test_start),
 		guest_test(test_workers),
+		guest_test(test_ended_for_memory),
 		guest_test(test_front_killed),
 		guest_test(test_keep),
 		guest_test(test_rogues),

@@ -290,13 +290,14 @@ static void offer_to_oom_killer(pid_t pid)
 		tsk_debug("oom_score_adj cannot be set: %s", strerror(errno));
 }
 
-int launcher_start_front(struct launcher *launcher, const char *guest, int control_fd,
+int launcher_start_front(struct launcher *launcher, const char *guest, int log_fd, int control_fd,
 			 pid_t *ret_pid)
 {
 	char *argv[] = { launcher->front, NULL };
 	struct spawn front = { .argv = argv,
 			       .control_fd = control_fd,
 			       .cwd_fd = launcher->cwd_fd,
+			       .log_fd = log_fd,
 			       .nice = nice_of(launcher, guest) };
 	int r = spawn_process(&front, ret_pid);
 
@@ -400,7 +401,7 @@ static int put_engines(struct arguments *arguments, const struct launcher *launc
 }
 
 int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t memory_bytes,
-			  int control_fd, pid_t *ret_pid)
+			  int log_fd, int control_fd, pid_t *ret_pid)
 {
 	static const char *const levels[TSK_LOG_LEVEL_MAX] = { "error", "warning", "info",
 							       "debug" };
@@ -410,6 +411,7 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t
 	struct spawn worker = { .argv = arguments.v,
 				.control_fd = control_fd,
 				.cwd_fd = launcher->cwd_fd,
+				.log_fd = log_fd,
 				.nice = nice_of(launcher, guest),
 				.discard_stdout = true };
 

@@ -17,10 +17,11 @@
 /* What a front may have open: for each connection that it may have, one of the device's sockets, one
  * of a peer without the device, and an upload; a worker's socket, doorbells and buffers; a
  * request's buffer; the bytes of the models, and of the uploads, that are kept; what there is once,
- * which are the uploads of the native protocol (UPLOADS_AT_ONCE_MAX) in the main. */
+ * which are the uploads of the native protocol (UPLOADS_AT_ONCE_MAX) and regions of shared memory
+ * (REGIONS_MAX) in the main. */
 #define FILES_A_CONNECTION 3u
 #define FILES_A_WORKER 16u
-#define FILES_OF_A_FRONT 128u
+#define FILES_OF_A_FRONT 192u
 
 const struct limits limits_default = { .value = {
 					       [LIMIT_LOAD_DEADLINE_MS] = 30000,

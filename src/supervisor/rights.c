@@ -7,6 +7,7 @@
 
 #include "base/memfd.h"
 #include "base/status.h"
+#include "supervisor/quantity.h"
 
 /* The next word of *text, which is moved behind it; the length, or 0 at the end. */
 static size_t next_word(const char **text, const char **ret)
@@ -80,17 +81,52 @@ static int add_model(struct rights *rights, const char *word, size_t len,
 	return 0;
 }
 
-int rights_set(struct rights *rights, const char *key, const char *value,
-	       struct tensock_error *reterr)
+static int add_uid(struct rights *rights, const char *word, size_t len,
+		   struct tensock_error *reterr)
 {
-	bool is_engines = strcmp(key, "engines") == 0;
+	char text[16];
+	uint64_t uid;
+
+	if (rights->n_uids == RIGHTS_UIDS_MAX)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"shared-memory: there are more than %u users", RIGHTS_UIDS_MAX);
+	snprintf(text, sizeof(text), "%.*s", len < sizeof(text) ? (int)len : 15, word);
+	/* -1 is what the kernel calls nobody at all. */
+	if (len >= sizeof(text) || quantity_number(text, 0, UINT32_MAX - 1, &uid) < 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"shared-memory: '%.*s' is no number of a user; write no, or the "
+				"numbers of those whose regions the guest may use (`id -u`)",
+				len < 80 ? (int)len : 80, word);
+	rights->uids[rights->n_uids++] = (uint32_t)uid;
+	return 0;
+}
+
+static int set_regions(struct rights *rights, const char *value, struct tensock_error *reterr)
+{
+	const char *word;
+	size_t len;
+	int r = 0;
+
+	if (rights->regions_said)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "shared-memory is given twice");
+	rights->regions_said = true;
+	if (strcmp(value, "no") == 0)
+		return 0;
+	while (r == 0 && (len = next_word(&value, &word)) > 0)
+		r = add_uid(rights, word, len, reterr);
+	if (r == 0 && !rights->n_uids)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "shared-memory has no value");
+	return r;
+}
+
+static int set_list(struct rights *rights, bool is_engines, const char *key, const char *value,
+		    struct tensock_error *reterr)
+{
 	const char *word;
 	unsigned n = 0;
 	size_t len;
 	int r = 0;
 
-	if (!is_engines && strcmp(key, "models") != 0)
-		return 1;
 	if (is_engines && rights->n_engines)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
 	for (; r == 0 && (len = next_word(&value, &word)) > 0; n++)
@@ -99,6 +135,18 @@ int rights_set(struct rights *rights, const char *key, const char *value,
 	if (r == 0 && n == 0)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s has no value", key);
 	return r;
+}
+
+int rights_set(struct rights *rights, const char *key, const char *value,
+	       struct tensock_error *reterr)
+{
+	if (strcmp(key, "shared-memory") == 0)
+		return set_regions(rights, value, reterr);
+	if (strcmp(key, "engines") == 0)
+		return set_list(rights, true, key, value, reterr);
+	if (strcmp(key, "models") == 0)
+		return set_list(rights, false, key, value, reterr);
+	return 1;
 }
 
 void rights_default(struct rights *rights, const struct rights *others)
@@ -112,6 +160,19 @@ void rights_default(struct rights *rights, const struct rights *others)
 		rights->n_models = others->n_models;
 		rights->any_model = others->any_model;
 	}
+	if (!rights->regions_said) {
+		memcpy(rights->uids, others->uids, sizeof(rights->uids));
+		rights->n_uids = others->n_uids;
+	}
+}
+
+bool rights_has_region_of(const struct rights *rights, uint32_t uid)
+{
+	for (unsigned i = 0; i < rights->n_uids; i++) {
+		if (rights->uids[i] == uid)
+			return true;
+	}
+	return false;
 }
 
 int rights_check(const struct rights *rights, const struct engines *engines,

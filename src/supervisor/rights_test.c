@@ -133,11 +133,36 @@ static void test_models_fd(void **state)
 	tsk_close(fd);
 }
 
+static void test_regions(void **state)
+{
+	static const char *const bad[] = { "", "root", "1000 x", "-1", "4294967295", "yes" };
+	struct rights own = { 0 }, guest = { 0 };
+
+	(void)state;
+	assert_false(rights_has_region_of(&own, 0));
+	assert_int_equal(rights_set(&own, "shared-memory", "1000, 0", &error), 0);
+	assert_true(rights_has_region_of(&own, 1000));
+	assert_true(rights_has_region_of(&own, 0));
+	assert_false(rights_has_region_of(&own, 1));
+	assert_int_equal(rights_set(&own, "shared-memory", "no", &error), -EINVAL);
+	rights_default(&guest, &own);
+	assert_true(rights_has_region_of(&guest, 1000));
+	guest = (struct rights){ 0 };
+	assert_int_equal(rights_set(&guest, "shared-memory", "no", &error), 0);
+	rights_default(&guest, &own);
+	assert_false(rights_has_region_of(&guest, 1000));
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		guest = (struct rights){ 0 };
+		assert_int_equal(rights_set(&guest, "shared-memory", bad[i], &error), -EINVAL);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_engines), TSK_TEST(test_models), TSK_TEST(test_bad_values),
-		TSK_TEST(test_default), TSK_TEST(test_check),  TSK_TEST(test_models_fd),
+		TSK_TEST(test_regions),    TSK_TEST(test_engines), TSK_TEST(test_models),
+		TSK_TEST(test_bad_values), TSK_TEST(test_default), TSK_TEST(test_check),
+		TSK_TEST(test_models_fd),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "base/log.h"
+
 #define ENVIRONMENT_MAX 8u
 
 /*
@@ -23,6 +25,8 @@ __attribute__((noinline, noreturn)) static void become(const struct spawn *spawn
 {
 	static const struct rlimit no_core = { 0, 0 };
 	struct sigaction action = { .sa_handler = SIG_DFL };
+	int log_fd = -1;
+	unsigned n_fds;
 	sigset_t none;
 
 	/* The handlers are the parent's: gone before the first signal may come in. */
@@ -42,12 +46,17 @@ __attribute__((noinline, noreturn)) static void become(const struct spawn *spawn
 	if (dup2(null_fd, STDIN_FILENO) < 0 ||
 	    (spawn->discard_stdout && dup2(null_fd, STDOUT_FILENO) < 0))
 		goto fail;
+	/* Out of the way of the control socket's number. */
+	if (spawn->log_fd > 0)
+		log_fd = fcntl(spawn->log_fd, F_DUPFD_CLOEXEC, TSK_LOG_BUDGET_FD + 1);
 	/* dup2() onto itself would leave close-on-exec set. */
 	if (spawn->control_fd == SPAWN_CONTROL_FD ? fcntl(SPAWN_CONTROL_FD, F_SETFD, 0) < 0
 						  : dup2(spawn->control_fd, SPAWN_CONTROL_FD) < 0)
 		goto fail;
 	/* All fds are close-on-exec by rule; this is the belt to the braces, where the kernel has it. */
-	close_range(SPAWN_CONTROL_FD + 1, ~0U, 0);
+	n_fds = log_fd > 0 && dup2(log_fd, TSK_LOG_BUDGET_FD) > 0 ? TSK_LOG_BUDGET_FD + 1
+								  : SPAWN_CONTROL_FD + 1;
+	close_range(n_fds, ~0U, 0);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	execve(spawn->argv[0], spawn->argv, environment);
 fail:

@@ -4,6 +4,7 @@
  * (posix_spawn() could not set what stands below).  The new process has
  *
  *   fds 0, 3      /dev/null, the control socket; 1, 2 are this process's, or /dev/null for 1
+ *   fd 4          the budget of its log (base/log.h), or none
  *   environment   clean; in a sanitized build also the sanitizers' options
  *   session       its own: a ^C at the terminal is the supervisor's to handle
  *   limits        no core dump, for it would hold a guest's data
@@ -24,6 +25,7 @@ struct spawn {
 	char *const *argv; /* argv[0]: the program's path */
 	int control_fd;    /* stays the caller's */
 	int cwd_fd;        /* its working directory */
+	int log_fd;        /* TSK_LOG_BUDGET_FD; stays the caller's; 0: none */
 	int nice;          /* added to this process's: a smaller or a larger share of the processor */
 	bool discard_stdout;
 };

@@ -18,9 +18,14 @@ static const uint64_t restart_ms[RESTARTS] = { 0, 50, 200, 1000, 5000 };
 /* One that has lived so long has not crashed in a row with the one before it. */
 #define STEADY_MS 10000
 
-struct forgotten {
-	TAILQ_ENTRY(forgotten) entry;
-	char guest[STORE_NAME_SIZE];
+/* How soon to try again what the store had no room for. */
+#define RETRY_MS 20
+
+/* GUEST or FORGET; of a guest one of each at most, in the order in which they came. */
+struct waiting {
+	TAILQ_ENTRY(waiting) entry;
+	struct store_msg msg;
+	int fd; /* -1: none */
 };
 
 struct store_process {
@@ -28,11 +33,12 @@ struct store_process {
 	struct launcher *launcher;
 	struct store_process_config config;
 	int fd; /* the control socket; -1 while there is no process */
-	uv_timer_t restart;
+	uv_timer_t restart, retry;
+	unsigned n_handles; /* not yet closed */
 	unsigned crashes; /* in a row */
 	uint64_t started_ns;
 	bool is_stopping;
-	TAILQ_HEAD(, forgotten) forgotten; /* what no store has been told yet */
+	TAILQ_HEAD(, waiting) waiting; /* what no store has taken yet */
 };
 
 static void on_exited(struct child *child, int wait_status);
@@ -42,19 +48,67 @@ static int send_msg(struct store_process *store, const struct store_msg *msg, in
 	return store->fd < 0 ? -ENOTCONN : store_control_send(store->fd, msg, fd);
 }
 
-static void tell_forgotten(struct store_process *store)
+static void drop(struct store_process *store, struct waiting *waiting)
 {
-	struct forgotten *first;
+	TAILQ_REMOVE(&store->waiting, waiting, entry);
+	tsk_close(waiting->fd);
+	free(waiting);
+}
 
-	while ((first = TAILQ_FIRST(&store->forgotten))) {
-		struct store_msg msg = { .type = STORE_FORGET };
+/* Those of a type, of a guest or (NULL) of all: who has the other end of a channel sees its end. */
+static void drop_all(struct store_process *store, enum store_msg_type type, const char *guest)
+{
+	struct waiting *waiting = TAILQ_FIRST(&store->waiting), *next;
 
-		memcpy(msg.name, first->guest, sizeof(msg.name));
-		if (send_msg(store, &msg, -1) < 0)
-			return;
-		TAILQ_REMOVE(&store->forgotten, first, entry);
-		free(first);
+	for (; waiting; waiting = next) {
+		next = TAILQ_NEXT(waiting, entry);
+		if (waiting->msg.type == type && (!guest || strcmp(waiting->msg.name, guest) == 0))
+			drop(store, waiting);
 	}
+}
+
+static void on_retry(uv_timer_t *timer);
+
+static void send_waiting(struct store_process *store)
+{
+	struct waiting *first;
+
+	while ((first = TAILQ_FIRST(&store->waiting))) {
+		int r = send_msg(store, &first->msg, first->fd);
+
+		if (r == -EAGAIN)
+			uv_timer_start(&store->retry, on_retry, RETRY_MS, 0);
+		if (r < 0)
+			return; /* if it is gone, the next one gets it */
+		drop(store, first);
+	}
+	if (store->is_stopping)
+		store->fd = tsk_close(store->fd);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	send_waiting(timer->data);
+}
+
+/* As soon as the store takes it.  fd is taken over, also on failure. */
+static int send_later(struct store_process *store, const struct store_msg *msg, int fd)
+{
+	struct waiting *waiting = calloc(1, sizeof(*waiting));
+
+	if (!waiting) {
+		tsk_close(fd);
+		return -ENOMEM;
+	}
+	/* The front of an earlier channel is gone, and so is what a channel was for that is to be forgotten. */
+	drop_all(store, STORE_GUEST, msg->name);
+	if (msg->type == STORE_FORGET)
+		drop_all(store, STORE_FORGET, msg->name);
+	waiting->msg = *msg;
+	waiting->fd = fd;
+	TAILQ_INSERT_TAIL(&store->waiting, waiting, entry);
+	send_waiting(store);
+	return 0;
 }
 
 static int start(struct store_process *store)
@@ -83,7 +137,7 @@ static int start(struct store_process *store)
 		kill(store->child.pid, SIGKILL);
 		return r;
 	}
-	tell_forgotten(store);
+	send_waiting(store);
 	return 0;
 }
 
@@ -118,6 +172,7 @@ static void on_exited(struct child *child, int wait_status)
 	uint64_t lived_ms = (tsk_now_ns() - store->started_ns) / TSK_NS_PER_MS;
 
 	store->fd = tsk_close(store->fd);
+	drop_all(store, STORE_GUEST, NULL); /* the fronts ask the next one for another */
 	if (store->is_stopping)
 		return;
 	store->crashes = lived_ms >= STEADY_MS ? 1 : store->crashes + 1;
@@ -142,9 +197,11 @@ int store_process_new(struct launcher *launcher, const struct store_process_conf
 	store->launcher = launcher;
 	store->config = *config;
 	store->fd = -1;
-	TAILQ_INIT(&store->forgotten);
+	TAILQ_INIT(&store->waiting);
 	uv_timer_init(launcher->loop, &store->restart);
-	store->restart.data = store;
+	uv_timer_init(launcher->loop, &store->retry);
+	store->restart.data = store->retry.data = store;
+	store->n_handles = 2;
 	r = start(store);
 	if (r < 0 && store->fd < 0) {
 		store_process_free(store);
@@ -162,7 +219,9 @@ int store_process_open(struct store_process *store, const char *guest, uint64_t 
 	if (r < 0)
 		return r;
 	memcpy(msg.name, guest, strnlen(guest, sizeof(msg.name) - 1));
-	r = send_msg(store, &msg, fds[1]);
+	r = store->fd < 0 ? -ENOTCONN : 0;
+	if (r == 0)
+		r = send_later(store, &msg, TAKE_FD(fds[1]));
 	tsk_close(fds[1]);
 	if (r < 0) {
 		tsk_close(fds[0]);
@@ -174,40 +233,37 @@ int store_process_open(struct store_process *store, const char *guest, uint64_t 
 
 void store_process_forget(struct store_process *store, const char *guest)
 {
-	struct forgotten *forgotten = calloc(1, sizeof(*forgotten));
+	struct store_msg msg = { .type = STORE_FORGET };
 
-	if (!forgotten) {
+	memcpy(msg.name, guest, strnlen(guest, sizeof(msg.name) - 1));
+	if (send_later(store, &msg, -1) < 0)
 		tsk_error("guest %s: no memory to have its stored models forgotten", guest);
-		return;
-	}
-	memcpy(forgotten->guest, guest, strnlen(guest, sizeof(forgotten->guest) - 1));
-	TAILQ_INSERT_TAIL(&store->forgotten, forgotten, entry);
-	tell_forgotten(store);
 }
 
 void store_process_stop(struct store_process *store)
 {
 	store->is_stopping = true;
 	uv_timer_stop(&store->restart);
-	store->fd = tsk_close(store->fd);
+	drop_all(store, STORE_GUEST, NULL);
+	send_waiting(store);
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct store_process *store = handle->data;
+
+	if (--store->n_handles == 0)
+		free(store);
 }
 
 void store_process_free(struct store_process *store)
 {
-	struct forgotten *first;
-
 	if (!store)
 		return;
-	while ((first = TAILQ_FIRST(&store->forgotten))) {
-		TAILQ_REMOVE(&store->forgotten, first, entry);
-		free(first);
-	}
+	while (!TAILQ_EMPTY(&store->waiting))
+		drop(store, TAILQ_FIRST(&store->waiting));
 	tsk_close(store->fd);
 	tsk_close(store->config.folder_fd);
 	uv_close((uv_handle_t *)&store->restart, on_closed);
+	uv_close((uv_handle_t *)&store->retry, on_closed);
 }

@@ -28,8 +28,9 @@ int store_process_new(struct launcher *launcher, const struct store_process_conf
 		      struct store_process **ret) _nodiscard_;
 
 /*
- * The front's end of a channel for that guest.  bytes: what it may take, 0: no bound of its own.
- * -ENOTCONN while there is no store.
+ * The front's end of a channel for that guest, whose front this is now.  bytes: what it may take, 0: no bound of
+ * its own.  The store is told as soon as it takes that: until then the channel is silent.  -ENOTCONN while
+ * there is no store.
  */
 int store_process_open(struct store_process *store, const char *guest, uint64_t bytes, int *ret_fd)
 	_nodiscard_;
@@ -37,7 +38,10 @@ int store_process_open(struct store_process *store, const char *guest, uint64_t 
 /* What that guest, whose front is gone, has stored is forgotten: now, or by the next store. */
 void store_process_forget(struct store_process *store, const char *guest);
 
-/* It ends once all fronts have closed their channels, with all that they have sent written. */
+/*
+ * It ends once all fronts have closed their channels, with all that they have sent written, and what is
+ * to be forgotten forgotten.
+ */
 void store_process_stop(struct store_process *store);
 
 /* NULL is fine.  The process must be gone; memory goes with the loop's next turns. */

@@ -116,6 +116,7 @@ int main(int argc, char **argv)
 	}
 	tsk_log_init("tensock-worker", args.guest, (enum tsk_log_level)args.log_level,
 		     HOST_LOG_LINES_PER_SEC);
+	tsk_log_share(TSK_LOG_BUDGET_FD);
 	/* A front that died leaves a doorbell that nobody hears. */
 	signal(SIGPIPE, SIG_IGN);
 	/* Engines take orders from the environment; ours are options. */

@@ -11,6 +11,7 @@ import pytest
 from daemon import BUILD
 from host import Host
 from vmm import Vmm
+from vsock import Op, Packet
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "scenario"))
 import native
@@ -71,3 +72,14 @@ def test_answers_that_wait_for_credit(echo_vmm):
     for id_ in pings:
         guest.wait(id_, native.PONG)
     assert guest.stats()["requests-active"] == 0
+
+
+def test_forged_packets_are_counted(echo_vmm):
+    """Those of another's address, either end's; the guest can see it in what its host counts."""
+    guest = DeviceGuest(echo_vmm.connect(9999))
+    assert guest.stats()["packets-forged"] == 0
+    for fields in dict(src_cid=4), dict(src_cid=2), dict(dst_cid=1):
+        for op in Op:
+            echo_vmm.transmit(Packet(1, 9999, op, **fields))
+    assert guest.stats()["packets-forged"] == 3 * len(Op)
+    guest.connection.close()

@@ -4,7 +4,7 @@
  * that says when and how.  When: load, run.  How: segv, fpe, bus, abort, kill, exit, hang, spin, error, empty-error,
  * eat (memory, until there is none), garbage-control (a message that is none, to the front),
  * flood-control (such messages for ever), garbage-ring (noise over both rings, then go on),
- * garbage-reply (both), bad-output.  Without a fault it gives its one FP32 [4] input back.
+ * garbage-reply (both), chatter (a hundred lines for the log, then go on), bad-output.  Without a fault it gives its one FP32 [4] input back.
  *
  * "TSKFAULT poison": several runs may be under way at once, and each takes a tenth of a second; one whose first input is
  * -666 ends the process in the middle of it.
@@ -32,6 +32,7 @@ struct model {
 /* Opened before the process is sealed: an empty file, and what is mapped where. */
 static int nothing_fd = -1;
 static FILE *maps;
+static const struct tensock_host *host;
 
 static const struct tensock_tensor_info tensor = {
 	.name = "x", .dtype = TENSOCK_FLOAT32, .rank = 1, .dims = { 4 }
@@ -135,6 +136,12 @@ static void do_garbage_reply(void)
 	do_garbage_control();
 }
 
+static void do_chatter(void)
+{
+	for (unsigned i = 0; i < 100; i++)
+		host->log(host->context, TENSOCK_LOG_WARNING, "as the model wished");
+}
+
 static const struct {
 	const char *name;
 	void (*act)(void);
@@ -152,6 +159,7 @@ static const struct {
 	{ "flood-control", do_flood_control },
 	{ "garbage-ring", do_garbage_ring },
 	{ "garbage-reply", do_garbage_reply },
+	{ "chatter", do_chatter },
 };
 
 /* "load:segv" at the time of "load:". */
@@ -185,13 +193,13 @@ static uint32_t probe(const void *bytes, uint64_t n_bytes, const char **ret_form
 	return 100;
 }
 
-static uint32_t open_engine(const struct tensock_host *host, void **ret_engine,
+static uint32_t open_engine(const struct tensock_host *its_host, void **ret_engine,
 			    struct tensock_error *reterr)
 {
 	static char engine;
 
-	(void)host;
 	(void)reterr;
+	host = its_host;
 	nothing_fd = memfd_create("nothing", MFD_CLOEXEC);
 	maps = fopen("/proc/self/maps", "re");
 	*ret_engine = &engine;

@@ -141,6 +141,9 @@ SHOWN = {
     19: ["scenario/test_workers.py::test_crash", "scenario/test_workers.py::test_worker_that_is_killed_at_work",
          "scenario/test_workers.py::test_faults_in_a_line", "scenario/test_parallel.py::test_one_that_kills_the_worker",
          "models_loss::test_death", "models_storm::test_storm", "worker::test_deaths"],
+    20: ["cgroup::test_oom", "guest::test_ended_for_memory", "models_loss::test_ended_for_memory",
+         "models_loss::test_no_word_of_the_end",
+         "scenario/test_sandbox.py::test_a_worker_that_reaches_its_own_bounds_says_so"],
     21: ["scenario/test_workers.py::test_deadline", "models_loss::test_stubborn_worker"],
     22: ["scenario/test_workers.py::test_worker_that_says_garbage", "worker_link::test_garbage_on_socket",
          "worker_link::test_garbage_in_ring", "worker_link::test_ringing_for_nothing",
@@ -185,7 +188,7 @@ SHOWN = {
         "scenario/test_penalties.py::test_fronts_killed_from_outside"],
     38: ["device/test_messages.py::test_a_second_vmm_is_turned_away", "device::one_vmm_at_a_time"],
     39: ["device/test_attach.py::test_cids"],
-    40: ["device/test_packets.py::test_forged_addresses_are_dropped",
+    40: ["device/test_packets.py::test_forged_addresses_are_dropped", "device/test_native.py::test_forged_packets_are_counted",
          "vsock_table::forged_addresses_are_dropped_and_counted"],
     41: ["scenario/test_conversation.py::test_users_are_guests_of_their_own",
          "scenario/test_conversation.py::test_several_guests",
@@ -256,7 +259,8 @@ SHOWN = {
         "scenario/test_upgrade.py::test_backlog_waits",
         "device/test_upgrade.py::test_under_load"],
     58: ["scenario/test_reload.py::test_bad_file_changes_nothing"],
-    59: ["scenario/test_bad_input.py::test_log_flood", "log::test_budget",
+    59: ["scenario/test_bad_input.py::test_log_flood", "scenario/test_bad_input.py::test_processes_flood_the_log_together",
+         "log::test_budget", "log::test_processes_share_a_budget", "log::test_hostile_budget",
          "log::test_text_of_a_guest_cannot_write_lines",
         "scenario/test_limits.py::test_refusals_in_the_log"],
     60: ["scenario/test_daemon.py::test_reader_of_the_output_that_stops", "log::test_never_blocks",
@@ -288,6 +292,7 @@ SHOWN = {
 
 # What a mode lacks beside what is shown of it.
 PARTLY = {
+    20: "what the kernel says in a cgroup is played by a file: its memory controller is not to be had everywhere",
     12: "cgroups' pids.max, and a fork that fails under the daemon, are not shown yet",
     35: "QEMU does not snapshot a VM that has a vhost-user device; a pause is shown, a clone is not",
     55: "that nothing in src asks for the wall clock, but the ages of stored models, is shown; the clock is not turned",
@@ -299,6 +304,5 @@ PENDING = {
 }
 
 CANNOT = {
-    20: "it takes the memory controller of cgroup v2, which a machine with cgroup v1 does not have",
     36: "the device offers no log of dirty pages (VHOST_F_LOG_ALL), so that no VMM migrates a VM that has it",
 }

@@ -7,6 +7,7 @@ import socket
 import struct
 import time
 
+import native
 import onnx_writer
 import pytest
 import seed
@@ -267,3 +268,29 @@ def test_log_flood(start, folder):
     with seed.Guest(tensock.local) as guest:
         assert guest.ask(b"x") == b"ER"
     assert tensock.said("dropped")
+
+
+def test_processes_flood_the_log_together(start):
+    """Its front and its workers share ten lines a second, and tell of all that were left out."""
+    tensock = start(engine_config("faulty"))
+
+    def said():
+        return [line for line in tensock.log if line.startswith(("tensock-front:", "tensock-worker:"))]
+
+    def dropped():
+        return sum(int(line.split()[-5]) for line in said() if line.endswith("log lines were dropped"))
+
+    began = time.monotonic()
+    with native.Guest(tensock.local) as guest:
+        for i in range(12):
+            guest.push(f"TSKFAULT load:chatter {i}".encode())
+        for _ in range(50):
+            with seed.Guest(tensock.local) as other:
+                assert other.ask(b"x") == b"ER"
+    lines = said()
+    assert len(lines) <= 11 * (time.monotonic() - began + 2)
+    time.sleep(1.1)
+    with seed.Guest(tensock.local) as guest:
+        assert guest.ask(b"x") == b"ER"
+    # The last of them may have dropped some after that line.
+    assert eventually(lambda: dropped() + len(said()) > 12 * 100), said()

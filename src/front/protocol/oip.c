@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/protocol/oip.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -288,4 +289,67 @@ int oip_tensor_parameters_end(struct wire_string tensor,
 				"'classification': tensor '%.*s'",
 				OIP_SAID(tensor));
 	return 0;
+}
+
+/*
+ * ---- Models
+ */
+
+struct wire_string oip_backend(const struct tsk_model_info *info)
+{
+	return (struct wire_string){ .bytes = info->engine,
+				     .len = (uint16_t)strcspn(info->engine, " ") };
+}
+
+void oip_platform(const struct tsk_model_info *info, char ret[OIP_PLATFORM_BYTES])
+{
+	struct wire_string backend = oip_backend(info);
+
+	snprintf(ret, OIP_PLATFORM_BYTES, "%.*s_%s", backend.len, backend.bytes, info->format);
+}
+
+uint32_t oip_config_type(uint32_t dtype, const char **ret_name)
+{
+	static const struct {
+		const char *name;
+		uint32_t number;
+	} rows[TENSOCK_DTYPE_MAX] = {
+		[TENSOCK_DTYPE_INVALID] = { "TYPE_INVALID", 0 },
+		[TENSOCK_BOOL] = { "TYPE_BOOL", 1 },
+		[TENSOCK_UINT8] = { "TYPE_UINT8", 2 },
+		[TENSOCK_UINT16] = { "TYPE_UINT16", 3 },
+		[TENSOCK_UINT32] = { "TYPE_UINT32", 4 },
+		[TENSOCK_UINT64] = { "TYPE_UINT64", 5 },
+		[TENSOCK_INT8] = { "TYPE_INT8", 6 },
+		[TENSOCK_INT16] = { "TYPE_INT16", 7 },
+		[TENSOCK_INT32] = { "TYPE_INT32", 8 },
+		[TENSOCK_INT64] = { "TYPE_INT64", 9 },
+		[TENSOCK_FLOAT16] = { "TYPE_FP16", 10 },
+		[TENSOCK_FLOAT32] = { "TYPE_FP32", 11 },
+		[TENSOCK_FLOAT64] = { "TYPE_FP64", 12 },
+		[TENSOCK_BYTES] = { "TYPE_STRING", 13 },
+		[TENSOCK_BFLOAT16] = { "TYPE_BF16", 14 },
+	};
+
+	if (dtype >= TENSOCK_DTYPE_MAX || !rows[dtype].name)
+		dtype = TENSOCK_DTYPE_INVALID;
+	if (ret_name)
+		*ret_name = rows[dtype].name;
+	return rows[dtype].number;
+}
+
+bool oip_file_key(struct wire_string key, struct wire_string *ret_version)
+{
+	static const char file[] = "file:";
+	const uint16_t n = sizeof(file) - 1;
+	struct wire_string version;
+	const char *slash;
+
+	if (key.len < n || memcmp(key.bytes, file, n) != 0)
+		return false;
+	version = (struct wire_string){ .bytes = key.bytes + n, .len = (uint16_t)(key.len - n) };
+	slash = version.len ? memchr(version.bytes, '/', version.len) : NULL;
+	version.len = slash ? (uint16_t)(slash - version.bytes) : 0;
+	*ret_version = version;
+	return true;
 }

@@ -15,6 +15,7 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "tensor/model_info.h"
 #include "wire/infer.h"
 
 #define OIP_TENSORS_MAX WIRE_TENSORS_MAX /* inputs, and wanted outputs */
@@ -176,5 +177,28 @@ int oip_tensor_parameter(struct wire_string tensor, const struct oip_parameter *
 int oip_tensor_parameters_end(struct wire_string tensor,
 			      const struct oip_tensor_parameters *parameters,
 			      struct tensock_error *reterr) _nodiscard_;
+
+/*
+ * ---- How both tell of a model
+ */
+
+/* "onnxruntime": its engine, without the version.  Lies in info. */
+struct wire_string oip_backend(const struct tsk_model_info *info);
+
+/* "onnxruntime_onnx": backend and format; terminated. */
+#define OIP_PLATFORM_BYTES (2 * TSK_TENSOR_NAME_MAX + 2)
+void oip_platform(const struct tsk_model_info *info, char ret[OIP_PLATFORM_BYTES]);
+
+/*
+ * An element type as a model's configuration has it: the number, and in *ret_name (may be NULL)
+ * "TYPE_FP32".  Of those that it has none for 0, "TYPE_INVALID".
+ */
+uint32_t oip_config_type(uint32_t dtype, const char **ret_name);
+
+/*
+ * The key of a parameter of RepositoryModelLoad: true for "file:1/model.onnx", *ret_version is what
+ * stands before the slash, or of length 0.
+ */
+bool oip_file_key(struct wire_string key, struct wire_string *ret_version);
 
 #endif

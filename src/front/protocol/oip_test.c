@@ -279,6 +279,50 @@ static void test_tensor_parameter(void **state)
 			 STRING("shared_memory_region", "r")) < 0);
 }
 
+static void test_model(void **state)
+{
+	const struct tsk_model_info info = { .engine = (char *)"onnxruntime 1.28.0",
+					     .format = (char *)"mindir" };
+	const struct tsk_model_info plain = { .engine = (char *)"echo", .format = (char *)"" };
+	char platform[OIP_PLATFORM_BYTES];
+
+	(void)state;
+	assert_true(wire_string_equals(oip_backend(&info), "onnxruntime"));
+	assert_true(wire_string_equals(oip_backend(&plain), "echo"));
+	oip_platform(&info, platform);
+	assert_string_equal(platform, "onnxruntime_mindir");
+	oip_platform(&plain, platform);
+	assert_string_equal(platform, "echo_");
+}
+
+static void test_config_type(void **state)
+{
+	const char *name;
+
+	(void)state;
+	assert_int_equal(oip_config_type(TENSOCK_BYTES, &name), 13);
+	assert_string_equal(name, "TYPE_STRING");
+	assert_int_equal(oip_config_type(TENSOCK_FLOAT32, NULL), 11);
+	assert_int_equal(oip_config_type(TENSOCK_UINT4, &name), 0);
+	assert_string_equal(name, "TYPE_INVALID");
+	assert_int_equal(oip_config_type(UINT32_MAX, &name), 0);
+}
+
+static void test_file_key(void **state)
+{
+	struct wire_string version = wire_string("before");
+
+	(void)state;
+	assert_true(oip_file_key(wire_string("file:12/model.onnx"), &version));
+	assert_true(wire_string_equals(version, "12"));
+	assert_true(oip_file_key(wire_string("file:model.onnx"), &version));
+	assert_int_equal(version.len, 0);
+	assert_true(oip_file_key(wire_string("file:"), &version));
+	assert_false(oip_file_key(wire_string("file"), &version));
+	assert_false(oip_file_key(wire_string("config"), &version));
+	assert_false(oip_file_key(wire_string(""), &version));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -286,6 +330,8 @@ int main(void)
 		TSK_TEST(test_shape),           TSK_TEST(test_bytes),
 		TSK_TEST(test_infer_parameter), TSK_TEST(test_infer_parameter_taken),
 		TSK_TEST(test_region),          TSK_TEST(test_tensor_parameter),
+		TSK_TEST(test_model),           TSK_TEST(test_config_type),
+		TSK_TEST(test_file_key),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

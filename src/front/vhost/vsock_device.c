@@ -629,3 +629,8 @@ unsigned vsock_device_connections(const struct vsock_device *device)
 {
 	return vsock_table_connections(device->table);
 }
+
+uint64_t vsock_device_forged(const struct vsock_device *device)
+{
+	return vsock_table_forged(device->table);
+}

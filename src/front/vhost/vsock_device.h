@@ -59,4 +59,7 @@ void vsock_device_connected(struct vsock_device *device, uint64_t id, int result
 /* Connections that are open or being opened. */
 unsigned vsock_device_connections(const struct vsock_device *device);
 
+/* Packets that were dropped because of their addresses. */
+uint64_t vsock_device_forged(const struct vsock_device *device);
+
 #endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/regions.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/checked.h"
+#include "base/status.h"
+
+#define NAME_SHOWN 64
+
+struct region {
+	TAILQ_ENTRY(region) entry;
+	uint64_t id; /* of the message that asks for it; 0: it is open */
+	struct region_task *task;
+	int fd;
+	char *name;
+	char key[FRONT_REGION_KEY_SIZE];
+	uint64_t offset, bytes;
+};
+
+void regions_init(struct regions *regions, struct supervisor_link *supervisor)
+{
+	*regions = (struct regions){ .supervisor = supervisor };
+	TAILQ_INIT(&regions->list);
+}
+
+static void drop(struct regions *regions, struct region *region)
+{
+	TAILQ_REMOVE(&regions->list, region, entry);
+	regions->n--;
+	tsk_close(region->fd);
+	free(region->name);
+	free(region);
+}
+
+void regions_done(struct regions *regions)
+{
+	struct region *region;
+
+	while ((region = TAILQ_FIRST(&regions->list)))
+		drop(regions, region);
+}
+
+static struct region *find(const struct regions *regions, struct wire_string name)
+{
+	struct region *region;
+
+	TAILQ_FOREACH(region, &regions->list, entry)
+	{
+		if (wire_string_equals(name, region->name))
+			return region;
+	}
+	return NULL;
+}
+
+/* shm_open()'s slash is no part of it. */
+static int read_key(struct wire_string key, char ret[FRONT_REGION_KEY_SIZE],
+		    struct tensock_error *reterr)
+{
+	size_t slash = key.len && key.bytes[0] == '/';
+	size_t len = key.len - slash;
+
+	memset(ret, 0, FRONT_REGION_KEY_SIZE);
+	if (len < FRONT_REGION_KEY_SIZE && len)
+		memcpy(ret, key.bytes + slash, len);
+	if (front_region_key_check(ret) == 0)
+		return 0;
+	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			"Unable to open shared memory region: '%.*s': a key is at most %u letters, "
+			"digits and ._-+@:",
+			key.len < NAME_SHOWN ? key.len : NAME_SHOWN, key.bytes,
+			FRONT_REGION_KEY_SIZE - 1);
+}
+
+static struct region *region_new(struct regions *regions, struct wire_string name)
+{
+	struct region *region = calloc(1, sizeof(*region));
+
+	if (!region)
+		return NULL;
+	region->fd = -1;
+	region->name = strndup(name.bytes, name.len);
+	if (!region->name) {
+		free(region);
+		return NULL;
+	}
+	TAILQ_INSERT_TAIL(&regions->list, region, entry);
+	regions->n++;
+	return region;
+}
+
+static int ask(struct regions *regions, struct region *region)
+{
+	region->id = ++regions->last_id;
+	return supervisor_send_region(regions->supervisor, region->id, region->key);
+}
+
+static int check(const struct regions *regions, struct wire_string name, uint64_t offset,
+		 uint64_t bytes, struct tensock_error *reterr)
+{
+	uint64_t end;
+
+	if (!name.len || name.len > OIP_REGION_NAME_MAX)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"a shared memory region needs a name of at most %u bytes",
+				OIP_REGION_NAME_MAX);
+	if (find(regions, name))
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"shared memory region '%.*s' already in manager",
+				name.len < NAME_SHOWN ? name.len : NAME_SHOWN, name.bytes);
+	if (!bytes || !tsk_add(offset, bytes, &end) || end > INT64_MAX)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"offset %" PRIu64 " and byte_size %" PRIu64
+				" are no part of a region",
+				offset, bytes);
+	if (regions->n >= REGIONS_MAX)
+		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
+				"%u shared memory regions are registered, as many as a guest may",
+				regions->n);
+	return 0;
+}
+
+int regions_register(struct regions *regions, struct region_task *task, struct wire_string name,
+		     struct wire_string key, uint64_t offset, uint64_t bytes,
+		     struct tensock_error *reterr)
+{
+	char checked[FRONT_REGION_KEY_SIZE];
+	struct region *region;
+	int r = check(regions, name, offset, bytes, reterr);
+
+	if (r == 0)
+		r = read_key(key, checked, reterr);
+	if (r < 0)
+		return r;
+	region = region_new(regions, name);
+	if (!region)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the region");
+	memcpy(region->key, checked, sizeof(checked));
+	region->offset = offset;
+	region->bytes = bytes;
+	r = ask(regions, region);
+	if (r < 0) {
+		drop(regions, region);
+		return tsk_fail(reterr, tsk_status_from_errno(-r), "the region is not opened: %s",
+				strerror(-r));
+	}
+	region->task = task;
+	task->region = region;
+	return 0;
+}
+
+void region_task_end(struct regions *regions, struct region_task *task)
+{
+	if (task->region)
+		drop(regions, TAKE_PTR(task->region));
+}
+
+/* Why a region could not be had, for who asked. */
+static void explain(const struct region *region, int error, struct tensock_error *ret)
+{
+	if (error == -EACCES || error == -EPERM)
+		(void)tsk_fail(ret, TENSOCK_PERMISSION_DENIED,
+			       "Unable to open shared memory region: '%s': the operator of this "
+			       "host does not let this guest use regions of its owner "
+			       "(shared-memory)",
+			       region->key);
+	else
+		(void)tsk_fail(ret, TENSOCK_INVALID_ARGUMENT,
+			       "Unable to open shared memory region: '%s': %s", region->key,
+			       strerror(-error));
+}
+
+/* It is as large as has been said, now. */
+static int check_size(const struct region *region, struct tensock_error *reterr)
+{
+	char byte;
+
+	if (pread(region->fd, &byte, 1, (off_t)(region->offset + region->bytes - 1)) == 1)
+		return 0;
+	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			"failed to register shared memory region '%s': it is shorter than "
+			"offset and byte_size say",
+			region->name);
+}
+
+void regions_opened(struct regions *regions, uint64_t id, int result, int fd)
+{
+	struct region_task *task;
+	struct tensock_error error;
+	struct region *region;
+	int r = -1;
+
+	TAILQ_FOREACH(region, &regions->list, entry)
+	{
+		if (region->id == id && id)
+			break;
+	}
+	/* Nobody wants it any more. */
+	if (!region) {
+		tsk_close(fd);
+		return;
+	}
+	region->id = 0;
+	region->fd = fd;
+	task = TAKE_PTR(region->task);
+	task->region = NULL;
+	if (result < 0)
+		explain(region, result, &error);
+	else
+		r = check_size(region, &error);
+	if (r < 0)
+		drop(regions, region);
+	task->done(task, r < 0 ? &error : NULL);
+}
+
+/* Open ones only: the others' tasks come first. */
+void regions_unregister(struct regions *regions, struct wire_string name)
+{
+	struct region *region, *next;
+
+	for (region = TAILQ_FIRST(&regions->list); region; region = next) {
+		next = TAILQ_NEXT(region, entry);
+		if (!region->id && (!name.len || wire_string_equals(name, region->name)))
+			drop(regions, region);
+	}
+}
+
+bool regions_next(const struct regions *regions, const struct region **at, struct region_view *ret)
+{
+	const struct region *region = *at ? TAILQ_NEXT(*at, entry) : TAILQ_FIRST(&regions->list);
+
+	while (region && region->id)
+		region = TAILQ_NEXT(region, entry);
+	if (!region)
+		return false;
+	*at = region;
+	*ret = (struct region_view){ .name = region->name,
+				     .key = region->key,
+				     .offset = region->offset,
+				     .bytes = region->bytes };
+	return true;
+}
+
+bool regions_have(const struct regions *regions, struct wire_string name)
+{
+	const struct region *region = find(regions, name);
+
+	return region && !region->id;
+}
+
+/* The region of the part, which lies within it. */
+static int find_part(const struct regions *regions, const struct oip_region *part,
+		     struct region **ret, struct tensock_error *reterr)
+{
+	struct region *region = find(regions, part->name);
+
+	if (!region || region->id)
+		return tsk_fail(reterr, TENSOCK_NOT_FOUND,
+				"Unable to find shared memory region: '%.*s'",
+				part->name.len < NAME_SHOWN ? part->name.len : NAME_SHOWN,
+				part->name.bytes);
+	if (part->offset > region->bytes || part->bytes > region->bytes - part->offset)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"Invalid offset + byte size for shared memory region: '%s'",
+				region->name);
+	*ret = region;
+	return 0;
+}
+
+int regions_read(const struct regions *regions, const struct oip_region *part, void *to,
+		 struct tensock_error *reterr)
+{
+	uint64_t done = 0;
+	struct region *region;
+	int r = find_part(regions, part, &region, reterr);
+
+	while (r == 0 && done < part->bytes) {
+		ssize_t n = pread(region->fd, (char *)to + done, part->bytes - done,
+				  (off_t)(region->offset + part->offset + done));
+
+		if (n <= 0)
+			return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+					"shared memory region '%s' cannot be read: %s",
+					region->name, n == 0 ? "it has been cut" : strerror(errno));
+		done += (uint64_t)n;
+	}
+	return r;
+}
+
+int regions_write(const struct regions *regions, const struct oip_region *part, const void *from,
+		  uint64_t n, struct tensock_error *reterr)
+{
+	uint64_t done = 0;
+	struct region *region;
+	int r = find_part(regions, part, &region, reterr);
+
+	if (r == 0 && n > part->bytes)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"shared memory size specified with the request (%" PRIu64
+				" bytes) should be at least %" PRIu64 " bytes to hold the results",
+				part->bytes, n);
+	while (r == 0 && done < n) {
+		ssize_t put = pwrite(region->fd, (const char *)from + done, n - done,
+				     (off_t)(region->offset + part->offset + done));
+
+		if (put <= 0)
+			return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+					"shared memory region '%s' cannot be written: %s",
+					region->name, strerror(errno));
+		done += (uint64_t)put;
+	}
+	return r;
+}

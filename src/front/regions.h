@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared-memory regions that the guest has registered under names of its choice: parts of POSIX shared
+ * memory of the host (the system_shared_memory extension).  Where the operator lets the guest have any
+ * ("shared-memory"), the supervisor opens them.  Bytes are read and written by the kernel, not mapped:
+ * whoever made the region may cut it short at any time.
+ */
+#ifndef FRONT_REGIONS_H
+#define FRONT_REGIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <tensock/types.h>
+
+#include "base/cleanup.h"
+#include "channel/front_control.h"
+#include "front/protocol/oip.h"
+#include "front/supervisor_link.h"
+
+/* Each holds an fd (supervisor/limits.c counts them). */
+#define REGIONS_MAX 64u
+
+struct region;
+
+struct regions {
+	struct supervisor_link *supervisor;
+	TAILQ_HEAD(region_list, region) list;
+	unsigned n;
+	uint64_t last_id;
+};
+
+/* A region is being opened.  Embedded in what the protocol keeps of it. */
+struct region_task {
+	/* Once, not from within regions_register(); error NULL: it is registered. */
+	void (*done)(struct region_task *task, const struct tensock_error *error);
+	struct region *region; /* its own */
+};
+
+void regions_init(struct regions *regions, struct supervisor_link *supervisor);
+void regions_done(struct regions *regions);
+
+/*
+ * key: with or without a slash before it.  INVALID_ARGUMENT (a name that is there already, a key that
+ * can be none), LIMIT_REACHED, OUT_OF_MEMORY; else done() comes, PERMISSION_DENIED among its errors.
+ */
+int regions_register(struct regions *regions, struct region_task *task, struct wire_string name,
+		     struct wire_string key, uint64_t offset, uint64_t bytes,
+		     struct tensock_error *reterr) _nodiscard_;
+
+/* done() is not wanted any more; it is not registered then.  Also of a task that is done, or zero. */
+void region_task_end(struct regions *regions, struct region_task *task);
+
+/* name len 0: all.  One that is not there is no error, as clients expect. */
+void regions_unregister(struct regions *regions, struct wire_string name);
+
+/* What is told of one.  Strings terminated. */
+struct region_view {
+	const char *name, *key;
+	uint64_t offset, bytes;
+};
+
+/* The next one after *at, which is NULL at the start.  False beyond the last. */
+bool regions_next(const struct regions *regions, const struct region **at, struct region_view *ret);
+bool regions_have(const struct regions *regions, struct wire_string name);
+
+/* Part of one, all of its bytes; n of them at from, at most as many as the part has. */
+int regions_read(const struct regions *regions, const struct oip_region *part, void *to,
+		 struct tensock_error *reterr) _nodiscard_;
+int regions_write(const struct regions *regions, const struct oip_region *part, const void *from,
+		  uint64_t n, struct tensock_error *reterr) _nodiscard_;
+
+/* FRONT_REGION_OPENED: takes fd. */
+void regions_opened(struct regions *regions, uint64_t id, int result, int fd);
+
+#endif

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Regions of shared memory, opened by a supervisor that the test plays. */
+#include "front/regions.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/testing.h"
+#include "front/models_asked.h"
+#include "front/oip_call.h"
+
+#define REGION_BYTES 4096u
+
+struct asked_region {
+	struct region_task task;
+	unsigned n_done;
+	struct tensock_error error;
+};
+
+static void on_region(struct region_task *task, const struct tensock_error *error)
+{
+	struct asked_region *a = (struct asked_region *)(void *)task;
+
+	a->n_done++;
+	a->error = error ? *error : (struct tensock_error){ 0 };
+}
+
+static int ask_for(struct rig *rig, struct asked_region *a, const char *name, const char *key,
+		   uint64_t offset, uint64_t bytes)
+{
+	*a = (struct asked_region){ .task.done = on_region };
+	return regions_register(&rig->guest->regions, &a->task, wire_string(name), wire_string(key),
+				offset, bytes, &a->error);
+}
+
+/* The supervisor opens it, or not; the memory is the test's as well. */
+static int answer_region(struct rig *rig, struct asked_region *a, const char *key, int result)
+{
+	struct front_msg msg = rig_expect(rig, FRONT_REGION);
+	int fd = result ? -1 : memfd_create("region", 0);
+
+	assert_string_equal(msg.key, key);
+	if (fd >= 0)
+		assert_int_equal(ftruncate(fd, REGION_BYTES), 0);
+	rig_send(rig, FRONT_REGION_OPENED, msg.id, 0, result, fd);
+	for (int i = 0; i < 2000 && !a->n_done; i++)
+		rig_run(rig, 1);
+	assert_int_equal(a->n_done, 1);
+	return fd;
+}
+
+static int register_region(struct rig *rig, const char *name)
+{
+	struct asked_region a;
+	int fd;
+
+	assert_int_equal(ask_for(rig, &a, name, "/key", 0, REGION_BYTES), 0);
+	fd = answer_region(rig, &a, "key", 0);
+	assert_int_equal(a.error.status, TENSOCK_OK);
+	return fd;
+}
+
+static void test_register(void **state)
+{
+	struct front_start limits = rig_limits();
+	const struct region *at = NULL;
+	struct asked_region a, b;
+	struct region_view view;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	assert_int_equal(ask_for(&rig, &a, "one", "/key", 96, 4000), 0);
+	/* Not there before it is open. */
+	assert_false(regions_next(&rig.guest->regions, &at, &view));
+	assert_false(regions_have(&rig.guest->regions, wire_string("one")));
+	assert_true(ask_for(&rig, &b, "one", "/other", 0, 10) < 0);
+	assert_non_null(strstr(b.error.message, "already in manager"));
+	fd = answer_region(&rig, &a, "key", 0);
+	close(fd);
+	assert_int_equal(a.error.status, TENSOCK_OK);
+	assert_true(regions_next(&rig.guest->regions, &at, &view));
+	assert_string_equal(view.name, "one");
+	assert_string_equal(view.key, "key");
+	assert_int_equal(view.offset, 96);
+	assert_int_equal(view.bytes, 4000);
+	assert_false(regions_next(&rig.guest->regions, &at, &view));
+	regions_unregister(&rig.guest->regions, wire_string("two"));
+	assert_true(regions_have(&rig.guest->regions, wire_string("one")));
+	regions_unregister(&rig.guest->regions, wire_string(""));
+	assert_false(regions_have(&rig.guest->regions, wire_string("one")));
+	rig_done(&rig);
+}
+
+static void test_refused(void **state)
+{
+	static const char *const keys[] = { "", "/", "//a", "a/b", "..", "/.", "a b" };
+	struct front_start limits = rig_limits();
+	struct asked_region a;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		assert_true(ask_for(&rig, &a, "one", keys[i], 0, 10) < 0);
+		assert_int_equal(a.error.status, TENSOCK_INVALID_ARGUMENT);
+	}
+	assert_true(ask_for(&rig, &a, "", "key", 0, 10) < 0);
+	assert_true(ask_for(&rig, &a, "one", "key", 0, 0) < 0);
+	assert_true(ask_for(&rig, &a, "one", "key", UINT64_MAX, 10) < 0);
+	rig_expect_nothing(&rig, 5);
+	assert_int_equal(ask_for(&rig, &a, "one", "key", 0, 10), 0);
+	answer_region(&rig, &a, "key", -EACCES);
+	assert_int_equal(a.error.status, TENSOCK_PERMISSION_DENIED);
+	assert_int_equal(ask_for(&rig, &a, "one", "key", 0, 10), 0);
+	answer_region(&rig, &a, "key", -ENOENT);
+	assert_int_equal(a.error.status, TENSOCK_INVALID_ARGUMENT);
+	assert_int_equal(ask_for(&rig, &a, "one", "key", 1, REGION_BYTES), 0);
+	fd = answer_region(&rig, &a, "key", 0);
+	close(fd);
+	assert_non_null(strstr(a.error.message, "shorter"));
+	assert_int_equal(rig.guest->regions.n, 0);
+	/* Given up: what comes then is closed. */
+	assert_int_equal(ask_for(&rig, &a, "one", "key", 0, 10), 0);
+	region_task_end(&rig.guest->regions, &a.task);
+	fd = memfd_create("region", 0);
+	rig_send(&rig, FRONT_REGION_OPENED, rig_expect(&rig, FRONT_REGION).id, 0, 0, fd);
+	close(fd);
+	rig_run(&rig, 5);
+	assert_int_equal(a.n_done, 0);
+	for (unsigned i = 0; i < REGIONS_MAX; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "%u", i);
+		close(register_region(&rig, name));
+	}
+	assert_true(ask_for(&rig, &a, "one", "key", 0, 10) < 0);
+	assert_int_equal(a.error.status, TENSOCK_LIMIT_REACHED);
+	rig_done(&rig);
+}
+
+static void test_bytes(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct oip_region part = { .name = wire_string("one"), .offset = 4090, .bytes = 6 };
+	struct tensock_error error;
+	struct rig rig;
+	char bytes[8] = "";
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	fd = register_region(&rig, "one");
+	assert_int_equal(pwrite(fd, "abcdef", 6, 4090), 6);
+	assert_int_equal(regions_read(&rig.guest->regions, &part, bytes, &error), 0);
+	assert_string_equal(bytes, "abcdef");
+	assert_int_equal(regions_write(&rig.guest->regions, &part, "xyz", 3, &error), 0);
+	assert_int_equal(pread(fd, bytes, 6, 4090), 6);
+	assert_string_equal(bytes, "xyzdef");
+	assert_true(regions_write(&rig.guest->regions, &part, "1234567", 7, &error) < 0);
+	part.bytes = 7;
+	assert_true(regions_read(&rig.guest->regions, &part, bytes, &error) < 0);
+	part.offset = UINT64_MAX;
+	assert_true(regions_read(&rig.guest->regions, &part, bytes, &error) < 0);
+	part = (struct oip_region){ .name = wire_string("two"), .bytes = 1 };
+	assert_true(regions_read(&rig.guest->regions, &part, bytes, &error) < 0);
+	assert_int_equal(error.status, TENSOCK_NOT_FOUND);
+	/* Whoever made it cuts it short. */
+	assert_int_equal(ftruncate(fd, 1), 0);
+	part = (struct oip_region){ .name = wire_string("one"), .bytes = 6 };
+	assert_true(regions_read(&rig.guest->regions, &part, bytes, &error) < 0);
+	assert_non_null(strstr(error.message, "cut"));
+	close(fd);
+	rig_done(&rig);
+}
+
+struct inferred {
+	struct oip_call call;
+	unsigned n_done;
+	struct tensock_error error;
+	bool has_data;
+	struct oip_region region;
+};
+
+static void on_done(struct oip_call *call, const struct oip_answer *answer, struct buffer **buffer,
+		    const struct tensock_error *error)
+{
+	struct inferred *i = (struct inferred *)(void *)call;
+
+	(void)buffer;
+	i->n_done++;
+	i->error = error ? *error : (struct tensock_error){ 0 };
+	if (!answer)
+		return;
+	i->has_data = answer->results[0].data;
+	i->region = answer->results[0].region;
+}
+
+static const float inputs[3] = { 1, 2, 3 };
+
+/* Input and output in the region. */
+static void submit(struct rig *rig, struct inferred *i, uint64_t in_offset, uint64_t out_bytes)
+{
+	static const struct oip_call_ops ops = { .done = on_done };
+	struct oip_input input = {
+		.tensor = { .name = wire_string("x"),
+			    .index = WIRE_INDEX_NONE,
+			    .dtype = TENSOCK_FLOAT32,
+			    .rank = 2,
+			    .dims = { 1, 3 },
+			    .bytes = sizeof(inputs) },
+		.source = OIP_REGION,
+		.region = { .name = wire_string("one"),
+			    .offset = in_offset,
+			    .bytes = sizeof(inputs) },
+	};
+	struct oip_output output = {
+		.name = wire_string("y"),
+		.region = { .name = wire_string("one"), .offset = 100, .bytes = out_bytes },
+	};
+	struct oip_infer infer = {
+		.n_inputs = 1, .n_outputs = 1, .inputs = &input, .outputs = &output
+	};
+	struct tensock_error error;
+
+	*i = (struct inferred){ 0 };
+	assert_int_equal(oip_call_begin(&i->call, rig->guest, &ops, &error), 0);
+	oip_call_submit(&i->call, &infer, wire_string("name"), wire_string(""));
+	/* It is copied at once. */
+	i->call.infer.inputs = NULL;
+}
+
+static void test_inference(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct run_entry start;
+	struct inferred i;
+	struct run_tensor t;
+	struct rig rig;
+	float result[2];
+	char *region;
+	unsigned n;
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "name", "");
+	fd = register_region(&rig, "one");
+	assert_int_equal(pwrite(fd, inputs, sizeof(inputs), 50), sizeof(inputs));
+	for (uint64_t room = 7; room <= 8; room++) {
+		submit(&rig, &i, 50, room);
+		start = rig_worker_expect(&rig, worker, RUN_START);
+		region =
+			rig_worker_region(worker, start.in_buffer, start.in_offset, start.in_bytes);
+		assert_int_equal(run_read(region, start.in_bytes, &t, 1, &n), 0);
+		assert_memory_equal(region + t.offset, inputs, sizeof(inputs));
+		i.call.infer.outputs = &(struct oip_output){
+			.name = wire_string("y"),
+			.region = { .name = wire_string("one"), .offset = 100, .bytes = room },
+		};
+		rig_worker_done(worker, &start, values, 2);
+		for (int k = 0; k < 2000 && !i.n_done; k++)
+			rig_run(&rig, 1);
+		assert_int_equal(i.n_done, 1);
+		assert_int_equal(i.error.status, room < 8 ? TENSOCK_INVALID_ARGUMENT : TENSOCK_OK);
+		oip_call_end(&i.call);
+	}
+	assert_false(i.has_data);
+	assert_int_equal(i.region.bytes, 8);
+	assert_int_equal(i.region.offset, 100);
+	assert_int_equal(pread(fd, result, sizeof(result), 100), sizeof(result));
+	assert_memory_equal(result, values, sizeof(values));
+	submit(&rig, &i, REGION_BYTES - 4, 8);
+	assert_int_equal(i.error.status, TENSOCK_INVALID_ARGUMENT);
+	oip_call_end(&i.call);
+	close(fd);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TSK_TEST(test_register),
+		TSK_TEST(test_refused),
+		TSK_TEST(test_bytes),
+		TSK_TEST(test_inference),
+	};
+
+	return cmocka_run_group_tests(tests, rig_warm_up, NULL);
+}
