@@ -90,7 +90,7 @@ int front_region_key_check(const char key[FRONT_REGION_KEY_SIZE]) _nodiscard_; /
 /* What a front must know of its guest.  Sizes in bytes, times in milliseconds. */
 struct front_start {
 	uint32_t version; /* FRONT_CONTROL_VERSION */
-	uint32_t log_level;
+	uint32_t log_level; /* and what stands beside it (base/log.h) */
 	char name[FRONT_NAME_SIZE];
 	uint64_t cid;               /* the guest's CID where it has the built-in device, else 0 */
 	uint64_t model_bytes_max;   /* the largest model */

@@ -22,7 +22,7 @@ static bool msg_is_valid(const struct metrics_msg *msg, unsigned *ret_n_fds)
 	if (msg->type < METRICS_START || msg->type > METRICS_FORGET)
 		return false;
 	*ret_n_fds = msg->type <= METRICS_FRONT ? 1 : 0;
-	if (msg->type == METRICS_START ? (msg->value & ~METRICS_LOG_JSON) >= TSK_LOG_LEVEL_MAX
+	if (msg->type == METRICS_START ? tsk_log_level_of(msg->value) == TSK_LOG_LEVEL_MAX
 				       : msg->value != 0)
 		return false;
 	return has_name ? msg->name[0] && memchr(msg->name, '\0', sizeof(msg->name))

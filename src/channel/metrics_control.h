@@ -14,8 +14,8 @@
 #define METRICS_NAME_SIZE 64u /* a guest's name with its NUL byte */
 
 enum metrics_msg_type {
-	/* the first message, once; fd: a socket that listens; value: the log's level, and
-	 * METRICS_LOG_JSON */
+	/* the first message, once; fd: a socket that listens; value: the log's level, and what stands
+	 * beside it (base/log.h) */
 	METRICS_START = 1,
 	METRICS_DAEMON = 2, /* fd: the supervisor's page (metrics_page.h) */
 	METRICS_FRONT =
@@ -23,8 +23,6 @@ enum metrics_msg_type {
 	METRICS_LOST = 4,   /* guest `name` has no front now: its gauges are no more */
 	METRICS_FORGET = 5, /* guest `name` is no more */
 };
-
-#define METRICS_LOG_JSON 256u
 
 struct metrics_msg {
 	uint32_t type; /* enum metrics_msg_type */

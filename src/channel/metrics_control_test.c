@@ -19,7 +19,7 @@ static struct metrics_msg msg_of(uint32_t type)
 	if (type >= METRICS_FRONT && type <= METRICS_FORGET)
 		snprintf(msg.name, sizeof(msg.name), "vm1");
 	if (type == METRICS_START)
-		msg.value = TSK_LOG_DEBUG | METRICS_LOG_JSON;
+		msg.value = TSK_LOG_DEBUG | TSK_LOG_JSON;
 	return msg;
 }
 

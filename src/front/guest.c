@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "front/access_log.h"
 #include "front/handle.h"
 #include "front/limit_hits.h"
 #include "front/metrics.h"
@@ -26,6 +27,7 @@ static void end(struct guest *guest, int result)
 	guest->result = result;
 	stored_flush(guest->stored);
 	uploads_flush(guest->uploads);
+	metrics_flush(guest->metrics);
 	uv_stop(guest->loop);
 }
 
@@ -206,7 +208,7 @@ static int open_all(struct guest *guest)
 
 static void on_start(struct guest *guest, const struct front_start *start)
 {
-	enum tsk_log_level level = (enum tsk_log_level)start->log_level;
+	enum tsk_log_level level = tsk_log_level_of(start->log_level);
 	struct tensock_error error = { 0 };
 	int r;
 
@@ -214,6 +216,8 @@ static void on_start(struct guest *guest, const struct front_start *start)
 	/* Who asks for debug lines wants all of them. */
 	tsk_log_init("tensock-front", guest->limits.name, level,
 		     level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
+	tsk_log_set_json(start->log_level & TSK_LOG_JSON);
+	access_log_set(start->log_level & TSK_LOG_ACCESS);
 	r = open_all(guest);
 	if (r == 0 && guest->seal)
 		r = guest->seal(start->may_lack, &error);

@@ -265,11 +265,16 @@ int metrics_new(struct guest *guest, int fd, struct metrics **ret)
 	return 0;
 }
 
+void metrics_flush(struct metrics *metrics)
+{
+	if (metrics)
+		refresh(metrics);
+}
+
 void metrics_free(struct metrics *metrics)
 {
 	if (!metrics)
 		return;
-	refresh(metrics);
 	handle_free(metrics->timer);
 	handle_free(metrics->check);
 	tsk_map_done(&metrics->page);

@@ -18,7 +18,9 @@ struct metrics;
 /* fd: the page, as FRONT_METRICS has it; stays the caller's.  -EPROTO: it is none. */
 int metrics_new(struct guest *guest, int fd, struct metrics **ret) _nodiscard_;
 
-/* The page has all that there was to tell.  NULL is fine. */
+/* The page has all that there is to tell.  NULL is fine, here and below. */
+void metrics_flush(struct metrics *metrics);
+
 void metrics_free(struct metrics *metrics);
 
 #endif

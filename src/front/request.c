@@ -2,6 +2,7 @@
 #include "front/request.h"
 
 #include "base/clock.h"
+#include "front/access_log.h"
 #include "front/inferences.h"
 
 int request_load_prepare(struct request *request, const struct tsk_model_info *info,
@@ -61,18 +62,19 @@ static void time_parts(struct inferences *inferences, const struct request *requ
 							  outputs->queue_ns + outputs->compute_ns);
 }
 
-static void tell(struct inferences *inferences, const struct request *request,
-		 const struct request_outputs *outputs, uint32_t status)
+static void tell(const struct request *request, const struct request_outputs *outputs,
+		 const struct tensock_error *error, uint32_t status)
 {
-	inferences->outcomes[status]++;
+	request->inferences->outcomes[status]++;
 	if (outputs)
-		time_parts(inferences, request, outputs);
+		time_parts(request->inferences, request, outputs);
+	access_log(request, outputs, error, status);
 }
 
 void request_cancelled(const struct request *request)
 {
 	if (request->inferences && !request->ops->is_load)
-		tell(request->inferences, request, NULL, TENSOCK_CANCELLED);
+		tell(request, NULL, NULL, TENSOCK_CANCELLED);
 }
 
 static uint32_t status_of(const struct request_outputs *outputs, const struct tensock_error *error)
@@ -88,7 +90,7 @@ void request_end(struct request *request, struct request_outputs *outputs,
 	if (request->stats && !request->ops->is_load)
 		count(request->stats, request, outputs);
 	if (request->inferences && !request->ops->is_load)
-		tell(request->inferences, request, outputs, status_of(outputs, error));
+		tell(request, outputs, error, status_of(outputs, error));
 	request->inferences = NULL;
 	request->stats = NULL;
 	request->model = NULL;

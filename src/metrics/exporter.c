@@ -116,11 +116,12 @@ static void end(struct exporter *exporter, int result)
 /* fd: taken over. */
 static int on_start(struct exporter *exporter, const struct metrics_msg *msg, int fd)
 {
-	enum tsk_log_level level = (enum tsk_log_level)(msg->value & ~METRICS_LOG_JSON);
+	enum tsk_log_level level = tsk_log_level_of(msg->value);
 	struct tensock_error error;
 	int r = uv_poll_init(&exporter->loop, &exporter->listener, fd);
 
 	tsk_log_init("tensock-metrics", NULL, level, level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
+	tsk_log_set_json(msg->value & TSK_LOG_JSON);
 	if (r < 0) {
 		tsk_close(fd);
 		return r;

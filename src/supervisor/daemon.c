@@ -25,9 +25,10 @@ static const int signal_numbers[DAEMON_SIGNAL_MAX] = { [DAEMON_SIGNAL_TERM] = SI
 						       [DAEMON_SIGNAL_HUP] = SIGHUP,
 						       [DAEMON_SIGNAL_USR2] = SIGUSR2 };
 
-void daemon_set_log_level(enum tsk_log_level level)
+void daemon_set_log(enum tsk_log_level level, unsigned bits)
 {
 	tsk_log_init("tensockd", NULL, level, LOG_LINES_PER_SEC);
+	tsk_log_set_json(bits & TSK_LOG_JSON);
 }
 
 /* Connections */

@@ -290,7 +290,7 @@ static int start_front(struct guest *guest)
 	const struct rights *rights = config_rights(guest->table->config, guest->name);
 	struct launcher *launcher = guest->table->launcher;
 	struct front_start start = { .version = FRONT_CONTROL_VERSION,
-				     .log_level = launcher->log_level,
+				     .log_level = launcher->log_level | launcher->log_bits,
 				     .cid = guest->cid,
 				     .models_listed = rights->n_models,
 				     .may_lack = launcher->may_lack,

@@ -217,7 +217,8 @@ int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct confi
 				       .config = config,
 				       .cwd_fd = open_empty_folder(),
 				       .may_lack = (unsigned)config->may_lack,
-				       .log_level = (enum tsk_log_level)config->log_level };
+				       .log_level = (enum tsk_log_level)config->log_level,
+				       .log_bits = log_setting_bits(&config->log) };
 	if (launcher->cwd_fd < 0) {
 		tsk_info(
 			"no empty folder can be made in /run or /tmp: fronts and workers run in /");
@@ -330,8 +331,8 @@ int launcher_start_metrics(struct launcher *launcher, int control_fd, pid_t *ret
 	return start_helper(launcher, launcher->metrics, control_fd, ret_pid);
 }
 
-/* Its name and five options take 11, each engine up to 10. */
-#define WORKER_ARGUMENTS_MAX (11 + 10 * ENGINES_MAX)
+/* Its name and six options take 13, each engine up to 10. */
+#define WORKER_ARGUMENTS_MAX (13 + 10 * ENGINES_MAX)
 
 struct arguments {
 	char *v[WORKER_ARGUMENTS_MAX + 1];
@@ -418,6 +419,10 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t
 	put(&arguments, launcher->worker);
 	put(&arguments, "--log-level");
 	put(&arguments, levels[launcher->log_level]);
+	if (launcher->log_bits & TSK_LOG_JSON) {
+		put(&arguments, "--log-format");
+		put(&arguments, "json");
+	}
 	put(&arguments, "--guest");
 	put(&arguments, guest);
 	put_sealing(&arguments, launcher, memory_bytes, &texts);

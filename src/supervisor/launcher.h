@@ -29,6 +29,7 @@ struct launcher {
 	struct cgroups cgroups; /* of the guests, where there are any */
 	struct log_budget refusals;
 	enum tsk_log_level log_level;
+	unsigned log_bits; /* what stands beside it in messages (base/log.h) */
 	char front[PATH_MAX], worker[PATH_MAX], store[PATH_MAX], metrics[PATH_MAX];
 	const struct config *config;                                 /* what each guest may use */
 	void (*ended)(void *context, const struct process_end *end); /* NULL: nobody asks */

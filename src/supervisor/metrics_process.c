@@ -41,7 +41,8 @@ static int send_msg(struct metrics_process *metrics, const struct metrics_msg *m
 static int introduce(struct metrics_process *metrics)
 {
 	const struct metrics_msg start = { .type = METRICS_START,
-					   .value = metrics->launcher->log_level },
+					   .value = metrics->launcher->log_level |
+						    metrics->launcher->log_bits },
 				 page = { .type = METRICS_DAEMON };
 	int r = send_msg(metrics, &start, metrics->config.listener->fd);
 

@@ -76,11 +76,13 @@ static void apply(struct daemon *d, struct config *config, const struct launcher
 {
 	struct config before = *d->config;
 	enum tsk_log_level level = (enum tsk_log_level)config->log_level;
+	unsigned bits = log_setting_bits(&config->log);
 
 	*d->config = *config;
 	launcher_take_programs(&d->launcher, found);
 	d->launcher.log_level = level;
-	daemon_set_log_level(level);
+	d->launcher.log_bits = bits;
+	daemon_set_log(level, bits);
 	guest_table_changed(&d->guests, &before);
 	config_done(&before);
 	start_devices(d);
