@@ -34,7 +34,12 @@ _tensock()
 		compopt -o nospace 2>/dev/null
 		return
 		;;
-	--repeat | --tolerance | --deadline | --duration | --warm-up | --concurrency | --shape | --name | --version)
+	--listen)
+		COMPREPLY=($(compgen -W 'tcp:127.0.0.1: unix:' -- "$cur"))
+		compopt -o nospace 2>/dev/null
+		return
+		;;
+	--max-connections | --repeat | --tolerance | --deadline | --duration | --warm-up | --concurrency | --shape | --name | --version)
 		return
 		;;
 	--input | --output | --expect | -i | -o)
@@ -44,10 +49,11 @@ _tensock()
 	esac
 	local options=
 	case $command in
-	'') COMPREPLY=($(compgen -W "run push ls show rm ps bench convert doctor attach detach guests $shared --version" -- "$cur")); return ;;
+	'') COMPREPLY=($(compgen -W "run push ls show rm ps bench convert doctor proxy attach detach guests $shared --version" -- "$cur")); return ;;
 	run) options='--input --shape --full --output --expect --tolerance --repeat --deadline' ;;
 	push) options='--name --version' ;;
 	rm) options='--unload-only' ;;
+	proxy) options='--listen --max-connections --allow-remote' ;;
 	attach) options='--vhost-socket --cid --uds --hybrid --control' ;;
 	detach) options='--force --control' ;;
 	guests) options='--control' ;;

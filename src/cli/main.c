@@ -6,12 +6,12 @@
 #include "cli/commands.h"
 
 static const struct cli_command *const commands[] = {
-	&cli_run,   &cli_push,   &cli_ls,     &cli_show,   &cli_rm,     &cli_ps,
-	&cli_bench, &cli_convert, &cli_doctor, &cli_attach, &cli_detach, &cli_guests,
+	&cli_run,     &cli_push,   &cli_ls,    &cli_show,   &cli_rm,     &cli_ps,     &cli_bench,
+	&cli_convert, &cli_doctor, &cli_proxy, &cli_attach, &cli_detach, &cli_guests,
 };
 
 static const char head[] =
-	"usage: tensock [--host ADDRESS] [--json] COMMAND ...\n"
+	"usage: tensock [--host ADDRESS] [--json] COMMAND ... | --help | --version\n"
 	"Runs neural networks on a host's tensockd, from its guests and the host itself.\n"
 	"\n";
 
@@ -21,7 +21,6 @@ static const char tail[] =
 	"                  local socket that is there, else, in a guest, vsock:2:9999\n"
 	"  --json          print one JSON document instead of text\n"
 	"  --yes-i-am-a-guest  go to vsock:2:9999 by default also without the kernel's vsguest=1\n"
-	"  --help, --version\n"
 	"\n"
 	"`tensock COMMAND --help` tells more of each.  Exit status: 0 done, 1 failed, 2 wrong command\n"
 	"line, 3 no host to be reached, 4 not what --expect says.\n";

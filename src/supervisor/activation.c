@@ -3,14 +3,13 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/vm_sockets.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/service_manager.h"
 #include "base/status.h"
-#include "supervisor/quantity.h"
 
 int activation_add(struct activation *activation, const struct listener_handed *handed)
 {
@@ -24,41 +23,17 @@ int activation_add(struct activation *activation, const struct listener_handed *
 	return 0;
 }
 
-static int add_fd(struct activation *activation, int fd, struct tensock_error *reterr)
-{
-	struct listener_handed handed = { .fd = fd };
-	socklen_t len = sizeof(int);
-	int listens = 0;
-
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens)
-		return tsk_fail(
-			reterr, TENSOCK_INVALID_ARGUMENT,
-			"LISTEN_FDS: fd %d is no socket that listens; a unit's socket needs "
-			"Accept=no, and ListenStream= or ListenSequentialPacket=",
-			fd);
-	return activation_add(activation, &handed) == 0
-		       ? 0
-		       : tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
-}
-
 int activation_read(struct activation *activation, struct tensock_error *reterr)
 {
-	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
-	uint64_t number, n = 0;
-	int r = 0;
+	unsigned n;
+	int r = service_manager_sockets(&n, reterr);
 
-	/* Of the process before us, they are none of ours. */
-	if (pid && fds && quantity_number(pid, 1, INT32_MAX, &number) == 0 &&
-	    number == (uint64_t)getpid() && quantity_number(fds, 0, ACTIVATION_FDS_MAX, &n) < 0)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"LISTEN_FDS cannot be '%.40s': it is a number up to %u", fds,
-				ACTIVATION_FDS_MAX);
-	for (uint64_t i = 0; i < n && r == 0; i++)
-		r = add_fd(activation, ACTIVATION_FDS_FIRST + (int)i, reterr);
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	unsetenv("LISTEN_FDNAMES");
+	for (unsigned i = 0; r == 0 && i < n; i++) {
+		struct listener_handed handed = { .fd = SERVICE_MANAGER_FDS_FIRST + (int)i };
+
+		if (activation_add(activation, &handed) < 0)
+			r = tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+	}
 	return r;
 }
 

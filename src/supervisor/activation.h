@@ -14,9 +14,6 @@
 #include "base/cleanup.h"
 #include "supervisor/listener.h"
 
-#define ACTIVATION_FDS_FIRST 3
-#define ACTIVATION_FDS_MAX 4096u
-
 struct activation {
 	struct listener_handed *list; /* fd -1: taken */
 	unsigned n;

@@ -13,7 +13,7 @@
 #include "base/log.h"
 #include "base/seqpacket.h"
 #include "base/testing.h"
-#include "supervisor/unix_socket.h"
+#include "base/unix_socket.h"
 
 #define TIMEOUT_NS (UINT64_C(20) * TSK_NS_PER_SEC)
 #define IDLE_MS 100

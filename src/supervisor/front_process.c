@@ -12,8 +12,8 @@
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
+#include "base/unix_socket.h"
 #include "supervisor/region.h"
-#include "supervisor/unix_socket.h"
 
 #define MESSAGES_A_TURN 32
 

@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/unix_socket.h"
 #include "channel/device_control.h"
-#include "supervisor/unix_socket.h"
 
 #define TIMEOUT_NS (UINT64_C(20) * TSK_NS_PER_SEC)
 

@@ -9,9 +9,9 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "base/unix_socket.h"
 #include "supervisor/log_budget.h"
 #include "supervisor/place.h"
-#include "supervisor/unix_socket.h"
 
 struct listener {
 	struct place place;

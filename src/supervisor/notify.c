@@ -3,10 +3,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -15,38 +13,16 @@
 #define AGAIN_MS 50
 #define WATCHDOG_MAX_US (UINT64_C(1) << 50)
 
-/* "/PATH", or "@NAME" of the abstract namespace; false for anything else. */
-static bool set_manager(struct notify *notify, const char *socket_name)
-{
-	size_t len = strlen(socket_name);
-
-	if (len < 2 || len >= sizeof(notify->manager.sun_path) ||
-	    (socket_name[0] != '/' && socket_name[0] != '@'))
-		return false;
-	notify->manager.sun_family = AF_UNIX;
-	memcpy(notify->manager.sun_path, socket_name, len + 1);
-	notify->manager_len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
-	if (socket_name[0] == '@')
-		notify->manager.sun_path[0] = '\0';
-	else
-		notify->manager_len++;
-	return true;
-}
-
 static void on_again(uv_timer_t *timer);
 
 static bool send_text(struct notify *notify, const char *text)
 {
-	ssize_t n;
+	int r = service_manager_tell(&notify->manager, text);
 
-	if (notify->fd < 0)
-		return true;
-	n = sendto(notify->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
-		   (const struct sockaddr *)&notify->manager, notify->manager_len);
-	if (n < 0 && (errno == EAGAIN || errno == ENOBUFS))
+	if (r == -EAGAIN)
 		return false;
-	if (n < 0)
-		tsk_debug("the service manager cannot be told: %s", strerror(errno));
+	if (r < 0)
+		tsk_debug("the service manager cannot be told: %s", strerror(-r));
 	return true;
 }
 
@@ -92,25 +68,23 @@ static uint64_t watchdog_interval_ms(void)
 
 void notify_init(struct notify *notify, uv_loop_t *loop)
 {
-	const char *name = getenv("NOTIFY_SOCKET");
 	uint64_t interval_ms = watchdog_interval_ms();
+	int r;
 
-	*notify = (struct notify){ .fd = -1 };
+	*notify = (struct notify){ 0 };
 	uv_timer_init(loop, &notify->watchdog);
 	uv_timer_init(loop, &notify->again);
 	notify->watchdog.data = notify->again.data = notify;
-	if (!name || !set_manager(notify, name))
-		return;
-	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (notify->fd < 0)
-		tsk_warning("the service manager cannot be told anything: %s", strerror(errno));
-	else if (interval_ms)
+	r = service_manager_init(&notify->manager);
+	if (r < 0)
+		tsk_warning("the service manager cannot be told anything: %s", strerror(-r));
+	else if (notify->manager.fd >= 0 && interval_ms)
 		uv_timer_start(&notify->watchdog, on_watchdog, 0, interval_ms);
 }
 
 void notify_done(struct notify *notify)
 {
-	notify->fd = tsk_close(notify->fd);
+	service_manager_done(&notify->manager);
 	uv_close((uv_handle_t *)&notify->watchdog, NULL);
 	uv_close((uv_handle_t *)&notify->again, NULL);
 }

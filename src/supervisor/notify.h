@@ -8,17 +8,15 @@
 #define SUPERVISOR_NOTIFY_H
 
 #include <stdbool.h>
-#include <sys/un.h>
 #include <uv.h>
 
 #include "base/cleanup.h"
+#include "base/service_manager.h"
 
 #define NOTIFY_TEXT_SIZE 512u
 
 struct notify {
-	int fd; /* -1: there is nobody */
-	struct sockaddr_un manager;
-	socklen_t manager_len;
+	struct service_manager manager;
 	uv_timer_t watchdog, again;
 	char unsent[NOTIFY_TEXT_SIZE]; /* the last state that found no room; or empty */
 };

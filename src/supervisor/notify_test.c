@@ -164,7 +164,7 @@ static void test_nobody(void **state)
 		if (names[i])
 			setenv("NOTIFY_SOCKET", names[i], 1);
 		notify_init(&notify, &loop);
-		assert_int_equal(notify.fd, -1);
+		assert_int_equal(notify.manager.fd, -1);
 		notify_ready(&notify, "nobody hears");
 		notify_done(&notify);
 		uv_run(&loop, UV_RUN_DEFAULT);
@@ -173,7 +173,7 @@ static void test_nobody(void **state)
 	/* One that is gone, or was never there. */
 	setenv("NOTIFY_SOCKET", "/nonexistent/notify", 1);
 	notify_init(&notify, &loop);
-	assert_true(notify.fd >= 0);
+	assert_true(notify.manager.fd >= 0);
 	notify_ready(&notify, "nobody hears");
 	assert_string_equal(notify.unsent, "");
 	notify_done(&notify);

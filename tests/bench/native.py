@@ -142,11 +142,12 @@ def machine():
             f"load {os.getloadavg()[0]:.1f}")
 
 
-def serve_floor(path):
-    process = subprocess.Popen([BENCH / "pingpong", "serve", path])
+def serve(program, path):
+    """A floor, which listens when this returns."""
+    process = subprocess.Popen([BENCH / program, "serve", path])
     while not path.is_socket():
         if process.poll() is not None:
-            raise RuntimeError("pingpong has ended")
+            raise RuntimeError(f"{program} has ended")
         time.sleep(0.002)
     return process
 
@@ -156,7 +157,7 @@ def bench(folder, arguments):
     echo = folder / "echo.conf"
     echo.write_text(f"[engine echo]\nplugin = {BUILD}/tests/engines/tensock-engine-echo.so\n")
     listen = {name: ["--listen", f"unix:{path}"] for name, path in addresses.items()}
-    floor = serve_floor(addresses["floor"])
+    floor = serve("pingpong", addresses["floor"])
     try:
         with Daemon(["--config", echo, *listen["echo"]], [addresses["echo"]]), \
                 Daemon(listen["onnx"], [addresses["onnx"]]):

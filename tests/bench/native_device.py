@@ -68,7 +68,7 @@ def boot(stack, folder, sizes, start):
     """A guest with the device that start(folder, vhost, uds) makes, and a plain echo behind it."""
     vhost, uds = folder / "vhost", folder / "uds"
     folder.mkdir()
-    floor = native.serve_floor(Path(f"{uds}_{ECHO_PORT}"))
+    floor = native.serve("pingpong", Path(f"{uds}_{ECHO_PORT}"))
     stack.callback(floor.wait)
     stack.callback(floor.terminate)
     start(folder, vhost, uds)

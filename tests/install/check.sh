@@ -28,7 +28,8 @@ for name in include/tensock/tensock.h include/tensock/types.h "$libdir/libtensoc
 	"$libdir/tensock/tensock-engine-mindspore_lite.so" \
 	share/doc/tensock/tensockd.conf share/bash-completion/completions/tensock \
 	share/zsh/site-functions/_tensock lib/systemd/system/tensockd.service \
-	lib/systemd/system/tensockd.socket; do
+	lib/systemd/system/tensockd.socket lib/systemd/system/tensock-proxy.service \
+	lib/systemd/system/tensock-proxy.socket; do
 	[ -s "$root/$name" ] || fail "no file $name"
 done
 if [ "$has_pages" = true ]; then

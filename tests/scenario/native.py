@@ -187,12 +187,14 @@ def read_description(data):
 
 
 class Guest:
-    """One connection.  What is asked has the id that ask functions return."""
+    """One connection.  What is asked has the id that ask functions return.  address: the path of a Unix
+    socket, or (host, port)."""
 
-    def __init__(self, path, greet=True, timeout_s=TIMEOUT_S):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, address, greet=True, timeout_s=TIMEOUT_S):
+        family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
+        self.socket = socket.socket(family)
         self.socket.settimeout(timeout_s)
-        self.socket.connect(str(path))
+        self.socket.connect(address if family == socket.AF_INET else str(address))
         self.ids = itertools.count(1)
         self.results = {}  # that are not whole yet
         self.answers = {}  # by id: what came and was not waited for

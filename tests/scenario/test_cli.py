@@ -353,7 +353,7 @@ def test_command_lines(folder):
 def test_help(folder):
     text = tensock(None, "--help").out
     assert len(text.split("\n")) <= 25 and max(map(len, text.split("\n"))) <= 100
-    for name in ("run", "push", "ls", "show", "rm", "ps", "bench", "doctor"):
+    for name in ("run", "push", "ls", "show", "rm", "ps", "bench", "doctor", "proxy"):
         assert f"\n  {name}  " in text
         result = tensock(folder / "none", name, "--help")
         assert result.status == OK and result.out.startswith(f"usage: tensock {name}")
@@ -368,7 +368,7 @@ def test_what_is_told_of_options():
     texts = [(root / name).read_text() for name in (
         "man/tensock.1.scd", "dist/completion/tensock.bash", "dist/completion/_tensock")]
     names = re.findall(r"^  ([a-z]+) ", tensock(None, "--help").out, re.MULTILINE)
-    assert len(names) == 12
+    assert len(names) == 13
     for name in names:
         options = re.findall(r"--[a-z-]+", tensock(None, name, "--help").out)
         assert "--json" in options

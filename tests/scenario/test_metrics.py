@@ -3,11 +3,13 @@
 
 import concurrent.futures
 import contextlib
+import json
 import os
 import re
 import signal
 import socket
 import time
+from pathlib import Path
 
 import native
 import numpy
@@ -408,3 +410,73 @@ def test_upgrade(metrics):
 def test_it_is_off_by_default(echo):
     assert seed.ask(echo.local, ECHO) == b"OK"
     assert not echo.processes("tensock-metrics")
+
+
+def test_documented():
+    """docs/metrics.md has a row of each, with its kind and labels, and no other."""
+    root = Path(__file__).resolve().parents[2]
+    source = (root / "src/channel/metrics_family.c").read_text("utf-8")
+    document = (root / "docs/metrics.md").read_text("utf-8")
+    names = set(re.findall(r'"(tensock_\w+)"', source)) | {"tensock_metrics_errors_total"}
+    rows = re.findall(r"^\| `(tensock_\w+)` \| (\w+) \|", document, re.MULTILINE)
+    assert sorted(names) == sorted(name for name, _ in rows)
+    kinds = dict(re.findall(r'"(tensock_\w+)",\s*"[^"]*"(?:\s*"[^"]*")*,\s*METRICS_(\w+),', source))
+    assert len(kinds) == len(names) - 1
+    assert {name: kind.upper() for name, kind in rows if name in kinds} == kinds
+
+
+def test_json_log(start, folder):
+    """Each line is an object, whichever process wrote it, and whatever a guest put into it."""
+    host = start("log-format = json\naccess-log = yes\nlog-level = debug\n"
+                 f"store = {folder}/store\nmetrics = unix:{folder}/metrics.sock\n{engine_config('echo')}")
+    with native.Guest(host.local) as guest:
+        guest.push(ECHO, 'n"\\\n\x1b\u202eame', "1")
+        guest.infer('n"\\\n\x1b\u202eame', ONE)
+        with contextlib.suppress(native.Refused):
+            guest.infer("none", ONE)
+    assert eventually(lambda: any('"message":"access"' in line for line in host.log))
+    lines = [json.loads(line) for line in list(host.log)]
+    for line in lines:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
+        assert line["level"] in ["error", "warning", "info", "debug"] and line["pid"] > 0
+        assert all(c >= " " and c != "\u202e" for c in line["message"])
+    assert {"tensockd", "tensock-front"} <= {line["program"] for line in lines}
+    access, = [line for line in lines if line["message"] == "access"]
+    assert access["guest"] == GUEST and access["protocol"] == "native" and access["outcome"] == "ok"
+    assert access["model"] == 'n"\\????ame' or access["model"].startswith('n"\\')
+    assert access["version"] == "1" and access["bytes_out"] == 16
+    assert access["total_us"] >= access["queue_us"] + access["compute_us"]
+
+
+def test_access_log(start):
+    host = start(f"access-log = yes\n{engine_config('echo')}")
+    with native.Guest(host.local) as guest:
+        guest.push(SLOW, "slow", "2")
+        id_ = guest.start("slow", ONE)
+        assert eventually(lambda: guest.stats()["requests-active"] == 2)  # and this question
+        guest.cancel(id_)
+        assert host.said("access", 'protocol="native"', f"request={id_}", 'model="slow"', 'version="2"',
+                         'outcome="cancelled"')
+        with contextlib.suppress(native.Refused):
+            guest.infer("slow", [(0, numpy.zeros((1, 5), numpy.float32))])
+        assert host.said("access", 'outcome="invalid-argument"', "error=")
+    assert seed.ask(host.local, ECHO) == b"OK"
+    assert host.said("access", 'protocol="seed"', f'model="{native.digest(ECHO).hex()}"', 'outcome="ok"')
+
+
+def test_access_log_is_bounded(start):
+    """By its guest's budget, which other guests have for themselves."""
+    host = start(f"access-log = yes\n{engine_config('echo')}")
+    with native.Guest(host.local) as guest:
+        guest.push(ECHO, "echo")
+        begun = time.monotonic()
+        for _ in range(300):
+            guest.infer("echo", ONE)
+        seconds = time.monotonic() - begun
+    lines = sum(": access" in line for line in list(host.log))
+    assert 0 < lines <= 10 * (seconds + 2)
+
+
+def test_no_access_log_by_default(echo):
+    assert seed.ask(echo.local, ECHO) == b"OK"
+    assert not any("access" in line for line in list(echo.log))

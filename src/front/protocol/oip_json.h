@@ -23,8 +23,8 @@ struct oip_json {
 	size_t n;
 };
 
-/* What reading a text of n bytes takes at most, for the guest's account. */
-uint64_t oip_json_memory(size_t n);
+/* The memory that reading the text takes at most, for the guest's account; it is not checked. */
+uint64_t oip_json_memory(const char *text, size_t n);
 
 /*
  * The body of POST .../infer, up to the binary data.  Strings of *ret lie in it or in text, which must
@@ -36,6 +36,9 @@ int oip_json_infer_read(const char *text, size_t n, struct oip_infer *ret,
 
 /* The bytes of an OIP_VALUES input: tensor.bytes of them. */
 void oip_json_values_write(const struct oip_input *input, void *to);
+
+/* The memory that an answer takes at most: a float of four bytes may become twenty characters. */
+uint64_t oip_json_answer_memory(const struct oip_answer *answer);
 
 /*
  * The answer to it; binary results (is_binary, not in a region) get "binary_data_size", and stand

@@ -53,8 +53,11 @@ int oip_pb_answer(const struct oip_answer *answer, struct oip_pb *ret) _nodiscar
 #define OIP_PB_RAW_MAX 11u
 size_t oip_pb_raw_head(uint64_t bytes, unsigned char to[OIP_PB_RAW_MAX]);
 
-/* ModelStreamInferResponse: either error (terminated) or what stands before an infer_response of n bytes. */
-int oip_pb_stream_error(const char *error, struct oip_pb *ret) _nodiscard_;
+/*
+ * ModelStreamInferResponse: either error (terminated), of the request with this id, or what stands before
+ * an infer_response of n bytes.
+ */
+int oip_pb_stream_error(const char *error, struct wire_string id, struct oip_pb *ret) _nodiscard_;
 size_t oip_pb_stream_head(uint64_t n, unsigned char to[OIP_PB_RAW_MAX]);
 
 /*
@@ -63,6 +66,9 @@ size_t oip_pb_stream_head(uint64_t n, unsigned char to[OIP_PB_RAW_MAX]);
 struct oip_pb_named {
 	struct wire_string name, version; /* in own */
 	bool is_ready;                    /* RepositoryIndexRequest.ready */
+	bool has_settings;      /* TraceSetting, LogSettings: something is to be set, not asked */
+	struct wire_string key; /* SystemSharedMemoryRegister, and these */
+	uint64_t offset, byte_size;
 	/* RepositoryModelLoad: as of struct oip_json_load; file lies in own. */
 	struct wire_string config, file_version;
 	const void *file; /* NULL: none */
@@ -112,6 +118,12 @@ int oip_pb_model_config(const struct oip_json_model *model, struct oip_pb *ret) 
 int oip_pb_stats(const struct oip_json_model *models, size_t n, struct oip_pb *ret) _nodiscard_;
 int oip_pb_index(const struct oip_json_model *models, size_t n, struct oip_pb *ret) _nodiscard_;
 int oip_pb_health(bool is_serving, struct oip_pb *ret) _nodiscard_;
+
+/* SystemSharedMemoryStatusResponse; CudaSharedMemoryStatusResponse of n 0 is the same. */
+int oip_pb_regions(const struct oip_region_view *regions, size_t n, struct oip_pb *ret) _nodiscard_;
+
+/* TraceSettingResponse or LogSettingsResponse, of the settings that oip.h gives. */
+int oip_pb_settings(enum oip_pb_method method, struct oip_pb *ret) _nodiscard_;
 
 /* One ServerReflectionRequest in, the response out: list_services, file_by_filename, file_containing_symbol;
  * of others an error_response.  The descriptors are made from oip.proto when it is built. */

@@ -53,11 +53,21 @@ static void assert_region(const Inference__ModelInferResponse__InferOutputTensor
 	assert_int_equal(parameter(output, "shared_memory_byte_size")->int64_param, 300);
 }
 
+static void assert_final(const Inference__ModelInferResponse *response)
+{
+	assert_int_equal(response->n_parameters, 1);
+	assert_string_equal(response->parameters[0]->key, "triton_final_response");
+	assert_int_equal(response->parameters[0]->value->parameter_choice_case,
+			 INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_BOOL_PARAM);
+	assert_true(response->parameters[0]->value->bool_param);
+}
+
 static void assert_answer(const Inference__ModelInferResponse *response)
 {
 	assert_string_equal(response->model_name, "densenet");
 	assert_string_equal(response->model_version, "3");
 	assert_string_equal(response->id, "r-7");
+	assert_final(response);
 	assert_int_equal(response->n_outputs, 3);
 	assert_string_equal(response->outputs[0]->name, "logits");
 	assert_string_equal(response->outputs[0]->datatype, "FP32");
@@ -165,10 +175,11 @@ static void test_stream_error(void **state)
 	struct oip_pb pb;
 
 	(void)state;
-	assert_int_equal(oip_pb_stream_error("it is late", &pb), 0);
+	assert_int_equal(oip_pb_stream_error("it is late", wire_string("r-7"), &pb), 0);
 	response = unpacked(&inference__model_stream_infer_response__descriptor, &pb);
 	assert_string_equal(response->error_message, "it is late");
-	assert_null(response->infer_response);
+	assert_string_equal(response->infer_response->id, "r-7");
+	assert_final(response->infer_response);
 	free_unpacked(response);
 	free_pb(&pb);
 }

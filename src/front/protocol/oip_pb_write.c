@@ -76,7 +76,7 @@ void pb_number(struct pb_writer *w, uint32_t field, uint64_t v)
 		pb_list_number(w, field, v);
 }
 
-static void put_field(struct pb_writer *w, uint32_t field, const void *bytes, size_t n)
+void pb_list_bytes(struct pb_writer *w, uint32_t field, const void *bytes, size_t n)
 {
 	put_varint(w, proto_tag(field, PROTO_BYTES));
 	put_varint(w, n);
@@ -86,7 +86,7 @@ static void put_field(struct pb_writer *w, uint32_t field, const void *bytes, si
 void pb_bytes(struct pb_writer *w, uint32_t field, const void *bytes, size_t n)
 {
 	if (n)
-		put_field(w, field, bytes, n);
+		pb_list_bytes(w, field, bytes, n);
 }
 
 /* The n bytes that have been written last, as UTF-8. */
@@ -107,7 +107,7 @@ static void make_utf8(struct pb_writer *w, size_t n)
 
 static void put_text(struct pb_writer *w, uint32_t field, const char *text, size_t n)
 {
-	put_field(w, field, text, n);
+	pb_list_bytes(w, field, text, n);
 	if (!w->is_failed)
 		make_utf8(w, n);
 }

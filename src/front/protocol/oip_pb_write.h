@@ -28,6 +28,7 @@ int pb_writer_end(struct pb_writer *w, struct oip_pb *ret) _nodiscard_;
 void pb_number(struct pb_writer *w, uint32_t field, uint64_t v);
 void pb_list_number(struct pb_writer *w, uint32_t field, uint64_t v);
 void pb_bytes(struct pb_writer *w, uint32_t field, const void *bytes, size_t n);
+void pb_list_bytes(struct pb_writer *w, uint32_t field, const void *bytes, size_t n);
 
 /* Bytes that are not UTF-8 become '?': a client would refuse the whole message. */
 void pb_string(struct pb_writer *w, uint32_t field, struct wire_string string);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "supervisor/unix_socket.h"
+#include "base/unix_socket.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 static char folder[] = "/tmp/tensock-socket-XXXXXX";
-static char path[ADDRESS_PATH_SIZE];
+static char path[UNIX_SOCKET_PATH_SIZE];
 
 static int set_up(void **state)
 {
@@ -129,7 +129,7 @@ static void test_other_things(void **state)
 {
 	struct unix_socket_file file;
 	struct tensock_error error;
-	char target[ADDRESS_PATH_SIZE];
+	char target[UNIX_SOCKET_PATH_SIZE];
 	struct stat st;
 	FILE *f;
 	int fd;
@@ -187,7 +187,7 @@ static int try_checked(const char *at)
 static void test_checked(void **state)
 {
 	struct unix_socket_file file;
-	char other[ADDRESS_PATH_SIZE];
+	char other[UNIX_SOCKET_PATH_SIZE];
 	int fd;
 
 	(void)state;

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "supervisor/unix_socket.h"
+#include "base/unix_socket.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
 #include "base/status.h"
 
@@ -41,7 +39,7 @@ int unix_socket_connect(const char *path, int type, int *ret_fd)
 static int open_folder(const char *path, const char **ret_name)
 {
 	const char *slash = strrchr(path, '/');
-	char folder[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX] = ".";
+	char folder[UNIX_SOCKET_PATH_SIZE] = ".";
 	int fd;
 
 	if (slash && (size_t)(slash - path) + 2 > sizeof(folder))

@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Unix sockets at paths; type: SOCK_STREAM or SOCK_SEQPACKET.  None of this blocks. */
-#ifndef SUPERVISOR_UNIX_SOCKET_H
-#define SUPERVISOR_UNIX_SOCKET_H
+#ifndef TSK_BASE_UNIX_SOCKET_H
+#define TSK_BASE_UNIX_SOCKET_H
 
+#include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/un.h>
 
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
-#include "supervisor/address.h"
+
+#define UNIX_SOCKET_PATH_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
 
 /* A socket file that we made. */
 struct unix_socket_file {
-	char path[ADDRESS_PATH_SIZE]; /* empty: none */
+	char path[UNIX_SOCKET_PATH_SIZE]; /* empty: none */
 	dev_t dev;
 	ino_t ino;
 };

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/bytes.h"
+#include "base/checked.h"
+#include "base/status.h"
+#include "front/protocol/json_number.h"
+#include "front/protocol/json_text.h"
+#include "front/protocol/oip_json.h"
+#include "tensor/dtype.h"
+#include "tensor/shape.h"
+
+/* Elements that are copied at once out of memory where the worker may still write. */
+#define PIECE JSON_DOUBLES_MAX
+
+union piece {
+	uint8_t u8[PIECE];
+	int8_t i8[PIECE];
+	uint16_t u16[PIECE];
+	int16_t i16[PIECE];
+	uint32_t u32[PIECE];
+	int32_t i32[PIECE];
+	uint64_t u64[PIECE];
+	int64_t i64[PIECE];
+	float f32[PIECE];
+	double f64[PIECE];
+};
+
+static char *write_bool(char *to, uint8_t v)
+{
+	size_t n = v ? 4 : 5;
+
+	memcpy(to, v ? "true" : "false", n);
+	return to + n;
+}
+
+/* Characters that an element takes at most, its comma among them; 0: JSON cannot carry the type. */
+static unsigned element_chars(uint32_t dtype)
+{
+	switch (dtype) {
+	case TENSOCK_BOOL:
+	case TENSOCK_UINT8:
+	case TENSOCK_INT8:
+	case TENSOCK_UINT16:
+	case TENSOCK_INT16:
+		return 8;
+	case TENSOCK_UINT32:
+	case TENSOCK_INT32:
+		return 12;
+	case TENSOCK_UINT64:
+	case TENSOCK_INT64:
+	case TENSOCK_FLOAT32:
+		return 21;
+	case TENSOCK_FLOAT64:
+		return JSON_NUMBER_MAX + 1;
+	default:
+		return 0;
+	}
+}
+
+#define WRITE_EACH(member, write)                         \
+	do {                                              \
+		for (size_t i = 0; i < n; i++) {          \
+			to = write(to, piece->member[i]); \
+			*to++ = ',';                      \
+		}                                         \
+	} while (0)
+
+/* n elements, a comma behind each. */
+static char *write_piece(char *to, uint32_t dtype, const union piece *piece, size_t n)
+{
+	switch (dtype) {
+	case TENSOCK_BOOL:
+		WRITE_EACH(u8, write_bool);
+		break;
+	case TENSOCK_UINT8:
+		WRITE_EACH(u8, json_write_uint);
+		break;
+	case TENSOCK_INT8:
+		WRITE_EACH(i8, json_write_int);
+		break;
+	case TENSOCK_UINT16:
+		WRITE_EACH(u16, json_write_uint);
+		break;
+	case TENSOCK_INT16:
+		WRITE_EACH(i16, json_write_int);
+		break;
+	case TENSOCK_UINT32:
+		WRITE_EACH(u32, json_write_uint);
+		break;
+	case TENSOCK_INT32:
+		WRITE_EACH(i32, json_write_int);
+		break;
+	case TENSOCK_UINT64:
+		WRITE_EACH(u64, json_write_uint);
+		break;
+	case TENSOCK_INT64:
+		WRITE_EACH(i64, json_write_int);
+		break;
+	case TENSOCK_FLOAT32:
+		WRITE_EACH(f32, json_write_float);
+		break;
+	default:
+		if (json_write_doubles(&to, piece->f64, n) < 0)
+			return NULL;
+		*to++ = ',';
+	}
+	return to;
+}
+
+static void put_piece(struct json_text *text, uint32_t dtype, const union piece *piece, size_t n)
+{
+	char *room = json_text_room(text, n * element_chars(dtype)), *end;
+
+	if (!room)
+		return;
+	end = write_piece(room, dtype, piece, n);
+	if (end)
+		text->n += (size_t)(end - room);
+	else
+		text->bad = true;
+}
+
+static void put_numbers(struct json_text *text, const struct oip_result *result)
+{
+	size_t width = tsk_dtype_bits(result->dtype) / 8, left = result->bytes / width;
+	const unsigned char *data = result->data;
+	union piece piece;
+
+	while (left && !text->bad) {
+		size_t n = left < PIECE ? left : PIECE;
+
+		memcpy(&piece, data, n * width);
+		put_piece(text, result->dtype, &piece, n);
+		data += n * width;
+		left -= n;
+	}
+	/* The last comma. */
+	if (result->bytes >= width && !text->bad)
+		text->n--;
+}
+
+static void name_result(const struct oip_result *result, struct tensock_error *reterr)
+{
+	tsk_error_prefix(reterr, "output '%.*s'", result->name.len < 64 ? result->name.len : 64,
+			 result->name.bytes);
+}
+
+static int fail_broken(const struct oip_result *result, struct tensock_error *reterr)
+{
+	int r = tsk_fail(reterr, TENSOCK_INTERNAL,
+			 "its bytes are not as its shape and datatype say");
+
+	name_result(result, reterr);
+	return r;
+}
+
+/* Little-endian, read once: the worker may still write there. */
+static uint32_t read_length(const volatile unsigned char *p)
+{
+	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static const void *read_string(struct tsk_reader *r, uint32_t *ret_len)
+{
+	const void *length = tsk_read_bytes(r, sizeof(uint32_t));
+
+	if (!length)
+		return NULL;
+	*ret_len = read_length(length);
+	return tsk_read_bytes(r, *ret_len);
+}
+
+static int put_strings(struct json_text *text, const struct oip_result *result, uint64_t elems,
+		       struct tensock_error *reterr)
+{
+	struct tsk_reader r = tsk_reader(result->data, result->bytes);
+
+	for (uint64_t i = 0; i < elems; i++) {
+		uint32_t len = 0;
+		const void *bytes = read_string(&r, &len);
+
+		if (!bytes)
+			return fail_broken(result, reterr);
+		if (!json_text_bytes(text, bytes, len)) {
+			int e = tsk_fail(
+				reterr, TENSOCK_UNSUPPORTED,
+				"an element is not UTF-8, and JSON cannot carry it: ask for "
+				"binary data (\"binary_data\": true)");
+
+			name_result(result, reterr);
+			return e;
+		}
+	}
+	return tsk_reader_end(&r) ? 0 : fail_broken(result, reterr);
+}
+
+static int put_data(struct json_text *text, const struct oip_result *result,
+		    struct tensock_error *reterr)
+{
+	uint64_t elems, bytes;
+	int r = 0;
+
+	if (result->dtype != TENSOCK_BYTES && !element_chars(result->dtype))
+		return tsk_fail(
+			reterr, TENSOCK_UNSUPPORTED,
+			"sending %s data via JSON is not supported. Please use the binary data "
+			"format for output %.*s",
+			tsk_dtype_name(result->dtype), (int)result->name.len, result->name.bytes);
+	if (tsk_shape_elems(result->dims, result->rank, &elems) < 0)
+		return fail_broken(result, reterr);
+	json_text_key(text, "data");
+	json_text_open(text, '[');
+	if (result->dtype == TENSOCK_BYTES) {
+		r = put_strings(text, result, elems, reterr);
+	} else {
+		if (tsk_shape_bytes(result->dtype, result->dims, result->rank, &bytes) < 0 ||
+		    bytes != result->bytes)
+			return fail_broken(result, reterr);
+		put_numbers(text, result);
+	}
+	json_text_close(text, ']');
+	return r;
+}
+
+static void put_binary(struct json_text *text, const struct oip_result *result)
+{
+	json_text_key(text, "parameters");
+	json_text_open(text, '{');
+	json_text_key(text, "binary_data_size");
+	json_text_uint(text, result->bytes);
+	json_text_close(text, '}');
+}
+
+static void put_region(struct json_text *text, const struct oip_result *result)
+{
+	json_text_key(text, "parameters");
+	json_text_open(text, '{');
+	json_text_key(text, "shared_memory_region");
+	json_text_bytes(text, result->region.name.bytes, result->region.name.len);
+	json_text_key(text, "shared_memory_offset");
+	json_text_uint(text, result->region.offset);
+	json_text_key(text, "shared_memory_byte_size");
+	json_text_uint(text, result->bytes);
+	json_text_close(text, '}');
+}
+
+static int put_result(struct json_text *text, const struct oip_result *result,
+		      struct tensock_error *reterr)
+{
+	const char *datatype = tsk_dtype_name(result->dtype);
+	int r = 0;
+
+	if (!datatype || result->rank > TENSOCK_RANK_MAX)
+		return fail_broken(result, reterr);
+	json_text_open(text, '{');
+	json_text_key(text, "name");
+	json_text_bytes(text, result->name.bytes, result->name.len);
+	json_text_key(text, "datatype");
+	json_text_string(text, datatype);
+	json_text_key(text, "shape");
+	json_text_open(text, '[');
+	for (uint32_t i = 0; i < result->rank; i++)
+		json_text_int(text, result->dims[i]);
+	json_text_close(text, ']');
+	if (result->region.name.len)
+		put_region(text, result);
+	else if (result->is_binary)
+		put_binary(text, result);
+	else
+		r = put_data(text, result, reterr);
+	json_text_close(text, '}');
+	return r;
+}
+
+#define RESULT_CHARS 512u /* of keys and numbers that stand around an output's values */
+
+static uint64_t result_memory(const struct oip_result *result)
+{
+	uint64_t data = 0, width = tsk_dtype_bits(result->dtype) / 8;
+
+	/* A character of BYTES takes six at most; its length, four bytes long, is less than what quotes it. */
+	if (!result->is_binary && !result->region.name.len) {
+		uint64_t elems = width ? result->bytes / width : result->bytes;
+
+		if (!tsk_mul(elems, (uint64_t)(width ? element_chars(result->dtype) : 6), &data))
+			return UINT64_MAX / 2;
+	}
+	return data + RESULT_CHARS + 6ULL * (result->name.len + result->region.name.len);
+}
+
+uint64_t oip_json_answer_memory(const struct oip_answer *answer)
+{
+	uint64_t n = RESULT_CHARS +
+		     6ULL * (strlen(answer->model) + strlen(answer->version) + answer->id.len);
+
+	for (uint32_t i = 0; i < answer->n_results; i++) {
+		if (!tsk_add(n, result_memory(&answer->results[i]), &n))
+			return UINT64_MAX;
+	}
+	return n;
+}
+
+static int put_answer(struct json_text *text, const struct oip_answer *answer,
+		      struct tensock_error *reterr)
+{
+	json_text_open(text, '{');
+	if (answer->id.len) {
+		json_text_key(text, "id");
+		json_text_bytes(text, answer->id.bytes, answer->id.len);
+	}
+	json_text_key(text, "model_name");
+	json_text_string(text, answer->model);
+	json_text_key(text, "model_version");
+	json_text_string(text, answer->version);
+	json_text_key(text, "outputs");
+	json_text_open(text, '[');
+	for (uint32_t i = 0; i < answer->n_results; i++) {
+		int r = put_result(text, &answer->results[i], reterr);
+
+		if (r < 0)
+			return r;
+	}
+	json_text_close(text, ']');
+	json_text_close(text, '}');
+	return 0;
+}
+
+int oip_json_answer(const struct oip_answer *answer, struct oip_json *ret,
+		    struct tensock_error *reterr)
+{
+	_cleanup_(json_text_done) struct json_text text = { 0 };
+	int r;
+
+	/* All at once: what is not written to is address space, and no memory. */
+	json_text_room(&text, oip_json_answer_memory(answer));
+	r = put_answer(&text, answer, reterr);
+	if (r < 0)
+		return r;
+	if (json_text_take(&text, &ret->bytes, &ret->n) < 0)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer's JSON");
+	return 0;
+}
