@@ -453,7 +453,7 @@ def test_access_log(start):
     with native.Guest(host.local) as guest:
         guest.push(SLOW, "slow", "2")
         id_ = guest.start("slow", ONE)
-        assert eventually(lambda: guest.stats()["requests-active"] == 2)  # and this question
+        assert eventually(lambda: guest.stats()["requests-active"] == 1)
         guest.cancel(id_)
         assert host.said("access", 'protocol="native"', f"request={id_}", 'model="slow"', 'version="2"',
                          'outcome="cancelled"')
