@@ -24,7 +24,7 @@ struct metrics {
 	struct tsk_map page;
 	uv_timer_t *timer; /* runs from when something may have changed */
 	uv_check_t *check; /* the loop has turned */
-	struct row rows[METRICS_MODELS_MAX];
+	struct row rows[METRICS_MODELS_MAX], *sorted[METRICS_MODELS_MAX];
 	unsigned n_rows;
 };
 
@@ -39,23 +39,41 @@ static bool has_any(const struct inferences *inferences)
 	return false;
 }
 
-/* The last row is that of all who have none of their own. */
-static struct row *row_for(struct metrics *metrics, const char *model, const char *version)
+static int compare(const struct row *row, const char *model, const char *version)
+{
+	int r = strcmp(row->model, model);
+
+	return r ? r : strcmp(row->version, version);
+}
+
+/*
+ * The one of that name: of names that were cut there may be several models.  NULL: there is no room for
+ * one more.
+ */
+static struct row *get_row(struct metrics *metrics, const char *model, const char *version)
 {
 	struct row *row = &metrics->rows[metrics->n_rows];
-	bool is_own = metrics->n_rows < METRICS_MODELS_MAX - 1;
+	unsigned i = 0;
+	int r = 1;
 
-	if (!is_own && metrics->n_rows == METRICS_MODELS_MAX)
-		return row - 1;
-	metrics->n_rows++;
-	memset(row, 0, sizeof(*row));
-	metrics_text(is_own ? model : METRICS_OTHERS, row->model);
-	metrics_text(is_own ? version : "", row->version);
+	while (i < metrics->n_rows && (r = compare(metrics->sorted[i], model, version)) < 0)
+		i++;
+	if (i < metrics->n_rows && r == 0)
+		return metrics->sorted[i];
+	if (metrics->n_rows == METRICS_MODELS_MAX)
+		return NULL;
+	*row = (struct row){ 0 };
+	snprintf(row->model, sizeof(row->model), "%s", model);
+	snprintf(row->version, sizeof(row->version), "%s", version);
+	for (unsigned k = metrics->n_rows++; k > i; k--)
+		metrics->sorted[k] = metrics->sorted[k - 1];
+	metrics->sorted[i] = row;
 	return row;
 }
 
 static void add_model(struct metrics *metrics, const struct model *model)
 {
+	char name[METRICS_TEXT_MAX + 1], version[METRICS_TEXT_MAX + 1];
 	char digits[2 * MODEL_HASH_BYTES + 1];
 	struct model_view view;
 	struct row *row;
@@ -65,40 +83,24 @@ static void add_model(struct metrics *metrics, const struct model *model)
 	models_view(model, &view);
 	for (unsigned i = 0; i < MODEL_HASH_BYTES; i++)
 		snprintf(digits + 2 * (size_t)i, 3, "%02x", view.hash[i]);
-	row = row_for(metrics, view.name[0] ? view.name : digits, view.name[0] ? view.version : "");
+	metrics_text(view.name[0] ? view.name : digits, name);
+	metrics_text(view.name[0] ? view.version : "", version);
+	row = get_row(metrics, name, version);
+	if (!row)
+		row = get_row(metrics, METRICS_OTHERS, "");
 	inferences_add(&row->inferences, &model->inferences);
 }
 
-static int compare_rows(const void *a, const void *b)
-{
-	const struct row *x = a, *y = b;
-	int r = strcmp(x->model, y->model);
-
-	return r ? r : strcmp(x->version, y->version);
-}
-
-/* Sorted, and no two with the same name: of names that were cut there may be. */
+/* The others have a row from the start, so that there is always room for what has none. */
 static void make_rows(struct metrics *metrics)
 {
 	const struct models *models = metrics->guest->models;
 	const struct model *model;
-	unsigned n = 0;
 
 	metrics->n_rows = 0;
-	if (has_any(&models->gone))
-		row_for(metrics, METRICS_OTHERS, "")->inferences = models->gone;
+	get_row(metrics, METRICS_OTHERS, "")->inferences = models->gone;
 	TAILQ_FOREACH(model, &models->list, entry)
 	add_model(metrics, model);
-	qsort(metrics->rows, metrics->n_rows, sizeof(*metrics->rows), compare_rows);
-	for (unsigned i = 0; i < metrics->n_rows; i++) {
-		struct row *row = &metrics->rows[i];
-
-		if (n && compare_rows(&metrics->rows[n - 1], row) == 0)
-			inferences_add(&metrics->rows[n - 1].inferences, &row->inferences);
-		else if (n++ != i)
-			metrics->rows[n - 1] = *row;
-	}
-	metrics->n_rows = n;
 }
 
 static struct metrics_sample sample_of(const struct row *row, enum metrics_id id)
@@ -115,13 +117,14 @@ static struct metrics_sample sample_of(const struct row *row, enum metrics_id id
 static void put_outcomes(const struct metrics *metrics, struct tsk_writer *w)
 {
 	for (unsigned i = 0; i < metrics->n_rows; i++) {
-		struct metrics_sample sample = sample_of(&metrics->rows[i], METRICS_INFERENCES);
-		const uint64_t *outcomes = metrics->rows[i].inferences.outcomes;
+		struct metrics_sample sample = sample_of(metrics->sorted[i], METRICS_INFERENCES);
+		const uint64_t *outcomes = metrics->sorted[i]->inferences.outcomes;
 
 		for (unsigned k = 0; k < TENSOCK_STATUS_MAX; k++) {
 			sample.labels[2].index = k;
 			sample.value = outcomes[k];
-			if (outcomes[k] || k == TENSOCK_OK)
+			if (outcomes[k] ||
+			    (k == TENSOCK_OK && has_any(&metrics->sorted[i]->inferences)))
 				metrics_write(w, &sample);
 		}
 	}
@@ -138,11 +141,11 @@ static const struct metrics_histogram *histogram_of(const struct row *row, enum 
 static void put_histograms(const struct metrics *metrics, struct tsk_writer *w, enum metrics_id id)
 {
 	for (unsigned i = 0; i < metrics->n_rows; i++) {
-		struct metrics_sample sample = sample_of(&metrics->rows[i], id);
+		struct metrics_sample sample = sample_of(metrics->sorted[i], id);
 
-		if (!metrics->rows[i].inferences.outcomes[TENSOCK_OK])
+		if (!metrics->sorted[i]->inferences.outcomes[TENSOCK_OK])
 			continue;
-		sample.histogram = *histogram_of(&metrics->rows[i], id);
+		sample.histogram = *histogram_of(metrics->sorted[i], id);
 		metrics_write(w, &sample);
 	}
 }
