@@ -382,9 +382,9 @@ static int lay_regions_out(struct oip_infer *infer, uint64_t end, uint64_t *ret_
 		*ret_any = true;
 		if (!tsk_align_up(end, RUN_ALIGN, &tensor->offset) ||
 		    !tsk_add(tensor->offset, tensor->bytes, &end))
-			return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-					"inputs of more bytes than can be counted "
-					"(max-request-size)");
+			return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+					  "inputs of more bytes than can be counted "
+					  "(max-request-size)");
 	}
 	*ret_end = end;
 	return 0;

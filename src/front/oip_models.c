@@ -66,7 +66,7 @@ static const struct label *find_label(const struct guest *guest, struct wire_str
 {
 	const struct label *label = NULL;
 
-	while ((label = models_next_label(guest->models, label))) {
+	while ((label = models_next_pair(guest->models, label))) {
 		if (equals(name, label->name) &&
 		    (!version.len || equals(version, version_of(label))))
 			return label;
@@ -133,7 +133,7 @@ static bool has_label(const struct guest *guest, const struct model *model)
 {
 	const struct label *label = NULL;
 
-	while ((label = models_next_label(guest->models, label))) {
+	while ((label = models_next_pair(guest->models, label))) {
 		if (label->model == model)
 			return true;
 	}
@@ -147,7 +147,7 @@ bool oip_next(struct guest *guest, struct oip_model *m)
 
 	/* Labels first: it stands among them, or nowhere yet. */
 	if (m->label || !m->model)
-		label = models_next_label(guest->models, m->label);
+		label = models_next_pair(guest->models, m->label);
 	if (label) {
 		describe(label->model, label, m);
 		return true;
@@ -309,7 +309,7 @@ static struct model *next_to_unload(const struct oip_task *task)
 {
 	const struct label *label = NULL;
 
-	while ((label = models_next_label(task->guest->models, label))) {
+	while ((label = models_next_pair(task->guest->models, label))) {
 		if (strcmp(label->name, task->name) == 0 &&
 		    (!task->version || strcmp(version_of(label), task->version) == 0) &&
 		    !models_is_withdrawn(label->model))

@@ -7,8 +7,10 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "front/grpc_session.h"
 #include "front/guest.h"
 #include "front/handle.h"
+#include "front/http_session.h"
 #include "front/limit_hits.h"
 #include "front/native_session.h"
 #include "front/seed_session.h"
@@ -23,6 +25,8 @@
 static const struct protocol *const protocols[] = {
 	&seed_protocol,
 	&native_protocol,
+	&http_protocol,
+	&grpc_protocol,
 };
 
 /*

@@ -69,9 +69,11 @@ static void put(struct sink *sink, const void *bytes, size_t n)
 /* The low bytes, the lowest first. */
 static void put_low(struct sink *sink, uint64_t v, unsigned width)
 {
-	for (unsigned i = 0; sink->to && i < width; i++)
-		sink->to[sink->bytes + i] = (unsigned char)(v >> (8 * i));
-	sink->bytes += width;
+	unsigned char bytes[8];
+
+	for (unsigned i = 0; i < width; i++)
+		bytes[i] = (unsigned char)(v >> (8 * i));
+	put(sink, bytes, width);
 }
 
 /* A varint, as the field's type reads it: of int32 and uint32 the low 32 bits count. */
