@@ -102,19 +102,12 @@ static int model_told(struct asked *asked, struct oip_pb *ret, struct tensock_er
 	return r;
 }
 
-/* Of one version, of all of a name, or of all models. */
 static int model_statistics(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	struct wire_string name = asked->named.name, version = asked->named.version;
 	struct oip_told told = { 0 };
-	int r = 0;
+	int r = oip_told_stats(asked->guest, asked->named.name, asked->named.version, &told,
+			       reterr);
 
-	if (!version.len)
-		r = oip_told_all(asked->guest, name, false, &told, reterr);
-	if (r == 0 && (version.len || (name.len && !told.n))) {
-		oip_told_done(&told);
-		r = oip_told_one(asked->guest, name, version, false, &told, reterr);
-	}
 	if (r == 0)
 		r = written(oip_pb_stats(told.models, told.n, ret), reterr);
 	oip_told_done(&told);
