@@ -64,6 +64,7 @@ struct grpc_stream {
 	TAILQ_ENTRY(grpc_stream) entry;
 	struct grpc_session *session;
 	struct guest *guest;
+	uint64_t connection; /* the session's number */
 	int32_t id;
 	enum oip_pb_method method;
 	struct grpc_decoder decoder;

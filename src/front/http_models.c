@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "front/http_exchange.h"
+#include "front/limit_hits.h"
 #include "front/oip_told.h"
 
 static struct http_exchange *exchange_of(struct oip_task *task)
@@ -150,9 +151,9 @@ static void answer_load(struct http_exchange *x)
 
 	x->task.done = task_done;
 	if (account_take(&x->guest->account, bytes) < 0) {
-		(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
-			       "no room for %zu bytes of JSON beside what is in use (max-memory)",
-			       x->body.n);
+		(void)limit_fail(METRICS_LIMIT_MEMORY, &error, TENSOCK_LIMIT_REACHED,
+				 "no room for %zu bytes of JSON beside what is in use (max-memory)",
+				 x->body.n);
 		http_refuse(x, &error);
 		return;
 	}

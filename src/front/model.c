@@ -104,6 +104,7 @@ void model_forget(struct model *model)
 	model_unload(model);
 	model_set_kept(model, false);
 	labels_drop(&models->labels, model);
+	inferences_add(&models->gone, &model->inferences);
 	TAILQ_REMOVE(&models->list, model, entry);
 	models->n--;
 	drop_info(model);

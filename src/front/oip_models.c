@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "front/labels.h"
+#include "front/limit_hits.h"
 #include "front/models.h"
 
 /* Of a model whose label has no version, and of one that comes without. */
@@ -241,10 +242,10 @@ int oip_load_room(struct oip_task *task, struct guest *guest, uint64_t n, void *
 	int r = task_begin(task, guest, reterr);
 
 	if (r == 0 && n > guest->limits.model_bytes_max)
-		r = tsk_fail(reterr, TENSOCK_TOO_LARGE,
-			     "a model of %llu bytes, above max-model-size, which is %llu",
-			     (unsigned long long)n,
-			     (unsigned long long)guest->limits.model_bytes_max);
+		r = limit_fail(METRICS_LIMIT_MODEL_SIZE, reterr, TENSOCK_TOO_LARGE,
+			       "a model of %llu bytes, above max-model-size, which is %llu",
+			       (unsigned long long)n,
+			       (unsigned long long)guest->limits.model_bytes_max);
 	if (r == 0 && n == 0)
 		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "a model of no bytes");
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include "base/seqpacket.h"
 #include "base/status.h"
 #include "channel/worker_control.h"
+#include "front/limit_hits.h"
 #include "front/workers.h"
 
 /* How long a worker that takes no message may go on. */
@@ -270,9 +271,9 @@ static int sizes_of(struct worker_link *link, struct request *request,
 	if (r != 0)
 		return r < 0 ? r : WORKER_RUN_UNWANTED;
 	if (*ret_in > max)
-		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-				"inputs of %llu bytes, above max-request-size, which is %llu",
-				(unsigned long long)*ret_in, (unsigned long long)max);
+		return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+				  "inputs of %llu bytes, above max-request-size, which is %llu",
+				  (unsigned long long)*ret_in, (unsigned long long)max);
 	return 0;
 }
 
@@ -432,8 +433,8 @@ static bool outputs_are_allowed(const struct worker_link *link, const struct wor
 
 	if (out_bytes <= max)
 		return true;
-	(void)tsk_fail(
-		reterr, TENSOCK_TOO_LARGE,
+	(void)limit_fail(
+		METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
 		"outputs of %llu bytes, of which max-request-size leaves %llu beside the inputs",
 		(unsigned long long)out_bytes, (unsigned long long)max);
 	return false;

@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import daemon  # pylint: disable=wrong-import-position
 
 BUILD = Path(os.environ.get("TENSOCK_BUILD", ROOT / "build"))
-PROGRAMS = ["tensock-front", "tensock-worker", "tensock-store"]
+PROGRAMS = ["tensock-front", "tensock-metrics", "tensock-worker", "tensock-store"]
 SANITIZED = b"__asan_init" in (BUILD / "tensockd").read_bytes()
 
 pytestmark = [
@@ -31,7 +31,7 @@ pytestmark = [
 
 # Enough of what is done with them that each call is made.
 WORK = {
-    "scenario": ["test_conversation.py", "test_engines.py", "test_sandbox.py", "test_store.py"],
+    "scenario": ["test_conversation.py", "test_engines.py", "test_metrics.py", "test_sandbox.py", "test_store.py"],
     "device": ["test_connections.py"],
 }
 
@@ -41,6 +41,7 @@ HARMLESS = {
     "tensock-worker": {"rt_sigprocmask", "rt_sigaction", "set_robust_list", "clone3", "gettid",
                        "getpid", "tgkill", "openat", "newfstatat", "rt_sigreturn"},
     "tensock-front": set(),
+    "tensock-metrics": set(),
     "tensock-store": {"clone3", "openat"},
 }
 
@@ -49,10 +50,11 @@ LISTS = {
     "tensock-worker": (ROOT / "src/worker/seal.c", {"while_loading": ["calls", "until_loaded"],
                                                     "when_loaded": ["calls"]}),
     "tensock-front": (ROOT / "src/front/seal.c", {"ready": ["calls"]}),
+    "tensock-metrics": (ROOT / "src/metrics/seal.c", {"serving": ["calls"]}),
     "tensock-store": (ROOT / "src/store/seal.c", {"opened": ["calls"]}),
 }
 EACH_LIST = [(program, name) for program, (_, lists) in LISTS.items() for name in lists]
-MOST = {"while_loading": 24, "when_loaded": 24, "ready": 35, "opened": 45}
+MOST = {"while_loading": 24, "when_loaded": 24, "ready": 35, "opened": 45, "serving": 23}
 
 Row = collections.namedtuple("Row", "name another rare error")
 
