@@ -102,19 +102,12 @@ static int model_told(struct asked *asked, struct oip_pb *ret, struct tensock_er
 	return r;
 }
 
-/* Of one version, of all of a name, or of all models. */
 static int model_statistics(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	struct wire_string name = asked->named.name, version = asked->named.version;
 	struct oip_told told = { 0 };
-	int r = 0;
+	int r = oip_told_stats(asked->guest, asked->named.name, asked->named.version, &told,
+			       reterr);
 
-	if (!version.len)
-		r = oip_told_all(asked->guest, name, false, &told, reterr);
-	if (r == 0 && (version.len || (name.len && !told.n))) {
-		oip_told_done(&told);
-		r = oip_told_one(asked->guest, name, version, false, &told, reterr);
-	}
 	if (r == 0)
 		r = written(oip_pb_stats(told.models, told.n, ret), reterr);
 	oip_told_done(&told);
@@ -209,24 +202,83 @@ static int repository_unload(struct asked *asked, struct oip_pb *ret, struct ten
  * ---- Shared memory
  */
 
+static int no_region(struct wire_string name, struct tensock_error *reterr)
+{
+	return tsk_fail(reterr, TENSOCK_NOT_FOUND, "Unable to find shared memory region: '%.*s'",
+			OIP_SAID(name));
+}
+
+/* Of the one that is named, or of all. */
 static int region_status(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	const struct wire_string *name = &asked->named.name;
+	const struct regions *regions = &asked->guest->regions;
+	struct wire_string name = asked->named.name;
+	struct oip_region_view views[REGIONS_MAX];
+	const struct region *at = NULL;
+	struct region_view view;
+	size_t n = 0;
 
-	if (name->len)
-		return tsk_fail(reterr, TENSOCK_NOT_FOUND,
-				"Unable to find shared memory region: '%.*s'", OIP_SAID(*name));
-	return nothing(asked, ret, reterr);
+	if (name.len && !regions_have(regions, name))
+		return no_region(name, reterr);
+	while (regions_next(regions, &at, &view)) {
+		if (!name.len || wire_string_equals(name, view.name))
+			views[n++] = (struct oip_region_view){ .name = view.name,
+							       .key = view.key,
+							       .offset = view.offset,
+							       .bytes = view.bytes };
+	}
+	return written(oip_pb_regions(views, n, ret), reterr);
+}
+
+/* Counted only now: whoever goes before has asked for nothing. */
+static void on_registered(struct region_task *task, const struct tensock_error *error)
+{
+	struct grpc_message *m =
+		(struct grpc_message *)(void *)((char *)task -
+						offsetof(struct grpc_message, region));
+
+	m->guest->counters.accepted++;
+	if (error) {
+		m->guest->counters.error++;
+		grpc_message_fail(m, error);
+	} else {
+		m->guest->counters.ok++;
+		grpc_message_answer(m, &(struct oip_pb){ 0 });
+	}
 }
 
 static int region_register(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	bool is_cuda = asked->method == OIP_PB_CUDA_SHM_REGISTER;
+	const struct oip_pb_named *named = &asked->named;
+	int r;
 
 	(void)ret;
-	return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-			"this host takes no regions of %s by gRPC: send the tensors",
-			is_cuda ? "CUDA memory" : "shared memory");
+	asked->message->region.done = on_registered;
+	r = regions_register(&asked->guest->regions, &asked->message->region, named->name,
+			     named->key, named->offset, named->byte_size, reterr);
+	if (r < 0)
+		return r;
+	return LATER;
+}
+
+static int region_unregister(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
+{
+	regions_unregister(&asked->guest->regions, asked->named.name);
+	return nothing(asked, ret, reterr);
+}
+
+/* CUDA's: there is none. */
+static int cuda_status(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
+{
+	return asked->named.name.len ? no_region(asked->named.name, reterr)
+				     : nothing(asked, ret, reterr);
+}
+
+static int cuda_register(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
+{
+	(void)asked;
+	(void)ret;
+	return tsk_fail(reterr, TENSOCK_UNSUPPORTED, "this host takes no regions of CUDA memory");
 }
 
 /*
@@ -282,9 +334,9 @@ static const answer_fn answers[OIP_PB_METHODS] = {
 	[OIP_PB_REPOSITORY_UNLOAD] = repository_unload,
 	[OIP_PB_SYSTEM_SHM_STATUS] = region_status,
 	[OIP_PB_SYSTEM_SHM_REGISTER] = region_register,
-	[OIP_PB_SYSTEM_SHM_UNREGISTER] = nothing,
-	[OIP_PB_CUDA_SHM_STATUS] = region_status,
-	[OIP_PB_CUDA_SHM_REGISTER] = region_register,
+	[OIP_PB_SYSTEM_SHM_UNREGISTER] = region_unregister,
+	[OIP_PB_CUDA_SHM_STATUS] = cuda_status,
+	[OIP_PB_CUDA_SHM_REGISTER] = cuda_register,
 	[OIP_PB_CUDA_SHM_UNREGISTER] = nothing,
 	[OIP_PB_TRACE_SETTING] = trace_setting,
 	[OIP_PB_LOG_SETTINGS] = log_settings,

@@ -122,9 +122,9 @@ static void test_unknown_words(void **state)
 	(void)state;
 	rig_init(&rig, &limits);
 	fd = rig_connect(&rig);
-	rig_write(&rig, fd, "GET / HTTP/1.1\r\n\r\n", 18);
+	rig_write(&rig, fd, "SSH-2.0-OpenSSH\r\n", 17);
 	rig_expect_end(&rig, fd);
-	rig_expect_log(&rig, "47 45 54 20 begins no known protocol");
+	rig_expect_log(&rig, "53 53 48 2d begins no known protocol");
 	close(fd);
 	/* After a good frame there is someone to tell. */
 	fd = rig_connect(&rig);

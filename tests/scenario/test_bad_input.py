@@ -57,7 +57,7 @@ def test_largest_size_that_is_taken(small):
 
 
 @pytest.mark.parametrize("first", [b"\0\0\0\0", b"\2\0\0\0", b"\1\0\0\1", b"\xff\xff\xff\xff",
-                                   b"GET ", b"PRI "], ids=bytes.hex)
+                                   b"get ", b"SSH-"], ids=bytes.hex)
 def test_no_known_protocol(small, first):
     with seed.Guest(small.local) as guest:
         guest.send(first + b"\0" * 12)
