@@ -207,7 +207,8 @@ TENSOCK_API int tensock_push_file(struct tensock_client *client, const char *pat
 TENSOCK_API int tensock_open(struct tensock_client *client, const char *name, const char *version,
 			     struct tensock_model **ret_model, struct tensock_error *reterr);
 
-/* All that the host holds for this guest; without the descriptions of those never loaded. */
+/* All that the host holds for this guest, once by each of their names; without the descriptions of those
+ * never loaded. */
 TENSOCK_API int tensock_list(struct tensock_client *client, struct tensock_model ***ret_models,
 			     size_t *ret_n, struct tensock_error *reterr);
 TENSOCK_API void tensock_models_free(struct tensock_model **models, size_t n);

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log_line.h"
 #include "base/memfd.h"
 #include "base/status.h"
 
@@ -33,7 +34,9 @@ struct shared_budget {
 
 static struct {
 	const char *program;
-	char guest[80];
+	char guest[65];
+	uint64_t pid;
+	bool is_json;
 	enum tsk_log_level max_level;
 	unsigned lines_per_sec;
 
@@ -52,7 +55,23 @@ void tsk_log_init(const char *program, const char *guest, enum tsk_log_level max
 	logger.lines_per_sec = lines_per_sec;
 	logger.guest[0] = '\0';
 	if (guest)
-		snprintf(logger.guest, sizeof(logger.guest), "guest %.64s: ", guest);
+		snprintf(logger.guest, sizeof(logger.guest), "%.64s", guest);
+	logger.pid = (uint64_t)getpid();
+}
+
+void tsk_log_set_json(bool is_json)
+{
+	logger.is_json = is_json;
+}
+
+enum tsk_log_level tsk_log_level_of(uint64_t number)
+{
+	uint64_t level = number & TSK_LOG_LEVEL_BITS;
+
+	if (number & ~(uint64_t)(TSK_LOG_LEVEL_BITS | TSK_LOG_JSON | TSK_LOG_ACCESS) ||
+	    level >= TSK_LOG_LEVEL_MAX)
+		return TSK_LOG_LEVEL_MAX;
+	return (enum tsk_log_level)level;
 }
 
 int tsk_log_level_from_name(const char *name)
@@ -128,38 +147,56 @@ static void count_dropped(uint64_t n)
 }
 
 /*
- * Writes text, made printable and ended by one newline, in one write.  Standard error may be a pipe
- * that no one reads any more.  Its O_NONBLOCK is not ours to set (a terminal shares it with the
- * shell), so ask first: a pipe that is ready for writing takes a page whole.
+ * Writes the line and a newline in one write.  Standard error may be a pipe that no one reads any more.
+ * Its O_NONBLOCK is not ours to set (a terminal shares it with the shell), so ask first: a pipe that is
+ * ready for writing takes a page whole.
  */
-static bool write_line(char *text, size_t size)
+static bool write_line(struct log_line *line)
 {
 	struct pollfd ready = { .fd = STDERR_FILENO, .events = POLLOUT };
-	size_t len = strnlen(text, size - 2);
 	ssize_t written;
 
 	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
 		return false;
-	text[len] = '\0';
-	tsk_make_printable(text);
-	text[len++] = '\n';
+	line->text[line->len++] = '\n';
 	do
-		written = write(STDERR_FILENO, text, len);
+		written = write(STDERR_FILENO, line->text, line->len);
 	while (written < 0 && errno == EINTR);
-	return written == (ssize_t)len;
+	return written == (ssize_t)line->len;
+}
+
+static bool say(enum tsk_log_level level, const char *message, const struct tsk_log_field *fields,
+		unsigned n_fields)
+{
+	struct log_words words = { .program = logger.program,
+				   .level = level_names[level],
+				   .guest = logger.guest,
+				   .message = message,
+				   .fields = fields,
+				   .n_fields = n_fields,
+				   .pid = logger.pid };
+	struct log_line line;
+
+	if (logger.is_json) {
+		words.wall_ms = tsk_wall_ms();
+		log_line_json(&words, &line);
+	} else {
+		log_line_text(&words, &line);
+	}
+	return write_line(&line);
 }
 
 static void tell_dropped(void)
 {
-	char line[160];
+	char message[64];
 	uint64_t own = logger.dropped - logger.dropped_told;
 	uint64_t shared = logger.shared ? atomic_exchange(&logger.shared->dropped, 0) : 0;
 
 	if (!own && !shared)
 		return;
-	snprintf(line, sizeof(line), "%s: warning: %s%llu log lines were dropped", logger.program,
-		 logger.guest, (unsigned long long)(own + shared));
-	if (write_line(line, sizeof(line)))
+	snprintf(message, sizeof(message), "%llu log lines were dropped",
+		 (unsigned long long)(own + shared));
+	if (say(TSK_LOG_WARNING, message, NULL, 0))
 		logger.dropped_told += own;
 	else if (shared)
 		atomic_fetch_add(&logger.shared->dropped, shared);
@@ -168,12 +205,9 @@ static void tell_dropped(void)
 		atomic_fetch_add(&logger.shared->taken, 1);
 }
 
-void tsk_log(enum tsk_log_level level, const char *fmt, ...)
+void tsk_log_event(enum tsk_log_level level, const char *message,
+		   const struct tsk_log_field *fields, unsigned n_fields)
 {
-	char line[1024];
-	va_list args;
-	int n;
-
 	if (level > logger.max_level)
 		return;
 	if (!within_budget()) {
@@ -181,11 +215,19 @@ void tsk_log(enum tsk_log_level level, const char *fmt, ...)
 		return;
 	}
 	tell_dropped();
-	n = snprintf(line, sizeof(line), "%s: %s: %s", logger.program, level_names[level],
-		     logger.guest);
-	va_start(args, fmt);
-	vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, args);
-	va_end(args);
-	if (!write_line(line, sizeof(line)))
+	if (!say(level, message, fields, n_fields))
 		count_dropped(1);
+}
+
+void tsk_log(enum tsk_log_level level, const char *fmt, ...)
+{
+	char message[1024];
+	va_list args;
+
+	if (level > logger.max_level)
+		return;
+	va_start(args, fmt);
+	vsnprintf(message, sizeof(message), fmt, args);
+	va_end(args);
+	tsk_log_event(level, message, NULL, 0);
 }

@@ -5,11 +5,13 @@
  * budget of lines a second, is counted, and the count is told with the next line that gets through.
  * Processes may have a budget together, beside their own: it lies in memory that they share, so a hostile
  * one can silence those that it shares it with, or tell a wrong count, and nobody else.
+ * Where JSON is wanted, a line is an object instead (log_line.h).
  * Control characters in the text come out as '?'.  One thread a process logs.
  */
 #ifndef TSK_BASE_LOG_H
 #define TSK_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -29,6 +31,17 @@ enum tsk_log_level {
 void tsk_log_init(const char *program, const char *guest, enum tsk_log_level max_level,
 		  unsigned lines_per_sec);
 
+/* From now on lines are JSON objects, or text. */
+void tsk_log_set_json(bool is_json);
+
+/* Beside a level, in the number by which one process tells another what to log. */
+#define TSK_LOG_LEVEL_BITS 0xffu
+#define TSK_LOG_JSON 0x100u
+#define TSK_LOG_ACCESS 0x200u /* a line a request (front/access_log.h) */
+
+/* The level of such a number; TSK_LOG_LEVEL_MAX: it is none. */
+enum tsk_log_level tsk_log_level_of(uint64_t number);
+
 /* "error", "warning", "info" or "debug" → level; -1 for any other text. */
 int tsk_log_level_from_name(const char *name);
 
@@ -43,6 +56,16 @@ int tsk_log_budget_new(int *ret_fd) _nodiscard_;
 void tsk_log_share(int fd);
 
 void tsk_log(enum tsk_log_level level, const char *fmt, ...) _printf_(2, 3);
+
+/* What programs look for in a line, beside its text. */
+struct tsk_log_field {
+	const char *name; /* a JSON member's; letters and '_' */
+	const char *text; /* NULL: number */
+	uint64_t number;
+};
+
+void tsk_log_event(enum tsk_log_level level, const char *message,
+		   const struct tsk_log_field *fields, unsigned n_fields);
 
 /* Lines of this process that were dropped since the start. */
 uint64_t tsk_log_dropped(void);

@@ -82,6 +82,37 @@ static void test_form_of_a_line(void **state)
 					    "prog: debug: guest vm1: d\n");
 }
 
+static void test_json(void **state)
+{
+	const struct tsk_log_field field = { .name = "n", .number = 3 };
+	const char *got;
+
+	(void)state;
+	capture_start();
+	tsk_log_init("prog", "vm1", TSK_LOG_INFO, 0);
+	tsk_log_set_json(true);
+	tsk_warning("a \"%s\"\n", "b");
+	tsk_debug("no");
+	tsk_log_event(TSK_LOG_INFO, "c", &field, 1);
+	tsk_log_set_json(false);
+	got = capture_stop();
+	assert_int_equal(count_lines(got), 2);
+	assert_memory_equal(got, "{\"time\":\"20", 11);
+	assert_non_null(strstr(got, "Z\",\"level\":\"warning\",\"program\":\"prog\",\"pid\":"));
+	assert_non_null(strstr(got, ",\"message\":\"a \\\"b\\\"?\",\"guest\":\"vm1\"}\n{"));
+	assert_non_null(strstr(got, ",\"message\":\"c\",\"guest\":\"vm1\",\"n\":3}\n"));
+}
+
+static void test_numbers_of_levels(void **state)
+{
+	(void)state;
+	assert_int_equal(tsk_log_level_of(TSK_LOG_INFO | TSK_LOG_JSON | TSK_LOG_ACCESS),
+			 TSK_LOG_INFO);
+	assert_int_equal(tsk_log_level_of(TSK_LOG_LEVEL_MAX), TSK_LOG_LEVEL_MAX);
+	assert_int_equal(tsk_log_level_of(0x400), TSK_LOG_LEVEL_MAX);
+	assert_int_equal(tsk_log_level_of(UINT64_C(1) << 32), TSK_LOG_LEVEL_MAX);
+}
+
 static void test_levels(void **state)
 {
 	uint64_t dropped = tsk_log_dropped();
@@ -284,6 +315,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TSK_TEST(test_form_of_a_line),
+		TSK_TEST(test_json),
+		TSK_TEST(test_numbers_of_levels),
 		TSK_TEST(test_levels),
 		TSK_TEST(test_text_of_a_guest_cannot_write_lines),
 		TSK_TEST(test_long_line_is_cut),

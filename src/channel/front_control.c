@@ -16,7 +16,8 @@ static_assert(sizeof(struct front_msg) == 24 + sizeof(struct front_start), "fron
 
 static bool start_is_valid(const struct front_start *start)
 {
-	return start->version == FRONT_CONTROL_VERSION && start->log_level < TSK_LOG_LEVEL_MAX &&
+	return start->version == FRONT_CONTROL_VERSION &&
+	       tsk_log_level_of(start->log_level) != TSK_LOG_LEVEL_MAX &&
 	       start->may_lack <= FRONT_MAY_LACK_MAX && start->is_borrowed <= 1 && start->name[0] &&
 	       memchr(start->name, '\0', sizeof(start->name));
 }
@@ -50,6 +51,7 @@ static bool msg_is_valid(const struct front_msg *msg, unsigned *ret_n_fds)
 	case FRONT_DEVICE:
 	case FRONT_STORE:
 	case FRONT_MODELS:
+	case FRONT_METRICS:
 		n_fds = 1;
 		break;
 	case FRONT_REGION:

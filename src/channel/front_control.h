@@ -46,6 +46,9 @@ enum front_msg_type {
 	 */
 	FRONT_MODELS = 12,
 
+	/* fd: a page of metrics (channel/metrics_page.h), to be written: at most once, where operators want them */
+	FRONT_METRICS = 13,
+
 	/* Answers REGION. id; result 0: fd is the region, a regular file, else -errno */
 	FRONT_REGION_OPENED = 14,
 
@@ -87,7 +90,7 @@ int front_region_key_check(const char key[FRONT_REGION_KEY_SIZE]) _nodiscard_; /
 /* What a front must know of its guest.  Sizes in bytes, times in milliseconds. */
 struct front_start {
 	uint32_t version; /* FRONT_CONTROL_VERSION */
-	uint32_t log_level;
+	uint32_t log_level; /* and what stands beside it (base/log.h) */
 	char name[FRONT_NAME_SIZE];
 	uint64_t cid;               /* the guest's CID where it has the built-in device, else 0 */
 	uint64_t model_bytes_max;   /* the largest model */

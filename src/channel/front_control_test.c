@@ -69,7 +69,7 @@ static const struct {
 	{ FRONT_WORKER_EXITED, 0 }, { FRONT_CONNECTED, 1 },     { FRONT_STOP, 0 },
 	{ FRONT_READY, 0 },         { FRONT_SPAWN, 0 },         { FRONT_KILL, 0 },
 	{ FRONT_CONNECT, 0 },       { FRONT_IDLE, 0 },          { FRONT_MODELS, 1 },
-	{ FRONT_REGION, 0 },        { FRONT_REGION_OPENED, 1 },
+	{ FRONT_REGION, 0 },        { FRONT_REGION_OPENED, 1 }, { FRONT_METRICS, 1 },
 };
 
 /* What names a path, or could be taken for something else in a log, is no key. */

@@ -24,7 +24,8 @@
 enum store_msg_type {
 	/* supervisor → store */
 	/* the first message, once; fd: the store's folder; bytes: what all guests may take together;
-	 * ms: what is older than this goes, of guests that are not there; value: the log's level */
+	 * ms: what is older than this goes, of guests that are not there; value: the log's level, and
+	 * what stands beside it (base/log.h) */
 	STORE_START = 1,
 	/* fd: the channel of the front of guest `name`; bytes: what it may take (0: no bound of its own) */
 	STORE_GUEST = 2,

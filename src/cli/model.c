@@ -56,10 +56,12 @@ int model_find(struct cli *cli, const char *text, struct tensock_model ***ret, s
 	for (size_t i = 0; i < n; i++) {
 		struct tensock_model_info info = model_info(models[i]);
 
-		if (model_fits(&info, text)) {
+		if (!model_fits(&info, text))
+			continue;
+		/* One is listed once by each of its names. */
+		if (!found || strcmp(info.hash, model_info(models[index]).hash) != 0)
 			found++;
-			index = i;
-		}
+		index = i;
 	}
 	if (found == 1) {
 		*ret = models;

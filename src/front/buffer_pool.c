@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "base/checked.h"
+#include "front/limit_hits.h"
 
 #define GRAIN_BYTES (UINT64_C(64) << 10)
 #define HUGE_BYTES (UINT64_C(2) << 20)
@@ -158,6 +159,7 @@ int buffer_pool_take(struct buffer_pool *pool, uint64_t worker, uint64_t size, s
 
 const char *buffer_pool_limit(int error)
 {
+	limit_hit(error == -EDQUOT ? METRICS_LIMIT_IN_FLIGHT : METRICS_LIMIT_MEMORY);
 	return error == -EDQUOT ? "max-bytes-in-flight" : "max-memory";
 }
 

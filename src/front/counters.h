@@ -12,6 +12,9 @@ struct counters {
 	uint64_t cancelled; /* the guest went before the answer was known */
 	uint64_t reset;     /* the guest went, or fell silent, in the middle of the body */
 
+	uint64_t connections;                /* that have begun to speak a protocol */
+	uint64_t received_bytes, sent_bytes; /* on connections */
+
 	/* Uploads of offered models, each of which is accounted for above by whoever took the offer. */
 	uint64_t uploads_begun;    /* from their first byte on */
 	uint64_t uploads_resumed;  /* went on where another had broken off */

@@ -9,6 +9,7 @@
 #include "base/checked.h"
 #include "base/status.h"
 #include "front/grpc_stream.h"
+#include "front/limit_hits.h"
 
 #define RAWS_MIN 4u
 
@@ -76,6 +77,8 @@ void grpc_infer_begin(struct grpc_message *message)
 		return;
 	}
 	message->has_call = true;
+	message->call.request.origin.protocol = "grpc";
+	message->call.request.origin.connection = s->connection;
 	if (s->deadline_ms)
 		oip_call_set_deadline(&message->call,
 				      s->deadline_ms > now_ms ? s->deadline_ms - now_ms : 1);
@@ -129,8 +132,8 @@ static int widen_room(struct grpc_message *m, struct wire_string name, uint32_t 
 	if (!n)
 		return take_room(m, name, n_inputs, bytes, reterr);
 	if (account_take(account, n) < 0)
-		return tsk_fail(
-			reterr, TENSOCK_LIMIT_REACHED,
+		return limit_fail(
+			METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
 			"no room for %llu bytes of inputs beside what is in use (max-memory)",
 			(unsigned long long)n);
 	kept = malloc(n);
@@ -235,7 +238,8 @@ static int lay_out(struct grpc_message *m, struct oip_infer *infer, struct wire_
 			continue;
 		t->offset = end;
 		if (!tsk_add(end, t->bytes, &end) || !tsk_align_up(end, RUN_ALIGN, &end))
-			return tsk_fail(reterr, TENSOCK_TOO_LARGE, "inputs above max-request-size");
+			return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+					  "inputs above max-request-size");
 	}
 	r = need_room(m, name, infer->n_inputs, end - m->infer.used_bytes, reterr);
 	if (r == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All methods but inference: a message in, and one out, at once or when a task has been done. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,14 +104,10 @@ static int model_told(struct asked *asked, struct oip_pb *ret, struct tensock_er
 
 static int model_statistics(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	struct oip_told told;
-	int r;
+	struct oip_told told = { 0 };
+	int r = oip_told_stats(asked->guest, asked->named.name, asked->named.version, &told,
+			       reterr);
 
-	if (asked->named.name.len)
-		r = oip_told_one(asked->guest, asked->named.name, asked->named.version, false,
-				 &told, reterr);
-	else
-		r = oip_told_all(asked->guest, false, &told, reterr);
 	if (r == 0)
 		r = written(oip_pb_stats(told.models, told.n, ret), reterr);
 	oip_told_done(&told);
@@ -120,7 +117,8 @@ static int model_statistics(struct asked *asked, struct oip_pb *ret, struct tens
 static int repository_index(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
 	struct oip_told told;
-	int r = oip_told_all(asked->guest, asked->named.is_ready, &told, reterr);
+	int r = oip_told_all(asked->guest, (struct wire_string){ 0 }, asked->named.is_ready, &told,
+			     reterr);
 
 	if (r == 0)
 		r = written(oip_pb_index(told.models, told.n, ret), reterr);
@@ -152,15 +150,34 @@ static struct oip_task *task_new(struct asked *asked)
 	return task;
 }
 
+/* What a client says of its model, which may be there already. */
+static int check_config(const struct asked *asked, struct tensock_error *reterr)
+{
+	const struct oip_pb_named *named = &asked->named;
+	const struct tsk_model_info *info = NULL;
+	char name[OIP_NAME_MAX + 1];
+	struct oip_model m;
+
+	if (!named->config.len)
+		return 0;
+	if (!named->file && oip_find(asked->guest, named->name, named->file_version, &m, NULL) == 0)
+		info = m.info;
+	snprintf(name, sizeof(name), "%.*s", named->name.len, named->name.bytes);
+	return oip_config_check(named->config, name, info, reterr);
+}
+
 static int repository_load(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
 	const struct oip_pb_named *named = &asked->named;
-	struct oip_task *task = task_new(asked);
 	struct tensock_error error;
+	struct oip_task *task;
 	void *room;
+	int r = check_config(asked, reterr);
 
 	(void)ret;
-	(void)reterr;
+	if (r < 0)
+		return r;
+	task = task_new(asked);
 	if (named->file) {
 		/* It has been counted: it is the task that fails. */
 		if (oip_load_room(task, asked->guest, named->file_bytes, &room, &error) < 0) {
@@ -185,24 +202,83 @@ static int repository_unload(struct asked *asked, struct oip_pb *ret, struct ten
  * ---- Shared memory
  */
 
+static int no_region(struct wire_string name, struct tensock_error *reterr)
+{
+	return tsk_fail(reterr, TENSOCK_NOT_FOUND, "Unable to find shared memory region: '%.*s'",
+			OIP_SAID(name));
+}
+
+/* Of the one that is named, or of all. */
 static int region_status(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	const struct wire_string *name = &asked->named.name;
+	const struct regions *regions = &asked->guest->regions;
+	struct wire_string name = asked->named.name;
+	struct oip_region_view views[REGIONS_MAX];
+	const struct region *at = NULL;
+	struct region_view view;
+	size_t n = 0;
 
-	if (name->len)
-		return tsk_fail(reterr, TENSOCK_NOT_FOUND,
-				"Unable to find shared memory region: '%.*s'", OIP_SAID(*name));
-	return nothing(asked, ret, reterr);
+	if (name.len && !regions_have(regions, name))
+		return no_region(name, reterr);
+	while (regions_next(regions, &at, &view)) {
+		if (!name.len || wire_string_equals(name, view.name))
+			views[n++] = (struct oip_region_view){ .name = view.name,
+							       .key = view.key,
+							       .offset = view.offset,
+							       .bytes = view.bytes };
+	}
+	return written(oip_pb_regions(views, n, ret), reterr);
+}
+
+/* Counted only now: whoever goes before has asked for nothing. */
+static void on_registered(struct region_task *task, const struct tensock_error *error)
+{
+	struct grpc_message *m =
+		(struct grpc_message *)(void *)((char *)task -
+						offsetof(struct grpc_message, region));
+
+	m->guest->counters.accepted++;
+	if (error) {
+		m->guest->counters.error++;
+		grpc_message_fail(m, error);
+	} else {
+		m->guest->counters.ok++;
+		grpc_message_answer(m, &(struct oip_pb){ 0 });
+	}
 }
 
 static int region_register(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	bool is_cuda = asked->method == OIP_PB_CUDA_SHM_REGISTER;
+	const struct oip_pb_named *named = &asked->named;
+	int r;
 
 	(void)ret;
-	return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-			"this host takes no regions of %s by gRPC: send the tensors",
-			is_cuda ? "CUDA memory" : "shared memory");
+	asked->message->region.done = on_registered;
+	r = regions_register(&asked->guest->regions, &asked->message->region, named->name,
+			     named->key, named->offset, named->byte_size, reterr);
+	if (r < 0)
+		return r;
+	return LATER;
+}
+
+static int region_unregister(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
+{
+	regions_unregister(&asked->guest->regions, asked->named.name);
+	return nothing(asked, ret, reterr);
+}
+
+/* CUDA's: there is none. */
+static int cuda_status(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
+{
+	return asked->named.name.len ? no_region(asked->named.name, reterr)
+				     : nothing(asked, ret, reterr);
+}
+
+static int cuda_register(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
+{
+	(void)asked;
+	(void)ret;
+	return tsk_fail(reterr, TENSOCK_UNSUPPORTED, "this host takes no regions of CUDA memory");
 }
 
 /*
@@ -258,9 +334,9 @@ static const answer_fn answers[OIP_PB_METHODS] = {
 	[OIP_PB_REPOSITORY_UNLOAD] = repository_unload,
 	[OIP_PB_SYSTEM_SHM_STATUS] = region_status,
 	[OIP_PB_SYSTEM_SHM_REGISTER] = region_register,
-	[OIP_PB_SYSTEM_SHM_UNREGISTER] = nothing,
-	[OIP_PB_CUDA_SHM_STATUS] = region_status,
-	[OIP_PB_CUDA_SHM_REGISTER] = region_register,
+	[OIP_PB_SYSTEM_SHM_UNREGISTER] = region_unregister,
+	[OIP_PB_CUDA_SHM_STATUS] = cuda_status,
+	[OIP_PB_CUDA_SHM_REGISTER] = cuda_register,
 	[OIP_PB_CUDA_SHM_UNREGISTER] = nothing,
 	[OIP_PB_TRACE_SETTING] = trace_setting,
 	[OIP_PB_LOG_SETTINGS] = log_settings,

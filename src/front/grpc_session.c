@@ -17,6 +17,7 @@ TAILQ_HEAD(grpc_streams, grpc_stream);
 struct grpc_session {
 	struct guest *guest;
 	struct stream_host *host;
+	uint64_t connection; /* its number, for the log */
 	struct h2 *h2;
 	struct grpc_streams streams;
 	struct grpc_messages leaving; /* that may be referred to by what goes out */
@@ -66,6 +67,7 @@ static void *on_request(void *context, int32_t id, const struct h2_head *head, b
 	(void)is_whole;
 	if (!stream)
 		return NULL;
+	stream->connection = s->connection;
 	TAILQ_INSERT_TAIL(&s->streams, stream, entry);
 	grpc_stream_begin(stream, head);
 	return stream;
@@ -273,7 +275,9 @@ static void *grpc_open(struct guest *guest, struct stream_host *host)
 
 	if (!s)
 		return NULL;
-	*s = (struct grpc_session){ .guest = guest, .host = host };
+	*s = (struct grpc_session){ .guest = guest,
+				    .host = host,
+				    .connection = guest->counters.connections };
 	TAILQ_INIT(&s->streams);
 	TAILQ_INIT(&s->leaving);
 	if (account_take(&guest->account, H2_MEMORY_MAX) < 0) {

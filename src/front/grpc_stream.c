@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "front/limit_hits.h"
 
 #define BUFFER_MIN 512u /* of a message's buffer, and of the backlog, in bytes */
 
@@ -115,10 +116,10 @@ static void refuse_http(struct grpc_stream *s, const char *status)
 int grpc_message_account(struct grpc_message *message, uint64_t bytes, struct tensock_error *reterr)
 {
 	if (account_take(&message->guest->account, bytes) < 0)
-		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
-				"no room for a message of %llu bytes beside what is in use "
-				"(max-memory)",
-				(unsigned long long)bytes);
+		return limit_fail(METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
+				  "no room for a message of %llu bytes beside what is in use "
+				  "(max-memory)",
+				  (unsigned long long)bytes);
 	message->private_bytes += bytes;
 	return 0;
 }
@@ -166,6 +167,7 @@ void grpc_message_fail(struct grpc_message *message, const struct tensock_error 
 void grpc_message_free(struct grpc_message *message)
 {
 	grpc_infer_done(message);
+	region_task_end(&message->guest->regions, &message->region);
 	if (message->has_task)
 		oip_task_end(&message->task);
 	grpc_answer_done(&message->answer);
@@ -247,10 +249,10 @@ static void grow_buffer(struct grpc_stream *s)
 	struct tensock_error error;
 
 	if (account_take(account, more) < 0) {
-		(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
-			       "no room for a message of %u bytes beside what is in use "
-			       "(max-memory)",
-			       d->length);
+		(void)limit_fail(METRICS_LIMIT_MEMORY, &error, TENSOCK_LIMIT_REACHED,
+				 "no room for a message of %u bytes beside what is in use "
+				 "(max-memory)",
+				 d->length);
 		grpc_message_fail(s->receiver, &error);
 		return;
 	}
@@ -364,6 +366,7 @@ static void keep(struct grpc_stream *s, const unsigned char *bytes, size_t n)
 		s->backlog_at = 0;
 	}
 	if (n > s->backlog_size - s->backlog_at - s->n_backlog && grow_backlog(s, n) < 0) {
+		limit_hit(METRICS_LIMIT_MEMORY);
 		finish_by(s, TENSOCK_LIMIT_REACHED,
 			  "no room for more messages beside what is in use (max-memory)");
 		return;

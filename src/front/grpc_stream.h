@@ -50,6 +50,7 @@ struct grpc_message {
 	struct oip_call call;
 	struct grpc_infer infer;
 	struct oip_task task;
+	struct region_task region;
 	bool has_call, has_task;
 
 	bool is_answered;
@@ -63,6 +64,7 @@ struct grpc_stream {
 	TAILQ_ENTRY(grpc_stream) entry;
 	struct grpc_session *session;
 	struct guest *guest;
+	uint64_t connection; /* the session's number */
 	int32_t id;
 	enum oip_pb_method method;
 	struct grpc_decoder decoder;

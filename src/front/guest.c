@@ -7,7 +7,10 @@
 
 #include "base/log.h"
 #include "base/status.h"
+#include "front/access_log.h"
 #include "front/handle.h"
+#include "front/limit_hits.h"
+#include "front/metrics.h"
 #include "front/vhost/vsock_device.h"
 
 #define LOG_LINES_PER_SEC 10u
@@ -24,6 +27,7 @@ static void end(struct guest *guest, int result)
 	guest->result = result;
 	stored_flush(guest->stored);
 	uploads_flush(guest->uploads);
+	metrics_flush(guest->metrics);
 	uv_stop(guest->loop);
 }
 
@@ -204,7 +208,7 @@ static int open_all(struct guest *guest)
 
 static void on_start(struct guest *guest, const struct front_start *start)
 {
-	enum tsk_log_level level = (enum tsk_log_level)start->log_level;
+	enum tsk_log_level level = tsk_log_level_of(start->log_level);
 	struct tensock_error error = { 0 };
 	int r;
 
@@ -212,6 +216,8 @@ static void on_start(struct guest *guest, const struct front_start *start)
 	/* Who asks for debug lines wants all of them. */
 	tsk_log_init("tensock-front", guest->limits.name, level,
 		     level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
+	tsk_log_set_json(start->log_level & TSK_LOG_JSON);
+	access_log_set(start->log_level & TSK_LOG_ACCESS);
 	r = open_all(guest);
 	if (r == 0 && guest->seal)
 		r = guest->seal(start->may_lack, &error);
@@ -293,6 +299,15 @@ static void on_models(struct guest *guest, int fd)
 	}
 }
 
+/* Its guest can do without. */
+static void on_metrics(struct guest *guest, int fd)
+{
+	int r = guest->metrics ? -EEXIST : metrics_new(guest, fd, &guest->metrics);
+
+	if (r < 0)
+		tsk_warning("no metrics are told: %s", strerror(-r));
+}
+
 static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 {
 	switch (msg->type) {
@@ -311,6 +326,9 @@ static void dispatch(struct guest *guest, const struct front_msg *msg, int fd)
 		break;
 	case FRONT_STORE:
 		on_store(guest, TAKE_FD(fd));
+		break;
+	case FRONT_METRICS:
+		on_metrics(guest, fd);
 		break;
 	case FRONT_WORKER:
 		workers_spawned(guest->workers, msg->id, msg->result, msg->value, TAKE_FD(fd));
@@ -394,9 +412,9 @@ int guest_may_call(const struct guest *guest, struct tensock_error *reterr)
 		return tsk_fail(reterr, TENSOCK_UNAVAILABLE, "the host is going down");
 	if (n < guest->limits.requests_max)
 		return 0;
-	return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
-			"%u requests of this guest are under way, as many as max-requests allows",
-			n);
+	return limit_fail(METRICS_LIMIT_REQUESTS, reterr, TENSOCK_LIMIT_REACHED,
+			  "%u requests of this guest are under way, as many as max-requests allows",
+			  n);
 }
 
 static void log_counters(const struct counters *c)
@@ -411,6 +429,7 @@ void guest_free(struct guest *guest)
 	if (!guest)
 		return;
 	guest->has_ended = true;
+	metrics_free(guest->metrics);
 	handle_free(guest->timer);
 	socket_carriers_free(guest->carriers);
 	vsock_device_free(guest->device);

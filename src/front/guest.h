@@ -21,6 +21,8 @@
 #include "front/work.h"
 #include "front/workers.h"
 
+struct metrics;
+
 struct guest {
 	uv_loop_t *loop;
 	struct supervisor_link *supervisor;
@@ -46,6 +48,7 @@ struct guest {
 	struct device_link *device_link;
 	uv_timer_t *timer; /* the time to be idle, or to stop */
 	struct counters counters;
+	struct metrics *metrics; /* NULL: nobody wants any */
 	unsigned n_calls;   /* that count against max-requests, on all connections */
 	unsigned n_held;    /* answers to such calls that their guest has not taken whole */
 	unsigned n_uploads; /* of them, until the bytes are whole and of their hash */

@@ -2,6 +2,7 @@
 #include "front/http_body.h"
 
 #include "base/status.h"
+#include "front/limit_hits.h"
 
 #define FIRST_BYTES 16384u
 
@@ -16,8 +17,8 @@ static int resize(struct http_body *body, size_t size, struct tensock_error *ret
 	char *bytes;
 
 	if (account_take(body->account, size - body->size) < 0)
-		return tsk_fail(
-			reterr, TENSOCK_LIMIT_REACHED,
+		return limit_fail(
+			METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
 			"no room for a body of %zu bytes beside what is in use (max-memory)", size);
 	bytes = realloc(body->bytes, size);
 	if (!bytes) {

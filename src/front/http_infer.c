@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "channel/run.h"
 #include "front/http_exchange.h"
+#include "front/limit_hits.h"
 #include "front/models.h"
 #include "tensor/dtype.h"
 
@@ -65,8 +66,8 @@ static int make_json(struct http_exchange *x, const struct oip_answer *answer, s
 	int r;
 
 	if (account_take(account, bytes) < 0)
-		return tsk_fail(
-			reterr, TENSOCK_LIMIT_REACHED,
+		return limit_fail(
+			METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
 			"no room for an answer of up to %llu bytes of JSON beside what is in use "
 			"(max-memory): binary outputs need none",
 			(unsigned long long)bytes);
@@ -175,8 +176,8 @@ static int read_json(struct http_exchange *x, struct tensock_error *reterr)
 	int r;
 
 	if (account_take(&x->guest->account, bytes) < 0)
-		return tsk_fail(
-			reterr, TENSOCK_LIMIT_REACHED,
+		return limit_fail(
+			METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
 			"no room for %zu bytes of JSON beside what is in use (max-memory): binary "
 			"tensors take less",
 			x->body.n);
@@ -329,9 +330,9 @@ static int refuse_size(const struct http_exchange *x, struct tensock_error *rete
 				"Inference-Header-Content-Length is more than Content-Length");
 	if (json <= max && head->length - json <= max)
 		return 0;
-	return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-			"a body of %llu bytes, above max-request-size, which is %llu",
-			(unsigned long long)head->length, (unsigned long long)max);
+	return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+			  "a body of %llu bytes, above max-request-size, which is %llu",
+			  (unsigned long long)head->length, (unsigned long long)max);
 }
 
 /* Room for the first bytes: the JSON's, or a raw body's. */
@@ -367,6 +368,8 @@ static void begin(struct http_exchange *x)
 		http_answer_error(x, &error);
 		return;
 	}
+	x->infer.call.request.origin.protocol = "http";
+	x->infer.call.request.origin.connection = x->connection;
 	if (!x->head->is_chunked && !x->head->has_length) {
 		(void)tsk_fail(&error, TENSOCK_INVALID_ARGUMENT,
 			       "an inference without a body: send Content-Length, or chunks");

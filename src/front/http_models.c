@@ -5,6 +5,7 @@
 
 #include "base/status.h"
 #include "front/http_exchange.h"
+#include "front/limit_hits.h"
 #include "front/oip_told.h"
 
 static struct http_exchange *exchange_of(struct oip_task *task)
@@ -40,36 +41,12 @@ static void answer_index(struct http_exchange *x)
 	int r = oip_json_index_read(x->body.bytes, x->body.n, &only_ready, &error);
 
 	if (r == 0)
-		r = oip_told_all(x->guest, only_ready, &told, &error);
+		r = oip_told_all(x->guest, (struct wire_string){ 0 }, only_ready, &told, &error);
 	if (r < 0)
 		http_refuse(x, &error);
 	else
 		answer_made(x, oip_json_index(told.models, told.n, &json), 200, &json);
 	oip_told_done(&told);
-}
-
-/* All versions of the model, where the request says none. */
-static int tell_stats(struct http_exchange *x, struct oip_told *told, struct tensock_error *reterr)
-{
-	const struct http_route *route = &x->route;
-	size_t n = 0;
-	int r;
-
-	if (route->model.len) {
-		r = oip_told_one(x->guest, route->model, route->version, false, told, reterr);
-		if (r < 0 || route->version.len)
-			return r;
-		oip_told_done(told);
-	}
-	r = oip_told_all(x->guest, false, told, reterr);
-	if (r < 0 || !route->model.len)
-		return r;
-	for (size_t i = 0; i < told->n; i++) {
-		if (wire_string_equals(route->model, told->models[i].name))
-			told->models[n++] = told->models[i];
-	}
-	told->n = n;
-	return 0;
 }
 
 static void answer_stats(struct http_exchange *x)
@@ -78,7 +55,7 @@ static void answer_stats(struct http_exchange *x)
 	struct oip_json json = { 0 };
 	struct tensock_error error;
 
-	if (tell_stats(x, &told, &error) < 0)
+	if (oip_told_stats(x->guest, x->route.model, x->route.version, &told, &error) < 0)
 		http_refuse(x, &error);
 	else
 		answer_made(x, oip_json_stats(told.models, told.n, &json), 200, &json);
@@ -174,9 +151,9 @@ static void answer_load(struct http_exchange *x)
 
 	x->task.done = task_done;
 	if (account_take(&x->guest->account, bytes) < 0) {
-		(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
-			       "no room for %zu bytes of JSON beside what is in use (max-memory)",
-			       x->body.n);
+		(void)limit_fail(METRICS_LIMIT_MEMORY, &error, TENSOCK_LIMIT_REACHED,
+				 "no room for %zu bytes of JSON beside what is in use (max-memory)",
+				 x->body.n);
 		http_refuse(x, &error);
 		return;
 	}

@@ -22,6 +22,7 @@
 struct http_session {
 	struct guest *guest;
 	struct stream_host *host;
+	uint64_t connection; /* its number, for the log */
 	struct http_decoder decoder;
 	struct http_output output;
 	struct http_exchange exchange;
@@ -268,6 +269,7 @@ static void on_begun(struct http_session *s)
 	*x = (struct http_exchange){
 		.handler = &http_text_handler,
 		.guest = s->guest,
+		.connection = s->connection,
 		.head = &s->decoder.head,
 	};
 	if (http_route_find(x->head, &x->route, &status, &error) < 0) {
@@ -376,6 +378,7 @@ static void *http_open(struct guest *guest, struct stream_host *host)
 	if (!s)
 		return NULL;
 	s->guest = guest;
+	s->connection = guest->counters.connections;
 	s->host = host;
 	http_output_init(&s->output, &guest->workers->buffers);
 	if (http_decoder_init(&s->decoder) < 0) {

@@ -171,18 +171,26 @@ void labels_drop(struct labels *labels, const struct model *model)
 	drop_those(labels, model, false);
 }
 
-struct model *labels_find(const struct labels *labels, const char *name, const char *version)
+const struct label *labels_look_up(const struct labels *labels, const char *name,
+				   const char *version)
 {
-	struct label *label;
+	const struct label *label;
 
 	TAILQ_FOREACH(label, &labels->list, entry)
 	{
 		if (label->is_pending || strcmp(label->name, name) != 0)
 			continue;
 		if (!version || !version[0] || strcmp(label->version, version) == 0)
-			return label->model;
+			return label;
 	}
 	return NULL;
+}
+
+struct model *labels_find(const struct labels *labels, const char *name, const char *version)
+{
+	const struct label *label = labels_look_up(labels, name, version);
+
+	return label ? label->model : NULL;
 }
 
 bool labels_have(const struct labels *labels, const char *name, const char *version)
@@ -195,6 +203,17 @@ bool labels_have(const struct labels *labels, const char *name, const char *vers
 			return true;
 	}
 	return false;
+}
+
+const struct label *labels_next(const struct labels *labels, const struct model *model,
+				const struct label *after)
+{
+	const struct label *label =
+		after ? TAILQ_NEXT(after, own_entry) : TAILQ_FIRST(&labels->own[bucket_of(model)]);
+
+	while (label && (label->model != model || label->is_pending))
+		label = TAILQ_NEXT(label, own_entry);
+	return label;
 }
 
 const struct label *labels_of(const struct labels *labels, const struct model *model)

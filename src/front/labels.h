@@ -52,10 +52,17 @@ void labels_drop_pending(struct labels *labels, const struct model *model);
 void labels_drop(struct labels *labels, const struct model *model);
 
 /* version NULL or "": the one of this name that was given last.  NULL: there is none. */
+const struct label *labels_look_up(const struct labels *labels, const char *name,
+				   const char *version);
+/* The same: its model. */
 struct model *labels_find(const struct labels *labels, const char *name, const char *version);
 
 /* Whether some model has just this pair. */
 bool labels_have(const struct labels *labels, const char *name, const char *version);
+
+/* The model's next true one (after NULL: the last given), in no order that matters; NULL: no more. */
+const struct label *labels_next(const struct labels *labels, const struct model *model,
+				const struct label *after);
 
 /* The model's last one, be it pending where there is no other; NULL: none. */
 const struct label *labels_of(const struct labels *labels, const struct model *model);

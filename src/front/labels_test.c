@@ -121,6 +121,36 @@ static void test_limit(void **state)
 	labels_done(&labels);
 }
 
+/* Each true one once, the last given first. */
+static void expect_all(const struct labels *labels, unsigned i, const char *names)
+{
+	const struct label *label = NULL;
+
+	while ((label = labels_next(labels, MODEL(i), label)))
+		assert_int_equal(label->name[0], *names++);
+	assert_int_equal(*names, '\0');
+}
+
+static void test_all_of_one(void **state)
+{
+	struct labels labels;
+
+	(void)state;
+	labels_init(&labels);
+	expect_all(&labels, 0, "");
+	add(&labels, 0, "a", "1", false);
+	add(&labels, 1, "x", "1", false);
+	add(&labels, 0, "b", "1", true);
+	add(&labels, 0, "c", "1", false);
+	expect_all(&labels, 0, "ca");
+	labels_settle(&labels, MODEL(0));
+	expect_all(&labels, 0, "bca");
+	expect_all(&labels, 1, "x");
+	assert_string_equal(labels_look_up(&labels, "c", "")->version, "1");
+	assert_null(labels_look_up(&labels, "c", "2"));
+	labels_done(&labels);
+}
+
 /* A list of all models asks for the labels of each, and costs its guest few bytes. */
 static void test_many(void **state)
 {
@@ -161,8 +191,9 @@ static void test_many(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_find),    TSK_TEST(test_nameless), TSK_TEST(test_move),
-		TSK_TEST(test_pending), TSK_TEST(test_limit),    TSK_TEST(test_many),
+		TSK_TEST(test_find),       TSK_TEST(test_nameless), TSK_TEST(test_move),
+		TSK_TEST(test_pending),    TSK_TEST(test_limit),    TSK_TEST(test_many),
+		TSK_TEST(test_all_of_one),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -104,6 +104,7 @@ void model_forget(struct model *model)
 	model_unload(model);
 	model_set_kept(model, false);
 	labels_drop(&models->labels, model);
+	inferences_add(&models->gone, &model->inferences);
 	TAILQ_REMOVE(&models->list, model, entry);
 	models->n--;
 	drop_info(model);
@@ -245,7 +246,7 @@ bool models_is_withdrawn(const struct model *model)
 	return model->is_withdrawn;
 }
 
-const struct label *models_next_label(const struct models *models, const struct label *after)
+const struct label *models_next_pair(const struct models *models, const struct label *after)
 {
 	const struct label *label =
 		after ? TAILQ_NEXT(after, entry) : TAILQ_FIRST(&models->labels.list);
@@ -273,6 +274,23 @@ void models_view(const struct model *model, struct model_view *ret)
 		.info = models_info(model),
 	};
 	memcpy(ret->hash, models_hash(model), MODEL_HASH_BYTES);
+}
+
+void models_view_as(const struct model *model, const char *name, const char *version,
+		    struct model_view *ret)
+{
+	const struct label *label = labels_look_up(&model->models->labels, name, version);
+
+	models_view(model, ret);
+	if (!label || label->model != model)
+		return;
+	ret->name = label->name;
+	ret->version = label->version;
+}
+
+const struct label *models_next_label(const struct model *model, const struct label *after)
+{
+	return labels_next(&model->models->labels, model, after);
 }
 
 static bool is_in(const struct request_queue *queue, const struct request *request)

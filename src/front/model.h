@@ -11,6 +11,7 @@
 #include <sys/queue.h>
 #include <uv.h>
 
+#include "front/inferences.h"
 #include "front/labels.h"
 #include "front/models.h"
 #include "front/permitted.h"
@@ -33,6 +34,7 @@ struct model {
 	bool is_removed; /* is not found any more; goes when nothing needs it */
 	uint64_t runs;   /* that ended well, of workers it had before */
 	struct oip_stats stats;
+	struct inferences inferences;
 	bool is_withdrawn; /* its guest has said so: not ready until it is loaded again */
 	struct request_queue waiting;
 	struct request_queue behind;  /* came after an unload: wait for the next worker */
@@ -62,6 +64,7 @@ struct models {
 	struct quarantine quarantine;
 	unsigned n, n_kept;
 	unsigned n_waiting; /* requests */
+	struct inferences gone; /* of the models that have been forgotten */
 	void (*emptied)(void *context);
 	void *emptied_context;
 	bool is_advancing;

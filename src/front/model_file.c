@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "front/limit_hits.h"
 
 /* Some 2.5 ms at 1.7 GB/s. */
 #define SLICE_BYTES (UINT64_C(4) << 20)
@@ -70,8 +71,8 @@ static int take_memory(struct account *account, uint64_t size, struct tensock_er
 {
 	if (account_take(account, size) == 0)
 		return 0;
-	return tsk_fail(
-		reterr, TENSOCK_LIMIT_REACHED,
+	return limit_fail(
+		METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
 		"a model of %llu bytes does not fit: of max-memory, %llu bytes, %llu are in use",
 		(unsigned long long)size, (unsigned long long)account->max_bytes,
 		(unsigned long long)account->used_bytes);

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
+#include "front/limit_hits.h"
 #include "front/model.h"
 
 /* A request goes on to another worker when one died before its turn came, once. */
@@ -130,6 +131,7 @@ static void on_loaded(void *user, struct tsk_model_info *info)
 
 	if (model_set_info(model, info) < 0) {
 		tsk_model_info_done(info);
+		limit_hit(METRICS_LIMIT_MEMORY);
 		/* As for one that did not load: on_lost() tells those that wait. */
 		worker_link_fail(
 			model->worker, true, TENSOCK_LIMIT_REACHED,
@@ -268,10 +270,10 @@ int models_check(const struct models *models, const unsigned char hash[MODEL_HAS
 				"this guest may not run this model: its operator has not listed it "
 				"(models)");
 	if (left_ms)
-		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
-				"this model has killed its worker %u times, and is in quarantine "
-				"(quarantine); try again in %" PRIu64 " s",
-				QUARANTINE_DEATHS, (left_ms - 1) / 1000 + 1);
+		return limit_fail(METRICS_LIMIT_QUARANTINE, reterr, TENSOCK_LIMIT_REACHED,
+				  "this model has killed its worker %u times, and is in quarantine "
+				  "(quarantine); try again in %" PRIu64 " s",
+				  QUARANTINE_DEATHS, (left_ms - 1) / 1000 + 1);
 	return 0;
 }
 
@@ -550,6 +552,7 @@ static void enqueue(struct request_queue *queue, struct model *model, struct req
 {
 	request->model = model;
 	request->stats = &model->stats;
+	request->inferences = &model->inferences;
 	request->is_running = false;
 	request->runs_alone = false;
 	request->workers_lost = 0;
@@ -598,8 +601,9 @@ int models_label(struct models *models, struct model *model, const struct model_
 	int r;
 
 	if (!model->is_kept && models->n_kept >= models->limits->models_max)
-		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
-				"%u models are kept, as many as max-models allows", models->n_kept);
+		return limit_fail(METRICS_LIMIT_MODELS, reterr, TENSOCK_LIMIT_REACHED,
+				  "%u models are kept, as many as max-models allows",
+				  models->n_kept);
 	r = labels_add(&models->labels, model, labels->name, labels->version, !model->has_info,
 		       reterr);
 	if (r < 0)
@@ -675,6 +679,7 @@ void models_cancel(struct models *models, struct request *request)
 
 	if (!model)
 		return;
+	request_cancelled(request);
 	if (request->is_running) {
 		worker_link_cancel(model->worker, request);
 		return;

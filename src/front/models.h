@@ -108,6 +108,11 @@ void models_unload(struct models *models, struct model *model, bool remove,
 		   struct request *request);
 
 void models_view(const struct model *model, struct model_view *ret);
+/* By that name (and version, "": any), where it has it: there they are the ones that were asked for. */
+void models_view_as(const struct model *model, const char *name, const char *version,
+		    struct model_view *ret);
+/* The model's next label (after NULL: that of models_view(), if that is true); NULL: no more. */
+const struct label *models_next_label(const struct model *model, const struct label *after);
 /* Of it alone, without the walk over all buffers that models_view() makes; valid as long. */
 const unsigned char *models_hash(const struct model *model);
 const struct tsk_model_info *models_info(const struct model *model);
@@ -118,7 +123,7 @@ void models_withdraw(struct model *model, bool is_withdrawn);
 bool models_is_withdrawn(const struct model *model);
 
 /* The next of the pairs by which models are found, the last given one first (NULL: from the start). */
-const struct label *models_next_label(const struct models *models, const struct label *after);
+const struct label *models_next_pair(const struct models *models, const struct label *after);
 
 /* The next one in the order of their arrival (after NULL: the first); NULL beyond the last. */
 struct model *models_next(struct models *models, const struct model *after);

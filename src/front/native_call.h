@@ -46,6 +46,8 @@ struct native_call {
 
 /* Of the session. */
 struct guest *native_guest(struct native_session *session);
+/* For the log: the guest's counters.connections when it was opened. */
+uint64_t native_connection(const struct native_session *session);
 struct native_output *native_answers(struct native_session *session);
 bool native_has_operators(const struct native_session *session); /* WIRE_FEATURE_OPERATORS holds */
 

@@ -24,19 +24,31 @@ static_assert(WORKER_DESCRIPTION_MAX <= WIRE_META_MAX, "a description does not f
  * ---- What is told of a model
  */
 
+/* The name that a model is asked for by; empty where that is its hash. */
+struct asked_name {
+	char name[WIRE_NAME_MAX + 1], version[WIRE_LABEL_MAX + 1];
+};
+
+static void asked_name_init(struct asked_name *asked, const struct wire_model_ref *ref)
+{
+	asked->name[0] = asked->version[0] = '\0';
+	if (ref->kind == WIRE_BY_HASH)
+		return;
+	memcpy(asked->name, ref->name.bytes, ref->name.len);
+	memcpy(asked->version, ref->version.bytes, ref->version.len);
+	asked->name[ref->name.len] = asked->version[ref->version.len] = '\0';
+}
+
 struct model *native_model_find(struct guest *guest, const struct wire_model_ref *ref,
 				struct tensock_error *reterr)
 {
-	char label[WIRE_NAME_MAX + 1] = "", version[WIRE_LABEL_MAX + 1] = "";
-	struct model_name name = { .name = label, .version = version };
+	struct asked_name asked;
+	struct model_name name = { .name = asked.name, .version = asked.version };
 	struct model *model;
 
-	if (ref->kind == WIRE_BY_HASH) {
+	asked_name_init(&asked, ref);
+	if (ref->kind == WIRE_BY_HASH)
 		name.hash = ref->hash;
-	} else {
-		memcpy(label, ref->name.bytes, ref->name.len);
-		memcpy(version, ref->version.bytes, ref->version.len);
-	}
 	model = models_find(guest->models, &name);
 	if (model)
 		return model;
@@ -44,7 +56,7 @@ struct model *native_model_find(struct guest *guest, const struct wire_model_ref
 		(void)tsk_fail(reterr, TENSOCK_NOT_FOUND, "the host has no model of this hash");
 	else
 		(void)tsk_fail(reterr, TENSOCK_NOT_FOUND, "the host has no model \"%.64s\"%s%s",
-			       label, version[0] ? " of version " : "", version);
+			       asked.name, asked.version[0] ? " of version " : "", asked.version);
 	return NULL;
 }
 
@@ -78,8 +90,8 @@ static bool describe(const struct native_session *session, const struct tsk_mode
 	return tsk_model_info_encode(&info, description, WORKER_DESCRIPTION_MAX, ret_n) == 0;
 }
 
-bool native_model_send(struct native_session *session, uint32_t id, const struct model *model,
-		       struct tensock_error *reterr)
+static bool send_model(struct native_session *session, uint32_t id, const struct model *model,
+		       const struct asked_name *asked, struct tensock_error *reterr)
 {
 	_cleanup_free_ unsigned char *description = malloc(WORKER_DESCRIPTION_MAX);
 	struct native_output *output = native_answers(session);
@@ -92,7 +104,7 @@ bool native_model_send(struct native_session *session, uint32_t id, const struct
 		(void)tsk_fail(reterr, TENSOCK_NOT_FOUND, "the model has been removed");
 		return false;
 	}
-	models_view(model, &view);
+	models_view_as(model, asked->name, asked->version, &view);
 	if (!describe(session, view.info, description, &n)) {
 		(void)tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for its description");
 		return false;
@@ -104,28 +116,66 @@ bool native_model_send(struct native_session *session, uint32_t id, const struct
 	return true;
 }
 
+bool native_model_send(struct native_session *session, uint32_t id, const struct model *model,
+		       struct tensock_error *reterr)
+{
+	static const struct asked_name none;
+
+	return send_model(session, id, model, &none, reterr);
+}
+
+/* NULL: its last one, or none. */
+static void list_as(struct tsk_writer *w, const struct model *model, const struct label *label)
+{
+	struct model_view view;
+	struct wire_model m;
+
+	models_view(model, &view);
+	if (label) {
+		view.name = label->name;
+		view.version = label->version;
+	}
+	m = on_wire(&view);
+	wire_models_add(w, &m);
+}
+
+static unsigned count_names(const struct model *model)
+{
+	const struct label *label = NULL;
+	unsigned n = 0;
+
+	while ((label = models_next_label(model, label)))
+		n++;
+	return n ? n : 1;
+}
+
+/* A model of several names comes once by each: first all models, by their last, then the other names. */
 void native_model_list(struct native_session *session, uint32_t id)
 {
 	struct models *models = native_guest(session)->models;
 	struct native_output *output = native_answers(session);
 	struct model *model;
 	struct tsk_writer w;
-	uint32_t n = 0;
+	uint32_t n = 0, left;
 
-	for (model = models_next(models, NULL); model && n < WIRE_MODELS_MAX;
-	     model = models_next(models, model))
-		n++;
+	for (model = models_next(models, NULL); model; model = models_next(models, model))
+		n += count_names(model);
+	if (n > WIRE_MODELS_MAX)
+		n = WIRE_MODELS_MAX;
 	w = native_output_begin(output, 4 + n * MODEL_BYTES_MAX);
 	wire_models_begin(&w, n);
-	model = NULL;
-	for (uint32_t i = 0; i < n; i++) {
-		struct model_view view;
-		struct wire_model m;
+	left = n;
+	for (model = models_next(models, NULL); model && left; model = models_next(models, model)) {
+		list_as(&w, model, NULL);
+		left--;
+	}
+	for (model = models_next(models, NULL); model && left; model = models_next(models, model)) {
+		const struct label *label = models_next_label(model, NULL);
 
-		model = models_next(models, model);
-		models_view(model, &view);
-		m = on_wire(&view);
-		wire_models_add(&w, &m);
+		while (label && left && (label = models_next_label(model, label))) {
+			list_as(&w, model, label);
+			left--;
+		}
 	}
 	native_output_commit(output, &w, WIRE_MODELS, id);
 	native_answered(session);
@@ -180,6 +230,7 @@ struct native_wait {
 	struct request request;
 	unsigned char hash[MODEL_HASH_BYTES];
 	bool is_load; /* MODEL is the answer; else DONE */
+	struct asked_name asked;
 };
 
 static struct native_wait *of_request(struct request *request)
@@ -196,8 +247,9 @@ static bool answer(struct native_wait *w, struct tensock_error *reterr)
 	struct tsk_writer empty;
 
 	if (w->is_load)
-		return native_model_send(session, w->call.id,
-					 models_find(native_guest(session)->models, &name), reterr);
+		return send_model(session, w->call.id,
+				  models_find(native_guest(session)->models, &name), &w->asked,
+				  reterr);
 	empty = native_output_begin(output, 0);
 	native_output_commit(output, &empty, WIRE_DONE, w->call.id);
 	return true;
@@ -255,19 +307,29 @@ static struct native_wait *wait_new(struct native_session *session, uint32_t id,
 	return w;
 }
 
-void native_model_load(struct native_session *session, uint32_t id, struct model *model)
+/* asked: NULL: by its bytes. */
+static void load(struct native_session *session, uint32_t id, struct model *model,
+		 const struct asked_name *asked)
 {
 	struct native_wait *w = wait_new(session, id, model);
 
 	if (!w)
 		return;
 	w->is_load = true;
+	if (asked)
+		w->asked = *asked;
 	models_request(native_guest(session)->models, model, &w->request);
+}
+
+void native_model_load(struct native_session *session, uint32_t id, struct model *model)
+{
+	load(session, id, model, NULL);
 }
 
 int native_model_info(struct native_session *session, uint32_t id, const void *body, size_t size)
 {
 	struct tensock_error error;
+	struct asked_name asked;
 	struct model_view view;
 	struct wire_about about;
 	struct model *model;
@@ -279,10 +341,11 @@ int native_model_info(struct native_session *session, uint32_t id, const void *b
 		native_refuse(session, id, &error);
 		return 0;
 	}
+	asked_name_init(&asked, &about.model);
 	models_view(model, &view);
 	if ((about.flags & WIRE_INFO_LOAD) && view.state != MODEL_READY)
-		native_model_load(session, id, model);
-	else if (native_model_send(session, id, model, &error))
+		load(session, id, model, &asked);
+	else if (send_model(session, id, model, &asked, &error))
 		native_answered(session);
 	else
 		native_refuse(session, id, &error);

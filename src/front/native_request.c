@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/clock.h"
 #include "base/status.h"
+#include "front/limit_hits.h"
 #include "front/native_call.h"
 #include "front/protocol/native_input.h"
 #include "front/protocol/native_result.h"
@@ -214,7 +216,10 @@ static int request_new(const struct wire_infer *infer, struct wire_tensor **tens
 		return no_memory(reterr);
 	*r = (struct native_request){
 		.call = { .ops = &call_ops },
-		.request = { .ops = &request_ops },
+		.request = { .ops = &request_ops,
+			     .origin = { .protocol = "native",
+					 .begun_ns = tsk_now_ns(),
+					 .bytes = infer->payload_bytes } },
 		.n_inputs = infer->n_inputs,
 		.n_wanted = infer->n_outputs,
 		.payload_bytes = infer->payload_bytes,
@@ -248,9 +253,9 @@ static int refuse_size(const struct guest *guest, uint64_t bytes, struct tensock
 
 	if (bytes <= max)
 		return 0;
-	return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-			"inputs of %llu bytes, above max-request-size, which is %llu",
-			(unsigned long long)bytes, (unsigned long long)max);
+	return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+			  "inputs of %llu bytes, above max-request-size, which is %llu",
+			  (unsigned long long)bytes, (unsigned long long)max);
 }
 
 static int no_room(int err, uint64_t bytes, struct tensock_error *reterr)
@@ -335,6 +340,8 @@ int native_request_begin(struct native_session *session, uint32_t id, const void
 		native_refuse(session, id, &error);
 		return 0;
 	}
+	r->request.origin.connection = native_connection(session);
+	r->request.origin.id = id;
 	native_call_begin(session, &r->call, id);
 	native_call_set_deadline(&r->call, infer.deadline_ms);
 	if (r->payload_bytes)

@@ -24,6 +24,7 @@ struct native_session {
 	unsigned n_receiving;         /* of them */
 	struct native_call *receiver; /* of the payload that comes now; NULL: it is discarded */
 	uv_timer_t *timer;            /* the next deadline */
+	uint64_t connection;          /* its number */
 	bool is_in_op;                /* the carrier looks again by itself */
 	bool has_greeted;
 	bool has_operators; /* WIRE_FEATURE_OPERATORS: both ends have it */
@@ -40,6 +41,11 @@ struct native_session {
 struct guest *native_guest(struct native_session *session)
 {
 	return session->guest;
+}
+
+uint64_t native_connection(const struct native_session *session)
+{
+	return session->connection;
 }
 
 struct native_output *native_answers(struct native_session *session)
@@ -539,6 +545,7 @@ static void *native_open(struct guest *guest, struct stream_host *host)
 	*s = (struct native_session){
 		.guest = guest,
 		.host = host,
+		.connection = guest->counters.connections,
 		.calls_max = guest->limits.requests_max < NATIVE_CALLS_MAX
 				     ? guest->limits.requests_max
 				     : NATIVE_CALLS_MAX,

@@ -141,8 +141,11 @@ static void test_models(void **state)
 	peer_send(&other, WIRE_LIST, 3, NULL, 0);
 	peer_expect(&other, WIRE_MODELS, 3);
 	assert_int_equal(wire_models_read(other.body, other.header.size, &r, &n), 0);
-	assert_int_equal(n, 1);
+	assert_int_equal(n, 2); /* by both of its names, the last one first */
+	assert_int_equal(wire_models_next(&r, false, &model), 0);
+	assert_true(wire_string_equals(model.name, "dog"));
 	assert_int_equal(wire_models_next(&r, true, &model), 0);
+	assert_true(wire_string_equals(model.name, "cat"));
 	assert_int_equal(model.size, 5);
 	/* DONE when the process has ended, not before. */
 	peer_about(&other, WIRE_UNLOAD, 4, "model", WIRE_UNLOAD_REMOVE);

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "base/checked.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
+#include "front/limit_hits.h"
 #include "front/oip_classes.h"
 #include "front/oip_models.h"
 #include "front/protocol/native_input.h"
@@ -236,7 +238,8 @@ int oip_call_begin(struct oip_call *call, struct guest *guest, const struct oip_
 	*call = (struct oip_call){
 		.ops = ops,
 		.guest = guest,
-		.request = { .ops = &request_ops },
+		.request = { .ops = &request_ops,
+			     .origin = { .protocol = "oip", .begun_ns = tsk_now_ns() } },
 		.is_counted = true,
 	};
 	guest->n_calls++;
@@ -272,9 +275,9 @@ static int refuse_size(const struct guest *guest, uint64_t bytes, struct tensock
 
 	if (bytes <= max)
 		return 0;
-	return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-			"inputs of %llu bytes, above max-request-size, which is %llu",
-			(unsigned long long)bytes, (unsigned long long)max);
+	return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+			  "inputs of %llu bytes, above max-request-size, which is %llu",
+			  (unsigned long long)bytes, (unsigned long long)max);
 }
 
 /* A region for n inputs and their payload. */
@@ -343,8 +346,8 @@ static int take_private(struct oip_call *call, struct tensock_error *reterr)
 			 out * (sizeof(uint32_t) + sizeof(struct oip_result));
 
 	if (account_take(&call->guest->account, bytes) < 0)
-		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
-				"no room for the request beside what is in use (max-memory)");
+		return limit_fail(METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
+				  "no room for the request beside what is in use (max-memory)");
 	call->private_bytes = bytes;
 	call->tensors = calloc(in + out + 1, sizeof(*call->tensors));
 	call->inputs = calloc(in + 1, sizeof(*call->inputs));
@@ -379,9 +382,9 @@ static int lay_regions_out(struct oip_infer *infer, uint64_t end, uint64_t *ret_
 		*ret_any = true;
 		if (!tsk_align_up(end, RUN_ALIGN, &tensor->offset) ||
 		    !tsk_add(tensor->offset, tensor->bytes, &end))
-			return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-					"inputs of more bytes than can be counted "
-					"(max-request-size)");
+			return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+					  "inputs of more bytes than can be counted "
+					  "(max-request-size)");
 	}
 	*ret_end = end;
 	return 0;
@@ -497,5 +500,7 @@ void oip_call_submit(struct oip_call *call, struct oip_infer *infer, struct wire
 	if (call->infer.timeout_us)
 		oip_call_set_deadline(call, call->infer.timeout_us / US_PER_MS + 1);
 	call->model = m.model;
+	call->request.origin.text = call->infer.id;
+	call->request.origin.bytes = call->room_bytes;
 	models_request(call->guest->models, m.model, &call->request);
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "front/labels.h"
+#include "front/limit_hits.h"
 #include "front/models.h"
 
 /* Of a model whose label has no version, and of one that comes without. */
@@ -65,7 +66,7 @@ static const struct label *find_label(const struct guest *guest, struct wire_str
 {
 	const struct label *label = NULL;
 
-	while ((label = models_next_label(guest->models, label))) {
+	while ((label = models_next_pair(guest->models, label))) {
 		if (equals(name, label->name) &&
 		    (!version.len || equals(version, version_of(label))))
 			return label;
@@ -132,7 +133,7 @@ static bool has_label(const struct guest *guest, const struct model *model)
 {
 	const struct label *label = NULL;
 
-	while ((label = models_next_label(guest->models, label))) {
+	while ((label = models_next_pair(guest->models, label))) {
 		if (label->model == model)
 			return true;
 	}
@@ -146,7 +147,7 @@ bool oip_next(struct guest *guest, struct oip_model *m)
 
 	/* Labels first: it stands among them, or nowhere yet. */
 	if (m->label || !m->model)
-		label = models_next_label(guest->models, m->label);
+		label = models_next_pair(guest->models, m->label);
 	if (label) {
 		describe(label->model, label, m);
 		return true;
@@ -241,10 +242,10 @@ int oip_load_room(struct oip_task *task, struct guest *guest, uint64_t n, void *
 	int r = task_begin(task, guest, reterr);
 
 	if (r == 0 && n > guest->limits.model_bytes_max)
-		r = tsk_fail(reterr, TENSOCK_TOO_LARGE,
-			     "a model of %llu bytes, above max-model-size, which is %llu",
-			     (unsigned long long)n,
-			     (unsigned long long)guest->limits.model_bytes_max);
+		r = limit_fail(METRICS_LIMIT_MODEL_SIZE, reterr, TENSOCK_TOO_LARGE,
+			       "a model of %llu bytes, above max-model-size, which is %llu",
+			       (unsigned long long)n,
+			       (unsigned long long)guest->limits.model_bytes_max);
 	if (r == 0 && n == 0)
 		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "a model of no bytes");
 	if (r == 0)
@@ -308,7 +309,7 @@ static struct model *next_to_unload(const struct oip_task *task)
 {
 	const struct label *label = NULL;
 
-	while ((label = models_next_label(task->guest->models, label))) {
+	while ((label = models_next_pair(task->guest->models, label))) {
 		if (strcmp(label->name, task->name) == 0 &&
 		    (!task->version || strcmp(version_of(label), task->version) == 0) &&
 		    !models_is_withdrawn(label->model))

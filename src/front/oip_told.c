@@ -9,14 +9,9 @@
 #include "front/models.h"
 
 const char *const oip_extensions[] = {
-	"classification",
-	"model_repository",
-	"model_repository(unload_dependents)",
-	"model_configuration",
-	"binary_tensor_data",
-	"parameters",
-	"statistics",
-	NULL,
+	"classification",      "model_repository",     "model_repository(unload_dependents)",
+	"model_configuration", "system_shared_memory", "binary_tensor_data",
+	"parameters",          "statistics",           NULL,
 };
 
 static int no_memory(struct tensock_error *reterr)
@@ -98,7 +93,7 @@ int oip_told_one(struct guest *guest, struct wire_string name, struct wire_strin
 	return 0;
 }
 
-int oip_told_all(struct guest *guest, bool ready, struct oip_told *ret,
+int oip_told_all(struct guest *guest, struct wire_string name, bool ready, struct oip_told *ret,
 		 struct tensock_error *reterr)
 {
 	struct oip_model m = { 0 };
@@ -107,13 +102,28 @@ int oip_told_all(struct guest *guest, bool ready, struct oip_told *ret,
 	if (r < 0)
 		return r;
 	while (ret->n < ret->room && oip_next(guest, &m)) {
-		if (ready && !m.is_ready)
+		if ((ready && !m.is_ready) || (name.len && !wire_string_equals(name, m.name)))
 			continue;
 		ret->found[ret->n] = m;
 		ret->models[ret->n] = told_of(&ret->found[ret->n], NULL);
 		ret->n++;
 	}
 	return 0;
+}
+
+int oip_told_stats(struct guest *guest, struct wire_string name, struct wire_string version,
+		   struct oip_told *ret, struct tensock_error *reterr)
+{
+	int r;
+
+	if (version.len)
+		return oip_told_one(guest, name, version, false, ret, reterr);
+	r = oip_told_all(guest, name, false, ret, reterr);
+	if (r < 0 || !name.len || ret->n)
+		return r;
+	/* It may be named by its hash. */
+	oip_told_done(ret);
+	return oip_told_one(guest, name, version, false, ret, reterr);
 }
 
 void oip_told_done(struct oip_told *told)

@@ -35,9 +35,12 @@ struct oip_told {
 int oip_told_one(struct guest *guest, struct wire_string name, struct wire_string version,
 		 bool must_be_described, struct oip_told *ret, struct tensock_error *reterr)
 	_nodiscard_;
-/* All; ready: but those that are not. */
-int oip_told_all(struct guest *guest, bool ready, struct oip_told *ret,
+/* All, of this name (len 0: any); ready: but those that are not. */
+int oip_told_all(struct guest *guest, struct wire_string name, bool ready, struct oip_told *ret,
 		 struct tensock_error *reterr) _nodiscard_;
+/* Whose statistics are asked for: one version, all of a name, or all models.  NOT_FOUND, OUT_OF_MEMORY. */
+int oip_told_stats(struct guest *guest, struct wire_string name, struct wire_string version,
+		   struct oip_told *ret, struct tensock_error *reterr) _nodiscard_;
 void oip_told_done(struct oip_told *told);
 
 #endif

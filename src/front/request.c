@@ -2,6 +2,8 @@
 #include "front/request.h"
 
 #include "base/clock.h"
+#include "front/access_log.h"
+#include "front/inferences.h"
 
 int request_load_prepare(struct request *request, const struct tsk_model_info *info,
 			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
@@ -46,11 +48,50 @@ static void count(struct oip_stats *stats, const struct request *request,
 	add(&stats->output, 0);
 }
 
+/* The parts of one that ended well. */
+static void time_parts(struct inferences *inferences, const struct request *request,
+		       const struct request_outputs *outputs)
+{
+	uint64_t begun_ns =
+		request->origin.begun_ns ? request->origin.begun_ns : request->queued_ns;
+
+	metrics_histogram_add(&inferences->transfer, request->queued_ns - begun_ns);
+	metrics_histogram_add(&inferences->queue, outputs->queue_ns);
+	metrics_histogram_add(&inferences->compute, outputs->compute_ns);
+	metrics_histogram_add(&inferences->total, request->queued_ns - begun_ns +
+							  outputs->queue_ns + outputs->compute_ns);
+}
+
+static void tell(const struct request *request, const struct request_outputs *outputs,
+		 const struct tensock_error *error, uint32_t status)
+{
+	request->inferences->outcomes[status]++;
+	if (outputs)
+		time_parts(request->inferences, request, outputs);
+	access_log(request, outputs, error, status);
+}
+
+void request_cancelled(const struct request *request)
+{
+	if (request->inferences && !request->ops->is_load)
+		tell(request, NULL, NULL, TENSOCK_CANCELLED);
+}
+
+static uint32_t status_of(const struct request_outputs *outputs, const struct tensock_error *error)
+{
+	if (outputs)
+		return TENSOCK_OK;
+	return error && error->status < TENSOCK_STATUS_MAX ? error->status : TENSOCK_INTERNAL;
+}
+
 void request_end(struct request *request, struct request_outputs *outputs,
 		 const struct tensock_error *error)
 {
 	if (request->stats && !request->ops->is_load)
 		count(request->stats, request, outputs);
+	if (request->inferences && !request->ops->is_load)
+		tell(request, outputs, error, status_of(outputs, error));
+	request->inferences = NULL;
 	request->stats = NULL;
 	request->model = NULL;
 	request->is_running = false;

@@ -18,6 +18,7 @@
 #include "tensor/model_info.h"
 
 struct buffer;
+struct inferences;
 struct model;
 struct request;
 
@@ -59,8 +60,19 @@ struct request_ops {
 	bool is_load;
 };
 
+/* Where it comes from, for whoever reads of it in the metrics and in the access log. */
+struct request_origin {
+	const char *protocol;    /* "native"; NULL: it has no line in the access log */
+	uint64_t connection;     /* the guest's counters.connections when that was opened */
+	uint64_t id;             /* as its peer calls it */
+	struct wire_string text; /* the same, where that is no number: valid until done() */
+	uint64_t begun_ns;       /* its header was there; 0: nobody has looked */
+	uint64_t bytes;          /* of its inputs, as they came */
+};
+
 struct request {
 	const struct request_ops *ops;
+	struct request_origin origin;
 	/*
 	 * A buffer of the guest's pool in which the inputs lie already, or NULL: then one is taken.
 	 * prepare() must then ask for no more than it holds, and fill() has the descriptors to write.
@@ -70,6 +82,7 @@ struct request {
 	TAILQ_ENTRY(request) entry; /* in its model's queue; one that runs stands in no queue */
 	struct model *model;        /* set while it belongs to one */
 	struct oip_stats *stats;    /* that model's */
+	struct inferences *inferences; /* that model's, too */
 	bool is_running;
 	bool runs_alone;       /* it was under way beside others when their worker was lost */
 	unsigned workers_lost; /* while it waited or ran */
@@ -87,5 +100,8 @@ bool request_load_fill(struct request *request, void *region);
 /* Its terminal answer: counts it, and calls done().  For those that it belongs to. */
 void request_end(struct request *request, struct request_outputs *outputs,
 		 const struct tensock_error *error);
+
+/* No answer is wanted any more: counts it. */
+void request_cancelled(const struct request *request);
 
 #endif

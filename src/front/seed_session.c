@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "front/guest.h"
@@ -35,6 +36,7 @@ struct seed_session {
 	const char *answer; /* what of it is still to be taken */
 	size_t answer_bytes;
 	bool ends_after_answer;
+	uint64_t connection; /* its number, for the log */
 };
 
 static struct seed_session *session_of(struct request *request)
@@ -163,6 +165,11 @@ static void begin_body(struct seed_session *s)
 		refuse(s, &error);
 		return;
 	}
+	s->request.origin = (struct request_origin){ .protocol = "seed",
+						     .connection = s->connection,
+						     .id = s->decoder.id,
+						     .begun_ns = tsk_now_ns(),
+						     .bytes = s->decoder.size };
 	seed_body(&s->decoder, model_file_room(s->file));
 	/* The engine of a new worker opens while the model comes. */
 	workers_expect(s->guest->workers);
@@ -184,6 +191,7 @@ static void *seed_open(struct guest *guest, struct stream_host *host)
 	if (!s)
 		return NULL;
 	*s = (struct seed_session){ .guest = guest, .host = host, .request.ops = &request_ops };
+	s->connection = guest->counters.connections;
 	seed_decoder_init(&s->decoder, guest->limits.model_bytes_max);
 	return s;
 }

@@ -11,6 +11,7 @@
 #include "front/guest.h"
 #include "front/handle.h"
 #include "front/http_session.h"
+#include "front/limit_hits.h"
 #include "front/native_session.h"
 #include "front/seed_session.h"
 
@@ -63,6 +64,8 @@ static void on_silence(uv_timer_t *timer)
 {
 	struct session *session = timer->data;
 
+	if (!session->is_beyond)
+		limit_hit(METRICS_LIMIT_IDLE_TIMEOUT);
 	if (session->protocol)
 		session->protocol->timed_out(session->stream);
 	else
@@ -173,6 +176,7 @@ static void choose_protocol(struct session *session)
 		session->is_over = true;
 		return;
 	}
+	session->sessions->guest->counters.connections++;
 	session->stream = protocol->open(session->sessions->guest, &session->inner);
 	if (!session->stream) {
 		tsk_warning("a connection was closed: no memory");
@@ -190,6 +194,7 @@ static void session_received(void *stream, size_t n)
 {
 	struct session *session = stream;
 
+	session->sessions->guest->counters.received_bytes += n;
 	if (session->protocol) {
 		session->protocol->stream->received(session->stream, n);
 	} else {
@@ -231,6 +236,7 @@ static void session_sent(void *stream, size_t n)
 {
 	struct session *session = stream;
 
+	session->sessions->guest->counters.sent_bytes += n;
 	session->protocol->stream->sent(session->stream, n);
 	moved(session, n);
 }
@@ -262,6 +268,7 @@ static void session_close(void *stream)
 static bool has_room_beyond(struct sessions *sessions)
 {
 	sessions->refused++;
+	limit_hit(METRICS_LIMIT_CONNECTIONS);
 	tsk_warning("a connection was refused: %u are open, as many as max-connections allows "
 		    "(%" PRIu64 " refused so far)",
 		    sessions->n, sessions->refused);

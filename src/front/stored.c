@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "channel/store_index.h"
 #include "front/handle.h"
+#include "front/limit_hits.h"
 #include "front/model.h"
 #include "front/store_link.h"
 #include "wire/frame.h"
@@ -290,6 +291,7 @@ static void on_fetch_time(uv_timer_t *timer)
 				       stored->limits->load_deadline_ms - age_ms, 0);
 			return;
 		}
+		limit_hit(METRICS_LIMIT_LOAD_DEADLINE);
 		fail(stored, model, TENSOCK_DEADLINE_EXCEEDED,
 		     "the store has not given the model's bytes in time (load-deadline)");
 	}

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
+#include "front/limit_hits.h"
 
 enum upload_state {
 	UPLOAD_COMING,  /* somebody sends it */
@@ -180,9 +181,9 @@ static int check(const struct uploads *uploads, uint64_t size, struct tensock_er
 	if (size == 0)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "a model of no bytes");
 	if (size > max)
-		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-				"a model of %llu bytes, above max-model-size, which is %llu",
-				(unsigned long long)size, (unsigned long long)max);
+		return limit_fail(METRICS_LIMIT_MODEL_SIZE, reterr, TENSOCK_TOO_LARGE,
+				  "a model of %llu bytes, above max-model-size, which is %llu",
+				  (unsigned long long)size, (unsigned long long)max);
 	if (uploads->n_busy >= UPLOADS_AT_ONCE_MAX)
 		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
 				"%u uploads are under way, as many as may be at once",
@@ -328,8 +329,10 @@ static void keep(struct upload *upload)
 	struct uploads *uploads = upload->uploads;
 	const struct front_start *limits = uploads->host.limits;
 
-	if (uploads->n_kept >= limits->uploads_max)
+	if (uploads->n_kept >= limits->uploads_max) {
+		limit_hit(METRICS_LIMIT_UPLOADS);
 		drop_oldest(uploads, "too many are kept (max-uploads)", true);
+	}
 	leave_list(upload);
 	upload->state = UPLOAD_KEPT;
 	upload->kept_ms = uv_now(uploads->host.loop);

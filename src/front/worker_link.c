@@ -12,6 +12,7 @@
 #include "base/seqpacket.h"
 #include "base/status.h"
 #include "front/handle.h"
+#include "front/limit_hits.h"
 #include "front/workers.h"
 
 /* How long a worker may take to end by itself. */
@@ -50,6 +51,9 @@ static void on_time(uv_timer_t *timer)
 	struct worker_link *link = timer->data;
 	const struct front_start *limits = link->workers->limits;
 
+	if (link->state != WORKER_CLOSED)
+		limit_hit(link->state == WORKER_LOADING ? METRICS_LIMIT_LOAD_DEADLINE
+							: METRICS_LIMIT_RUN_DEADLINE);
 	if (link->state == WORKER_CLOSED)
 		kill_worker(link);
 	else if (link->is_gone)

@@ -8,6 +8,7 @@
 #include "base/seqpacket.h"
 #include "base/status.h"
 #include "channel/worker_control.h"
+#include "front/limit_hits.h"
 #include "front/workers.h"
 
 /* How long a worker that takes no message may go on. */
@@ -270,9 +271,9 @@ static int sizes_of(struct worker_link *link, struct request *request,
 	if (r != 0)
 		return r < 0 ? r : WORKER_RUN_UNWANTED;
 	if (*ret_in > max)
-		return tsk_fail(reterr, TENSOCK_TOO_LARGE,
-				"inputs of %llu bytes, above max-request-size, which is %llu",
-				(unsigned long long)*ret_in, (unsigned long long)max);
+		return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+				  "inputs of %llu bytes, above max-request-size, which is %llu",
+				  (unsigned long long)*ret_in, (unsigned long long)max);
 	return 0;
 }
 
@@ -424,16 +425,37 @@ static void remember_outputs(struct worker_link *link, uint64_t bytes)
 		link->outputs_seen -= (link->outputs_seen - bytes) / 64;
 }
 
+/* Whether so many bytes of outputs are within the limit, which is of inputs and outputs together. */
+static bool outputs_are_allowed(const struct worker_link *link, const struct worker_run *run,
+				uint64_t out_bytes, struct tensock_error *reterr)
+{
+	uint64_t max = link->workers->limits->request_bytes_max - run->in_bytes;
+
+	if (out_bytes <= max)
+		return true;
+	(void)limit_fail(
+		METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
+		"outputs of %llu bytes, of which max-request-size leaves %llu beside the inputs",
+		(unsigned long long)out_bytes, (unsigned long long)max);
+	return false;
+}
+
 static void on_ok(struct worker_link *link, struct worker_run *head, uint64_t out_bytes)
 {
 	const struct buffer *buffer = *written(head);
 	struct request_outputs outputs = { .tensors = link->workers->tensors };
+	struct tensock_error error;
 
 	if (out_bytes > buffer->map.size ||
 	    run_read(buffer->map.addr, out_bytes, link->workers->tensors, RUN_TENSORS_MAX,
 		     &outputs.n_tensors) < 0 ||
 	    !outputs_fit(link, outputs.n_tensors)) {
 		break_rules(link, "outputs that do not fit the model");
+		return;
+	}
+	/* A buffer has room for more than was asked for. */
+	if (!outputs_are_allowed(link, head, out_bytes, &error)) {
+		finish(link, NULL, &error);
 		return;
 	}
 	link->runs_ok++;
@@ -470,7 +492,6 @@ static void leave_outputs(struct worker_link *link, struct worker_run *head,
  */
 static void on_needed(struct worker_link *link, struct worker_run *head, uint64_t needed)
 {
-	uint64_t max = link->workers->limits->request_bytes_max - head->in_bytes;
 	struct tensock_error error;
 
 	if (head->fetched || needed <= head->out->map.size) {
@@ -481,11 +502,7 @@ static void on_needed(struct worker_link *link, struct worker_run *head, uint64_
 		leave_outputs(link, head, NULL);
 		return;
 	}
-	if (needed > max) {
-		(void)tsk_fail(
-			&error, TENSOCK_TOO_LARGE,
-			"outputs of %llu bytes, of which max-request-size leaves %llu beside the inputs",
-			(unsigned long long)needed, (unsigned long long)max);
+	if (!outputs_are_allowed(link, head, needed, &error)) {
 		leave_outputs(link, head, &error);
 		return;
 	}

@@ -128,12 +128,13 @@ static void on_lock_time(uv_timer_t *timer)
 /* fd: the folder, in the supervisor's own opening of it, which would share the lock. */
 static int on_start(struct store *store, const struct store_msg *msg, int fd)
 {
-	enum tsk_log_level level =
-		msg->value < TSK_LOG_LEVEL_MAX ? (enum tsk_log_level)msg->value : TSK_LOG_INFO;
+	enum tsk_log_level told = tsk_log_level_of(msg->value);
+	enum tsk_log_level level = told < TSK_LOG_LEVEL_MAX ? told : TSK_LOG_INFO;
 	struct tensock_error error;
 	int r;
 
 	tsk_log_init("tensock-store", NULL, level, level < TSK_LOG_DEBUG ? LOG_LINES_PER_SEC : 0);
+	tsk_log_set_json(msg->value & TSK_LOG_JSON);
 	store->channels.files.root_fd = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	tsk_close(fd);
 	if (store->channels.files.root_fd < 0)

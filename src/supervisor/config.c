@@ -17,6 +17,7 @@ void config_init(struct config *config)
 {
 	*config = (struct config){ .limits = limits_default,
 				   .log_level = -1,
+				   .log = { -1, -1 },
 				   .allow_local_cid = -1,
 				   .may_lack = -1,
 				   .only_configured = -1 };
@@ -186,6 +187,10 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 	if (strcmp(key, "guests") == 0)
 		return set_guests(config, value, reterr);
 	r = store_setting_set(&config->store, key, value, reterr);
+	if (r == 0)
+		r = metrics_setting_set(&config->metrics, key, value, reterr);
+	if (r == 0)
+		r = log_setting_set(&config->log, key, value, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
 	return set_for_guests(&config->limits, &config->rights, key, value, reterr);

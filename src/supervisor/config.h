@@ -16,6 +16,8 @@
 #include "supervisor/address.h"
 #include "supervisor/engines.h"
 #include "supervisor/limits.h"
+#include "supervisor/log_setting.h"
+#include "supervisor/metrics_setting.h"
 #include "supervisor/rights.h"
 #include "supervisor/store_setting.h"
 
@@ -51,6 +53,8 @@ struct config {
 	struct engines engines; /* what is on, after config_finish() */
 	struct limits limits;
 	struct store_setting store;
+	struct metrics_setting metrics;
+	struct log_setting log;
 	struct rights rights;
 	int only_configured; /* guests = configured; -1: not given, until config_finish() */
 	uint64_t guests_max; /* 0: not given, until config_finish() */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "supervisor/daemon_metrics.h"
 #include "supervisor/listen.h"
 #include "supervisor/operators.h"
 #include "supervisor/reload.h"
@@ -24,9 +25,10 @@ static const int signal_numbers[DAEMON_SIGNAL_MAX] = { [DAEMON_SIGNAL_TERM] = SI
 						       [DAEMON_SIGNAL_HUP] = SIGHUP,
 						       [DAEMON_SIGNAL_USR2] = SIGUSR2 };
 
-void daemon_set_log_level(enum tsk_log_level level)
+void daemon_set_log(enum tsk_log_level level, unsigned bits)
 {
 	tsk_log_init("tensockd", NULL, level, LOG_LINES_PER_SEC);
+	tsk_log_set_json(bits & TSK_LOG_JSON);
 }
 
 /* Connections */
@@ -76,6 +78,7 @@ static void end(struct daemon *d)
 {
 	guest_table_done(&d->guests);
 	store_process_free(TAKE_PTR(d->guests.store));
+	metrics_process_free(TAKE_PTR(d->guests.metrics));
 	launcher_done(&d->launcher);
 	for (unsigned i = 0; i < DAEMON_SIGNAL_MAX; i++)
 		uv_close((uv_handle_t *)&d->signals[i], NULL);
@@ -108,6 +111,8 @@ static void stop(struct daemon *d)
 	guest_table_stop(&d->guests);
 	if (d->guests.store)
 		store_process_stop(d->guests.store);
+	if (d->guests.metrics)
+		metrics_process_stop(d->guests.metrics);
 	uv_timer_start(&d->drain, on_drain_over, guest_table_drain_ms(&d->guests) + DRAIN_EXTRA_MS,
 		       0);
 	if (!d->launcher.children.first)
@@ -205,6 +210,7 @@ static void on_store_restarted(void *context)
 {
 	struct daemon *d = context;
 
+	d->store_restarts++;
 	guest_table_store_restarted(&d->guests);
 }
 
@@ -251,6 +257,8 @@ static int start(struct daemon *d, struct takeover *takeover, struct tensock_err
 		r = open_store(d, reterr);
 	if (r == 0 && takeover && upgrade_adopt(d, takeover) < 0)
 		r = tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "not enough memory");
+	if (r == 0)
+		r = daemon_metrics_open(d, reterr);
 	children_reap(&d->launcher.children);
 	return r < 0 ? r : listen_all(d, reterr);
 }

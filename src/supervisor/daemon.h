@@ -33,6 +33,8 @@ struct daemon {
 	char **argv;
 	struct notify notify;
 	uint64_t started_ns;
+	uint64_t store_restarts;
+	unsigned lacks; /* of enum sandbox_feature; known where there are metrics */
 	uv_loop_t loop;
 	struct launcher launcher;
 	struct guest_table guests;
@@ -62,8 +64,8 @@ struct daemon {
 int daemon_run(struct config *config, int argc, char **argv, struct takeover *takeover,
 	       struct tensock_error *reterr) _nodiscard_;
 
-/* What the supervisor's own log takes. */
-void daemon_set_log_level(enum tsk_log_level level);
+/* What the supervisor's own log takes; bits: what stands beside a level (base/log.h). */
+void daemon_set_log(enum tsk_log_level level, unsigned bits);
 
 /* Lowers max-connections to what RLIMIT_NOFILE allows, with a warning. */
 void daemon_fit_fd_limit(struct config *config);

@@ -398,6 +398,12 @@ static void answer(struct front_process *front, const struct front_msg *msg, int
 	front_process_send_waiting(front);
 }
 
+static void tell_worker(const struct front_process *front, enum front_process_worker event)
+{
+	if (front->ops && front->ops->worker)
+		front->ops->worker(front->context, event);
+}
+
 static void on_spawn(struct front_process *front, uint64_t id)
 {
 	struct front_msg msg = { .type = FRONT_WORKER,
@@ -406,6 +412,7 @@ static void on_spawn(struct front_process *front, uint64_t id)
 	int fd = -1;
 
 	msg.result = msg.value ? -EAGAIN : start_worker(front, id, &fd);
+	tell_worker(front, msg.result < 0 ? FRONT_PROCESS_REFUSED : FRONT_PROCESS_STARTED);
 	if (msg.result < 0)
 		log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
 				"no worker can be started: %s",
@@ -427,6 +434,7 @@ static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 	}
 	if (!worker || worker->has_exited)
 		return;
+	tell_worker(front, FRONT_PROCESS_KILLED);
 	worker->is_killed = true;
 	kill(worker->child.pid, SIGKILL);
 }

@@ -17,7 +17,15 @@
 
 struct front_process;
 
+enum front_process_worker {
+	FRONT_PROCESS_STARTED,
+	FRONT_PROCESS_REFUSED, /* it was not */
+	FRONT_PROCESS_KILLED,  /* for its front has asked for that */
+};
+
 struct front_process_ops {
+	/* Optional: what became of one of its workers. */
+	void (*worker)(void *context, enum front_process_worker event);
 	/* How long no worker is to be started for it; 0: one may be. */
 	uint64_t (*penalty_ms)(void *context);
 	/* Nothing is open in it and nothing is under way to it: it may be abandoned now. */

@@ -43,6 +43,9 @@ static int save(const struct front_process *front, struct takeover *takeover)
 	}
 	STAILQ_FOREACH(waiting, &front->waiting, entry)
 	{
+		/* Anything else is this front's own, and the next one gets another. */
+		if (waiting->type != FRONT_CONNECTION && waiting->type != FRONT_HOST_STREAM)
+			continue;
 		record = takeover_add(takeover, TAKEOVER_WAITING);
 		if (!record)
 			return -ENOMEM;

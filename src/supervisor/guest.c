@@ -9,6 +9,7 @@
 
 #include "supervisor/device.h"
 #include "supervisor/log_budget.h"
+#include "supervisor/page_memory.h"
 #include "supervisor/penalty.h"
 #include "supervisor/rate.h"
 
@@ -43,6 +44,8 @@ struct guest {
 	bool is_unsteady;              /* the last one did not live for long */
 	uint64_t not_before_ns;        /* the next front */
 	uv_timer_t restart;
+	struct guest_page page;
+	struct guest_counts counts;
 	uint64_t refused; /* connections */
 	struct rate connects;
 	struct penalty penalty;
@@ -129,8 +132,11 @@ static void on_ended(void *context, const struct process_end *end)
 
 	if (!guest || guest->table->stopping || guest->detached)
 		return;
-	if (end->is_crash)
+	if (end->is_crash) {
+		*(end->is_front ? &guest->counts.front_crashes : &guest->counts.worker_crashes) +=
+			1;
 		count_crash(guest, end->is_front ? PENALTY_FRONT : 1);
+	}
 	if (!end->is_front)
 		return;
 	guest->losses = guest->is_unsteady ? guest->losses + 1 : 1;
@@ -144,6 +150,30 @@ static uint64_t on_penalty_asked(void *context)
 	return penalty_left_ms(&guest->penalty, tsk_now_ns());
 }
 
+static void on_worker(void *context, enum front_process_worker event)
+{
+	struct guest_counts *counts = &((struct guest *)context)->counts;
+
+	switch (event) {
+	case FRONT_PROCESS_STARTED:
+		counts->workers_started++;
+		break;
+	case FRONT_PROCESS_REFUSED:
+		counts->workers_refused++;
+		break;
+	case FRONT_PROCESS_KILLED:
+		counts->worker_kills++;
+		break;
+	}
+}
+
+/* What tensock-metrics does not know yet of the guest. */
+static bool tell_metrics(struct guest *guest)
+{
+	return !guest->table->metrics || guest_page_tell(&guest->page, guest->table->metrics,
+							 guest->name, guest->front != NULL);
+}
+
 static void on_front_lost(void *context, uint64_t lived_ms)
 {
 	struct guest *guest = context;
@@ -154,8 +184,10 @@ static void on_front_lost(void *context, uint64_t lived_ms)
 	else
 		front_process_abandon(guest->front);
 	guest->front = NULL;
+	tell_metrics(guest);
 	if (guest->table->stopping || guest->detached)
 		return;
+	guest->counts.fronts_lost++;
 	guest->is_unsteady = lived_ms < STEADY_MS;
 	log_about_guest(&guest->log, TSK_LOG_WARNING, guest->name,
 			"its front is gone, and its connections with it");
@@ -184,6 +216,7 @@ static void on_front_idle(void *context)
 	front_process_abandon(guest->front);
 	guest->front = NULL;
 	guest->losses = 0;
+	tell_metrics(guest);
 }
 
 /* Gives the front that has just been started what is its guest's.  fd is taken over. */
@@ -224,6 +257,22 @@ static int hand_models_over(struct guest *guest, const struct rights *rights)
 	return r < 0 ? r : hand_over(guest, FRONT_MODELS, fd);
 }
 
+/* Its guest can do without.  What the page of the front before has is no more. */
+static void hand_page_over(struct guest *guest)
+{
+	int fd, r;
+
+	if (!guest->table->metrics)
+		return;
+	r = guest_page_renew(&guest->page, &fd);
+	if (r == 0)
+		r = hand_over(guest, FRONT_METRICS, fd);
+	if (r == 0)
+		tell_metrics(guest);
+	else if (r != -EPIPE)
+		tsk_warning("guest %s: its front tells no metrics: %s", guest->name, strerror(-r));
+}
+
 /* A CID of the kernel's vsock may be another VM's tomorrow, unless the operator says whose it is. */
 static bool is_borrowed(const struct guest *guest)
 {
@@ -234,13 +283,14 @@ static bool is_borrowed(const struct guest *guest)
 static int start_front(struct guest *guest)
 {
 	static const struct front_process_ops ops = { .penalty_ms = on_penalty_asked,
+						      .worker = on_worker,
 						      .idle = on_front_idle,
 						      .lost = on_front_lost,
 						      .exited = on_front_exited };
 	const struct rights *rights = config_rights(guest->table->config, guest->name);
 	struct launcher *launcher = guest->table->launcher;
 	struct front_start start = { .version = FRONT_CONTROL_VERSION,
-				     .log_level = launcher->log_level,
+				     .log_level = launcher->log_level | launcher->log_bits,
 				     .cid = guest->cid,
 				     .models_listed = rights->n_models,
 				     .may_lack = launcher->may_lack,
@@ -257,11 +307,16 @@ static int start_front(struct guest *guest)
 		return r;
 	}
 	tsk_debug("guest %s: front started", guest->name);
+	guest->counts.fronts_started++;
 	hand_store_over(guest);
 	if (!guest->front)
 		return -EPIPE; /* gone already */
 	if (rights->n_models)
 		r = hand_models_over(guest, rights);
+	if (r == 0)
+		hand_page_over(guest);
+	if (!guest->front)
+		return -EPIPE;
 	if (r == 0 && guest->device)
 		r = hand_device_over(guest);
 	if (r < 0 && guest->front)
@@ -289,8 +344,9 @@ static int get_front(struct guest *guest)
 	return start_front(guest);
 }
 
-static void refuse(struct guest *guest, int fd, const char *why)
+static void refuse(struct guest *guest, int fd, enum metrics_reason reason, const char *why)
 {
+	guest->counts.refused[reason]++;
 	guest->refused++;
 	/* A line a second: there may be thousands, and other lines are to be seen beside them. */
 	log_about_refusal(&guest->refusals, guest->name,
@@ -303,11 +359,13 @@ void guest_deliver(struct guest *guest, enum front_msg_type type, int fd)
 {
 	char why[128];
 	uint64_t max = guest->limits.value[LIMIT_CONNECTS];
+	bool is_penalty;
 	int r = -EPIPE;
 
 	if (type == FRONT_CONNECTION &&
 	    !rate_take(&guest->connects, max, TSK_NS_PER_SEC, tsk_now_ns())) {
-		refuse(guest, fd, "it makes more than max-connects in a second");
+		refuse(guest, fd, METRICS_REASON_CONNECTS,
+		       "it makes more than max-connects in a second");
 		return;
 	}
 	/* A front that has just died is found out by this: its successor takes the connection. */
@@ -317,13 +375,15 @@ void guest_deliver(struct guest *guest, enum front_msg_type type, int fd)
 			r = front_process_send(guest->front, type, fd);
 	}
 	if (r == 0) {
+		guest->counts.accepted++;
 		tsk_close(fd);
 		return;
 	}
+	is_penalty = penalty_left_ms(&guest->penalty, tsk_now_ns()) > 0;
 	snprintf(why, sizeof(why), "its front %s: %s",
 		 guest->front ? "does not keep up" : "is not there",
-		 penalty_left_ms(&guest->penalty, tsk_now_ns()) ? "max-crashes" : strerror(-r));
-	refuse(guest, fd, why);
+		 is_penalty ? "max-crashes" : strerror(-r));
+	refuse(guest, fd, is_penalty ? METRICS_REASON_CRASHES : METRICS_REASON_BUSY, why);
 }
 
 void guest_vmm(struct guest *guest, int fd)
@@ -372,6 +432,7 @@ static void forget(struct guest_table *table, struct guest **place)
 	if (guest->leaving)
 		front_process_abandon(guest->leaving);
 	device_free(guest->device);
+	guest_page_done(&guest->page, table->metrics, guest->name);
 	tsk_close(guest->log_fd);
 	uv_close((uv_handle_t *)&guest->restart, on_timer_closed);
 }
@@ -478,6 +539,7 @@ struct guest_info guest_info(const struct guest *guest)
 		.cid = guest->cid,
 		.pid = guest->front ? front_process_pid(guest->front) : 0,
 		.has_vmm = guest->device && device_has_vmm(guest->device),
+		.counts = &guest->counts,
 	};
 }
 
@@ -489,8 +551,10 @@ int guest_table_get(struct guest_table *table, const char *name, struct guest **
 		*ret = guest;
 		return 0;
 	}
-	if (table->n_guests >= table->config->guests_max && !forget_one(table))
+	if (table->n_guests >= table->config->guests_max && !forget_one(table)) {
+		table->n_refused++;
 		return -EDQUOT;
+	}
 	guest = calloc(1, sizeof(*guest));
 	if (!guest)
 		return -ENOMEM;
@@ -499,6 +563,7 @@ int guest_table_get(struct guest_table *table, const char *name, struct guest **
 		return -ENOMEM;
 	}
 	guest->table = table;
+	guest->page.read_fd = -1;
 	uv_timer_init(table->launcher->loop, &guest->restart);
 	guest->restart.data = guest;
 	guest->next = table->first;
@@ -549,6 +614,17 @@ void guest_table_store_restarted(struct guest_table *table)
 {
 	for (struct guest *guest = table->first; guest; guest = guest->next)
 		hand_store_over(guest);
+}
+
+void guest_table_tell_metrics(struct guest_table *table, bool is_new)
+{
+	bool has_room = true;
+
+	for (struct guest *guest = table->first; guest; guest = guest->next) {
+		if (is_new)
+			guest->page.is_told = false;
+		has_room = has_room && tell_metrics(guest);
+	}
 }
 
 uint64_t guest_table_drain_ms(const struct guest_table *table)

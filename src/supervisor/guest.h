@@ -14,9 +14,17 @@
 #include "supervisor/config.h"
 #include "supervisor/front_process.h"
 #include "supervisor/launcher.h"
+#include "supervisor/metrics_process.h"
 #include "supervisor/store_process.h"
 
 struct guest;
+
+/* What became of a guest's processes and connections, since this daemon knows it. */
+struct guest_counts {
+	uint64_t fronts_started, fronts_lost, front_crashes;
+	uint64_t workers_started, worker_kills, worker_crashes, workers_refused;
+	uint64_t accepted, refused[METRICS_REASON_MAX]; /* connections */
+};
 
 struct guest_table {
 	struct launcher *launcher;
@@ -26,6 +34,8 @@ struct guest_table {
 	bool stopping;
 	uint64_t retired_until_ns;   /* fronts of the tensockd before finish until then */
 	struct store_process *store; /* NULL: nothing is stored */
+	struct metrics_process *metrics; /* NULL: nobody wants any */
+	uint64_t n_refused;              /* times that there was no room for a guest more */
 	/* The guest of that name, which was detached, is there no more.  May be NULL. */
 	void (*gone)(void *context, const char *name);
 	void *context;
@@ -74,6 +84,7 @@ struct guest_info {
 	uint64_t cid; /* of the built-in device, else 0 */
 	pid_t pid;    /* of its front, or 0 */
 	bool has_vmm; /* one is connected to the built-in device */
+	const struct guest_counts *counts;
 };
 
 struct guest_info guest_info(const struct guest *guest);
@@ -110,6 +121,9 @@ int guest_table_save(const struct guest_table *table, struct takeover *takeover)
 void guest_table_adopt(struct guest_table *table, struct takeover *takeover);
 /* The store has been started again: the fronts that are there get new channels. */
 void guest_table_store_restarted(struct guest_table *table);
+
+/* As metrics_process's may_tell() has it. */
+void guest_table_tell_metrics(struct guest_table *table, bool is_new);
 
 /* The longest time that a run may take: what guest_table_stop() may have to be waited for. */
 uint64_t guest_table_drain_ms(const struct guest_table *table);

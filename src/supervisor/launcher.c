@@ -143,14 +143,24 @@ void launcher_take_programs(struct launcher *launcher, const struct launcher *fo
 	launcher->generates_code = found->generates_code;
 }
 
-int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr)
+static int find_helper(const char *name, char ret[PATH_MAX], struct tensock_error *reterr)
 {
 	char folder[PATH_MAX];
 
 	if (own_folder(folder) < 0)
 		return tsk_fail(reterr, TENSOCK_UNAVAILABLE,
 				"this program's own folder cannot be found");
-	return find(folder, TENSOCK_LIBEXECDIR, "tensock-store", X_OK, launcher->store, reterr);
+	return find(folder, TENSOCK_LIBEXECDIR, name, X_OK, ret, reterr);
+}
+
+int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr)
+{
+	return find_helper("tensock-store", launcher->store, reterr);
+}
+
+int launcher_find_metrics(struct launcher *launcher, struct tensock_error *reterr)
+{
+	return find_helper("tensock-metrics", launcher->metrics, reterr);
 }
 
 /* An empty folder that is gone from where it was made: -1 where none can be made. */
@@ -207,7 +217,8 @@ int launcher_init(struct launcher *launcher, uv_loop_t *loop, const struct confi
 				       .config = config,
 				       .cwd_fd = open_empty_folder(),
 				       .may_lack = (unsigned)config->may_lack,
-				       .log_level = (enum tsk_log_level)config->log_level };
+				       .log_level = (enum tsk_log_level)config->log_level,
+				       .log_bits = log_setting_bits(&config->log) };
 	if (launcher->cwd_fd < 0) {
 		tsk_info(
 			"no empty folder can be made in /run or /tmp: fronts and workers run in /");
@@ -296,21 +307,32 @@ int launcher_start_front(struct launcher *launcher, const char *guest, int log_f
 	return r;
 }
 
-int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+/* One that serves all guests, and has seen nothing of any. */
+static int start_helper(struct launcher *launcher, char *program, int control_fd, pid_t *ret_pid)
 {
 	char may_lack[SANDBOX_TEXT_SIZE];
-	char *argv[] = { launcher->store, launcher->may_lack ? may_lack : NULL, NULL };
-	struct spawn store = { .argv = argv,
-			       .control_fd = control_fd,
-			       .cwd_fd = launcher->cwd_fd,
-			       .discard_stdout = true };
+	char *argv[] = { program, launcher->may_lack ? may_lack : NULL, NULL };
+	struct spawn helper = { .argv = argv,
+				.control_fd = control_fd,
+				.cwd_fd = launcher->cwd_fd,
+				.discard_stdout = true };
 
 	sandbox_features_text(launcher->may_lack, may_lack);
-	return spawn_process(&store, ret_pid);
+	return spawn_process(&helper, ret_pid);
 }
 
-/* Its name and five options take 11, each engine up to 10. */
-#define WORKER_ARGUMENTS_MAX (11 + 10 * ENGINES_MAX)
+int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+{
+	return start_helper(launcher, launcher->store, control_fd, ret_pid);
+}
+
+int launcher_start_metrics(struct launcher *launcher, int control_fd, pid_t *ret_pid)
+{
+	return start_helper(launcher, launcher->metrics, control_fd, ret_pid);
+}
+
+/* Its name and six options take 13, each engine up to 10. */
+#define WORKER_ARGUMENTS_MAX (13 + 10 * ENGINES_MAX)
 
 struct arguments {
 	char *v[WORKER_ARGUMENTS_MAX + 1];
@@ -397,6 +419,10 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t
 	put(&arguments, launcher->worker);
 	put(&arguments, "--log-level");
 	put(&arguments, levels[launcher->log_level]);
+	if (launcher->log_bits & TSK_LOG_JSON) {
+		put(&arguments, "--log-format");
+		put(&arguments, "json");
+	}
 	put(&arguments, "--guest");
 	put(&arguments, guest);
 	put_sealing(&arguments, launcher, memory_bytes, &texts);

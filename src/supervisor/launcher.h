@@ -29,7 +29,8 @@ struct launcher {
 	struct cgroups cgroups; /* of the guests, where there are any */
 	struct log_budget refusals;
 	enum tsk_log_level log_level;
-	char front[PATH_MAX], worker[PATH_MAX], store[PATH_MAX];
+	unsigned log_bits; /* what stands beside it in messages (base/log.h) */
+	char front[PATH_MAX], worker[PATH_MAX], store[PATH_MAX], metrics[PATH_MAX];
 	const struct config *config;                                 /* what each guest may use */
 	void (*ended)(void *context, const struct process_end *end); /* NULL: nobody asks */
 	void *ended_context;
@@ -62,6 +63,8 @@ void launcher_take_programs(struct launcher *launcher, const struct launcher *fo
 
 /* The one that is needed only where models are stored. */
 int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr) _nodiscard_;
+/* The same where metrics are wanted. */
+int launcher_find_metrics(struct launcher *launcher, struct tensock_error *reterr) _nodiscard_;
 
 /*
  * The program's end of the control socket is control_fd; log_fd: the budget of its guest's log, or 0; all stay the
@@ -74,5 +77,6 @@ int launcher_start_front(struct launcher *launcher, const char *guest, int log_f
 int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t memory_bytes,
 			  int log_fd, int control_fd, pid_t *ret_pid) _nodiscard_;
 int launcher_start_store(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
+int launcher_start_metrics(struct launcher *launcher, int control_fd, pid_t *ret_pid) _nodiscard_;
 
 #endif

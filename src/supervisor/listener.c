@@ -26,6 +26,7 @@
 #define MODE_LOCAL 0666
 #define MODE_VM 0660
 #define MODE_CONTROL 0600
+#define MODE_METRICS 0660 /* whom the operator puts into the group */
 
 union peer {
 	struct sockaddr any;
@@ -62,6 +63,7 @@ static int identify(const struct listener *listener, int fd, const union peer *p
 	case LISTENER_HOST:
 	case LISTENER_HOST_SEQPACKET:
 	case LISTENER_CONTROL:
+	case LISTENER_METRICS:
 	case LISTENER_KIND_MAX:
 		break;
 	}
@@ -219,6 +221,7 @@ static int open_path(struct listener *listener, const struct place *place,
 		[LISTENER_UNIX] = MODE_LOCAL,        [LISTENER_HYBRID] = MODE_VM,
 		[LISTENER_VHOST] = MODE_VM,          [LISTENER_HOST] = MODE_VM,
 		[LISTENER_HOST_SEQPACKET] = MODE_VM, [LISTENER_CONTROL] = MODE_CONTROL,
+		[LISTENER_METRICS] = MODE_METRICS,
 	};
 
 	return unix_socket_listen(place->path, place_socket_type(place), modes[place->kind],
@@ -268,16 +271,21 @@ static int watch(struct listener *listener, uv_loop_t *loop, struct tensock_erro
 	return 0;
 }
 
-int listener_open(struct listener *listener, uv_loop_t *loop, const struct place *place,
+int listener_bind(struct listener *listener, const struct place *place,
 		  const struct listener_handed *handed, struct tensock_error *reterr)
 {
-	int r;
-
 	listener->fd = -1;
 	listener->place = *place;
 	place_format(place, listener->text);
-	r = handed ? take_over(listener, place, handed, reterr)
-		   : open_socket(listener, place, reterr);
+	return handed ? take_over(listener, place, handed, reterr)
+		      : open_socket(listener, place, reterr);
+}
+
+int listener_open(struct listener *listener, uv_loop_t *loop, const struct place *place,
+		  const struct listener_handed *handed, struct tensock_error *reterr)
+{
+	int r = listener_bind(listener, place, handed, reterr);
+
 	return r < 0 ? r : watch(listener, loop, reterr);
 }
 

@@ -51,6 +51,10 @@ struct listener_handed {
 int listener_open(struct listener *listener, uv_loop_t *loop, const struct place *place,
 		  const struct listener_handed *handed, struct tensock_error *reterr) _nodiscard_;
 
+/* The same, but nobody accepts there: it is another process's to do, with the listener's fd. */
+int listener_bind(struct listener *listener, const struct place *place,
+		  const struct listener_handed *handed, struct tensock_error *reterr) _nodiscard_;
+
 /* The name of the guest with that CID.  -EPERM for one of the host's own, which is said all the same. */
 int listener_cid_guest(uint32_t cid, bool allow_local, char ret[FRONT_NAME_SIZE]) _nodiscard_;
 

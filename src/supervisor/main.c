@@ -52,7 +52,7 @@ int main(int argc, char **argv)
 	struct takeover takeover = { 0 };
 	int status = EXIT_USAGE, r;
 
-	daemon_set_log_level(TSK_LOG_INFO);
+	daemon_set_log(TSK_LOG_INFO, 0);
 	config_init(&config);
 	config_init(&running);
 	r = upgrade_read(&takeover, &running, &error);
@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 		r = options_read(argc, argv, &config, r ? &running : NULL, &error);
 	config_done(&running);
 	if (r == OPTIONS_RUN || r == OPTIONS_CHECK)
-		daemon_set_log_level((enum tsk_log_level)config.log_level);
+		daemon_set_log((enum tsk_log_level)config.log_level, log_setting_bits(&config.log));
 	if (r == OPTIONS_DONE)
 		status = fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 	else if (r == OPTIONS_CHECK)

@@ -122,6 +122,7 @@ void place_format(const struct place *place, char ret[ADDRESS_TEXT_SIZE])
 		[LISTENER_UNIX] = "unix",          [LISTENER_HYBRID] = "hybrid",
 		[LISTENER_VHOST] = "vm",           [LISTENER_HOST] = "uds",
 		[LISTENER_HOST_SEQPACKET] = "uds", [LISTENER_CONTROL] = "control",
+		[LISTENER_METRICS] = "unix",
 	};
 	struct address address = { .port = place->port, .ipv4 = place->ipv4 };
 	int len = (int)strlen(place->path);

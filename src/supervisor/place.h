@@ -22,6 +22,7 @@ enum listener_kind {
 	LISTENER_HOST,   /* host programs that want a port of that guest */
 	LISTENER_HOST_SEQPACKET, /* the same, over a seqpacket socket */
 	LISTENER_CONTROL,        /* operators: of no guest */
+	LISTENER_METRICS,        /* operators' programs, at a path: tensock-metrics accepts them */
 	LISTENER_KIND_MAX
 };
 

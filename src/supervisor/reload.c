@@ -46,11 +46,15 @@ static void keep_what_needs_a_start(struct config *config, const struct config *
 {
 	bool same_store = strcmp(config->store.path, running->store.path) == 0 &&
 			  config->store.bytes == running->store.bytes;
+	bool same_metrics = metrics_setting_equals(&config->metrics, &running->metrics);
 
-	if (!same_store || config->may_lack != running->may_lack)
+	if (!same_store || !same_metrics || config->may_lack != running->may_lack)
 		tsk_warning("%s of the configuration holds with the next start of tensockd only",
-			    same_store ? "allow-unsandboxed" : "the store");
+			    !same_store     ? "the store"
+			    : !same_metrics ? "the address of metrics"
+					    : "allow-unsandboxed");
 	config->store = running->store;
+	config->metrics = running->metrics;
 	config->may_lack = running->may_lack;
 }
 
@@ -72,11 +76,13 @@ static void apply(struct daemon *d, struct config *config, const struct launcher
 {
 	struct config before = *d->config;
 	enum tsk_log_level level = (enum tsk_log_level)config->log_level;
+	unsigned bits = log_setting_bits(&config->log);
 
 	*d->config = *config;
 	launcher_take_programs(&d->launcher, found);
 	d->launcher.log_level = level;
-	daemon_set_log_level(level);
+	d->launcher.log_bits = bits;
+	daemon_set_log(level, bits);
 	guest_table_changed(&d->guests, &before);
 	config_done(&before);
 	start_devices(d);

@@ -116,7 +116,7 @@ static int start(struct store_process *store)
 	struct store_msg msg = { .type = STORE_START,
 				 .bytes = store->config.bytes,
 				 .ms = store->config.keep_ms,
-				 .value = store->launcher->log_level };
+				 .value = store->launcher->log_level | store->launcher->log_bits };
 	int fds[2];
 	int r = tsk_seqpacket_pair(fds);
 

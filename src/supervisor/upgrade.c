@@ -121,6 +121,11 @@ static int save(const struct daemon *d, struct takeover *takeover)
 				  &control_socket_listener(d->control)->file);
 	for (unsigned i = 0; i < d->n_listeners && r == 0; i++)
 		r = save_listener(takeover, d->listeners[i]->fd, &d->listeners[i]->file);
+	if (r == 0 && d->guests.metrics) {
+		const struct listener *listener = metrics_process_listener(d->guests.metrics);
+
+		r = save_listener(takeover, listener->fd, &listener->file);
+	}
 	for (unsigned i = 0; i < config->n_guests && r == 0; i++) {
 		if (config_has_sockets(config, config->guests[i].name))
 			r = save_config_guest(takeover, &config->guests[i]);

@@ -60,6 +60,8 @@ static bool parse_pair(const char *name, char *value, struct arguments *args,
 		args->guest = value;
 	else if (strcmp(name, "--log-level") == 0)
 		args->log_level = tsk_log_level_from_name(value);
+	else if (strcmp(name, "--log-format") == 0)
+		tsk_log_set_json(strcmp(value, "json") == 0);
 	else
 		return false;
 	return true;

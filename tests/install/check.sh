@@ -19,7 +19,7 @@ DESTDIR="$folder" meson install -C "$build" --no-rebuild >"$folder/log" 2>&1 || 
 root=$folder$prefix
 
 for name in bin/tensock bin/tensockd libexec/tensock/tensock-front libexec/tensock/tensock-store \
-	libexec/tensock/tensock-worker; do
+	libexec/tensock/tensock-metrics libexec/tensock/tensock-worker; do
 	[ -x "$root/$name" ] || fail "no program $name"
 done
 for name in include/tensock/tensock.h include/tensock/types.h "$libdir/libtensock.a" \

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lists of system calls: each call that is listed is made, and what is refused is known.
 
-Other suites' tests are run with fronts and workers under strace; whether they pass so slowed down is not
+Other suites' tests are run with fronts, workers and stores under strace; whether they pass so slowed down is not
 looked at, but what the processes ask of the kernel once they are sealed.
 """
 import collections
@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT / "tools"))
 import daemon  # pylint: disable=wrong-import-position
 
 BUILD = Path(os.environ.get("TENSOCK_BUILD", ROOT / "build"))
-PROGRAMS = ["tensock-front", "tensock-worker"]
+PROGRAMS = ["tensock-front", "tensock-metrics", "tensock-worker", "tensock-store"]
 SANITIZED = b"__asan_init" in (BUILD / "tensockd").read_bytes()
 
 pytestmark = [
@@ -29,18 +29,20 @@ pytestmark = [
     pytest.mark.skipif(bool(daemon.lacking()), reason=f"this machine lacks {', '.join(daemon.lacking())}"),
 ]
 
-# Enough of what is done with fronts and workers that each call is made.
+# Enough of what is done with them that each call is made.
 WORK = {
-    "scenario": ["test_conversation.py", "test_engines.py", "test_sandbox.py"],
+    "scenario": ["test_conversation.py", "test_engines.py", "test_metrics.py", "test_sandbox.py", "test_store.py"],
     "device": ["test_connections.py"],
 }
 
-# Refused, and nothing is lost by it: of the C library at a thread's start and in abort(); engines that
-# want to know the time zone.
+# Refused, and nothing is lost by it: of the C library at a thread's start, in abort(), and where malloc() asks
+# how many processors there are; engines that want to know the time zone.
 HARMLESS = {
     "tensock-worker": {"rt_sigprocmask", "rt_sigaction", "set_robust_list", "clone3", "gettid",
                        "getpid", "tgkill", "openat", "newfstatat", "rt_sigreturn"},
     "tensock-front": set(),
+    "tensock-metrics": set(),
+    "tensock-store": {"clone3", "openat"},
 }
 
 # Source and, in the order in which a process is sealed by them, its lists, each of these tables.
@@ -48,9 +50,11 @@ LISTS = {
     "tensock-worker": (ROOT / "src/worker/seal.c", {"while_loading": ["calls", "until_loaded"],
                                                     "when_loaded": ["calls"]}),
     "tensock-front": (ROOT / "src/front/seal.c", {"ready": ["calls"]}),
+    "tensock-metrics": (ROOT / "src/metrics/seal.c", {"serving": ["calls"]}),
+    "tensock-store": (ROOT / "src/store/seal.c", {"opened": ["calls"]}),
 }
 EACH_LIST = [(program, name) for program, (_, lists) in LISTS.items() for name in lists]
-MOST = {"while_loading": 24, "when_loaded": 24, "ready": 35}
+MOST = {"while_loading": 24, "when_loaded": 24, "ready": 35, "opened": 45, "serving": 23}
 
 Row = collections.namedtuple("Row", "name another rare error")
 

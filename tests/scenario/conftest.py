@@ -92,7 +92,7 @@ class Tensock:
         return self.daemon.output
 
     def is_ready(self):
-        return any(": info: ready" in line for line in self.log)
+        return any(": info: ready" in line or '"message":"ready' in line for line in self.log)
 
     def said(self, *words):
         """Whether one line of the log has all these words; waits for it."""

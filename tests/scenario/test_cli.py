@@ -246,6 +246,28 @@ def test_rm(host, model):
     assert host("rm", "two").status == FAILED
 
 
+def test_two_names(host, model):
+    """One model, by each of its names: listed, shown, run, and gone by either."""
+    for name, version in ("old", "1"), ("new", "2"):
+        assert host("push", model, "--name", name, "--version", version).status == OK
+    models = host("--json", "ls").json["models"]
+    assert sorted((m["name"], m["version"]) for m in models) == [("new", "2"), ("old", "1")]
+    assert len({m["sha256"] for m in models}) == 1
+    for name in "old", "new", "old:1", "new:2", f"sha256:{models[0]['sha256'][:12]}":
+        assert host("run", name).status == OK, host("run", name).err
+    for name in "old", "new":
+        assert host("--json", "show", name).json["name"] == name
+    host("rm", "old", "--unload-only")
+    assert host("--json", "show", "old").json["name"] == "old"  # and so where it has to be loaded first
+    assert host("rm", "old").status == OK
+    assert host("--json", "ls").json == {"models": []}
+    assert host("run", "new").status == FAILED
+    for name in "old", "new":
+        host("push", model, "--name", name)
+    assert host("rm", f"sha256:{models[0]['sha256'][:12]}").status == OK  # one model, listed twice
+    assert host("--json", "ls").json == {"models": []}
+
+
 def test_ps(host, model):
     host("run", model)
     document = host("--json", "ps").json

@@ -97,6 +97,24 @@ def test_max_request_size(echo_with):
         guest.infer("echo", ONE)
 
 
+def test_max_request_size_to_the_byte(echo_with):
+    """Though buffers come in steps of 64 KiB.  A row is 16 bytes each way, and each way has a head."""
+    limit = 1_100_000
+    tensock = echo_with(guest=f"max-request-size = {limit}")
+    low, high = 0, 50000
+    with native.Guest(tensock.local) as guest:
+        guest.push(ECHO, "echo")
+        while high - low > 1:
+            rows = (low + high) // 2
+            try:
+                guest.infer("echo", [(0, numpy.zeros((rows, 4), numpy.float32))])
+                low = rows
+            except native.Refused as refusal:
+                assert refusal.status == native.TOO_LARGE and "max-request-size" in str(refusal)
+                high = rows
+    assert limit - 16384 <= 2 * 16 * low <= limit, low
+
+
 def test_max_memory(echo_with):
     tensock = echo_with(guest="max-memory = 1MiB\nmax-request-size = 8MiB")
     with native.Guest(tensock.local) as guest:

@@ -156,6 +156,22 @@ def test_large_beside_small(guest):
         assert (guest.wait(id_).outputs()["x0"] == FOUR).all()
 
 
+def test_names_of_one_model_beyond_what_a_list_holds(start):
+    """All models come first, then as many of their other names as there is room for."""
+    tensock = start("max-models = 512\n" + engine_config("echo"))
+    with native.Guest(tensock.local) as guest:
+        models = [f"TSKECHO1 shape=1,{i + 1}".encode() for i in range(40)]
+        for i, model in enumerate(models):
+            for k in range(16):
+                guest.push(model, f"n{i}", str(k))
+        listed = guest.list()
+        assert len(listed) == 512 == len({(m["name"], m["version"]) for m in listed})
+        assert [(m["hash"], m["version"]) for m in listed[:40]] == [(native.digest(m), "15") for m in models]
+        assert guest.info("n3")["version"] == "15"
+        with pytest.raises(native.Refused, match="16 names"):
+            guest.push(models[0], "one more")
+
+
 def test_models_are_listed_and_go(guest, echo):
     other = b"TSKECHO1 shape=1,5"
     assert guest.push(ECHO, "cat", "1")["name"] == "cat"

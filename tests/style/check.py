@@ -34,6 +34,7 @@ LAYERS = {
     "src/front/protocol": ["base/", "tensor/", "channel/", "wire/", "front/protocol/", "front/stream.h"],
     "src/front": ["base/", "tensor/", "channel/", "wire/", "sandbox/", "front/"],
     "src/store": ["base/", "channel/", "sandbox/", "store/"],
+    "src/metrics": ["base/", "channel/", "sandbox/", "metrics/"],
     "src/worker": ["base/", "tensor/", "translate/", "channel/", "sandbox/", "worker/"],
     "src/supervisor": ["base/", "tensor/", "channel/", "wire/operator.h", "sandbox/", "supervisor/"],
     # An engine links to nothing of ours: its own folder, and <tensock/...>.
@@ -52,6 +53,7 @@ SUPERVISOR_READS = {
     "front_process.c": ["front_control_recv"],   # fronts: fixed-size messages
     "device.c": ["device_control_recv"],         # fronts, of a device: descriptors, an opaque state
     "cgroup.c": ["read"],                     # the kernel's files
+    "own_page.c": ["tsk_map_new"],            # its own words
     "rights.c": ["tsk_map_new"],              # its own list of the operator's words
     "takeover.c": ["tsk_map_new"],            # what the tensockd before this one has left
 }

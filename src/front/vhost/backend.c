@@ -15,6 +15,7 @@
 #define MESSAGES_PER_WAKE 16u /* then the rest of the loop has its turn */
 #define LOOKS_MAX 16u         /* at a part of a message to which nothing is added; then a pause */
 #define PAUSE_MS 2u
+#define RETRY_MS 100u /* to start a queue that found no memory */
 
 #define FEATURES                                                                      \
 	(VIRTIO_F_VERSION_1 | VIRTIO_F_RING_EVENT_IDX | VIRTIO_F_RING_INDIRECT_DESC | \
@@ -28,7 +29,7 @@ struct vhost_backend {
 	void *device;
 	int fd;
 	uv_poll_t poll;
-	uv_timer_t pause;
+	uv_timer_t pause, retry;
 	unsigned n_handles; /* not closed yet */
 	bool shut;          /* nothing is served any more */
 	bool released;      /* by its owner: freed as soon as the handles are closed */
@@ -61,6 +62,7 @@ static void shut(struct vhost_backend *backend)
 	backend->shut = true;
 	uv_close((uv_handle_t *)&backend->poll, on_closed);
 	uv_close((uv_handle_t *)&backend->pause, on_closed);
+	uv_close((uv_handle_t *)&backend->retry, on_closed);
 	backend->fd = tsk_close(backend->fd);
 	vhost_incoming_reset(&backend->in);
 	for (unsigned i = 0; i < VHOST_QUEUES_MAX; i++)
@@ -429,6 +431,20 @@ static int (*const handlers[VHOST_USER_REQUEST_MAX])(struct vhost_backend *backe
 
 /* ---- messages ---- */
 
+static void on_retry(uv_timer_t *timer);
+
+/* The VMM has said all that is to be said of a queue, and will not say it again: what has no memory now has it later. */
+static void start_queues(struct vhost_backend *backend)
+{
+	if (update_queues(backend) == -ENOMEM && !backend->shut)
+		uv_timer_start(&backend->retry, on_retry, RETRY_MS, 0);
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+	start_queues(timer->data);
+}
+
 /* Adds to the step how a request without a reply of its own went, or acts where nobody is told. */
 static void conclude(struct vhost_backend *backend, int result, bool may_be_ignored)
 {
@@ -456,7 +472,7 @@ static void served(struct vhost_backend *backend, int result)
 		return;
 	}
 	vhost_incoming_reset(&backend->in);
-	(void)update_queues(backend);
+	start_queues(backend);
 }
 
 /* A whole message is there. */
@@ -611,8 +627,9 @@ static int start_handles(struct vhost_backend *backend, uv_loop_t *loop)
 	if (r < 0)
 		return r;
 	uv_timer_init(loop, &backend->pause); /* cannot fail */
-	backend->poll.data = backend->pause.data = backend;
-	backend->n_handles = 2;
+	uv_timer_init(loop, &backend->retry);
+	backend->poll.data = backend->pause.data = backend->retry.data = backend;
+	backend->n_handles = 3;
 	return uv_poll_start(&backend->poll, UV_READABLE, on_socket);
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "front/vhost/test_vmm.h"
+#include "front/vhost/vring_internal.h"
 
 /* ---- what a VMM does ---- */
 
@@ -106,6 +107,40 @@ static void all_three_queues_can_be_handed_over(void **state)
 	vmm_prepare_queue(v, 2);
 	assert_int_equal(v->started, 3);
 	vmm_assert_works(v, 2);
+}
+
+/* Counted down by each ring that is to be made: while it is not 0, there is no memory for it. */
+static unsigned n_failures;
+
+int __real_vring_new(const struct vring_config *config, struct guest_memory *memory, int call_fd,
+		     struct vring **ret);
+int __wrap_vring_new(const struct vring_config *config, struct guest_memory *memory, int call_fd,
+		     struct vring **ret);
+
+int __wrap_vring_new(const struct vring_config *config, struct guest_memory *memory, int call_fd,
+		     struct vring **ret)
+{
+	return n_failures && n_failures-- ? -ENOMEM
+					  : __real_vring_new(config, memory, call_fd, ret);
+}
+
+/* The VMM says it once: a queue that finds no memory then is started when there is some. */
+static void a_queue_without_memory_starts_later(void **state)
+{
+	struct vmm *v = *state;
+
+	n_failures = 1000;
+	vmm_empty(v, VHOST_USER_SET_OWNER);
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VMM_FEATURES);
+	vmm_memory(v, 0);
+	vmm_prepare_queue(v, 0);
+	vmm_state(v, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	n_failures = 3;
+	assert_int_equal(v->started, 0);
+	while (!v->started)
+		uv_run(&v->loop, UV_RUN_ONCE);
+	assert_int_equal(n_failures, 0);
+	vmm_assert_works(v, 0);
 }
 
 static void what_was_offered_before_the_start_is_taken(void **state)
@@ -568,6 +603,7 @@ int main(void)
 		T(a_vmm_without_protocol_features_needs_no_enabling),
 		T(the_device_hears_what_its_driver_knows),
 		T(all_three_queues_can_be_handed_over),
+		T(a_queue_without_memory_starts_later),
 		T(what_was_offered_before_the_start_is_taken),
 		T(a_stopped_queue_goes_on_where_it_was),
 		T(the_device_hears_how_a_queue_begins),

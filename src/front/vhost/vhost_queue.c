@@ -228,6 +228,16 @@ static void started(struct vhost_queue *queue, uint64_t features)
 		queue->ops->kicked(queue->device, queue->index);
 }
 
+static void cannot_start(struct vhost_queue *queue, int error)
+{
+	if (!queue->is_short)
+		tsk_warning("vhost-user: queue %u cannot run: %s", queue->index,
+			    error == -EFAULT ? "its ring is not in the guest's memory"
+					     : strerror(-error));
+	queue->is_short = error == -ENOMEM;
+	queue->cannot_run = error != -ENOMEM;
+}
+
 int vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct guest_memory *memory)
 {
 	struct vring_config config = {
@@ -248,11 +258,10 @@ int vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct gues
 		return 0;
 	r = vring_new(&config, memory, queue->call_fd, &queue->ring);
 	if (r < 0) {
-		queue->cannot_run = true;
-		tsk_warning("vhost-user: queue %u cannot run: %s", queue->index,
-			    r == -EFAULT ? "its ring is not in the guest's memory" : strerror(-r));
+		cannot_start(queue, r);
 		return r;
 	}
+	queue->is_short = false;
 	ledger_runs(queue->ledger, queue->index, vring_offset(queue->ring));
 	if (queue->resumes)
 		vring_signal(queue->ring);

@@ -34,6 +34,7 @@ struct vhost_queue {
 	int call_fd, err_fd;
 
 	bool cannot_run;    /* a start has failed; not tried again until something changes */
+	bool is_short;      /* a start has failed for want of memory, and that has been told */
 	struct vring *ring; /* NULL: does not run */
 	struct {
 		bool known; /* it has stopped, and its driver had kept the rules */
@@ -65,8 +66,8 @@ int vhost_queue_set_err(struct vhost_queue *queue, int fd) _nodiscard_;
 /* A new table, maybe NULL: a running ring is found in it again, or stops. */
 void vhost_queue_set_memory(struct vhost_queue *queue, struct guest_memory *memory);
 
-/* Starts the queue if it does not run and size, addresses, kick, memory and enabling are there.  -errno: it
- * cannot run, and the VMM has to set it up anew. */
+/* Starts the queue if it does not run and size, addresses, kick, memory and enabling are there.  -ENOMEM: not
+ * now; another -errno: it cannot run, and the VMM has to set it up anew. */
 int vhost_queue_update(struct vhost_queue *queue, uint64_t features, struct guest_memory *memory);
 
 /* Ends the queue as GET_VRING_BASE does: it needs a new kick to run again.  Returns the base. */
