@@ -301,10 +301,12 @@ static bool step(struct grpc_stream *s)
 	return true;
 }
 
-/* No more messages, until one of those that are there has gone. */
+/* No more messages, until one of those that are there has gone: they would be refused, or wait. */
 static bool is_full(const struct grpc_stream *s)
 {
-	return s->n_messages >= GRPC_MESSAGES_MAX && grpc_is_between(&s->decoder);
+	return (s->n_messages >= GRPC_MESSAGES_MAX ||
+		s->n_messages >= s->guest->limits.requests_max) &&
+	       grpc_is_between(&s->decoder);
 }
 
 /* How many of the bytes have been used: all, but what is behind the last message that may be. */
