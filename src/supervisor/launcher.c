@@ -14,6 +14,12 @@
 #define PIDS_A_PROCESS 32u
 #define PARALLEL_DEFAULT_MAX 4u
 
+/*
+ * Of fronts and workers: who answers a guest is not to wait for the whole turn of one that computes, or of
+ * another program.  It is no larger share: they have their turns more often, and shorter ones.
+ */
+#define SLICE_NS 100000u
+
 /* The folder of this program, without '/' at its end. */
 static int own_folder(char ret[PATH_MAX])
 {
@@ -288,6 +294,7 @@ int launcher_start_front(struct launcher *launcher, const char *guest, int log_f
 			       .control_fd = control_fd,
 			       .cwd_fd = launcher->cwd_fd,
 			       .log_fd = log_fd,
+			       .slice_ns = SLICE_NS,
 			       .nice = nice_of(launcher, guest) };
 	int r = spawn_process(&front, ret_pid);
 
@@ -391,6 +398,7 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t
 				.control_fd = control_fd,
 				.cwd_fd = launcher->cwd_fd,
 				.log_fd = log_fd,
+				.slice_ns = SLICE_NS,
 				.nice = nice_of(launcher, guest),
 				.discard_stdout = true };
 
