@@ -12,9 +12,11 @@
 
 /*
  * A connection that ends in the middle of what its client sends is listened to a little longer: closed
- * at once, it would be reset, and our answer lost with it.
+ * at once, it would be reset, and our answer lost with it.  Until the client pauses, and no longer than
+ * all this.
  */
-#define LINGER_MS 2000u
+#define LINGER_PAUSE_MS 200u
+#define LINGER_MS 5000u
 #define LINGER_BYTES ((size_t)64 << 20)
 
 struct http_session {
@@ -26,12 +28,13 @@ struct http_session {
 	struct http_exchange exchange;
 	uint64_t head_since_ms; /* of the loop's clock: since when a head is awaited; 0: none is */
 	uv_timer_t *linger;     /* while what comes is thrown away */
-	size_t lingered;        /* bytes */
-	bool is_in_op;          /* the carrier looks again by itself */
-	bool is_stopping;       /* this answer is the last one */
-	bool has_ended;         /* the peer sends no more */
-	bool is_closing;        /* nothing of what comes is looked at any more */
-	bool is_over;           /* nothing is sent any more, either */
+	uint64_t linger_until_ms;
+	size_t lingered;  /* bytes */
+	bool is_in_op;    /* the carrier looks again by itself */
+	bool is_stopping; /* this answer is the last one */
+	bool has_ended;   /* the peer sends no more */
+	bool is_closing;  /* nothing of what comes is looked at any more */
+	bool is_over;     /* nothing is sent any more, either */
 };
 
 static struct http_session *session_of(struct http_exchange *x)
@@ -62,6 +65,16 @@ static void on_lingered(uv_timer_t *timer)
 	s->host->wake(s->host);
 }
 
+/* For as long as the client does not pause. */
+static void linger(struct http_session *s)
+{
+	uint64_t now_ms = uv_now(s->guest->loop);
+	uint64_t left_ms = s->linger_until_ms > now_ms ? s->linger_until_ms - now_ms : 0;
+
+	uv_timer_start(s->linger, on_lingered,
+		       left_ms < LINGER_PAUSE_MS ? left_ms : LINGER_PAUSE_MS, 0);
+}
+
 /* Nothing more is looked at, and what was said last is sent.  is_in_middle: more of it may come. */
 static void begin_closing(struct http_session *s, bool is_in_middle)
 {
@@ -71,8 +84,9 @@ static void begin_closing(struct http_session *s, bool is_in_middle)
 	if (!is_in_middle || s->has_ended)
 		return;
 	s->linger = handle_timer_new(s->guest->loop, s);
+	s->linger_until_ms = uv_now(s->guest->loop) + LINGER_MS;
 	if (s->linger)
-		uv_timer_start(s->linger, on_lingered, LINGER_MS, 0);
+		linger(s);
 }
 
 /* What is under way for the request is let go of. */
@@ -412,6 +426,8 @@ static void http_session_received(void *stream, size_t n)
 		s->lingered += n;
 		if (s->lingered > LINGER_BYTES)
 			end_linger(s);
+		else if (s->linger)
+			linger(s);
 	} else {
 		http_received(&s->decoder, n);
 		advance(s);
