@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "front/grpc_stream.h"
+#include "front/limit_hits.h"
 #include "front/oip_told.h"
 
 /* Of a message that names something, and of one beside a model's bytes. */
@@ -358,17 +359,26 @@ uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method me
 	return MESSAGE_MAX;
 }
 
-/* What is read of it has been accounted for. */
 static int call_named(struct grpc_message *m, const struct grpc_decoder *d, struct oip_pb *ret,
 		      struct tensock_error *reterr)
 {
 	struct asked asked = { .message = m, .guest = m->guest, .method = m->stream->method };
-	int r = oip_pb_named_read(asked.method, d->buffer, d->n, &asked.named, reterr);
+	struct account *account = &m->guest->account;
+	size_t n = d->n;
+	int r;
 
-	if (r < 0)
-		return r;
-	r = answers[asked.method](&asked, ret, reterr);
-	oip_pb_named_done(&asked.named);
+	/* For a copy of the message, until it has been answered, or its task has begun. */
+	if (account_take(account, n) < 0)
+		return limit_fail(METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
+				  "no room for a message of %zu bytes beside what is in use "
+				  "(max-memory)",
+				  n);
+	r = oip_pb_named_read(asked.method, d->buffer, n, &asked.named, reterr);
+	if (r == 0) {
+		r = answers[asked.method](&asked, ret, reterr);
+		oip_pb_named_done(&asked.named);
+	}
+	account_give(account, n);
 	return r;
 }
 
@@ -378,11 +388,11 @@ void grpc_method_call(struct grpc_message *message)
 	struct counters *counters = &message->guest->counters;
 	struct tensock_error error;
 	struct oip_pb pb = { 0 };
-	int r = grpc_message_account(message, d->n, &error);
+	int r;
 
-	if (r == 0 && is_reflection(message->stream->method))
+	if (is_reflection(message->stream->method))
 		r = oip_pb_reflection(d->buffer, d->n, &pb, &error);
-	else if (r == 0)
+	else
 		r = call_named(message, d, &pb, &error);
 	if (r == LATER)
 		return;

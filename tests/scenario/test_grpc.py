@@ -177,7 +177,8 @@ def test_a_length_that_is_only_said(host):
     with http2.Connection(host.local) as one:
         for _ in range(20):
             stream = one.begin(http2.INFERENCE + "ModelInfer")
-            one.send(http2.frame(http2.DATA, 0, stream, struct.pack(">BI", 0, 1 << 30) + b"\x12\x80\x80\x80\x80\x02" + b"n" * 1000))
+            one.send(http2.frame(http2.DATA, 0, stream, struct.pack(">BI", 0, 1 << 30)
+                                 + b"\x12\x80\x80\x80\x80\x02" + b"n" * 1000))
         assert one.is_live()
         assert memory_kib(front, "VmPeak") - before < MEMORY_KIB
 
@@ -231,11 +232,14 @@ def mutated(rng, data):
 @pytest.mark.parametrize("seed", range(4))
 def test_what_is_nearly_right(host, seed):
     rng = random.Random(seed)
+    infer = http2.message(b"\x0a\x01m\x2a\x0e\x0a\x01x\x12\x04FP32\x1a\x01\x01\x3a\x04abcd")
     good = (http2.frame(http2.SETTINGS, 0, 0, http2.setting(4, 100000))
-            + http2.frame(http2.HEADERS, http2.END_HEADERS, 1, http2.head(http2.INFERENCE + "ModelInfer", ("grpc-timeout", "1S")))
-            + http2.frame(http2.DATA, 0, 1, http2.message(b"\x0a\x01m\x2a\x0e\x0a\x01x\x12\x04FP32\x1a\x01\x01\x3a\x04abcd")[:9])
+            + http2.frame(http2.HEADERS, http2.END_HEADERS, 1,
+                          http2.head(http2.INFERENCE + "ModelInfer", ("grpc-timeout", "1S")))
+            + http2.frame(http2.DATA, 0, 1, infer[:-4]) + http2.frame(http2.DATA, 0, 1, infer[-4:])
             + http2.frame(http2.WINDOW_UPDATE, 0, 1, b"\0\0\1\0")
-            + http2.frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, 3, http2.head("/grpc.health.v1.Health/Check"))
+            + http2.frame(http2.HEADERS, http2.END_HEADERS | http2.END_STREAM, 3,
+                          http2.head("/grpc.health.v1.Health/Check"))
             + http2.frame(http2.PING, 0, 0, b"12345678"))
     for _ in range(100):
         with http2.Connection(host.local, preface=None) as one:

@@ -155,7 +155,7 @@ static void test_cancels_between_answers(void **state)
 	struct test *t = begin(SIZE_MAX);
 
 	(void)state;
-	for (unsigned i = 0; i < 3 * H2_SPOILED_MAX; i++) {
+	for (unsigned i = 0; i < 10 * H2_SPOILED_MAX; i++) {
 		struct h2_peer_stream *a;
 
 		for (size_t k = 0; k < t->n_streams; k++)
