@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include <zlib.h>
+
 #include "front/grpc_testing.h"
 
 static struct client client;
@@ -193,7 +195,7 @@ static void test_what_is_refused(void **state)
 	said_add(&two, &r.message);
 	expect_refused(&client, INFERENCE "ModelInfer", &two, 5, "'name' is not found");
 	packed_up.bytes[0] = 1;
-	expect_refused(&client, INFERENCE "ServerLive", &packed_up, 12, "compressed");
+	expect_refused(&client, INFERENCE "ServerLive", &packed_up, 3, "no grpc-encoding");
 	large.bytes = calloc(1, 5);
 	large.n = 5;
 	grpc_prefix_write(1001, large.bytes);
@@ -243,6 +245,85 @@ static void test_headers(void **state)
 	s = peer_request(&client.h2, INFERENCE "ServerLive", "1h", NULL, 0, false);
 	client_expect(&client, s, 3, "grpc-timeout");
 	client_close(&client);
+	rig_done(&rig);
+}
+
+/* The message of said, compressed by zlib as the coding has it. */
+static struct said packed_of(const struct said *said, int window_bits)
+{
+	z_stream z = { .next_in = said->bytes + GRPC_PREFIX_BYTES,
+		       .avail_in = (uInt)(said->n - GRPC_PREFIX_BYTES) };
+	struct said packed = { .bytes = malloc(said->n + 1000) };
+
+	assert_non_null(packed.bytes);
+	assert_int_equal(deflateInit2(&z, 9, Z_DEFLATED, window_bits, 8, Z_DEFAULT_STRATEGY), Z_OK);
+	z.next_out = packed.bytes + GRPC_PREFIX_BYTES;
+	z.avail_out = (uInt)said->n + 900;
+	assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+	packed.n = GRPC_PREFIX_BYTES + z.total_out;
+	grpc_prefix_write((uint32_t)z.total_out, packed.bytes);
+	packed.bytes[0] = 1;
+	deflateEnd(&z);
+	return packed;
+}
+
+static struct h2_peer_stream *call_packed(const char *coding, const struct said *said)
+{
+	const nghttp2_nv nv[] = {
+		peer_nv(":method", "POST"),
+		peer_nv(":scheme", "http"),
+		peer_nv(":path", INFERENCE "ModelInfer"),
+		peer_nv(":authority", "tensock"),
+		peer_nv("te", "trailers"),
+		peer_nv("content-type", "application/grpc"),
+		peer_nv("grpc-encoding", coding),
+	};
+
+	return peer_request_with(&client.h2, nv, ARRAY_SIZE(nv), said->bytes, said->n, false);
+}
+
+static void test_compressed_messages(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct said said = infer_of("name"), gzip = packed_of(&said, 16 + MAX_WBITS);
+	struct said zlib = packed_of(&said, MAX_WBITS), zeros, bomb, cut;
+	struct rig_worker *worker;
+	struct h2_peer_stream *s;
+	struct run_entry start;
+	struct rig rig;
+
+	(void)state;
+	limits.request_bytes_max = 512 << 10;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "name", "");
+	client_connect(&client, &rig);
+	for (unsigned i = 0; i < 3; i++) {
+		/* One that says that it may be compressed need not be. */
+		s = call_packed(i ? "gzip" : "deflate", i == 0 ? &zlib : i == 1 ? &gzip : &said);
+		start = expect_run(&client, worker);
+		rig_worker_done(worker, &start, values, 2);
+		client_expect(&client, s, 0, "");
+		expect_result(s);
+	}
+	client_expect(&client, call_packed("br", &said), 12, "gzip and deflate");
+	cut = (struct said){ .bytes = gzip.bytes, .n = gzip.n - 4 };
+	grpc_prefix_write((uint32_t)cut.n - GRPC_PREFIX_BYTES, cut.bytes);
+	cut.bytes[0] = 1;
+	client_expect(&client, call_packed("gzip", &cut), 3, "does not end");
+	client_expect(&client, call_packed("deflate", &gzip), 3, "compressed");
+	zeros = (struct said){ .bytes = calloc(1, 8 << 20), .n = 8 << 20 };
+	assert_non_null(zeros.bytes);
+	bomb = packed_of(&zeros, 16 + MAX_WBITS);
+	client_expect(&client, call_packed("gzip", &bomb), 8, "max-request-size");
+	assert_int_equal(rig.guest->counters.error, 3);
+	assert_int_equal(counters_active(&rig.guest->counters), 0);
+	client_close(&client);
+	said_done(&said);
+	said_done(&gzip);
+	said_done(&zlib);
+	said_done(&zeros);
+	said_done(&bomb);
+	rig_worker_exit(&rig, worker, 0);
 	rig_done(&rig);
 }
 
@@ -318,10 +399,15 @@ static void test_deadline(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_inference),       TSK_TEST(test_inputs_behind_raw_contents),
-		TSK_TEST(test_typed_contents),  TSK_TEST(test_large_tensors),
-		TSK_TEST(test_what_is_refused), TSK_TEST(test_headers),
-		TSK_TEST(test_cancel),          TSK_TEST(test_deadline),
+		TSK_TEST(test_inference),
+		TSK_TEST(test_inputs_behind_raw_contents),
+		TSK_TEST(test_typed_contents),
+		TSK_TEST(test_large_tensors),
+		TSK_TEST(test_what_is_refused),
+		TSK_TEST(test_headers),
+		TSK_TEST(test_compressed_messages),
+		TSK_TEST(test_cancel),
+		TSK_TEST(test_deadline),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

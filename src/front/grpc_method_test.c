@@ -226,7 +226,7 @@ static void test_shared_memory_and_settings(void **state)
 	expect_nothing(INFERENCE "CudaSharedMemoryStatus", 0, NULL);
 	expect_nothing(INFERENCE "CudaSharedMemoryUnregister", 0, NULL);
 	expect_error(INFERENCE "SystemSharedMemoryStatus", 1, "r", 5, "region: 'r'");
-	expect_error(INFERENCE "SystemSharedMemoryRegister", 1, "r", 12, "shared memory");
+	expect_error(INFERENCE "SystemSharedMemoryRegister", 1, "r", 3, "no part of a region");
 	expect_error(INFERENCE "CudaSharedMemoryRegister", 1, "r", 12, "CUDA");
 	/* Field 1 of both is what is to be set: an entry of a map. */
 	expect_error(INFERENCE "TraceSetting", 1, "\012\1k", 12, "traces");

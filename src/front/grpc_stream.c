@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/status.h"
+#include "front/grpc_unpack.h"
 #include "front/limit_hits.h"
 
 #define BUFFER_MIN 512u /* of a message's buffer, and of the backlog, in bytes */
@@ -13,9 +14,9 @@
 	{                                          \
 		"content-type", "application/grpc" \
 	}
-#define ENCODING                                   \
-	{                                          \
-		"grpc-accept-encoding", "identity" \
+#define ENCODING                                                  \
+	{                                                         \
+		"grpc-accept-encoding", "identity, deflate, gzip" \
 	}
 
 bool grpc_stream_is_unary(const struct grpc_stream *stream)
@@ -241,6 +242,13 @@ static size_t wanted_size(const struct grpc_decoder *d)
 	return wanted > d->needed ? wanted : d->needed;
 }
 
+/* The message that comes has no other end than this. */
+static void fail_receiver(struct grpc_stream *s, const struct tensock_error *error)
+{
+	grpc_infer_give_up(s->receiver, error);
+	grpc_message_fail(s->receiver, error);
+}
+
 static void grow_buffer(struct grpc_stream *s)
 {
 	struct account *account = &s->guest->account;
@@ -253,20 +261,50 @@ static void grow_buffer(struct grpc_stream *s)
 				 "no room for a message of %u bytes beside what is in use "
 				 "(max-memory)",
 				 d->length);
-		grpc_message_fail(s->receiver, &error);
+		fail_receiver(s, &error);
 		return;
 	}
 	if (grpc_grow(d, wanted) == 0)
 		return;
 	account_give(account, more);
 	(void)tsk_fail(&error, TENSOCK_OUT_OF_MEMORY, "no memory for the message");
-	grpc_message_fail(s->receiver, &error);
+	fail_receiver(s, &error);
+}
+
+static bool step(struct grpc_stream *s);
+
+/* What the message says that is compressed is looked at as if it had come so. */
+static void unpack_message(struct grpc_stream *s)
+{
+	struct account *account = &s->guest->account;
+	struct grpc_decoder *d = &s->decoder;
+	const unsigned char *in = d->in, *end = d->end;
+	struct grpc_unpacked_bytes unpacked;
+	struct tensock_error error;
+	int r = grpc_unpack(&unpacked, account, s->coding, d->buffer, d->n, d->length_max, &error);
+
+	drop_buffer(s);
+	if (r < 0) {
+		fail_receiver(s, &error);
+		return;
+	}
+	grpc_unpacked(d, unpacked.bytes, (uint32_t)unpacked.n);
+	do
+		(void)step(s);
+	while (!s->is_finished && !grpc_is_between(d));
+	grpc_unpack_done(&unpacked);
+	grpc_feed(d, in, (size_t)(end - in));
 }
 
 static void end_message(struct grpc_stream *s)
 {
-	struct grpc_message *m = TAKE_PTR(s->receiver);
+	struct grpc_message *m;
 
+	if (s->receiver && s->decoder.is_packed) {
+		unpack_message(s);
+		return;
+	}
+	m = TAKE_PTR(s->receiver);
 	if (m && is_infer(s))
 		grpc_infer_submit(m);
 	else if (m)
@@ -439,6 +477,7 @@ static void begin_call(struct grpc_stream *s, const char *path, uint64_t timeout
 	}
 	s->method = (enum oip_pb_method)method;
 	s->decoder.is_infer = is_infer(s);
+	s->decoder.takes_packed = s->coding != HTTP_IDENTITY;
 	s->decoder.length_max = grpc_method_length_max(s->guest, s->method);
 	if (timeout_ms)
 		s->deadline_ms = uv_now(s->guest->loop) + timeout_ms;
@@ -446,9 +485,21 @@ static void begin_call(struct grpc_stream *s, const char *path, uint64_t timeout
 		respond_head(s);
 }
 
+static bool read_encoding(const char *text, enum http_coding *ret)
+{
+	if (!text[0] || strcmp(text, "identity") == 0)
+		*ret = HTTP_IDENTITY;
+	else if (strcmp(text, "gzip") == 0)
+		*ret = HTTP_GZIP;
+	else if (strcmp(text, "deflate") == 0)
+		*ret = HTTP_DEFLATE;
+	else
+		return false;
+	return true;
+}
+
 void grpc_stream_begin(struct grpc_stream *stream, const struct h2_head *head)
 {
-	const char *encoding = head->values[H2_GRPC_ENCODING];
 	const char *timeout = head->values[H2_GRPC_TIMEOUT];
 	struct grpc_stream *s = stream;
 	uint64_t timeout_ms = 0;
@@ -463,10 +514,10 @@ void grpc_stream_begin(struct grpc_stream *stream, const struct h2_head *head)
 			  "speak it");
 	else if (timeout[0] && grpc_timeout_read(timeout, &timeout_ms) < 0)
 		finish_by(s, TENSOCK_PROTOCOL, "a grpc-timeout that is none");
-	else if (encoding[0] && strcmp(encoding, "identity") != 0)
+	else if (!read_encoding(head->values[H2_GRPC_ENCODING], &s->coding))
 		finish_by(s, TENSOCK_UNSUPPORTED,
-			  "compressed messages are not taken here: send them as they are "
-			  "(grpc-encoding: identity)");
+			  "a grpc-encoding that this host does not know: it takes identity, gzip "
+			  "and deflate");
 	else
 		begin_call(s, head->values[H2_PATH], timeout_ms);
 }

@@ -21,6 +21,7 @@
 #include "front/guest.h"
 #include "front/oip_call.h"
 #include "front/oip_models.h"
+#include "front/protocol/http_head.h"
 
 struct grpc_session;
 struct grpc_stream;
@@ -68,6 +69,7 @@ struct grpc_stream {
 	int32_t id;
 	enum oip_pb_method method;
 	struct grpc_decoder decoder;
+	enum http_coding coding;       /* of packed messages */
 	uint64_t deadline_ms;          /* of the loop's clock; 0: none */
 	struct grpc_messages messages; /* whose answers have not gone */
 	unsigned n_messages;

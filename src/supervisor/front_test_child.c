@@ -5,12 +5,14 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <linux/sched/types.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "channel/front_control.h"
 
@@ -51,6 +53,7 @@ static unsigned count_entries(const char *path)
 /* What the process was born with. */
 static void note_surroundings(char **environment)
 {
+	struct sched_attr attr = { .size = sizeof(attr) };
 	struct sigaction pipe_action;
 	struct rlimit core;
 	sigset_t blocked;
@@ -61,6 +64,8 @@ static void note_surroundings(char **environment)
 	note("fds %u\n", count_entries("/proc/self/fd") - 3);
 	note("cwd %s, %u entries\n", getcwd(cwd, sizeof(cwd)) ? cwd : "gone", count_entries("."));
 	note("session %s\n", getsid(0) == getpid() ? "own" : "shared");
+	if (syscall(SYS_sched_getattr, 0, &attr, sizeof(attr), 0) == 0 && attr.sched_runtime)
+		note("slice %llu\n", (unsigned long long)attr.sched_runtime);
 	getrlimit(RLIMIT_CORE, &core);
 	note("core %lu\n", (unsigned long)core.rlim_cur);
 	sigprocmask(SIG_SETMASK, NULL, &blocked);

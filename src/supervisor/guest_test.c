@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -166,10 +167,14 @@ static void test_surroundings(void **state)
 static void test_start(void **state)
 {
 	struct fixture *f = *state;
+
 	deliver(f, "plain", FRONT_CONNECTION);
 
 	expect("start plain, cid 0, workers 2, run 70 ms\nfd 2\n");
 	expect("session own\n");
+	/* Where the kernel tells how long a turn is: 0.1 ms. */
+	if (strstr(record, "slice "))
+		expect("slice 100000\n");
 	expect("core 0\n");
 	expect("blocked 0\n");
 	expect("sigpipe ignored\n");

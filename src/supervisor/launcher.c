@@ -14,6 +14,12 @@
 #define PIDS_A_PROCESS 32u
 #define PARALLEL_DEFAULT_MAX 4u
 
+/*
+ * Of fronts and workers: who answers a guest is not to wait for the whole turn of one that computes, or of
+ * another program.  It is no larger share: they have their turns more often, and shorter ones.
+ */
+#define SLICE_NS 100000u
+
 /* The folder of this program, without '/' at its end. */
 static int own_folder(char ret[PATH_MAX])
 {
@@ -279,16 +285,34 @@ static void set_share(struct launcher *launcher, const char *guest, pid_t pid)
 				  strerror(-r));
 }
 
-/* Where the host's memory runs out, a model that can be loaded again goes first. */
-static void offer_to_oom_killer(pid_t pid)
+static void tell_kernel(pid_t pid, const char *file, const char *value)
 {
 	char path[64];
 	_cleanup_close_ int fd = -1;
 
-	snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && write(fd, "1000", 4) < 0)
-		tsk_debug("oom_score_adj cannot be set: %s", strerror(errno));
+	if (fd >= 0 && write(fd, value, strlen(value)) < 0)
+		tsk_debug("%s cannot be set: %s", file, strerror(errno));
+}
+
+/* Where the host's memory runs out, a model that can be loaded again goes first. */
+static void offer_to_oom_killer(pid_t pid)
+{
+	tell_kernel(pid, "oom_score_adj", "1000");
+}
+
+/*
+ * A nice value counts within a session only, where the kernel shares the processors between sessions
+ * (sched_autogroup_enabled), and each process of ours has its own: so the session has it as well.
+ */
+static void set_session_nice(pid_t pid, int nice)
+{
+	char value[16];
+
+	snprintf(value, sizeof(value), "%d", nice);
+	if (nice)
+		tell_kernel(pid, "autogroup", value);
 }
 
 int launcher_start_front(struct launcher *launcher, const char *guest, int log_fd, int control_fd,
@@ -299,11 +323,14 @@ int launcher_start_front(struct launcher *launcher, const char *guest, int log_f
 			       .control_fd = control_fd,
 			       .cwd_fd = launcher->cwd_fd,
 			       .log_fd = log_fd,
+			       .slice_ns = SLICE_NS,
 			       .nice = nice_of(launcher, guest) };
 	int r = spawn_process(&front, ret_pid);
 
-	if (r == 0)
+	if (r == 0) {
 		set_share(launcher, guest, *ret_pid);
+		set_session_nice(*ret_pid, front.nice);
+	}
 	return r;
 }
 
@@ -413,6 +440,7 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t
 				.control_fd = control_fd,
 				.cwd_fd = launcher->cwd_fd,
 				.log_fd = log_fd,
+				.slice_ns = SLICE_NS,
 				.nice = nice_of(launcher, guest),
 				.discard_stdout = true };
 
@@ -432,6 +460,7 @@ int launcher_start_worker(struct launcher *launcher, const char *guest, uint64_t
 	if (r < 0)
 		return r;
 	set_share(launcher, guest, *ret_pid);
+	set_session_nice(*ret_pid, worker.nice);
 	offer_to_oom_killer(*ret_pid);
 	return 0;
 }

@@ -56,7 +56,7 @@ static const struct {
 	[LIMIT_IDLE_TIMEOUT_MS] = { "idle-timeout", quantity_ms, 1, DAY_MS, "30s" },
 	[LIMIT_MODEL_IDLE_MS] = { "model-idle", quantity_ms, 0, DAY_MS, "60s" },
 	[LIMIT_MODEL_BYTES] = { "max-model-size", quantity_bytes, 1, 1024 * GIB, "2GiB" },
-	[LIMIT_REQUEST_BYTES] = { "max-request-size", quantity_bytes, 1, 1024 * GIB, "1GiB" },
+	[LIMIT_REQUEST_BYTES] = { "max-request-size", quantity_bytes, 1, 1024 * GIB, "2GiB" },
 	[LIMIT_MEMORY_BYTES] = { "max-memory", quantity_bytes, 1, 1024 * GIB, "4GiB" },
 	[LIMIT_CONNECTIONS] = { "max-connections", quantity_number, 1, 65536, "1024" },
 	[LIMIT_WORKERS] = { "max-workers", quantity_number, 1, 1024, "16" },

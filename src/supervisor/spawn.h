@@ -15,6 +15,7 @@
 #define SUPERVISOR_SPAWN_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/cleanup.h"
@@ -27,6 +28,8 @@ struct spawn {
 	int cwd_fd;        /* its working directory */
 	int log_fd;        /* TSK_LOG_BUDGET_FD; stays the caller's; 0: none */
 	int nice;          /* added to this process's: a smaller or a larger share of the processor */
+	uint64_t
+		slice_ns; /* how long it may run before others have their turn, see sched(7); 0: as others */
 	bool discard_stdout;
 };
 

@@ -6,6 +6,7 @@ import hashlib
 import os
 import resource
 import time
+from pathlib import Path
 
 import native
 import numpy
@@ -210,6 +211,12 @@ def nice_of(pid):
     return int(stat_of(pid)[16])
 
 
+def session_nice_of(pid):
+    """None: the kernel does not share between sessions."""
+    path = Path(f"/proc/{pid}/autogroup")
+    return int(path.read_text(encoding="ascii").split()[-1]) if path.exists() else None
+
+
 def test_cpu_weight(start, folder):
     """Where there is no cgroup to be had, a small weight is a high nice value, and the log says that it is no more."""
     tensock = start(f"[guest low]\nhybrid = {folder}/low\ncpu-weight = 10\n"
@@ -225,6 +232,9 @@ def test_cpu_weight(start, folder):
             assert other.ask(ECHO) == b"OK"
             others = set(tensock.fronts() + tensock.workers()) - set(own)
             assert {nice_of(pid) for pid in others} == {nice_of(tensock.pid)}
+            if session_nice_of(tensock.pid) is not None:  # sessions share the processors, then processes
+                assert {session_nice_of(pid) for pid in own} == {10}
+                assert {session_nice_of(pid) for pid in others} == {0}
 
 
 def test_workers_go_first_where_memory_is_short(echo_with):

@@ -480,3 +480,18 @@ def test_access_log_is_bounded(start):
 def test_no_access_log_by_default(echo):
     assert seed.ask(echo.local, ECHO) == b"OK"
     assert not any("access" in line for line in list(echo.log))
+
+
+def test_http_inferences(start, folder):
+    """Of whatever protocol: counted as one model's, and told of with the id that the client gave."""
+    metrics = Metrics(start, folder, "access-log = yes\n")
+    with native.Guest(metrics.host.local) as guest:
+        name = guest.push(ECHO, "echo")["inputs"][0][0]
+        guest.infer("echo", ONE)
+    body = json.dumps({"id": "a \"b\"", "inputs": [{"name": name, "shape": [1, 4], "datatype": "FP32",
+                                                    "data": [1, 2, 3, 4]}]}).encode()
+    request = b"POST /v2/models/echo/infer HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    status, _, answer = ask(metrics.host.local, request % len(body) + body)
+    assert status == 200, answer
+    metrics.of_guest(2, "tensock_inferences_total", model="echo", version="", outcome="ok")
+    assert metrics.host.said("access", 'protocol="http"', "connection=2", 'request="a \\"b\\""', 'model="echo"')

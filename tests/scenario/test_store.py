@@ -151,12 +151,12 @@ def test_daemon_goes(store, small, padded, number):
         host.daemon.stop()
     assert eventually(host.is_gone)
     store.start()
-    assert store.names() == ["again", "padded"]
-    assert store.runs("again") and store.runs("padded")
+    assert store.names() == ["again", "padded", "small"]
+    assert store.runs("again") and store.runs("small") and store.runs("padded")
     # What is there is not sent again, and is known to be there before any of it is.
     store.push(padded, "new name")
     assert uploads(store) == 0
-    assert store.names() == ["again", "new name"]
+    assert store.names() == ["again", "new name", "padded", "small"]
 
 
 MIB = 1 << 20

@@ -84,6 +84,25 @@ static enum grpc_event malformed(struct grpc_decoder *d)
 	return broken(d);
 }
 
+/* Of a message, length bytes. */
+static void begin_bytes(struct grpc_decoder *d)
+{
+	d->left = d->length;
+	d->n = 0;
+	d->n_key = 0;
+	d->n_inputs = 0;
+	d->name_at = d->name_bytes = 0;
+}
+
+void grpc_unpacked(struct grpc_decoder *d, const unsigned char *bytes, uint32_t n)
+{
+	d->length = n;
+	d->is_packed = false;
+	begin_bytes(d);
+	d->state = AT_BEGIN;
+	grpc_feed(d, bytes, n);
+}
+
 static enum grpc_event begin(struct grpc_decoder *d)
 {
 	const unsigned char *p = d->prefix;
@@ -91,10 +110,9 @@ static enum grpc_event begin(struct grpc_decoder *d)
 	d->length = (uint32_t)p[1] << 24 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 8 | p[4];
 	if (p[0] > 1)
 		(void)tsk_fail(&d->error, TENSOCK_PROTOCOL, "bytes that are no message of gRPC");
-	else if (p[0] == 1)
-		(void)tsk_fail(&d->error, TENSOCK_UNSUPPORTED,
-			       "compressed messages are not taken here: send them as they are "
-			       "(grpc-encoding: identity)");
+	else if (p[0] == 1 && !d->takes_packed)
+		(void)tsk_fail(&d->error, TENSOCK_PROTOCOL,
+			       "a compressed message, and no grpc-encoding that says how");
 	else if (d->length > d->length_max)
 		(void)tsk_fail(&d->error, TENSOCK_TOO_LARGE,
 			       "a message of %u bytes, above max-request-size, which allows %llu",
@@ -103,11 +121,8 @@ static enum grpc_event begin(struct grpc_decoder *d)
 		d->state = AT_BEGIN;
 	if (d->state != AT_BEGIN)
 		return broken(d);
-	d->left = d->length;
-	d->n = 0;
-	d->n_key = 0;
-	d->n_inputs = 0;
-	d->name_at = d->name_bytes = 0;
+	d->is_packed = p[0];
+	begin_bytes(d);
 	return GRPC_BEGIN;
 }
 
@@ -306,7 +321,7 @@ static enum grpc_event step(struct grpc_decoder *d)
 	case AT_PREFIX:
 		return next_prefix(d);
 	case AT_BEGIN:
-		d->state = d->is_infer ? AT_KEY : IN_MESSAGE;
+		d->state = d->is_infer && !d->is_packed ? AT_KEY : IN_MESSAGE;
 		return GO_ON;
 	case IN_MESSAGE:
 		return next_in_message(d);

@@ -33,8 +33,10 @@ enum grpc_event {
 struct grpc_decoder {
 	bool is_infer;       /* messages are ModelInferRequests; set by the caller, once */
 	uint64_t length_max; /* of a message; set by the caller */
+	bool takes_packed;   /* compressed messages; set by the caller, once */
 
 	uint32_t length;
+	bool is_packed;        /* GRPC_MESSAGE gives it as it came: grpc_unpacked() */
 	uint64_t left;         /* bytes of the message that are missing */
 	unsigned char *buffer; /* n bytes of size */
 	size_t n, size, needed;
@@ -68,6 +70,11 @@ int grpc_grow(struct grpc_decoder *d, size_t size) _nodiscard_;
 void grpc_place(struct grpc_decoder *d, void *place);
 /* From GRPC_BEGIN on: nobody wants the rest of the message, whose GRPC_MESSAGE comes without it. */
 void grpc_skip(struct grpc_decoder *d);
+/*
+ * After the GRPC_MESSAGE of a packed one: these n bytes are what it says; its events follow, but for the
+ * GRPC_BEGIN.  What was fed and not used is to be fed again behind them.
+ */
+void grpc_unpacked(struct grpc_decoder *d, const unsigned char *bytes, uint32_t n);
 /* Bytes that were fed and have not been used yet. */
 size_t grpc_unused(const struct grpc_decoder *d);
 /* Where the next bytes have their place, and how many; 0: nowhere yet. */

@@ -323,6 +323,40 @@ static void test_a_message_that_nobody_wants(void **state)
 	free(raw);
 }
 
+/* What a compressed message says is told as if it had come so, and what follows it afterwards. */
+static void test_packed_messages(void **state)
+{
+	struct grpc_decoder d = { .is_infer = true,
+				  .length_max = UINT32_MAX,
+				  .takes_packed = true };
+	unsigned char *raw = patterned(1000);
+	unsigned char packed[12] = { 1, 0, 0, 0, 2, '?', '!', 0, 0, 0, 0, 0 };
+	struct trace t;
+
+	(void)state;
+	trace_init(&t);
+	write_infer(raw, 1000, 3);
+	grpc_feed(&d, packed, sizeof(packed));
+	while (!strstr(t.text, "message"))
+		assert_true(take_event(&d, &t));
+	assert_non_null(strstr(t.text, "begin 2 message 2/"));
+	assert_true(d.is_packed);
+	assert_int_equal(grpc_unused(&d), 5);
+	assert_memory_equal(d.buffer, "?!", 2);
+	grpc_unpacked(&d, text.bytes + 5, (uint32_t)text.n - 5);
+	while (take_event(&d, &t))
+		;
+	assert_non_null(strstr(t.text, "raw 1000 end raw 3 end message 45/"));
+	assert_memory_equal(t.raws, raw, 1000);
+	grpc_feed(&d, packed + 7, 5);
+	while (take_event(&d, &t))
+		;
+	assert_non_null(strstr(t.text, "begin 0 message 0/"));
+	grpc_decoder_done(&d);
+	free(t.raws);
+	free(raw);
+}
+
 struct bad {
 	const char *bytes;
 	size_t n;
@@ -334,7 +368,7 @@ static void test_what_is_no_message(void **state)
 	static const struct bad bads[] = {
 		{ "\2\0\0\0\1x", 6, "no message of gRPC" },
 		{ "\377\0\0\0\1x", 6, "no message of gRPC" },
-		{ "\1\0\0\0\1x", 6, "compressed" },
+		{ "\1\0\0\0\1x", 6, "no grpc-encoding" },
 		{ "\0\0\1\0\1x", 6, "65537 bytes, above max-request-size, which allows 65536" },
 		{ "\0\377\377\377\377", 5, "above max-request-size" },
 		/* Fields that go beyond the message, a tag without an end, groups, a varint of 11 bytes. */
@@ -426,6 +460,7 @@ int main(void)
 		TSK_TEST(test_memory_grows_with_what_comes),
 		TSK_TEST(test_raw_contents_that_nobody_wants),
 		TSK_TEST(test_a_message_that_nobody_wants),
+		TSK_TEST(test_packed_messages),
 		TSK_TEST(test_what_is_no_message),
 		TSK_TEST(test_timeouts),
 		TSK_TEST(test_content_types),
