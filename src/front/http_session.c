@@ -142,7 +142,8 @@ static bool closes(const struct http_session *s)
 {
 	const struct http_exchange *x = &s->exchange;
 
-	if (!x->head->keeps_alive || s->is_stopping || s->has_ended)
+	if (!x->head->keeps_alive || s->is_stopping ||
+	    (s->has_ended && http_is_between(&s->decoder)))
 		return true;
 	if (x->is_whole)
 		return false;
@@ -403,7 +404,8 @@ static size_t http_session_window(void *stream, void **ret_buf)
 
 	if (s->is_closing)
 		return rubbish_window(s, ret_buf);
-	return is_deaf(s) || s->has_ended ? 0 : http_window(&s->decoder, ret_buf);
+	/* Requests behind the one that is worked on wait in the buffer: to look away costs calls. */
+	return s->is_over || s->has_ended ? 0 : http_window(&s->decoder, ret_buf);
 }
 
 static unsigned http_session_scatter(void *stream, struct iovec *iov)
@@ -414,7 +416,7 @@ static unsigned http_session_scatter(void *stream, struct iovec *iov)
 		iov->iov_len = rubbish_window(s, &iov->iov_base);
 		return iov->iov_len > 0;
 	}
-	return is_deaf(s) || s->has_ended ? 0 : http_scatter(&s->decoder, iov);
+	return s->is_over || s->has_ended ? 0 : http_scatter(&s->decoder, iov);
 }
 
 static void http_session_received(void *stream, size_t n)
