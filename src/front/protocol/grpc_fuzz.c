@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Messages of gRPC in pieces of hostile sizes: the first byte of the input chooses the sizes, whether
- * they are ModelInferRequests, and whether raw contents are wanted; the rest is the body.  Whatever
+ * they are ModelInferRequests, whether raw contents are wanted, and whether a packed message, which then
+ * says its own bytes, is taken; the rest is the body.  Whatever
  * comes, each byte lands in the buffer or in the place of announced contents.
  */
 #include "front/protocol/grpc.h"
@@ -21,6 +22,7 @@ static void check(bool ok)
 
 struct fuzz {
 	struct grpc_decoder d;
+	unsigned char *unpacked; /* what the last packed one said */
 	unsigned char *raw; /* exactly sized, so that a sanitizer sees the first byte too far */
 	bool is_wanted;
 	bool has_begun;
@@ -38,14 +40,29 @@ static void begin_raw(struct fuzz *f)
 	f->used += f->d.raw_bytes;
 }
 
+/* What was fed behind it is lost: a stream that is cut. */
+static void unpack(struct fuzz *f)
+{
+	check(f->d.takes_packed);
+	free(f->unpacked);
+	f->unpacked = malloc(f->d.n + 1);
+	check(f->unpacked != NULL);
+	if (f->d.n)
+		memcpy(f->unpacked, f->d.buffer, f->d.n);
+	grpc_unpacked(&f->d, f->unpacked, (uint32_t)f->d.n);
+}
+
 static void end_message(struct fuzz *f)
 {
 	struct grpc_decoder *d = &f->d;
 
 	check(f->has_begun && d->n <= d->size && d->n + f->used <= d->length);
-	check(d->is_infer || d->n == d->length);
+	check((d->is_infer && !d->is_packed) || d->n == d->length);
 	check(d->name_at <= d->n && d->name_bytes <= d->n - d->name_at);
-	f->has_begun = false;
+	if (d->is_packed)
+		unpack(f);
+	else
+		f->has_begun = false;
 }
 
 static bool take_event(struct fuzz *f)
@@ -106,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	pace = data[0] % 32u * (data[0] % 32u) + 1;
 	f.d.is_infer = data[0] & 32;
 	f.is_wanted = data[0] & 64;
+	f.d.takes_packed = data[0] & 128;
 	while (at < size) {
 		size_t n = size - at < pace ? size - at : pace;
 		unsigned char *staging = malloc(n);
@@ -125,5 +143,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)grpc_is_between(&f.d);
 	grpc_decoder_done(&f.d);
 	free(f.raw);
+	free(f.unpacked);
 	return 0;
 }
