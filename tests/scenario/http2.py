@@ -54,14 +54,15 @@ def message(payload=b""):
 class Connection:
     """A client, which sends what it is told and keeps the frames that come."""
 
-    def __init__(self, path, settings=b"", preface=PREFACE):
+    def __init__(self, path, settings=b"", preface=PREFACE, acknowledges=True):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(10)
         self.socket.connect(str(path))
         self.stream = -1
         self.rest = b""
         if preface:
-            self.send(preface + frame(SETTINGS, 0, 0, settings))
+            # The host's settings, its windows among them, hold from their acknowledgement on.
+            self.send(preface + frame(SETTINGS, 0, 0, settings) + (frame(SETTINGS, ACK) if acknowledges else b""))
 
     def __enter__(self):
         return self
@@ -85,7 +86,9 @@ class Connection:
 
     def call(self, path, payload=b"", *fields):
         stream = self.begin(path, *fields)
-        self.send(frame(DATA, END_STREAM, stream, message(payload)))
+        whole = message(payload)
+        for at in range(0, len(whole), 16384):
+            self.send(frame(DATA, END_STREAM if at + 16384 >= len(whole) else 0, stream, whole[at:at + 16384]))
         return stream
 
     def read(self, n):
