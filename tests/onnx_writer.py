@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Small ONNX models, written without the onnx package: just enough of protobuf."""
 
-FLOAT, INT64, BOOL = 1, 7, 9  # TensorProto.DataType
+# TensorProto.DataType
+FLOAT, UINT8, INT8, UINT16, INT16, INT32, INT64, STRING, BOOL, FLOAT16, DOUBLE, UINT32, UINT64 = range(1, 14)
+BFLOAT16 = 16
 
 
 def varint(n):
@@ -39,9 +41,9 @@ def tensor(name, dims, dtype, raw):
                      field(9, raw)])
 
 
-def model(*graph, doc=""):
+def model(*graph, doc="", opset=11):
     """The ModelProto of a graph that is given by its fields."""
-    return (field(1, 6) + field(6, doc) + field(8, field(1, "") + field(2, 11)) +
+    return (field(1, 6) + field(6, doc) + field(8, field(1, "") + field(2, opset)) +
             field(7, b"".join(graph) + field(2, "g")))
 
 

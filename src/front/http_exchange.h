@@ -57,8 +57,9 @@ struct http_exchange {
 	struct http_infer infer;
 	struct oip_task task;
 	struct region_task region;
-	uint64_t text_bytes; /* of memory, for a text that was read, accounted for */
-	bool is_whole;       /* all of the request has come */
+	/* Of memory, accounted for: for a text that was read, and to decompress the body. */
+	uint64_t text_bytes, inflate_bytes;
+	bool is_whole; /* all of the request has come */
 	bool is_answered;
 };
 

@@ -228,7 +228,7 @@ int http_output_answer(struct http_output *output, struct http_answer *answer)
 		o->json.n = 0;
 		return -ENOMEM;
 	}
-	coding = is_binary ? NULL : coding_of(to, o->json.n);
+	coding = is_binary || !answer->n_results ? NULL : coding_of(to, o->json.n);
 	if (coding && !compress_json(&o->json, coding[0] == 'g'))
 		coding = NULL;
 	write_head(o, answer, o->json.n + n_binary, is_binary, coding);

@@ -20,7 +20,11 @@
 #define HTTP_OUTPUT_HEAD_MAX 2048u
 #define HTTP_PIECES_INLINE 10u
 
-/* Compressed where its client takes that, and it is so large, and no larger: it is done in one turn. */
+/*
+ * JSON with results is compressed where its client takes that, and it is so large, and no larger: it is
+ * done in one turn.  Nothing else is: tritonclient's aio client says of all its requests that it takes
+ * gzip, and unpacks the answers to inferences alone.
+ */
 #define HTTP_COMPRESS_MIN 1024u
 #define HTTP_COMPRESS_MAX (4u << 20)
 

@@ -211,7 +211,10 @@ static void expect_compressed(struct scene *s, const char *text, const char *cod
 static void test_compressed(void **state)
 {
 	struct scene s;
-	struct http_answer answer = { .status = 200, .to = &s.head };
+	const struct oip_result result = { .dtype = TENSOCK_FLOAT32 };
+	struct http_answer answer = {
+		.status = 200, .to = &s.head, .results = &result, .n_results = 1
+	};
 	char text[4096];
 
 	(void)state;
@@ -229,7 +232,13 @@ static void test_compressed(void **state)
 	assert_int_equal(http_output_answer(&s.output, &answer), 0);
 	send_all(&s, 100, 16);
 	expect_compressed(&s, text, "gzip", 31);
-	/* A short one, and one that does not become shorter. */
+	/* One without results, a short one, and one that does not become shorter. */
+	answer.n_results = 0;
+	answer.json = json_of(text);
+	assert_int_equal(http_output_answer(&s.output, &answer), 0);
+	send_all(&s, 100, 16);
+	assert_null(strstr(s.bytes, "Content-Encoding"));
+	answer.n_results = 1;
 	answer.json = json_of("{}");
 	assert_int_equal(http_output_answer(&s.output, &answer), 0);
 	assert_null(strstr(send_all(&s, 100, 16), "Content-Encoding"));

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "front/handle.h"
 #include "front/http_exchange.h"
+#include "front/limit_hits.h"
 #include "front/protocol/http.h"
 
 /*
@@ -96,8 +97,8 @@ static void drop_work(struct http_exchange *x)
 	oip_task_end(&x->task);
 	region_task_end(&x->guest->regions, &x->region);
 	http_body_done(&x->body);
-	account_give(&x->guest->account, x->text_bytes);
-	x->text_bytes = 0;
+	account_give(&x->guest->account, x->text_bytes + x->inflate_bytes);
+	x->text_bytes = x->inflate_bytes = 0;
 }
 
 /* It ends, be it answered or not. */
@@ -142,7 +143,8 @@ static bool closes(const struct http_session *s)
 {
 	const struct http_exchange *x = &s->exchange;
 
-	if (!x->head->keeps_alive || s->is_stopping || s->has_ended)
+	if (!x->head->keeps_alive || s->is_stopping ||
+	    (s->has_ended && http_is_between(&s->decoder)))
 		return true;
 	if (x->is_whole)
 		return false;
@@ -260,6 +262,19 @@ static const struct http_handler *handler_of(enum http_resource resource)
 	return resource == ROUTE_MODEL_INFER ? &http_infer_handler : &http_text_handler;
 }
 
+/* Of a body that comes compressed, while its request lasts. */
+static int take_inflate_memory(struct http_exchange *x, struct tensock_error *reterr)
+{
+	if (x->head->coding == HTTP_IDENTITY)
+		return 0;
+	if (account_take(&x->guest->account, HTTP_INFLATE_MEMORY) < 0)
+		return limit_fail(
+			METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
+			"no room to decompress a body beside what is in use (max-memory)");
+	x->inflate_bytes = HTTP_INFLATE_MEMORY;
+	return 0;
+}
+
 static void on_begun(struct http_session *s)
 {
 	struct http_exchange *x = &s->exchange;
@@ -275,6 +290,10 @@ static void on_begun(struct http_session *s)
 	if (http_route_find(x->head, &x->route, &status, &error) < 0) {
 		count_error(s->guest, &error);
 		http_answer_status(x, status, &error);
+		return;
+	}
+	if (take_inflate_memory(x, &error) < 0) {
+		http_refuse(x, &error);
 		return;
 	}
 	x->handler = handler_of(x->route.resource);
@@ -403,7 +422,8 @@ static size_t http_session_window(void *stream, void **ret_buf)
 
 	if (s->is_closing)
 		return rubbish_window(s, ret_buf);
-	return is_deaf(s) || s->has_ended ? 0 : http_window(&s->decoder, ret_buf);
+	/* Requests behind the one that is worked on wait in the buffer: to look away costs calls. */
+	return s->is_over || s->has_ended ? 0 : http_window(&s->decoder, ret_buf);
 }
 
 static unsigned http_session_scatter(void *stream, struct iovec *iov)
@@ -414,7 +434,7 @@ static unsigned http_session_scatter(void *stream, struct iovec *iov)
 		iov->iov_len = rubbish_window(s, &iov->iov_base);
 		return iov->iov_len > 0;
 	}
-	return is_deaf(s) || s->has_ended ? 0 : http_scatter(&s->decoder, iov);
+	return s->is_over || s->has_ended ? 0 : http_scatter(&s->decoder, iov);
 }
 
 static void http_session_received(void *stream, size_t n)

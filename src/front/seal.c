@@ -72,6 +72,7 @@ static const struct filter_call calls[] = {
 	  .checks = { FILTER_WITHOUT(2, PROT_EXEC) },
 	  .why = "these, the guest's memory, the heap" },
 	{ .name = "munmap", .why = "the same" },
+	{ .name = "mremap", .why = "a request's text that grows" },
 	{ .name = "brk", .why = "the heap" },
 	{ .name = "madvise", .checks = { FILTER_IS(2, MADV_HUGEPAGE) }, .why = "large buffers" },
 	{ .name = "futex", .why = "libcrypto, at its first hash" },

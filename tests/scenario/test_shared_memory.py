@@ -89,9 +89,7 @@ def test_in_and_out(guest, region):
     answer = infer(guest, into="in", offset=256)
     assert answer.status == 200, answer.body
     output = answer.json["outputs"][0]
-    assert "data" not in output
-    assert output["parameters"] == {"shared_memory_region": "in", "shared_memory_offset": 64,
-                                    "shared_memory_byte_size": 16}
+    assert output == {"name": "x0", "datatype": "FP32", "shape": [1, 4]}
     assert region.read(64, 16) == FOUR.tobytes()
 
 

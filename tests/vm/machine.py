@@ -27,14 +27,14 @@ class Vm:
     """One guest of a daemon: boots when it is made.  vhost: the daemon's socket for it, uds: the PATH
     of its other ports."""
 
-    def __init__(self, folder, vhost, uds, files=None, kernel="6.1"):
+    def __init__(self, folder, vhost, uds, files=None, kernel="6.1", hardware=None):
         self.uds = Path(uds)
         self.kernel = kernel
         self._folder = folder
         self._vhost = vhost
         self._files = guest_files(files)
         self.guest = None
-        self.boot()
+        self.boot(**(hardware or {}))
 
     def boot(self, options=(), **hardware):
         """A new QEMU in the place of the old one, if there was one, with more options perhaps, or other
@@ -77,7 +77,7 @@ class Vm:
 class Machine:
     """A daemon with guests "vm1", "vm2" ... of the CIDs 3, 4 ..."""
 
-    def __init__(self, folder, count=1, files=None, options=(), env=None, kernel="6.1"):
+    def __init__(self, folder, count=1, files=None, options=(), env=None, kernel="6.1", hardware=None):
         self.folder = Path(folder)
         self.daemon = None
         self.vms = []
@@ -91,7 +91,7 @@ class Machine:
             ready = [self.local, *(path for pair in sockets for path in pair)]
             self.daemon = Daemon(arguments, ready, env=env)
             for i, (vhost, uds) in enumerate(sockets, 1):
-                self.vms.append(Vm(self.folder / f"guest{i}", vhost, uds, files, kernel))
+                self.vms.append(Vm(self.folder / f"guest{i}", vhost, uds, files, kernel, hardware))
         except BaseException:
             self.close()
             raise

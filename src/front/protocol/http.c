@@ -128,6 +128,7 @@ static void begin_head(struct http_decoder *d)
 	d->raw->n_fields = 0;
 	d->raw->fields[0] = (struct http_field){ 0 };
 	d->floor = d->fed = 0;
+	d->has_ended = false;
 	d->place = NULL;
 	d->place_left = 0;
 	d->discards = false;
@@ -323,10 +324,14 @@ static enum http_event end_head(struct http_decoder *d)
 
 static enum http_event next_head(struct http_decoder *d)
 {
-	const char *from = (const char *)d->buf + d->start + d->fed;
-	size_t n = buffered(d) - d->fed;
 	llhttp_errno_t error;
+	const char *from;
+	size_t n;
 
+	if (d->has_ended)
+		begin_head(d);
+	from = (const char *)d->buf + d->start + d->fed;
+	n = buffered(d) - d->fed;
 	if (n > HTTP_HEAD_MAX - d->fed)
 		n = HTTP_HEAD_MAX - d->fed;
 	error = n ? llhttp_execute(&d->parser, from, n) : HPE_OK;
@@ -460,7 +465,9 @@ static enum http_event end_body(struct http_decoder *d)
 	if (d->head.coding != HTTP_IDENTITY && !d->inflate.is_over)
 		return broken(d, 400, "the compressed body is cut off");
 	end_coding(d);
-	begin_head(d);
+	/* The head stays until the next call, whatever comes behind it. */
+	d->at = HTTP_AT_HEAD;
+	d->has_ended = true;
 	return HTTP_ENDED;
 }
 

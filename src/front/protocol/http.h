@@ -60,6 +60,7 @@ struct http_decoder {
 	uint64_t framing;  /* what chunks have brought beside the body */
 	size_t n_trailing; /* the same since the last of it */
 	bool has_all_chunks; /* the last one has come, and what follows it */
+	bool has_ended;      /* ENDED has been said, and nothing since */
 
 	struct http_inflate inflate;
 	unsigned char *plain; /* decompressed, while there is compression */

@@ -22,7 +22,7 @@
 
 #define HTTP_RATIO_MAX 200u
 #define HTTP_RATIO_FREE (UINT64_C(1) << 20)
-/* What one takes at most while it is at work. */
+/* What one takes at most while it is at work, the decoder's own block among it. */
 #define HTTP_INFLATE_MEMORY 65536u
 
 struct http_inflate {

@@ -232,19 +232,6 @@ static void put_binary(struct json_text *text, const struct oip_result *result)
 	json_text_close(text, '}');
 }
 
-static void put_region(struct json_text *text, const struct oip_result *result)
-{
-	json_text_key(text, "parameters");
-	json_text_open(text, '{');
-	json_text_key(text, "shared_memory_region");
-	json_text_bytes(text, result->region.name.bytes, result->region.name.len);
-	json_text_key(text, "shared_memory_offset");
-	json_text_uint(text, result->region.offset);
-	json_text_key(text, "shared_memory_byte_size");
-	json_text_uint(text, result->bytes);
-	json_text_close(text, '}');
-}
-
 static int put_result(struct json_text *text, const struct oip_result *result,
 		      struct tensock_error *reterr)
 {
@@ -263,11 +250,10 @@ static int put_result(struct json_text *text, const struct oip_result *result,
 	for (uint32_t i = 0; i < result->rank; i++)
 		json_text_int(text, result->dims[i]);
 	json_text_close(text, ']');
-	if (result->region.name.len)
-		put_region(text, result);
-	else if (result->is_binary)
+	/* Of one in a region nothing more: Triton's C++ client takes any parameters for those of a binary one. */
+	if (!result->region.name.len && result->is_binary)
 		put_binary(text, result);
-	else
+	else if (!result->region.name.len)
 		r = put_data(text, result, reterr);
 	json_text_close(text, '}');
 	return r;
@@ -286,7 +272,7 @@ static uint64_t result_memory(const struct oip_result *result)
 		if (!tsk_mul(elems, (uint64_t)(width ? element_chars(result->dtype) : 6), &data))
 			return UINT64_MAX / 2;
 	}
-	return data + RESULT_CHARS + 6ULL * (result->name.len + result->region.name.len);
+	return data + RESULT_CHARS + 6ULL * result->name.len;
 }
 
 uint64_t oip_json_answer_memory(const struct oip_answer *answer)

@@ -131,9 +131,7 @@ static void test_whole_answer(void **state)
 		    "{\"name\":\"y\",\"datatype\":\"FP32\",\"shape\":[2,1],\"data\":[1.0,2.0]},"
 		    "{\"name\":\"\xef\xbf\xbd\",\"datatype\":\"FP16\",\"shape\":[2],"
 		    "\"parameters\":{\"binary_data_size\":4}},"
-		    "{\"name\":\"y\",\"datatype\":\"FP16\",\"shape\":[2],\"parameters\":"
-		    "{\"shared_memory_region\":\"r\",\"shared_memory_offset\":64,"
-		    "\"shared_memory_byte_size\":4}}]}");
+		    "{\"name\":\"y\",\"datatype\":\"FP16\",\"shape\":[2]}]}");
 	free(json.bytes);
 	assert_int_equal(answer_of(NULL, 0, &json), 0);
 	assert_json(&json, "{\"model_name\":\"m\",\"model_version\":\"1\",\"outputs\":[]}");
