@@ -177,10 +177,26 @@ void buffer_pool_put(struct buffer_pool *pool, struct buffer *buffer)
 	}
 	TAILQ_INSERT_HEAD(&pool->idle, buffer, idle_entry);
 	buffer->is_idle = true;
+	buffer->idle_since = pool->looks;
 	pool->n_idle++;
 	pool->idle_bytes += buffer->map.size;
 	while (pool->n_idle > BUFFER_POOL_IDLE_MAX || pool->idle_bytes > max)
 		release_oldest(pool);
+	if (pool->want_look && !pool->wants_look && pool->idle_bytes > BUFFER_POOL_KEPT_BYTES) {
+		pool->wants_look = true;
+		pool->want_look(pool->context);
+	}
+}
+
+/* The one at the end of the list has been idle for longest. */
+bool buffer_pool_look(struct buffer_pool *pool)
+{
+	while (pool->idle_bytes > BUFFER_POOL_KEPT_BYTES &&
+	       TAILQ_LAST(&pool->idle, buffer_idle_list)->idle_since != pool->looks)
+		release_oldest(pool);
+	pool->looks++;
+	pool->wants_look = pool->idle_bytes > BUFFER_POOL_KEPT_BYTES;
+	return pool->wants_look;
 }
 
 void buffer_pool_introduce(struct buffer_pool *pool, struct buffer *buffer, uint64_t worker)

@@ -250,6 +250,55 @@ static void reclaim(void *context, uint64_t bytes)
 	buffer_pool_reclaim(spared_from, bytes);
 }
 
+static unsigned n_wanted;
+
+static void on_want_look(void *context)
+{
+	(void)context;
+	n_wanted++;
+}
+
+/* What nobody wants for a while goes, oldest first; a little stays. */
+static void test_looks(void **state)
+{
+	struct account account = { .max_bytes = 65536 * KIB };
+	struct buffer *a, *b, *small;
+	struct buffer_pool pool;
+
+	(void)state;
+	begin(&pool, &account);
+	pool.want_look = on_want_look;
+	n_wanted = 0;
+	small = take(&pool, 0, 64 * KIB);
+	a = take(&pool, 7, 4096 * KIB);
+	buffer_pool_introduce(&pool, a, 7);
+	b = take(&pool, 0, 4096 * KIB);
+	buffer_pool_put(&pool, small);
+	assert_int_equal(n_wanted, 0);
+	buffer_pool_put(&pool, a);
+	buffer_pool_put(&pool, b);
+	assert_int_equal(n_wanted, 1);
+	/* Neither has been idle from one look to the next. */
+	assert_true(buffer_pool_look(&pool));
+	assert_int_equal(pool.n_idle, 3);
+	assert_ptr_equal(take(&pool, 0, 4096 * KIB), b);
+	buffer_pool_put(&pool, b);
+	assert_int_equal(n_wanted, 1);
+	assert_true(buffer_pool_look(&pool));
+	assert_int_equal(pool.n_idle, 1);
+	assert_int_equal(forgot, 7);
+	assert_false(buffer_pool_look(&pool));
+	assert_int_equal(pool.n_idle, 0);
+	/* Small ones stay, and nobody looks again. */
+	small = take(&pool, 0, 64 * KIB);
+	buffer_pool_put(&pool, small);
+	assert_int_equal(n_wanted, 1);
+	assert_false(buffer_pool_look(&pool));
+	assert_false(buffer_pool_look(&pool));
+	assert_int_equal(pool.n_idle, 1);
+	end(&pool);
+}
+
 static void test_account(void **state)
 {
 	struct account account = { .max_bytes = 192 * KIB, .reclaim = reclaim };
@@ -282,7 +331,8 @@ int main(void)
 		TSK_TEST(test_bytes_in_use),     TSK_TEST(test_pages_are_kept),
 		TSK_TEST(test_known_ones_first), TSK_TEST(test_forget_one),
 		TSK_TEST(test_worker_gone),      TSK_TEST(test_idle_bound),
-		TSK_TEST(test_idle_bytes_bound), TSK_TEST(test_account),
+		TSK_TEST(test_idle_bytes_bound), TSK_TEST(test_looks),
+		TSK_TEST(test_account),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,9 @@ static int start_handles(struct workers *workers)
 	workers->check = handle_check_new(workers->loop, workers);
 	workers->idle = handle_idle_new(workers->loop, workers);
 	workers->spare_timer = handle_timer_new(workers->loop, workers);
-	if (!workers->prepare || !workers->check || !workers->idle || !workers->spare_timer)
+	workers->look_timer = handle_timer_new(workers->loop, workers);
+	if (!workers->prepare || !workers->check || !workers->idle || !workers->spare_timer ||
+	    !workers->look_timer)
 		return -ENOMEM;
 	uv_prepare_start(workers->prepare, on_prepare);
 	uv_check_start(workers->check, on_check);
@@ -85,6 +87,23 @@ static void forget_buffer(void *context, const struct buffer *buffer)
 		worker_link_forget(link, buffer);
 }
 
+static void want_look(void *context);
+
+static void on_look(uv_timer_t *timer)
+{
+	struct workers *workers = timer->data;
+
+	if (buffer_pool_look(&workers->buffers))
+		want_look(workers);
+}
+
+static void want_look(void *context)
+{
+	struct workers *workers = context;
+
+	uv_timer_start(workers->look_timer, on_look, BUFFER_POOL_LOOK_MS, 0);
+}
+
 int workers_buffer(struct workers *workers, const struct worker_link *link, uint64_t bytes,
 		   struct buffer **ret)
 {
@@ -105,6 +124,7 @@ int workers_new(uv_loop_t *loop, struct supervisor_link *supervisor, struct work
 	workers->limits = limits;
 	TAILQ_INIT(&workers->list);
 	buffer_pool_init(&workers->buffers, account, forget_buffer, workers);
+	workers->buffers.want_look = want_look;
 	if (limits->flight_bytes_max)
 		workers->buffers.used_bytes_max = limits->flight_bytes_max;
 	if (start_handles(workers) < 0) {
@@ -125,7 +145,9 @@ void workers_free(struct workers *workers)
 		TAILQ_REMOVE(&workers->list, link, entry);
 		worker_link_free(link);
 	}
+	workers->buffers.want_look = NULL;
 	buffer_pool_done(&workers->buffers);
+	handle_free(workers->look_timer);
 	handle_free(workers->prepare);
 	handle_free(workers->check);
 	handle_free(workers->idle);

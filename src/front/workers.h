@@ -45,6 +45,7 @@ struct workers {
 	uv_check_t *check;
 	uv_idle_t *idle; /* active while the loop must not block */
 	uv_timer_t *spare_timer;
+	uv_timer_t *look_timer; /* at buffers that nobody wants */
 
 	struct worker_received received; /* scratch: both are large */
 	struct run_tensor tensors[RUN_TENSORS_MAX];
