@@ -34,24 +34,22 @@ static const char *version_of(const struct label *label)
 	return label && label->version[0] ? label->version : ONLY_VERSION;
 }
 
+/* On the path of each inference: without the walk over all buffers that models_view() makes. */
 static void describe(struct model *model, const struct label *label, struct oip_model *ret)
 {
 	bool is_withdrawn = models_is_withdrawn(model);
-	struct model_view view;
 
-	models_view(model, &view);
 	*ret = (struct oip_model){
 		.model = model,
 		.label = label,
 		.version = version_of(label),
-		.info = view.info,
+		.info = models_info(model),
 		.stats = models_stats(model),
-		.size = view.size,
-		.memory = view.memory,
-		.is_ready = view.info && !is_withdrawn,
 		.reason = is_withdrawn ? "unloaded" : "",
 	};
-	write_digits(view.hash, ret->digits);
+	ret->is_ready = ret->info && !is_withdrawn;
+	if (!label)
+		write_digits(models_hash(model), ret->digits);
 	ret->name = label ? label->name : ret->digits;
 }
 

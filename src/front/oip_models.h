@@ -29,7 +29,6 @@ struct oip_model {
 	char digits[2 * MODEL_HASH_BYTES + 1];
 	const struct tsk_model_info *info; /* NULL: it is not ready, but loading */
 	const struct oip_stats *stats;
-	uint64_t size, memory;
 	bool is_ready;      /* an inference would be taken */
 	const char *reason; /* why it is not, or "" */
 };

@@ -21,6 +21,9 @@ static int no_memory(struct tensock_error *reterr)
 
 static struct oip_json_model told_of(const struct oip_model *m, const char *const *versions)
 {
+	struct model_view view;
+
+	models_view(m->model, &view);
 	return (struct oip_json_model){
 		.name = m->label ? m->name : m->digits,
 		.version = m->version,
@@ -31,7 +34,7 @@ static struct oip_json_model told_of(const struct oip_model *m, const char *cons
 			 : m->reason[0] ? "UNAVAILABLE"
 					: "LOADING",
 		.reason = m->reason,
-		.memory = m->memory,
+		.memory = view.memory,
 	};
 }
 
