@@ -126,6 +126,7 @@ int labels_add(struct labels *labels, struct model *model, const char *name, con
 			return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory");
 		put_first(labels, label);
 	}
+	label->is_withdrawn = false;
 	if (!is_pending)
 		make_true(labels, label);
 	return 0;

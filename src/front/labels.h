@@ -23,6 +23,7 @@ struct label {
 	TAILQ_ENTRY(label) entry, own_entry;
 	struct model *model;
 	bool is_pending;
+	bool is_withdrawn; /* not ready until it is loaded again: of front/oip_models.c alone */
 	char *name, *version; /* terminated */
 };
 

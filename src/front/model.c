@@ -246,9 +246,9 @@ bool models_is_withdrawn(const struct model *model)
 	return model->is_withdrawn;
 }
 
-const struct label *models_next_pair(const struct models *models, const struct label *after)
+struct label *models_next_pair(const struct models *models, const struct label *after)
 {
-	const struct label *label =
+	struct label *label =
 		after ? TAILQ_NEXT(after, entry) : TAILQ_FIRST(&models->labels.list);
 
 	while (label && label->is_pending)

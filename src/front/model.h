@@ -35,7 +35,7 @@ struct model {
 	uint64_t runs;   /* that ended well, of workers it had before */
 	struct oip_stats stats;
 	struct inferences inferences;
-	bool is_withdrawn; /* its guest has said so: not ready until it is loaded again */
+	bool is_withdrawn; /* by its hash; each label has its own */
 	struct request_queue waiting;
 	struct request_queue behind;  /* came after an unload: wait for the next worker */
 	bool is_unloading;            /* loses its worker when that is no more at work */

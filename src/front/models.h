@@ -118,12 +118,12 @@ const unsigned char *models_hash(const struct model *model);
 const struct tsk_model_info *models_info(const struct model *model);
 const struct oip_stats *models_stats(const struct model *model);
 
-/* What its guest has said of it (front/oip_models.h); nothing else here looks at it. */
+/* As label->is_withdrawn, of a model that its hash names. */
 void models_withdraw(struct model *model, bool is_withdrawn);
 bool models_is_withdrawn(const struct model *model);
 
 /* The next of the pairs by which models are found, the last given one first (NULL: from the start). */
-const struct label *models_next_pair(const struct models *models, const struct label *after);
+struct label *models_next_pair(const struct models *models, const struct label *after);
 
 /* The next one in the order of their arrival (after NULL: the first); NULL beyond the last. */
 struct model *models_next(struct models *models, const struct model *after);

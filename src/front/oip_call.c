@@ -466,7 +466,7 @@ static int prepare_submission(struct oip_call *call, struct wire_string name,
 
 	if (r == 0)
 		r = set_names(call, ret, reterr);
-	if (r == 0 && !ret->is_ready && models_is_withdrawn(ret->model))
+	if (r == 0 && !ret->is_ready && ret->reason[0])
 		r = tsk_fail(reterr, TENSOCK_UNAVAILABLE,
 			     "Request for unknown model: '%.64s' has no available versions",
 			     ret->name);

@@ -35,9 +35,9 @@ static const char *version_of(const struct label *label)
 }
 
 /* On the path of each inference: without the walk over all buffers that models_view() makes. */
-static void describe(struct model *model, const struct label *label, struct oip_model *ret)
+static void describe(struct model *model, struct label *label, struct oip_model *ret)
 {
-	bool is_withdrawn = models_is_withdrawn(model);
+	bool is_withdrawn = label ? label->is_withdrawn : models_is_withdrawn(model);
 
 	*ret = (struct oip_model){
 		.model = model,
@@ -58,18 +58,22 @@ static bool equals(struct wire_string string, const char *text)
 	return string.len == strlen(text) && memcmp(string.bytes, text, string.len) == 0;
 }
 
-/* The one of that name that was labelled last, of that version if one is given. */
-static const struct label *find_label(const struct guest *guest, struct wire_string name,
-				      struct wire_string version)
+/* The one of that name, and version if one is given, that was labelled last; one that is ready, if any is. */
+static struct label *find_label(const struct guest *guest, struct wire_string name,
+				struct wire_string version)
 {
-	const struct label *label = NULL;
+	struct label *label = NULL, *first = NULL;
 
 	while ((label = models_next_pair(guest->models, label))) {
-		if (equals(name, label->name) &&
-		    (!version.len || equals(version, version_of(label))))
+		if (!equals(name, label->name) ||
+		    (version.len && !equals(version, version_of(label))))
+			continue;
+		if (!label->is_withdrawn)
 			return label;
+		if (!first)
+			first = label;
 	}
-	return NULL;
+	return first;
 }
 
 static bool read_digit(char c, unsigned *ret)
@@ -118,7 +122,7 @@ static int refuse_name(struct wire_string name, struct wire_string version,
 int oip_find(struct guest *guest, struct wire_string name, struct wire_string version,
 	     struct oip_model *ret, struct tensock_error *reterr)
 {
-	const struct label *label = find_label(guest, name, version);
+	struct label *label = find_label(guest, name, version);
 	struct model *model = label ? label->model : find_hash(guest, name, version);
 
 	if (!model)
@@ -140,7 +144,7 @@ static bool has_label(const struct guest *guest, const struct model *model)
 
 bool oip_next(struct guest *guest, struct oip_model *m)
 {
-	const struct label *label = NULL;
+	struct label *label = NULL;
 	struct model *model = NULL;
 
 	/* Labels first: it stands among them, or nowhere yet. */
@@ -214,16 +218,30 @@ static int set_names(struct oip_task *task, struct wire_string name, struct wire
 	return task->name && (!version.len || task->version) ? 0 : -ENOMEM;
 }
 
+/* What was loaded is ready now, by the name that it was loaded by. */
+static void offer(struct oip_task *task)
+{
+	const struct model_name name = { .hash = task->hash };
+	struct model *model = models_find(task->guest->models, &name);
+	struct label *label = NULL;
+
+	while (model && (label = models_next_pair(task->guest->models, label))) {
+		if (label->model == model && strcmp(label->name, task->name) == 0 &&
+		    (!task->version || strcmp(version_of(label), task->version) == 0))
+			label->is_withdrawn = false;
+	}
+	if (model && strlen(task->name) == HASH_DIGITS)
+		models_withdraw(model, false);
+}
+
 static void load_done(struct request *request, struct request_outputs *outputs,
 		      const struct tensock_error *error)
 {
 	struct oip_task *task = task_of(request);
-	const struct model_name name = { .hash = task->hash };
-	struct model *model = models_find(task->guest->models, &name);
 
 	(void)outputs;
-	if (!error && model)
-		models_withdraw(model, false);
+	if (!error)
+		offer(task);
 	task_done(task, error);
 }
 
@@ -303,29 +321,43 @@ void oip_load(struct oip_task *task, struct guest *guest, struct wire_string nam
 }
 
 /* The next of those that are meant and have not been withdrawn; NULL: none. */
-static struct model *next_to_unload(const struct oip_task *task)
+static struct label *next_to_unload(const struct oip_task *task)
 {
-	const struct label *label = NULL;
+	struct label *label = NULL;
 
 	while ((label = models_next_pair(task->guest->models, label))) {
 		if (strcmp(label->name, task->name) == 0 &&
 		    (!task->version || strcmp(version_of(label), task->version) == 0) &&
-		    !models_is_withdrawn(label->model))
-			return label->model;
+		    !label->is_withdrawn)
+			break;
 	}
-	return NULL;
+	return label;
+}
+
+static bool is_ready_elsewhere(const struct guest *guest, const struct model *model)
+{
+	const struct label *label = NULL;
+
+	while ((label = models_next_pair(guest->models, label))) {
+		if (label->model == model && !label->is_withdrawn)
+			return true;
+	}
+	return false;
 }
 
 static void unload_next(struct oip_task *task)
 {
-	struct model *model = next_to_unload(task);
+	struct models *models = task->guest->models;
+	struct label *label;
 
-	if (!model) {
-		task_done(task, NULL);
+	while ((label = next_to_unload(task))) {
+		label->is_withdrawn = true;
+		if (is_ready_elsewhere(task->guest, label->model))
+			continue;
+		models_unload(models, label->model, false, &task->request);
 		return;
 	}
-	models_withdraw(model, true);
-	models_unload(task->guest->models, model, false, &task->request);
+	task_done(task, NULL);
 }
 
 static void unload_done(struct request *request, struct request_outputs *outputs,

@@ -33,7 +33,7 @@ struct oip_model {
 	const char *reason; /* why it is not, or "" */
 };
 
-/* NULL version, or len 0: the one that was labelled last.  NOT_FOUND, in Triton's words. */
+/* version len 0: of those that are ready, or of all, the one that was labelled last.  NOT_FOUND, in Triton's words. */
 int oip_find(struct guest *guest, struct wire_string name, struct wire_string version,
 	     struct oip_model *ret, struct tensock_error *reterr) _nodiscard_;
 
@@ -74,7 +74,10 @@ int oip_load_room(struct oip_task *task, struct guest *guest, uint64_t n, void *
 void oip_load(struct oip_task *task, struct guest *guest, struct wire_string name,
 	      struct wire_string version);
 
-/* All versions of the name, or the one: not ready from now on, until it is loaded again; kept. */
+/*
+ * All versions of the name, or the one: not ready from now on, until it is loaded again; kept.  A model that is ready
+ * under another name keeps its worker.
+ */
 void oip_unload(struct oip_task *task, struct guest *guest, struct wire_string name,
 		struct wire_string version);
 

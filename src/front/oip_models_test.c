@@ -156,12 +156,43 @@ static void test_unload_and_load(void **state)
 	rig_done(&rig);
 }
 
+/* Two names of one model: each is unloaded for itself, and the worker goes with the last. */
+static void test_unload_one_name(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct done done = { .task.done = on_task };
+	const struct model_labels second = { .name = "b" };
+	struct tensock_error error;
+	struct rig_worker *worker;
+	struct oip_model m;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "a", "");
+	assert_int_equal(models_label(rig.guest->models, named(&rig, "a", ""), &second, &error), 0);
+	oip_unload(&done.task, rig.guest, wire_string("a"), wire_string(""));
+	expect_task(&rig, &done, TENSOCK_OK);
+	assert_int_equal(find(&rig, "a", "", &m), 0);
+	assert_false(m.is_ready);
+	assert_int_equal(find(&rig, "b", "", &m), 0);
+	assert_true(m.is_ready);
+	oip_unload(&done.task, rig.guest, wire_string("b"), wire_string(""));
+	rig_worker_expect_end(&rig, worker);
+	rig_worker_exit(&rig, worker, 0);
+	expect_task(&rig, &done, TENSOCK_OK);
+	assert_int_equal(find(&rig, "b", "", &m), 0);
+	assert_false(m.is_ready);
+	rig_done(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_names),
 		TSK_TEST(test_load_bytes),
 		TSK_TEST(test_unload_and_load),
+		TSK_TEST(test_unload_one_name),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -16,7 +17,7 @@ struct region {
 	struct region_task *task;
 	int fd;
 	char *name;
-	char key[FRONT_REGION_KEY_SIZE];
+	char said[FRONT_REGION_KEY_SIZE + 1]; /* the key, with its slash if it came with one */
 	uint64_t offset, bytes;
 };
 
@@ -55,12 +56,16 @@ static struct region *find(const struct regions *regions, struct wire_string nam
 	return NULL;
 }
 
+static bool has_slash(struct wire_string key)
+{
+	return key.len && key.bytes[0] == '/';
+}
+
 /* shm_open()'s slash is no part of it. */
 static int read_key(struct wire_string key, char ret[FRONT_REGION_KEY_SIZE],
 		    struct tensock_error *reterr)
 {
-	size_t slash = key.len && key.bytes[0] == '/';
-	size_t len = key.len - slash;
+	size_t slash = has_slash(key), len = key.len - slash;
 
 	memset(ret, 0, FRONT_REGION_KEY_SIZE);
 	if (len < FRONT_REGION_KEY_SIZE && len)
@@ -91,10 +96,11 @@ static struct region *region_new(struct regions *regions, struct wire_string nam
 	return region;
 }
 
-static int ask(struct regions *regions, struct region *region)
+static int ask(struct regions *regions, struct region *region,
+	       const char key[FRONT_REGION_KEY_SIZE])
 {
 	region->id = ++regions->last_id;
-	return supervisor_send_region(regions->supervisor, region->id, region->key);
+	return supervisor_send_region(regions->supervisor, region->id, key);
 }
 
 static int check(const struct regions *regions, struct wire_string name, uint64_t offset,
@@ -137,10 +143,10 @@ int regions_register(struct regions *regions, struct region_task *task, struct w
 	region = region_new(regions, name);
 	if (!region)
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the region");
-	memcpy(region->key, checked, sizeof(checked));
+	snprintf(region->said, sizeof(region->said), "%s%s", has_slash(key) ? "/" : "", checked);
 	region->offset = offset;
 	region->bytes = bytes;
-	r = ask(regions, region);
+	r = ask(regions, region, checked);
 	if (r < 0) {
 		drop(regions, region);
 		return tsk_fail(reterr, tsk_status_from_errno(-r), "the region is not opened: %s",
@@ -165,10 +171,10 @@ static void explain(const struct region *region, int error, struct tensock_error
 			       "Unable to open shared memory region: '%s': the operator of this "
 			       "host does not let this guest use regions of its owner "
 			       "(shared-memory)",
-			       region->key);
+			       region->said);
 	else
 		(void)tsk_fail(ret, TENSOCK_INVALID_ARGUMENT,
-			       "Unable to open shared memory region: '%s': %s", region->key,
+			       "Unable to open shared memory region: '%s': %s", region->said,
 			       strerror(-error));
 }
 
@@ -237,7 +243,7 @@ bool regions_next(const struct regions *regions, const struct region **at, struc
 		return false;
 	*at = region;
 	*ret = (struct region_view){ .name = region->name,
-				     .key = region->key,
+				     .key = region->said,
 				     .offset = region->offset,
 				     .bytes = region->bytes };
 	return true;

@@ -82,7 +82,7 @@ static void test_register(void **state)
 	assert_int_equal(a.error.status, TENSOCK_OK);
 	assert_true(regions_next(&rig.guest->regions, &at, &view));
 	assert_string_equal(view.name, "one");
-	assert_string_equal(view.key, "key");
+	assert_string_equal(view.key, "/key");
 	assert_int_equal(view.offset, 96);
 	assert_int_equal(view.bytes, 4000);
 	assert_false(regions_next(&rig.guest->regions, &at, &view));

@@ -110,7 +110,6 @@ def test_unload_and_load_again(face, own):
     assert not face.is_model_ready(own)
 
 
-@pytest.mark.xfail(strict=True, reason="a model is withdrawn with all of its names")
 def test_unload_of_one_name_leaves_another(face, request):
     """The same bytes under two names are two models to who uses them."""
     model = identity("FP32", doc=request.node.name)

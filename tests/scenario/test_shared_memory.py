@@ -104,7 +104,7 @@ def test_status_and_unregister(guest, region):
     assert register(guest, "in", region, offset=16, size=100).status == 200
     assert register(guest, "b", region).status == 200
     said = guest.get("/v2/systemsharedmemory/region/in/status").json
-    assert said == [{"name": "in", "key": region.key, "offset": 16, "byte_size": 100}]
+    assert said == [{"name": "in", "key": f"/{region.key}", "offset": 16, "byte_size": 100}]
     assert register(guest, "in", region).status == 400
     assert guest.ask("POST", "/v2/systemsharedmemory/region/in/unregister").status == 200
     assert guest.get("/v2/systemsharedmemory/region/in/status").status == 404
