@@ -651,6 +651,9 @@ void models_unload(struct models *models, struct model *model, bool remove, stru
 	if (!may_wait(models, request))
 		return;
 	enqueue(&model->unloads, model, request);
+	/* It is no inference, and may outlive the model. */
+	request->stats = NULL;
+	request->inferences = NULL;
 	model->is_unloading = true;
 	if (remove) {
 		/* The last worker serves all: nobody comes after them. */

@@ -435,4 +435,5 @@ def test_stop(echo):
     time.sleep(0.4)
     echo.daemon.process.terminate()
     thread.join()
+    assert echo.daemon.process.wait(20) == 0  # a second signal would end what is left of it
     assert answers[0].status == 200 and (answers[0].tensors["x0"] == FOUR).all()
