@@ -4,6 +4,7 @@
 import contextlib
 import socket
 import struct
+import time
 
 import numpy
 
@@ -26,7 +27,18 @@ class Guest:
         family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
         self.socket = socket.socket(family)
         self.socket.settimeout(timeout_s)
-        self.socket.connect(address if family == socket.AF_INET else str(address))
+        self._connect(address if family == socket.AF_INET else str(address), time.monotonic() + timeout_s)
+
+    def _connect(self, address, deadline):
+        """Waits for room in the listener's queue, which a socket with a timeout does not."""
+        while True:
+            try:
+                self.socket.connect(address)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.002)
 
     def __enter__(self):
         return self
