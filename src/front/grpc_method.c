@@ -214,19 +214,15 @@ static int region_status(struct asked *asked, struct oip_pb *ret, struct tensock
 {
 	const struct regions *regions = &asked->guest->regions;
 	struct wire_string name = asked->named.name;
-	struct oip_region_view views[REGIONS_MAX];
+	struct oip_region_view views[REGIONS_MAX], view;
 	const struct region *at = NULL;
-	struct region_view view;
 	size_t n = 0;
 
 	if (name.len && !regions_have(regions, name))
 		return no_region(name, reterr);
 	while (regions_next(regions, &at, &view)) {
 		if (!name.len || wire_string_equals(name, view.name))
-			views[n++] = (struct oip_region_view){ .name = view.name,
-							       .key = view.key,
-							       .offset = view.offset,
-							       .bytes = view.bytes };
+			views[n++] = view;
 	}
 	return written(oip_pb_regions(views, n, ret), reterr);
 }

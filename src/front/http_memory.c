@@ -56,7 +56,7 @@ static void answer_status(struct http_exchange *x)
 	const struct regions *regions = &x->guest->regions;
 	const struct region *at = NULL;
 	struct json_text text = { 0 };
-	struct region_view view;
+	struct oip_region_view view;
 	struct tensock_error error;
 	struct oip_json json;
 

@@ -233,7 +233,7 @@ void regions_unregister(struct regions *regions, struct wire_string name)
 	}
 }
 
-bool regions_next(const struct regions *regions, const struct region **at, struct region_view *ret)
+bool regions_next(const struct regions *regions, const struct region **at, struct oip_region_view *ret)
 {
 	const struct region *region = *at ? TAILQ_NEXT(*at, entry) : TAILQ_FIRST(&regions->list);
 
@@ -242,7 +242,7 @@ bool regions_next(const struct regions *regions, const struct region **at, struc
 	if (!region)
 		return false;
 	*at = region;
-	*ret = (struct region_view){ .name = region->name,
+	*ret = (struct oip_region_view){ .name = region->name,
 				     .key = region->said,
 				     .offset = region->offset,
 				     .bytes = region->bytes };

@@ -55,14 +55,9 @@ void region_task_end(struct regions *regions, struct region_task *task);
 /* name len 0: all.  One that is not there is no error, as clients expect. */
 void regions_unregister(struct regions *regions, struct wire_string name);
 
-/* What is told of one.  Strings terminated. */
-struct region_view {
-	const char *name, *key;
-	uint64_t offset, bytes;
-};
-
 /* The next one after *at, which is NULL at the start.  False beyond the last. */
-bool regions_next(const struct regions *regions, const struct region **at, struct region_view *ret);
+bool regions_next(const struct regions *regions, const struct region **at,
+		  struct oip_region_view *ret);
 bool regions_have(const struct regions *regions, struct wire_string name);
 
 /* Part of one, all of its bytes; n of them at from, at most as many as the part has. */

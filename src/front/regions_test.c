@@ -6,8 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/testing.h"
-#include "front/models_asked.h"
-#include "front/oip_call.h"
+#include "front/oip_asked.h"
 
 #define REGION_BYTES 4096u
 
@@ -65,7 +64,7 @@ static void test_register(void **state)
 	struct front_start limits = rig_limits();
 	const struct region *at = NULL;
 	struct asked_region a, b;
-	struct region_view view;
+	struct oip_region_view view;
 	struct rig rig;
 	int fd;
 
@@ -176,60 +175,22 @@ static void test_bytes(void **state)
 	rig_done(&rig);
 }
 
-struct inferred {
-	struct oip_call call;
-	unsigned n_done;
-	struct tensock_error error;
-	bool has_data;
-	struct oip_region region;
-};
-
-static void on_done(struct oip_call *call, const struct oip_answer *answer, struct buffer **buffer,
-		    const struct tensock_error *error)
-{
-	struct inferred *i = (struct inferred *)(void *)call;
-
-	(void)buffer;
-	i->n_done++;
-	i->error = error ? *error : (struct tensock_error){ 0 };
-	if (!answer)
-		return;
-	i->has_data = answer->results[0].data;
-	i->region = answer->results[0].region;
-}
-
-static const float inputs[3] = { 1, 2, 3 };
-
 /* Input and output in the region. */
-static void submit(struct rig *rig, struct inferred *i, uint64_t in_offset, uint64_t out_bytes)
+static void submit(struct rig *rig, struct oip_asked *i, uint64_t in_offset, uint64_t out_bytes)
 {
-	static const struct oip_call_ops ops = { .done = on_done };
-	struct oip_input input = {
-		.tensor = { .name = wire_string("x"),
-			    .index = WIRE_INDEX_NONE,
-			    .dtype = TENSOCK_FLOAT32,
-			    .rank = 2,
-			    .dims = { 1, 3 },
-			    .bytes = sizeof(inputs) },
-		.source = OIP_REGION,
-		.region = { .name = wire_string("one"),
-			    .offset = in_offset,
-			    .bytes = sizeof(inputs) },
-	};
-	struct oip_output output = {
+	oip_asked_make(i);
+	i->inputs[0].source = OIP_REGION;
+	i->inputs[0].region = (struct oip_region){ .name = wire_string("one"),
+						   .offset = in_offset,
+						   .bytes = sizeof(oip_asked_input) };
+	i->infer.n_outputs = 1;
+	i->infer.outputs = i->outputs;
+	i->outputs[0] = (struct oip_output){
 		.name = wire_string("y"),
 		.region = { .name = wire_string("one"), .offset = 100, .bytes = out_bytes },
 	};
-	struct oip_infer infer = {
-		.n_inputs = 1, .n_outputs = 1, .inputs = &input, .outputs = &output
-	};
-	struct tensock_error error;
-
-	*i = (struct inferred){ 0 };
-	assert_int_equal(oip_call_begin(&i->call, rig->guest, &ops, &error), 0);
-	oip_call_submit(&i->call, &infer, wire_string("name"), wire_string(""));
-	/* It is copied at once. */
-	i->call.infer.inputs = NULL;
+	oip_asked_begin(rig, i);
+	oip_call_submit(&i->call, &i->infer, wire_string("name"), wire_string(""));
 }
 
 static void test_inference(void **state)
@@ -237,7 +198,7 @@ static void test_inference(void **state)
 	struct front_start limits = rig_limits();
 	struct rig_worker *worker;
 	struct run_entry start;
-	struct inferred i;
+	struct oip_asked i;
 	struct run_tensor t;
 	struct rig rig;
 	float result[2];
@@ -249,28 +210,23 @@ static void test_inference(void **state)
 	rig_init(&rig, &limits);
 	worker = push_loaded(&rig, "model", "name", "");
 	fd = register_region(&rig, "one");
-	assert_int_equal(pwrite(fd, inputs, sizeof(inputs), 50), sizeof(inputs));
+	assert_int_equal(pwrite(fd, oip_asked_input, sizeof(oip_asked_input), 50),
+			 sizeof(oip_asked_input));
 	for (uint64_t room = 7; room <= 8; room++) {
 		submit(&rig, &i, 50, room);
 		start = rig_worker_expect(&rig, worker, RUN_START);
 		region =
 			rig_worker_region(worker, start.in_buffer, start.in_offset, start.in_bytes);
 		assert_int_equal(run_read(region, start.in_bytes, &t, 1, &n), 0);
-		assert_memory_equal(region + t.offset, inputs, sizeof(inputs));
-		i.call.infer.outputs = &(struct oip_output){
-			.name = wire_string("y"),
-			.region = { .name = wire_string("one"), .offset = 100, .bytes = room },
-		};
+		assert_memory_equal(region + t.offset, oip_asked_input, sizeof(oip_asked_input));
 		rig_worker_done(worker, &start, values, 2);
-		for (int k = 0; k < 2000 && !i.n_done; k++)
-			rig_run(&rig, 1);
-		assert_int_equal(i.n_done, 1);
+		oip_asked_expect_done(&rig, &i);
 		assert_int_equal(i.error.status, room < 8 ? TENSOCK_INVALID_ARGUMENT : TENSOCK_OK);
 		oip_call_end(&i.call);
 	}
-	assert_false(i.has_data);
-	assert_int_equal(i.region.bytes, 8);
-	assert_int_equal(i.region.offset, 100);
+	assert_null(i.result.data);
+	assert_int_equal(i.result.region.bytes, 8);
+	assert_int_equal(i.result.region.offset, 100);
 	assert_int_equal(pread(fd, result, sizeof(result), 100), sizeof(result));
 	assert_memory_equal(result, values, sizeof(values));
 	submit(&rig, &i, REGION_BYTES - 4, 8);
