@@ -25,14 +25,18 @@ static uint64_t block_bytes(unsigned n)
 	return sizeof(struct region_header) + (uint64_t)n * sizeof(struct run_tensor);
 }
 
+uint64_t run_payload_at(unsigned n)
+{
+	return (block_bytes(n) + RUN_ALIGN - 1) & ~(uint64_t)(RUN_ALIGN - 1);
+}
+
 int run_layout(const uint64_t *bytes, unsigned n, uint64_t *offsets, uint64_t *ret_total)
 {
 	uint64_t end;
 
 	if (n > RUN_TENSORS_MAX)
 		return -E2BIG;
-	if (!tsk_align_up(block_bytes(n), RUN_ALIGN, &end))
-		return -EOVERFLOW;
+	end = run_payload_at(n);
 	for (unsigned i = 0; i < n; i++) {
 		if (offsets)
 			offsets[i] = end;

@@ -59,6 +59,9 @@ struct run_tensor {
 int run_layout(const uint64_t *bytes, unsigned n, uint64_t *offsets, uint64_t *ret_total)
 	_nodiscard_;
 
+/* Where payload begins in a region of n tensors, at most RUN_TENSORS_MAX: behind their descriptors. */
+uint64_t run_payload_at(unsigned n);
+
 /*
  * Writes the descriptors at the start of a region of size bytes.  -ENOSPC when they do not fit,
  * -E2BIG above RUN_TENSORS_MAX.

@@ -9,7 +9,7 @@
 #include "base/checked.h"
 #include "base/clock.h"
 #include "base/status.h"
-#include "front/limit_hits.h"
+#include "front/inputs.h"
 #include "front/native_call.h"
 #include "front/protocol/native_input.h"
 #include "front/protocol/native_result.h"
@@ -247,36 +247,16 @@ static uint64_t private_bytes(const struct wire_infer *infer, size_t meta_bytes)
 	       infer->n_outputs * (sizeof(struct wire_tensor) + sizeof(uint32_t));
 }
 
-static int refuse_size(const struct guest *guest, uint64_t bytes, struct tensock_error *reterr)
-{
-	uint64_t max = guest->limits.request_bytes_max;
-
-	if (bytes <= max)
-		return 0;
-	return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
-			  "inputs of %llu bytes, above max-request-size, which is %llu",
-			  (unsigned long long)bytes, (unsigned long long)max);
-}
-
-static int no_room(int err, uint64_t bytes, struct tensock_error *reterr)
-{
-	return tsk_fail(reterr, tsk_status_from_errno(-err),
-			"no room for %llu bytes of inputs beside what is in use (%s)",
-			(unsigned long long)bytes, buffer_pool_limit(err));
-}
-
 /* The model, and a buffer for the inputs. */
 static int begin_inputs(struct guest *guest, const struct wire_infer *infer,
 			struct native_request *r, struct tensock_error *reterr)
 {
 	struct model *model = native_model_find(guest, &infer->model, reterr);
-	int err;
 
 	if (!model)
 		return -ENOENT;
 	memcpy(r->hash, models_hash(model), sizeof(r->hash));
-	err = models_buffer(guest->models, model, r->region_bytes, &r->request.in);
-	return err < 0 ? no_room(err, r->region_bytes, reterr) : 0;
+	return inputs_take(guest, model, r->region_bytes, &r->request.in, reterr);
 }
 
 static int lay_out(const struct guest *guest, struct native_request *r,
@@ -286,7 +266,7 @@ static int lay_out(const struct guest *guest, struct native_request *r,
 
 	if (err == -ENOMEM)
 		return no_memory(reterr);
-	return refuse_size(guest, err < 0 ? UINT64_MAX : r->region_bytes, reterr);
+	return inputs_check_size(&guest->limits, err < 0 ? UINT64_MAX : r->region_bytes, reterr);
 }
 
 /* Records of it, which count against the guest's memory.  Takes *tensors. */
@@ -296,13 +276,13 @@ static int accept_request(struct guest *guest, const struct wire_infer *infer,
 {
 	uint64_t private = private_bytes(infer, meta_bytes);
 	struct native_request *r = NULL;
-	int err = refuse_size(guest, infer->payload_bytes, reterr);
+	int err = inputs_check_size(&guest->limits, infer->payload_bytes, reterr);
 
 	if (err < 0)
 		return err;
-	err = account_take(&guest->account, private);
+	err = inputs_account(guest, private, reterr);
 	if (err < 0)
-		return no_room(err, infer->payload_bytes, reterr);
+		return err;
 	err = request_new(infer, tensors, meta, meta_bytes, &r, reterr);
 	if (err < 0) {
 		account_give(&guest->account, private);

@@ -9,12 +9,15 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "front/handle.h"
+#include "front/inputs.h"
 #include "front/limit_hits.h"
 #include "front/oip_classes.h"
 #include "front/oip_models.h"
 #include "front/protocol/native_input.h"
 
 #define US_PER_MS 1000u
+
+static_assert(OIP_TENSORS_MAX <= RUN_TENSORS_MAX, "a request has more inputs than a run");
 
 static struct oip_call *call_of(struct request *request)
 {
@@ -269,34 +272,22 @@ void oip_call_set_deadline(struct oip_call *call, uint64_t ms)
 		uv_timer_start(call->timer, on_deadline, ms, 0);
 }
 
-static int refuse_size(const struct guest *guest, uint64_t bytes, struct tensock_error *reterr)
-{
-	uint64_t max = guest->limits.request_bytes_max;
-
-	if (bytes <= max)
-		return 0;
-	return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
-			  "inputs of %llu bytes, above max-request-size, which is %llu",
-			  (unsigned long long)bytes, (unsigned long long)max);
-}
-
 /* A region for n inputs and their payload. */
 static int lay_out(struct oip_call *call, uint32_t n, uint64_t payload_bytes,
 		   struct tensock_error *reterr)
 {
-	uint64_t none[OIP_TENSORS_MAX] = { 0 }, end;
+	uint64_t end;
 
 	if (n > OIP_TENSORS_MAX)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%u inputs, above %u", n,
 				OIP_TENSORS_MAX);
-	/* Without bytes, the region is what stands before them. */
-	if (run_layout(none, n, NULL, &call->payload_at) < 0 ||
-	    !tsk_add(call->payload_at, payload_bytes, &end) ||
+	call->payload_at = run_payload_at(n);
+	if (!tsk_add(call->payload_at, payload_bytes, &end) ||
 	    !tsk_align_up(end, RUN_ALIGN, &call->region_bytes))
-		return refuse_size(call->guest, UINT64_MAX, reterr);
+		return inputs_check_size(&call->guest->limits, UINT64_MAX, reterr);
 	call->n_room = n;
 	call->room_bytes = call->region_bytes - call->payload_at;
-	return refuse_size(call->guest, call->region_bytes, reterr);
+	return inputs_check_size(&call->guest->limits, call->region_bytes, reterr);
 }
 
 /* The model that a request is probably for, or NULL. */
@@ -318,12 +309,10 @@ int oip_call_take(struct oip_call *call, struct wire_string name, uint32_t n_inp
 	buffer_pool_put(&guest->workers->buffers, TAKE_PTR(call->request.in));
 	if (r < 0)
 		return r;
-	r = models_buffer(guest->models, probable(guest, name), call->region_bytes,
-			  &call->request.in);
+	r = inputs_take(guest, probable(guest, name), call->region_bytes, &call->request.in,
+			reterr);
 	if (r < 0)
-		return tsk_fail(reterr, tsk_status_from_errno(-r),
-				"no room for %llu bytes of inputs beside what is in use (%s)",
-				(unsigned long long)payload_bytes, buffer_pool_limit(r));
+		return r;
 	*ret_room = (unsigned char *)call->request.in->map.addr + call->payload_at;
 	return 0;
 }
@@ -338,16 +327,18 @@ static int no_memory(struct tensock_error *reterr)
 }
 
 /* What is kept of it until its end, of the guest's memory. */
-static int take_private(struct oip_call *call, struct tensock_error *reterr)
+static int take_private(struct oip_call *call, const struct tsk_model_info *info,
+			struct tensock_error *reterr)
 {
 	const struct oip_infer *infer = &call->infer;
 	uint64_t in = infer->n_inputs, out = infer->n_outputs;
+	uint64_t n_results = out || !info ? out : info->n_outputs;
 	uint64_t bytes = (in + out) * sizeof(struct wire_tensor) + in * sizeof(struct run_tensor) +
-			 out * (sizeof(uint32_t) + sizeof(struct oip_result));
+			 out * sizeof(uint32_t) + n_results * sizeof(struct oip_result);
+	int r = inputs_account(call->guest, bytes, reterr);
 
-	if (account_take(&call->guest->account, bytes) < 0)
-		return limit_fail(METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
-				  "no room for the request beside what is in use (max-memory)");
+	if (r < 0)
+		return r;
 	call->private_bytes = bytes;
 	call->tensors = calloc(in + out + 1, sizeof(*call->tensors));
 	call->inputs = calloc(in + 1, sizeof(*call->inputs));
@@ -471,7 +462,7 @@ static int prepare_submission(struct oip_call *call, struct wire_string name,
 			     "Request for unknown model: '%.64s' has no available versions",
 			     ret->name);
 	if (r == 0)
-		r = take_private(call, reterr);
+		r = take_private(call, ret->info, reterr);
 	if (r == 0 && (!call->request.in || call->infer.n_inputs > call->n_room))
 		r = oip_call_take(call, name, call->infer.n_inputs, 0, &room, reterr);
 	if (r == 0)

@@ -8,6 +8,7 @@
 #include "base/seqpacket.h"
 #include "base/status.h"
 #include "channel/worker_control.h"
+#include "front/inputs.h"
 #include "front/limit_hits.h"
 #include "front/workers.h"
 
@@ -265,16 +266,11 @@ static int sizes_of(struct worker_link *link, struct request *request,
 		    const struct tsk_model_info *info, uint64_t *ret_in, uint64_t *ret_out,
 		    struct tensock_error *reterr)
 {
-	uint64_t max = link->workers->limits->request_bytes_max;
 	int r = request->ops->prepare(request, info, ret_in, ret_out, reterr);
 
 	if (r != 0)
 		return r < 0 ? r : WORKER_RUN_UNWANTED;
-	if (*ret_in > max)
-		return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
-				  "inputs of %llu bytes, above max-request-size, which is %llu",
-				  (unsigned long long)*ret_in, (unsigned long long)max);
-	return 0;
+	return inputs_check_size(link->workers->limits, *ret_in, reterr);
 }
 
 /*

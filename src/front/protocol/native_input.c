@@ -23,7 +23,7 @@ int native_input_layout(const struct wire_tensor *inputs, uint32_t n, uint64_t *
 			uint64_t *ret_region_bytes)
 {
 	_cleanup_free_ uint64_t *bytes = calloc((size_t)n + 1, sizeof(*bytes));
-	uint64_t payload_at, region;
+	uint64_t region;
 	int r;
 
 	if (!bytes)
@@ -31,13 +31,9 @@ int native_input_layout(const struct wire_tensor *inputs, uint32_t n, uint64_t *
 	for (uint32_t i = 0; i < n; i++)
 		bytes[i] = inputs[i].bytes;
 	r = run_layout(bytes, n, NULL, &region);
-	/* Without bytes, the region is what stands before them. */
-	memset(bytes, 0, n * sizeof(*bytes));
-	if (r == 0)
-		r = run_layout(bytes, n, NULL, &payload_at);
 	if (r < 0)
 		return r;
-	*ret_payload_at = payload_at;
+	*ret_payload_at = run_payload_at(n);
 	*ret_region_bytes = region;
 	return 0;
 }
