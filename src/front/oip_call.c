@@ -59,7 +59,7 @@ void oip_call_fail(struct oip_call *call, const struct tensock_error *error)
 static void free_results(struct oip_call *call)
 {
 	for (uint32_t i = 0; i < call->n_results; i++)
-		oip_classes_free(&call->results[i], &call->infer, i);
+		oip_classes_free(&call->results[i], &call->infer, i, &call->guest->account);
 	free(TAKE_PTR(call->results));
 	call->n_results = 0;
 }
@@ -127,7 +127,7 @@ static int put_into_region(const struct oip_call *call, struct oip_result *resul
 		return r;
 	result->region = infer->outputs[i].region;
 	result->region.bytes = result->bytes;
-	oip_classes_free(result, infer, i);
+	oip_classes_free(result, infer, i, &call->guest->account);
 	return 0;
 }
 
@@ -145,7 +145,8 @@ static int make_results(struct oip_call *call, const struct request_outputs *out
 	for (uint32_t i = 0; i < n && r == 0; i++) {
 		call->results[i] = result_of(call, info, outputs, i);
 		call->n_results = i + 1;
-		r = oip_classes_make(&call->results[i], &call->infer, i, reterr);
+		r = oip_classes_make(&call->results[i], &call->infer, i, &call->guest->account,
+				     reterr);
 		if (r == 0)
 			r = put_into_region(call, &call->results[i], i, reterr);
 	}

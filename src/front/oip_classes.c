@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/status.h"
+#include "front/limit_hits.h"
 #include "tensor/dtype.h"
 #include "tensor/value.h"
 
@@ -92,46 +93,62 @@ static bool is_wanted(const struct oip_infer *infer, uint32_t i)
 	return i < infer->n_outputs && infer->outputs[i].classes;
 }
 
-int oip_classes_make(struct oip_result *result, const struct oip_infer *infer, uint32_t i,
-		     struct tensock_error *reterr)
+/* The first n of all become what is answered. */
+static int answer_with(struct oip_result *result, const struct class *all, uint32_t n,
+		       struct account *account, struct tensock_error *reterr)
 {
-	_cleanup_free_ struct class *all = NULL;
 	struct tsk_writer w = { 0 };
+	size_t bytes = write_all(all, n, &w);
 	unsigned char *made;
-	uint32_t n = 0;
-	int r;
 
-	if (!is_wanted(infer, i))
-		return 0;
-	/* Until it is made there is nothing to free. */
-	if (!has_order(result->dtype)) {
-		result->data = NULL;
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"classification of an output of type %s",
-				tsk_dtype_name(result->dtype));
-	}
-	r = read_all(result, &all, &n, reterr);
-	result->data = NULL;
-	if (r < 0)
-		return r;
-	if (n > infer->outputs[i].classes)
-		n = infer->outputs[i].classes;
-	result->bytes = write_all(all, n, &w);
-	made = malloc(result->bytes + 1);
-	if (!made)
+	if (account_take(account, bytes) < 0)
+		return limit_fail(METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
+				  "no room for %u classes beside what is in use (max-memory)", n);
+	made = malloc(bytes + 1);
+	if (!made) {
+		account_give(account, bytes);
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");
-	w = tsk_writer(made, result->bytes);
+	}
+	w = tsk_writer(made, bytes);
 	write_all(all, n, &w);
 	result->data = made;
+	result->bytes = bytes;
 	result->dtype = TENSOCK_BYTES;
 	result->rank = 1;
 	result->dims[0] = n;
 	return 0;
 }
 
-void oip_classes_free(struct oip_result *result, const struct oip_infer *infer, uint32_t i)
+int oip_classes_make(struct oip_result *result, const struct oip_infer *infer, uint32_t i,
+		     struct account *account, struct tensock_error *reterr)
 {
-	if (is_wanted(infer, i))
+	_cleanup_free_ struct class *all = NULL;
+	uint32_t n = 0;
+	int r;
+
+	if (!is_wanted(infer, i))
+		return 0;
+	if (has_order(result->dtype))
+		r = read_all(result, &all, &n, reterr);
+	else
+		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+			     "classification of an output of type %s",
+			     tsk_dtype_name(result->dtype));
+	/* Until it is made there is nothing to free. */
+	result->data = NULL;
+	if (r < 0)
+		return r;
+	if (n > infer->outputs[i].classes)
+		n = infer->outputs[i].classes;
+	return answer_with(result, all, n, account, reterr);
+}
+
+void oip_classes_free(struct oip_result *result, const struct oip_infer *infer, uint32_t i,
+		      struct account *account)
+{
+	if (is_wanted(infer, i) && result->data) {
+		account_give(account, result->bytes);
 		free((void *)(uintptr_t)result->data);
+	}
 	result->data = NULL;
 }

@@ -9,19 +9,21 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "front/account.h"
 #include "front/protocol/oip.h"
 
 /* Of outputs of more elements none are looked for. */
 #define OIP_CLASSES_ELEMENTS_MAX (1u << 18)
 
 /*
- * Where infer wants classes of its i-th output, *result becomes them, in memory of its own.
- * INVALID_ARGUMENT for types that have no order, TOO_LARGE, OUT_OF_MEMORY.
+ * Where infer wants classes of its i-th output, *result becomes them, in memory of its own, which is
+ * accounted for.  INVALID_ARGUMENT for types that have no order, TOO_LARGE, LIMIT_REACHED, OUT_OF_MEMORY.
  */
 int oip_classes_make(struct oip_result *result, const struct oip_infer *infer, uint32_t i,
-		     struct tensock_error *reterr) _nodiscard_;
+		     struct account *account, struct tensock_error *reterr) _nodiscard_;
 
 /* Frees that memory, if it has been made. */
-void oip_classes_free(struct oip_result *result, const struct oip_infer *infer, uint32_t i);
+void oip_classes_free(struct oip_result *result, const struct oip_infer *infer, uint32_t i,
+		      struct account *account);
 
 #endif
