@@ -203,6 +203,7 @@ static void hang_up(struct worker_link *link)
 		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
 		return;
 	}
+	workers_forget_spare(link->workers, link); /* no model comes to one that is gone */
 	handle_free(TAKE_PTR(link->socket_poll));
 	worker_link_arm(link, STATUS_MS);
 	link->is_gone = true;

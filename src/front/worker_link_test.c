@@ -427,6 +427,33 @@ static void test_deadline_is_counted(void **state)
 	assert_int_equal(limit_hits(METRICS_LIMIT_RUN_DEADLINE), n_run + 1);
 }
 
+/* A spare one that has hung up is no model's worker, though its wait status is still to come. */
+static void test_spare_that_is_gone(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *spare, *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	limits.process_bytes_max = UINT64_MAX;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	workers_expect(rig.guest->workers);
+	spare = rig_worker_new(&rig);
+	rig_run(&rig, 2);
+	rig_worker_hang_up(spare);
+	rig_run(&rig, 2);
+	rig_write_frame(&rig, fd, 1, "model");
+	worker = rig_worker_with(&rig, "model");
+	rig_run_ok(&rig, worker, fd);
+	rig_worker_exit(&rig, spare, SIGKILL);
+	assert_int_equal(rig.guest->counters.error, 0);
+	close(fd);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 /* No memory for outputs that must be fetched: that request fails, and the one behind it goes on. */
 static void test_no_room_for_fetch(void **state)
 {
@@ -499,6 +526,7 @@ int main(void)
 		TSK_TEST(test_bytes_in_flight),
 		TSK_TEST(test_end_is_no_deadline),
 		TSK_TEST(test_deadline_is_counted),
+		TSK_TEST(test_spare_that_is_gone),
 		TSK_TEST(test_no_room_for_fetch),
 		TSK_TEST(test_stray_answers),
 	};
