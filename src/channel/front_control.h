@@ -49,7 +49,7 @@ enum front_msg_type {
 	/* fd: a page of metrics (channel/metrics_page.h), to be written: at most once, where operators want them */
 	FRONT_METRICS = 13,
 
-	/* Answers REGION. id; result 0: fd is the region, a regular file, else -errno */
+	/* Answers REGION. id; result 0: fd is the region, a regular file, else -errno; -EAGAIN: above max-connects */
 	FRONT_REGION_OPENED = 14,
 
 	/* front → supervisor */

@@ -51,21 +51,21 @@ static void on_time(uv_timer_t *timer)
 	struct worker_link *link = timer->data;
 	const struct front_start *limits = link->workers->limits;
 
-	if (link->state != WORKER_CLOSED)
-		limit_hit(link->state == WORKER_LOADING ? METRICS_LIMIT_LOAD_DEADLINE
-							: METRICS_LIMIT_RUN_DEADLINE);
-	if (link->state == WORKER_CLOSED)
+	if (link->state == WORKER_CLOSED) {
 		kill_worker(link);
-	else if (link->is_gone)
+	} else if (link->is_gone) {
 		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
-	else if (link->state == WORKER_LOADING)
+	} else if (link->state == WORKER_LOADING) {
+		limit_hit(METRICS_LIMIT_LOAD_DEADLINE);
 		worker_link_fail(link, true, TENSOCK_DEADLINE_EXCEEDED,
 				 "the model was not loaded within %u ms (load-deadline)",
 				 limits->load_deadline_ms);
-	else
+	} else {
+		limit_hit(METRICS_LIMIT_RUN_DEADLINE);
 		worker_link_fail(link, true, TENSOCK_DEADLINE_EXCEEDED,
 				 "the run took more than %u ms (run-deadline)",
 				 limits->run_deadline_ms);
+	}
 }
 
 /* It is waited for its wait status, and for nothing else. */
@@ -203,6 +203,7 @@ static void hang_up(struct worker_link *link)
 		worker_link_fail(link, false, TENSOCK_WORKER_DIED, "the worker process died");
 		return;
 	}
+	workers_forget_spare(link->workers, link); /* no model comes to one that is gone */
 	handle_free(TAKE_PTR(link->socket_poll));
 	worker_link_arm(link, STATUS_MS);
 	link->is_gone = true;

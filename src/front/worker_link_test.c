@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/testing.h"
+#include "front/limit_hits.h"
 #include "front/rig.h"
 
 static const float values[] = { 0.5f, 1 };
@@ -372,6 +373,87 @@ static void test_bytes_in_flight(void **state)
 	rig_done(&rig);
 }
 
+/* The wait for a dead worker's wait status is over: that is no deadline of the guest's. */
+static void test_end_is_no_deadline(void **state)
+{
+	struct front_start limits = rig_limits();
+	uint64_t n_load = limit_hits(METRICS_LIMIT_LOAD_DEADLINE);
+	uint64_t n_run = limit_hits(METRICS_LIMIT_RUN_DEADLINE);
+
+	(void)state;
+	limits.process_bytes_max = UINT64_MAX;
+	for (int runs = 0; runs < 2; runs++) {
+		struct rig_worker *worker;
+		struct rig rig;
+		int fd;
+
+		worker = begin(&rig, &limits, &fd);
+		if (runs) {
+			rig_worker_loaded(worker, TENSOCK_FLOAT32);
+			(void)rig_worker_expect(&rig, worker, RUN_START);
+		}
+		rig_worker_hang_up(worker);
+		rig_expect_bytes(&rig, fd, "ER");
+		rig_expect_log(&rig, "frame 1: worker-died");
+		rig_worker_exit(&rig, worker, SIGKILL);
+		close(fd);
+		rig_done(&rig);
+	}
+	assert_int_equal(limit_hits(METRICS_LIMIT_LOAD_DEADLINE), n_load);
+	assert_int_equal(limit_hits(METRICS_LIMIT_RUN_DEADLINE), n_run);
+}
+
+/* A real one is counted. */
+static void test_deadline_is_counted(void **state)
+{
+	struct front_start limits = rig_limits();
+	uint64_t n_load = limit_hits(METRICS_LIMIT_LOAD_DEADLINE);
+	uint64_t n_run = limit_hits(METRICS_LIMIT_RUN_DEADLINE);
+	struct rig_worker *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	limits.load_deadline_ms = 20;
+	worker = begin(&rig, &limits, &fd);
+	expect_killed(&rig, worker, fd, "load-deadline");
+	limits = rig_limits();
+	limits.run_deadline_ms = 400; /* long enough to take it up, however busy the machine */
+	worker = begin(&rig, &limits, &fd);
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	(void)rig_worker_expect(&rig, worker, RUN_START);
+	expect_killed(&rig, worker, fd, "run-deadline");
+	assert_int_equal(limit_hits(METRICS_LIMIT_LOAD_DEADLINE), n_load + 1);
+	assert_int_equal(limit_hits(METRICS_LIMIT_RUN_DEADLINE), n_run + 1);
+}
+
+/* A spare one that has hung up is no model's worker, though its wait status is still to come. */
+static void test_spare_that_is_gone(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig_worker *spare, *worker;
+	struct rig rig;
+	int fd;
+
+	(void)state;
+	limits.process_bytes_max = UINT64_MAX;
+	rig_init(&rig, &limits);
+	fd = rig_connect(&rig);
+	workers_expect(rig.guest->workers);
+	spare = rig_worker_new(&rig);
+	rig_run(&rig, 2);
+	rig_worker_hang_up(spare);
+	rig_run(&rig, 2);
+	rig_write_frame(&rig, fd, 1, "model");
+	worker = rig_worker_with(&rig, "model");
+	rig_run_ok(&rig, worker, fd);
+	rig_worker_exit(&rig, spare, SIGKILL);
+	assert_int_equal(rig.guest->counters.error, 0);
+	close(fd);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 /* No memory for outputs that must be fetched: that request fails, and the one behind it goes on. */
 static void test_no_room_for_fetch(void **state)
 {
@@ -442,6 +524,9 @@ int main(void)
 		TSK_TEST(test_fetch_twice),
 		TSK_TEST(test_no_room_for_buffers),
 		TSK_TEST(test_bytes_in_flight),
+		TSK_TEST(test_end_is_no_deadline),
+		TSK_TEST(test_deadline_is_counted),
+		TSK_TEST(test_spare_that_is_gone),
 		TSK_TEST(test_no_room_for_fetch),
 		TSK_TEST(test_stray_answers),
 	};

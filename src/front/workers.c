@@ -145,7 +145,6 @@ void workers_free(struct workers *workers)
 		TAILQ_REMOVE(&workers->list, link, entry);
 		worker_link_free(link);
 	}
-	workers->buffers.want_look = NULL;
 	buffer_pool_done(&workers->buffers);
 	handle_free(workers->look_timer);
 	handle_free(workers->prepare);

@@ -320,7 +320,7 @@ static struct job *job_of(struct channel *channel, const struct store_msg *msg, 
 /* Tells another front that its model is there no more.  One that takes no answers is served no more. */
 static void tell_dropped(struct channel *channel, const unsigned char *hash)
 {
-	if (!channel || channel->fd < 0)
+	if (channel->fd < 0)
 		return;
 	answer(channel, STORE_DROPPED, hash, 0);
 	if (channel->has_ended && !channel->has_job && !channel->has_held)

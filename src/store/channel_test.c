@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,6 +16,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/folder_testing.h"
 #include "base/log.h"
 #include "base/memfd.h"
 #include "base/seqpacket.h"
@@ -77,14 +77,6 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-	(void)st;
-	(void)flag;
-	(void)ftw;
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	struct fixture *f = *state;
@@ -97,7 +89,7 @@ static int tear_down(void **state)
 	assert_true(LIST_EMPTY(&f->channels.removing));
 	shelf_done(&f->channels.shelf);
 	close(f->channels.files.root_fd);
-	assert_int_equal(nftw(f->folder, remove_one, 8, FTW_DEPTH | FTW_PHYS), 0);
+	assert_int_equal(tsk_folder_remove(f->folder), 0);
 	return 0;
 }
 

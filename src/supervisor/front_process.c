@@ -486,8 +486,8 @@ static void on_region(struct front_process *front, const struct front_msg *ask)
 	const struct rights *rights = config_rights(front->launcher->config, front->name);
 	int fd = -1;
 
-	if (rights->n_uids && may_connect(front))
-		msg.result = region_open(rights, ask->key, &fd);
+	if (rights->n_uids)
+		msg.result = may_connect(front) ? region_open(rights, ask->key, &fd) : -EAGAIN;
 	answer(front, &msg, fd);
 }
 

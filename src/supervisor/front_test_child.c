@@ -50,6 +50,15 @@ static unsigned count_entries(const char *path)
 	return n;
 }
 
+static void ask_for_region(uint64_t id, const char *key)
+{
+	struct front_msg msg = { .type = FRONT_REGION, .id = id };
+
+	memcpy(msg.key, key, strlen(key));
+	if (front_control_send(FRONT_CONTROL_FD, &msg, -1) < 0)
+		_exit(1);
+}
+
 /* What the process was born with. */
 static void note_surroundings(char **environment)
 {
@@ -104,6 +113,9 @@ static void begin(const struct front_start *start, uint64_t n_received)
 		say(FRONT_CONNECT, 7, 82);
 		say(FRONT_CONNECT, 8, FRONT_CONNECT_SEQPACKET | 9999);
 		say(FRONT_CONNECT, 9, FRONT_CONNECT_SEQPACKET | (UINT64_C(1) << 33) | 82);
+	} else if (strcmp(start->name, "sharer") == 0) {
+		for (uint64_t id = 1; id <= 20; id++)
+			ask_for_region(id, "tensock-test-of-nobody");
 	} else if (strcmp(start->name, "rogue") == 0) {
 		say(FRONT_STOP, 0, 0);
 	} else if (strcmp(start->name, "garbler") == 0) {
@@ -132,6 +144,9 @@ static void dispatch(const struct front_msg *msg, int fd, uint64_t n_received)
 		break;
 	case FRONT_CONNECTED:
 		note("connected %d: %d\n", (int)msg->id, msg->result);
+		break;
+	case FRONT_REGION_OPENED:
+		note("region %d: %d\n", (int)msg->id, msg->result);
 		break;
 	case FRONT_DEVICE:
 		device_fd = TAKE_FD(fd);

@@ -53,7 +53,8 @@ static int set_up(void **state)
 		text, sizeof(text),
 		"[daemon]\nmax-guests = 3\nmax-workers = 2\nmax-connections = 40\nrun-deadline = 70ms\nlog-level = error\n"
 		"[engine test]\nplugin = /dev/null\n"
-		"[guest connector]\nvhost-socket = /x\nuds = %s/uds\ncid = 42\n",
+		"[guest connector]\nvhost-socket = /x\nuds = %s/uds\ncid = 42\n"
+		"[guest sharer]\nhybrid = /y\nshared-memory = 0\nmax-connects = 4\n",
 		f->folder);
 	assert_int_equal(config_parse(&f->config, "test", text, strlen(text), &error), 0);
 	assert_int_equal(config_finish(&f->config, &error), 0);
@@ -595,6 +596,15 @@ static void test_connect(void **state)
 	unix_socket_remove(&messages);
 }
 
+/* Regions are opened at the pace of connections, and one above it is not what the guest may not have. */
+static void test_regions(void **state)
+{
+	deliver(*state, "sharer", FRONT_CONNECTION);
+	wait_for(*state, "sharer", "region 20: ");
+	expect("region 1: -2\n"); /* no such region */
+	expect(": -11\n");
+}
+
 /* A guest's ports are the sockets at their names, not what somebody has made these lead to. */
 static void test_connect_link(void **state)
 {
@@ -772,6 +782,7 @@ int main(void)
 		guest_test(test_idle),
 		guest_test(test_leave),
 		guest_test(test_connect),
+		guest_test(test_regions),
 		guest_test(test_connect_link),
 		guest_test(test_max_guests),
 		guest_test(test_stop),

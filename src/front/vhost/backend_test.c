@@ -109,8 +109,9 @@ static void all_three_queues_can_be_handed_over(void **state)
 	vmm_assert_works(v, 2);
 }
 
-/* Counted down by each ring that is to be made: while it is not 0, there is no memory for it. */
+/* Counted down by each ring that is to be made: while it is not 0, that fails. */
 static unsigned n_failures;
+static int failure = -ENOMEM;
 
 int __real_vring_new(const struct vring_config *config, struct guest_memory *memory, int call_fd,
 		     struct vring **ret);
@@ -120,7 +121,7 @@ int __wrap_vring_new(const struct vring_config *config, struct guest_memory *mem
 int __wrap_vring_new(const struct vring_config *config, struct guest_memory *memory, int call_fd,
 		     struct vring **ret)
 {
-	return n_failures && n_failures-- ? -ENOMEM
+	return n_failures && n_failures-- ? failure
 					  : __real_vring_new(config, memory, call_fd, ret);
 }
 
@@ -141,6 +142,34 @@ static void a_queue_without_memory_starts_later(void **state)
 		uv_run(&v->loop, UV_RUN_ONCE);
 	assert_int_equal(n_failures, 0);
 	vmm_assert_works(v, 0);
+}
+
+/* What it said of the memory was for the moment: what is said of the ring later is the VMM's to mend. */
+static void a_queue_without_memory_may_turn_out_to_be_no_ring(void **state)
+{
+	struct vmm *v = *state;
+	int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3), log[2];
+	char said[512] = "";
+
+	assert_int_equal(pipe(log), 0);
+	assert_int_equal(dup2(log[1], STDERR_FILENO), STDERR_FILENO);
+	vmm_empty(v, VHOST_USER_SET_OWNER);
+	vmm_u64(v, VHOST_USER_SET_FEATURES, VMM_FEATURES);
+	vmm_memory(v, 0);
+	vmm_prepare_queue(v, 0);
+	n_failures = 1000;
+	vmm_state(v, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	failure = -EFAULT;
+	vmm_state(v, VHOST_USER_SET_VRING_ENABLE, 0, 1);
+	failure = -ENOMEM;
+	n_failures = 0;
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	close(log[1]);
+	assert_true(read(log[0], said, sizeof(said) - 1) > 0);
+	assert_non_null(strstr(said, "queue 0 cannot run: Cannot allocate memory"));
+	assert_non_null(strstr(said, "queue 0 cannot run: its ring is not in the guest's memory"));
+	close(saved);
+	close(log[0]);
 }
 
 static void what_was_offered_before_the_start_is_taken(void **state)
@@ -604,6 +633,7 @@ int main(void)
 		T(the_device_hears_what_its_driver_knows),
 		T(all_three_queues_can_be_handed_over),
 		T(a_queue_without_memory_starts_later),
+		T(a_queue_without_memory_may_turn_out_to_be_no_ring),
 		T(what_was_offered_before_the_start_is_taken),
 		T(a_stopped_queue_goes_on_where_it_was),
 		T(the_device_hears_how_a_queue_begins),

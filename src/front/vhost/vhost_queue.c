@@ -230,7 +230,7 @@ static void started(struct vhost_queue *queue, uint64_t features)
 
 static void cannot_start(struct vhost_queue *queue, int error)
 {
-	if (!queue->is_short)
+	if (!queue->is_short || error != -ENOMEM)
 		tsk_warning("vhost-user: queue %u cannot run: %s", queue->index,
 			    error == -EFAULT ? "its ring is not in the guest's memory"
 					     : strerror(-error));
