@@ -105,13 +105,6 @@ bool json_key_equals(yyjson_val *key, const char *text)
 	return yyjson_equals_str(key, text);
 }
 
-bool json_key_begins(yyjson_val *key, const char *text)
-{
-	size_t n = strlen(text);
-
-	return yyjson_get_len(key) >= n && memcmp(yyjson_get_str(key), text, n) == 0;
-}
-
 static const struct json_field *find_field(yyjson_val *key, const struct json_field *fields,
 					   size_t n)
 {
