@@ -59,7 +59,7 @@ int oip_json_server(const char *name, const char *version, const char *const *ex
 struct oip_json_model {
 	const char *name, *version;
 	const char *const *versions; /* all of that name, ended by NULL */
-	const struct tsk_model_info *info;
+	const struct tsk_model_info *info; /* of metadata and configuration; else it may be NULL */
 	const struct oip_stats *stats;
 	const char *state, *reason; /* "READY", "UNAVAILABLE", "LOADING" */
 	uint64_t memory;
