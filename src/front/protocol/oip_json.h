@@ -81,7 +81,6 @@ struct oip_json_load {
 	bool has_file;
 	struct wire_string version; /* of the file: that of "file:1/model.onnx"; or len 0 */
 	uint64_t file_bytes;        /* decoded */
-	bool unload_dependents;
 	struct wire_string config; /* len 0: none; checked by oip_config_check() */
 	void *own;
 };

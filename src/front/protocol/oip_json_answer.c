@@ -142,8 +142,7 @@ static void put_numbers(struct json_text *text, const struct oip_result *result)
 
 static void name_result(const struct oip_result *result, struct tensock_error *reterr)
 {
-	tsk_error_prefix(reterr, "output '%.*s'", result->name.len < 64 ? result->name.len : 64,
-			 result->name.bytes);
+	tsk_error_prefix(reterr, "output '%.*s'", OIP_SAID(result->name));
 }
 
 static int fail_broken(const struct oip_result *result, struct tensock_error *reterr)
@@ -206,7 +205,7 @@ static int put_data(struct json_text *text, const struct oip_result *result,
 			reterr, TENSOCK_UNSUPPORTED,
 			"sending %s data via JSON is not supported. Please use the binary data "
 			"format for output %.*s",
-			tsk_dtype_name(result->dtype), (int)result->name.len, result->name.bytes);
+			tsk_dtype_name(result->dtype), OIP_SAID(result->name));
 	if (tsk_shape_elems(result->dims, result->rank, &elems) < 0)
 		return fail_broken(result, reterr);
 	json_text_key(text, "data");
