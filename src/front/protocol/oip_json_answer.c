@@ -130,7 +130,7 @@ static void put_numbers(struct json_text *text, const struct oip_result *result)
 	while (left && !text->bad) {
 		size_t n = left < PIECE ? left : PIECE;
 
-		memcpy(&piece, data, n * width);
+		tsk_copy_once(&piece, data, n * width);
 		put_piece(text, result->dtype, &piece, n);
 		data += n * width;
 		left -= n;
@@ -154,19 +154,14 @@ static int fail_broken(const struct oip_result *result, struct tensock_error *re
 	return r;
 }
 
-/* Little-endian, read once: the worker may still write there. */
-static uint32_t read_length(const volatile unsigned char *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
+/* Little-endian, as all machines that this runs on. */
 static const void *read_string(struct tsk_reader *r, uint32_t *ret_len)
 {
-	const void *length = tsk_read_bytes(r, sizeof(uint32_t));
+	const void *length = tsk_read_bytes(r, sizeof(*ret_len));
 
 	if (!length)
 		return NULL;
-	*ret_len = read_length(length);
+	tsk_copy_once(ret_len, length, sizeof(*ret_len));
 	return tsk_read_bytes(r, *ret_len);
 }
 
