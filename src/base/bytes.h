@@ -12,6 +12,13 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Copies out of memory that a peer may be writing; the compiler may not read it a second time. */
+static inline void tsk_copy_once(void *ret, const void *shared, size_t len)
+{
+	memcpy(ret, shared, len);
+	__asm__ volatile("" : : "r"(ret) : "memory");
+}
+
 struct tsk_reader {
 	const unsigned char *p, *end;
 	bool bad;

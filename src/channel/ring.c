@@ -7,6 +7,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/bytes.h"
+
 #define CACHE_LINE 64
 
 enum sleep {
@@ -157,9 +159,8 @@ bool ring_pop(struct ring *ring, void *ret_entry)
 {
 	if (!entries_waiting(ring))
 		return false;
-	memcpy(ret_entry, ring->shared->entries[ring->position % RING_ENTRIES], RING_ENTRY_BYTES);
-	/* The producer is not trusted: what was copied must not be read there a second time. */
-	__asm__ volatile("" : : "r"(ret_entry) : "memory");
+	tsk_copy_once(ret_entry, ring->shared->entries[ring->position % RING_ENTRIES],
+		      RING_ENTRY_BYTES);
 	ring->position++;
 	/* Release: the copy is complete before the producer may write there again. */
 	atomic_store_explicit(&ring->shared->read, ring->position, memory_order_release);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/checked.h"
 #include "channel/ring.h"
 #include "tensor/dtype.h"
@@ -61,13 +62,6 @@ int run_write(void *region, uint64_t size, const struct run_tensor *tensors, uns
 	return 0;
 }
 
-/* Copies out of memory that a peer may be writing; the compiler may not read it a second time. */
-static void copy_once(void *ret, const void *shared, size_t len)
-{
-	memcpy(ret, shared, len);
-	__asm__ volatile("" : : "r"(ret) : "memory");
-}
-
 static bool payload_is_valid(const struct run_tensor *t, uint64_t block, uint64_t size)
 {
 	return t->offset % RUN_ALIGN == 0 && t->offset >= block && t->offset <= size &&
@@ -93,12 +87,13 @@ int run_read(const void *region, uint64_t size, struct run_tensor *ret, unsigned
 
 	if (size < sizeof(header))
 		return -EPROTO;
-	copy_once(&header, region, sizeof(header));
+	tsk_copy_once(&header, region, sizeof(header));
 	n = header.n_tensors;
 	if (n > max || n > RUN_TENSORS_MAX || size < block_bytes(n) || header.unused)
 		return -EPROTO;
 	if (n)
-		copy_once(ret, (const unsigned char *)region + sizeof(header), n * sizeof(*ret));
+		tsk_copy_once(ret, (const unsigned char *)region + sizeof(header),
+			      n * sizeof(*ret));
 	for (unsigned i = 0; i < n; i++) {
 		if (ret[i].unused || !bytes_are_valid(&ret[i]) ||
 		    !payload_is_valid(&ret[i], block_bytes(n), size))

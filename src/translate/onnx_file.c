@@ -53,13 +53,13 @@ static void put_varint(struct sink *sink, uint64_t v)
 
 static void put_number(struct sink *sink, unsigned field, uint64_t v)
 {
-	put_varint(sink, field << 3);
+	put_varint(sink, proto_tag(field, PROTO_VARINT));
 	put_varint(sink, v);
 }
 
 static void put_bytes(struct sink *sink, unsigned field, const void *bytes, size_t n)
 {
-	put_varint(sink, field << 3 | 2);
+	put_varint(sink, proto_tag(field, PROTO_BYTES));
 	put_varint(sink, n);
 	put(sink, bytes, n);
 }
@@ -77,7 +77,7 @@ static void put_float(struct sink *sink, unsigned field, float v)
 	memcpy(&bits, &v, sizeof(bits));
 	for (unsigned i = 0; i < 4; i++)
 		bytes[i] = (unsigned char)(bits >> (8 * i));
-	put_varint(sink, field << 3 | 5);
+	put_varint(sink, proto_tag(field, PROTO_FIXED32));
 	put(sink, bytes, sizeof(bytes));
 }
 
@@ -88,7 +88,7 @@ static void put_message(struct sink *sink, unsigned field,
 	struct sink count = { .graph = sink->graph, .n_marks = sink->n_marks };
 
 	body(&count, what);
-	put_varint(sink, field << 3 | 2);
+	put_varint(sink, proto_tag(field, PROTO_BYTES));
 	put_varint(sink, count.n);
 	if (sink->p)
 		body(sink, what);
@@ -123,7 +123,7 @@ static void initializer_body(struct sink *sink, const void *what)
 	for (uint32_t i = 0; i < constant->rank; i++)
 		put_number(sink, 1, (uint64_t)constant->dims[i]);
 	put_number(sink, 2, onnx_data_type(constant->dtype));
-	put_varint(sink, 9 << 3 | 2);
+	put_varint(sink, proto_tag(9, PROTO_BYTES));
 	put_varint(sink, constant->n_bytes);
 	if (sink->p)
 		constant->write(constant, sink->p + sink->n);
@@ -160,7 +160,7 @@ static void put_node_name(struct sink *sink, const struct onnx_node *node)
 	char number[16];
 	int n = snprintf(number, sizeof(number), "#%u", node->number);
 
-	put_varint(sink, 3 << 3 | 2);
+	put_varint(sink, proto_tag(3, PROTO_BYTES));
 	put_varint(sink, node->label.len + (size_t)n);
 	put(sink, node->label.bytes, node->label.len);
 	put(sink, number, (size_t)n);

@@ -11,16 +11,28 @@
 
 #define SLACK 1024u /* yyjson's padding, its document, its allocator's lists */
 
+static inline unsigned char begins_value(char c)
+{
+	return (c == ',') | (c == ':') | (c == '[') | (c == '{');
+}
+
+#define BLOCK 128u /* characters that are counted in a byte: the compiler takes many at once */
+
 /* Each value but the first stands behind one of these; some stand in strings. */
 static uint64_t values_max(const char *text, size_t n)
 {
-	static const unsigned char begins_value[256] = {
-		[','] = 1, [':'] = 1, ['['] = 1, ['{'] = 1
-	};
 	uint64_t values = 1;
+	size_t i = 0;
 
-	for (size_t i = 0; i < n; i++)
-		values += begins_value[(unsigned char)text[i]];
+	for (; n - i >= BLOCK; i += BLOCK) {
+		unsigned char in_block = 0;
+
+		for (size_t k = 0; k < BLOCK; k++)
+			in_block = (unsigned char)(in_block + begins_value(text[i + k]));
+		values += in_block;
+	}
+	for (; i < n; i++)
+		values += begins_value(text[i]);
 	return values;
 }
 
@@ -103,13 +115,6 @@ bool json_raw_number(yyjson_val *value, double *ret)
 bool json_key_equals(yyjson_val *key, const char *text)
 {
 	return yyjson_equals_str(key, text);
-}
-
-bool json_key_begins(yyjson_val *key, const char *text)
-{
-	size_t n = strlen(text);
-
-	return yyjson_get_len(key) >= n && memcmp(yyjson_get_str(key), text, n) == 0;
 }
 
 static const struct json_field *find_field(yyjson_val *key, const struct json_field *fields,

@@ -47,7 +47,6 @@ int json_get_fields(yyjson_val *value, const char *what, const struct json_field
 		    struct tensock_error *reterr) _nodiscard_;
 
 bool json_key_equals(yyjson_val *key, const char *text);
-bool json_key_begins(yyjson_val *key, const char *text);
 
 /* In the document: as of oip_string(). */
 int json_get_string(yyjson_val *value, const char *what, size_t max, struct wire_string *ret,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/checked.h"
 #include "base/utf8.h"
 #include "front/protocol/json_number.h"
@@ -145,7 +146,7 @@ bool json_text_bytes(struct json_text *text, const void *bytes, size_t n)
 	while (n && !text->bad) {
 		size_t part = n < PIECE ? n : PIECE, used;
 
-		memcpy(piece, p, part);
+		tsk_copy_once(piece, p, part);
 		used = put_piece(text, piece, part, part == n, &is_valid);
 		p += used;
 		n -= used;

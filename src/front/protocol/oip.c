@@ -110,6 +110,13 @@ int oip_input_set_bytes(struct oip_input *input, uint64_t bytes, struct tensock_
  * ---- Parameters
  */
 
+void oip_parameter_set_string(struct oip_parameter *parameter, const void *bytes, size_t n)
+{
+	parameter->kind = OIP_PARAMETER_OTHER;
+	if (oip_string(bytes, n, UINT16_MAX, "", &parameter->string, NULL) == 0)
+		parameter->kind = OIP_PARAMETER_STRING;
+}
+
 static bool is_key(const struct oip_parameter *parameter, const char *key)
 {
 	return wire_string_equals(parameter->key, key);

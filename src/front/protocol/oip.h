@@ -138,7 +138,7 @@ enum oip_parameter_kind {
 	OIP_PARAMETER_INT,
 	OIP_PARAMETER_UINT, /* JSON: an integer above INT64_MAX */
 	OIP_PARAMETER_STRING,
-	OIP_PARAMETER_DOUBLE,
+	OIP_PARAMETER_OTHER, /* what only a model's own may be: a double, any other string */
 };
 
 struct oip_parameter {
@@ -149,9 +149,11 @@ struct oip_parameter {
 		int64_t i;
 		uint64_t u;
 		struct wire_string string;
-		double d;
 	};
 };
+
+/* A string; one that is longer than wire_string, or has a zero byte, is OIP_PARAMETER_OTHER. */
+void oip_parameter_set_string(struct oip_parameter *parameter, const void *bytes, size_t n);
 
 /*
  * A parameter of the request.  UNSUPPORTED for what says that it is one of a sequence.  Others that

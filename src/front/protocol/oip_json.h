@@ -59,7 +59,7 @@ int oip_json_server(const char *name, const char *version, const char *const *ex
 struct oip_json_model {
 	const char *name, *version;
 	const char *const *versions; /* all of that name, ended by NULL */
-	const struct tsk_model_info *info;
+	const struct tsk_model_info *info; /* of metadata and configuration; else it may be NULL */
 	const struct oip_stats *stats;
 	const char *state, *reason; /* "READY", "UNAVAILABLE", "LOADING" */
 	uint64_t memory;
@@ -81,7 +81,6 @@ struct oip_json_load {
 	bool has_file;
 	struct wire_string version; /* of the file: that of "file:1/model.onnx"; or len 0 */
 	uint64_t file_bytes;        /* decoded */
-	bool unload_dependents;
 	struct wire_string config; /* len 0: none; checked by oip_config_check() */
 	void *own;
 };

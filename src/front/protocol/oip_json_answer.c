@@ -130,7 +130,7 @@ static void put_numbers(struct json_text *text, const struct oip_result *result)
 	while (left && !text->bad) {
 		size_t n = left < PIECE ? left : PIECE;
 
-		memcpy(&piece, data, n * width);
+		tsk_copy_once(&piece, data, n * width);
 		put_piece(text, result->dtype, &piece, n);
 		data += n * width;
 		left -= n;
@@ -142,8 +142,7 @@ static void put_numbers(struct json_text *text, const struct oip_result *result)
 
 static void name_result(const struct oip_result *result, struct tensock_error *reterr)
 {
-	tsk_error_prefix(reterr, "output '%.*s'", result->name.len < 64 ? result->name.len : 64,
-			 result->name.bytes);
+	tsk_error_prefix(reterr, "output '%.*s'", OIP_SAID(result->name));
 }
 
 static int fail_broken(const struct oip_result *result, struct tensock_error *reterr)
@@ -155,19 +154,14 @@ static int fail_broken(const struct oip_result *result, struct tensock_error *re
 	return r;
 }
 
-/* Little-endian, read once: the worker may still write there. */
-static uint32_t read_length(const volatile unsigned char *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
+/* Little-endian, as all machines that this runs on. */
 static const void *read_string(struct tsk_reader *r, uint32_t *ret_len)
 {
-	const void *length = tsk_read_bytes(r, sizeof(uint32_t));
+	const void *length = tsk_read_bytes(r, sizeof(*ret_len));
 
 	if (!length)
 		return NULL;
-	*ret_len = read_length(length);
+	tsk_copy_once(ret_len, length, sizeof(*ret_len));
 	return tsk_read_bytes(r, *ret_len);
 }
 
@@ -206,7 +200,7 @@ static int put_data(struct json_text *text, const struct oip_result *result,
 			reterr, TENSOCK_UNSUPPORTED,
 			"sending %s data via JSON is not supported. Please use the binary data "
 			"format for output %.*s",
-			tsk_dtype_name(result->dtype), (int)result->name.len, result->name.bytes);
+			tsk_dtype_name(result->dtype), OIP_SAID(result->name));
 	if (tsk_shape_elems(result->dims, result->rank, &elems) < 0)
 		return fail_broken(result, reterr);
 	json_text_key(text, "data");

@@ -61,13 +61,13 @@ static bool is_again(yyjson_val *object, yyjson_val *key)
 	return false;
 }
 
-static int read_value(yyjson_val *value, struct oip_parameter *ret, struct tensock_error *reterr)
+static void read_value(yyjson_val *value, struct oip_parameter *ret)
 {
+	double ignored;
+
 	if (yyjson_is_str(value)) {
-		ret->kind = OIP_PARAMETER_STRING;
-		return json_get_string(value, "parameter", UINT16_MAX, &ret->string, reterr);
-	}
-	if (yyjson_is_bool(value)) {
+		oip_parameter_set_string(ret, yyjson_get_str(value), yyjson_get_len(value));
+	} else if (yyjson_is_bool(value)) {
 		ret->kind = OIP_PARAMETER_BOOL;
 		ret->truth = yyjson_get_bool(value);
 	} else if (yyjson_is_uint(value) && yyjson_get_uint(value) > INT64_MAX) {
@@ -76,10 +76,9 @@ static int read_value(yyjson_val *value, struct oip_parameter *ret, struct tenso
 	} else if (yyjson_is_int(value)) {
 		ret->kind = OIP_PARAMETER_INT;
 		ret->i = yyjson_get_sint(value);
-	} else if (yyjson_is_real(value) || json_raw_number(value, &ret->d)) {
-		ret->kind = OIP_PARAMETER_DOUBLE;
+	} else if (yyjson_is_real(value) || json_raw_number(value, &ignored)) {
+		ret->kind = OIP_PARAMETER_OTHER;
 	}
-	return 0;
 }
 
 /* What is done with a parameter. */
@@ -93,9 +92,10 @@ static int read_parameter(yyjson_val *key, yyjson_val *value, take_parameter *ta
 	int r = json_get_string(key, "parameter's key", TSK_TENSOR_NAME_MAX, &parameter.key,
 				reterr);
 
-	if (r == 0)
-		r = read_value(value, &parameter, reterr);
-	return r < 0 ? r : take(context, &parameter, reterr);
+	if (r < 0)
+		return r;
+	read_value(value, &parameter);
+	return take(context, &parameter, reterr);
 }
 
 /* Of an object, or NULL.  A parameter that is null is none. */

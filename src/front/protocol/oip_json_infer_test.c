@@ -138,7 +138,7 @@ static void test_what_is_optional(void **state)
 	take("{'inputs':[{'name':'x','shape':[],'datatype':'UINT8','data':[1],"
 	     "'parameters':{'content_type':'np'}}],'parameters':{'sequence_id':0,"
 	     "'sequence_start':false,'sequence_end':false,'mine':1.5,'headers':'x','huge':18446744073709551616,"
-	     "'none':null}}",
+	     "'none':null,'zero':'a\\u0000b'}}",
 	     &infer);
 	oip_infer_done(&infer);
 	take("{'inputs':[],'parameters':{'sequence_id':''}}", &infer);
@@ -246,6 +246,8 @@ static void test_parameters_refused(void **state)
 		       "parameter 'sequence_id'");
 	assert_refused("{'inputs':[],'parameters':{'sequence_id':'a'}}", TENSOCK_UNSUPPORTED,
 		       "parameter 'sequence_id'");
+	assert_refused("{'inputs':[],'parameters':{'sequence_id':'\\u0000'}}",
+		       TENSOCK_INVALID_ARGUMENT, "invalid value for 'sequence_id'");
 	assert_refused("{'inputs':[],'parameters':{'sequence_id':-1}}", TENSOCK_UNSUPPORTED,
 		       "parameter 'sequence_id'");
 	assert_refused("{'inputs':[],'parameters':{'sequence_start':true}}", TENSOCK_UNSUPPORTED,

@@ -68,6 +68,7 @@ static int read_parameter(yyjson_val *name, yyjson_val *value, struct oip_json_l
 			  struct tensock_error *reterr)
 {
 	struct wire_string key, version;
+	bool ignored; /* a model has no dependents here */
 	int r = json_get_string(name, "parameter's key", TSK_TENSOR_NAME_MAX, &key, reterr);
 
 	if (r < 0)
@@ -75,8 +76,7 @@ static int read_parameter(yyjson_val *name, yyjson_val *value, struct oip_json_l
 	if (wire_string_equals(key, "config"))
 		return read_config(value, load, reterr);
 	if (wire_string_equals(key, "unload_dependents"))
-		return json_get_bool(value, "'unload_dependents'", &load->unload_dependents,
-				     reterr);
+		return json_get_bool(value, "'unload_dependents'", &ignored, reterr);
 	if (oip_file_key(key, &version))
 		return read_file(key, version, value, load, reterr);
 	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "unknown parameter '%.*s'",

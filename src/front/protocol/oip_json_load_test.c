@@ -39,7 +39,6 @@ static void test_nothing_asked(void **state)
 
 		take(texts[i], &load);
 		assert_false(load.has_file);
-		assert_false(load.unload_dependents);
 		assert_int_equal(load.config.len, 0);
 		oip_json_load_done(&load);
 		assert_null(load.own);
@@ -56,7 +55,6 @@ static void test_file(void **state)
 	     "\"unload_dependents\":true}}",
 	     &load);
 	assert_true(load.has_file);
-	assert_true(load.unload_dependents);
 	assert_true(wire_string_equals(load.version, "3"));
 	assert_true(wire_string_equals(load.config, "{}"));
 	assert_int_equal(load.file_bytes, 5);

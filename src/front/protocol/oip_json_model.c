@@ -82,27 +82,17 @@ static void put_tensors(struct json_text *text, const char *key,
 	json_text_close(text, ']');
 }
 
-/* Of a model that has never been loaded nothing is known. */
-static const struct tsk_model_info *info_of(const struct oip_json_model *model)
-{
-	static char empty[] = "";
-	static const struct tsk_model_info unknown = { .engine = empty, .format = empty };
-
-	return model->info ? model->info : &unknown;
-}
-
 static void put_platform(struct json_text *text, const struct tsk_model_info *info)
 {
-	char platform[OIP_PLATFORM_BYTES] = "";
+	char platform[OIP_PLATFORM_BYTES];
 
-	if (*info->engine)
-		oip_platform(info, platform);
+	oip_platform(info, platform);
 	put_string(text, "platform", platform);
 }
 
 int oip_json_model_metadata(const struct oip_json_model *model, struct oip_json *ret)
 {
-	const struct tsk_model_info *info = info_of(model);
+	const struct tsk_model_info *info = model->info;
 	struct json_text text = { 0 };
 
 	json_text_open(&text, '{');
@@ -176,7 +166,7 @@ static void put_empty(struct json_text *text, const char *key, const char *inner
 
 int oip_json_model_config(const struct oip_json_model *model, struct oip_json *ret)
 {
-	const struct tsk_model_info *info = info_of(model);
+	const struct tsk_model_info *info = model->info;
 	struct wire_string backend = oip_backend(info);
 	struct json_text text = { 0 };
 
@@ -276,15 +266,14 @@ static void put_memory(struct json_text *text, uint64_t bytes)
 
 static void put_stats(struct json_text *text, const struct oip_json_model *model)
 {
-	static const struct oip_stats none;
-	const struct oip_stats *stats = model->stats ? model->stats : &none;
+	const struct oip_stats *stats = model->stats;
 
 	json_text_open(text, '{');
 	put_string(text, "name", model->name);
 	put_string(text, "version", model->version);
 	put_uint(text, "last_inference", stats->last_ms);
 	put_uint(text, "inference_count", stats->success.count);
-	put_uint(text, "execution_count", stats->success.count);
+	put_uint(text, "execution_count", stats->infer.count);
 	put_durations(text, stats);
 	put_empty(text, "response_stats", NULL);
 	put_batches(text, stats);
@@ -316,7 +305,7 @@ int oip_json_index(const struct oip_json_model *models, size_t n, struct oip_jso
 		put_string(&text, "name", models[i].name);
 		put_string(&text, "version", models[i].version);
 		put_string(&text, "state", models[i].state);
-		put_string(&text, "reason", models[i].reason ? models[i].reason : "");
+		put_string(&text, "reason", models[i].reason);
 		json_text_close(&text, '}');
 	}
 	json_text_close(&text, ']');

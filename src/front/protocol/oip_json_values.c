@@ -307,7 +307,7 @@ static int fail_type(const struct wire_tensor *tensor, struct tensock_error *ret
 	return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
 			"receiving %s data via JSON is not supported. Please use the binary data "
 			"format for input %.*s",
-			tsk_dtype_name(tensor->dtype), (int)tensor->name.len, tensor->name.bytes);
+			tsk_dtype_name(tensor->dtype), OIP_SAID(tensor->name));
 }
 
 int oip_json_values_check(yyjson_val *data, struct wire_tensor *tensor,

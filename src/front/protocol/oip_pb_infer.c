@@ -73,15 +73,6 @@ static int malformed(const struct reading *r)
  * ---- Parameters: entries of a map
  */
 
-/* Strings that no parameter of ours may be are of no kind; a model's own are not looked at. */
-static void read_string_value(const struct proto_field *field, struct oip_parameter *ret)
-{
-	if (oip_string(field->bytes, field->n_bytes, UINT16_MAX, "", &ret->string, NULL) == 0)
-		ret->kind = OIP_PARAMETER_STRING;
-	else
-		ret->kind = OIP_PARAMETER_NONE;
-}
-
 /* InferParameter: one of, the last one. */
 static bool read_value(struct tsk_reader value, struct oip_parameter *ret)
 {
@@ -99,11 +90,11 @@ static bool read_value(struct tsk_reader value, struct oip_parameter *ret)
 			break;
 		case 3:
 			if (proto_is(&value, &field, PROTO_BYTES))
-				read_string_value(&field, ret);
+				oip_parameter_set_string(ret, field.bytes, field.n_bytes);
 			break;
 		case 4:
-			ret->kind = OIP_PARAMETER_DOUBLE;
-			ret->d = proto_double(&value, &field);
+			ret->kind = OIP_PARAMETER_OTHER;
+			(void)proto_is(&value, &field, PROTO_FIXED64);
 			break;
 		case 5:
 			ret->kind = OIP_PARAMETER_UINT;

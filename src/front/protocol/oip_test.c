@@ -128,9 +128,9 @@ static void test_bytes(void **state)
 			sizeof(v) - 1                                                  \
 		}                                                                      \
 	}
-#define DOUBLE(k, v)                                                              \
-	{                                                                         \
-		.key = { k, sizeof(k) - 1 }, .kind = OIP_PARAMETER_DOUBLE, .d = v \
+#define OTHER(k)                                                         \
+	{                                                                \
+		.key = { k, sizeof(k) - 1 }, .kind = OIP_PARAMETER_OTHER \
 	}
 #define NONE(k)                             \
 	{                                   \
@@ -150,7 +150,7 @@ static void test_infer_parameter(void **state)
 		{ INT("sequence_id", 1), TENSOCK_UNSUPPORTED },
 		{ UINT("sequence_id", UINT64_MAX), TENSOCK_UNSUPPORTED },
 		{ STRING("sequence_id", "a"), TENSOCK_UNSUPPORTED },
-		{ DOUBLE("sequence_id", 0), TENSOCK_INVALID_ARGUMENT },
+		{ OTHER("sequence_id"), TENSOCK_INVALID_ARGUMENT },
 		{ BOOL("sequence_start", false), TENSOCK_OK },
 		{ BOOL("sequence_start", true), TENSOCK_UNSUPPORTED },
 		{ BOOL("sequence_end", true), TENSOCK_UNSUPPORTED },
@@ -167,7 +167,7 @@ static void test_infer_parameter(void **state)
 		{ BOOL("triton_final_response", true), TENSOCK_INVALID_ARGUMENT },
 		{ NONE("triton_"), TENSOCK_INVALID_ARGUMENT },
 		{ NONE("triton"), TENSOCK_OK },
-		{ DOUBLE("temperature", 0.5), TENSOCK_OK },
+		{ OTHER("temperature"), TENSOCK_OK },
 		{ NONE(""), TENSOCK_OK },
 	};
 
@@ -182,6 +182,24 @@ static void test_infer_parameter(void **state)
 		assert_int_equal(infer.timeout_us, 0);
 		assert_false(infer.is_binary);
 	}
+}
+
+static void test_string_parameter(void **state)
+{
+	static char text[UINT16_MAX + 1];
+	struct oip_parameter parameter = { 0 };
+
+	(void)state;
+	oip_parameter_set_string(&parameter, "a\0b", 1);
+	assert_int_equal(parameter.kind, OIP_PARAMETER_STRING);
+	assert_true(wire_string_equals(parameter.string, "a"));
+	oip_parameter_set_string(&parameter, "a\0b", 3);
+	assert_int_equal(parameter.kind, OIP_PARAMETER_OTHER);
+	memset(text, 'x', sizeof(text));
+	oip_parameter_set_string(&parameter, text, UINT16_MAX);
+	assert_int_equal(parameter.kind, OIP_PARAMETER_STRING);
+	oip_parameter_set_string(&parameter, text, UINT16_MAX + 1);
+	assert_int_equal(parameter.kind, OIP_PARAMETER_OTHER);
 }
 
 static void test_infer_parameter_taken(void **state)
@@ -331,7 +349,7 @@ int main(void)
 		TSK_TEST(test_infer_parameter), TSK_TEST(test_infer_parameter_taken),
 		TSK_TEST(test_region),          TSK_TEST(test_tensor_parameter),
 		TSK_TEST(test_model),           TSK_TEST(test_config_type),
-		TSK_TEST(test_file_key),
+		TSK_TEST(test_file_key),        TSK_TEST(test_string_parameter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

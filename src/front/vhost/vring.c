@@ -3,8 +3,8 @@
 
 #include <endian.h>
 #include <errno.h>
-#include <string.h>
 
+#include "base/bytes.h"
 #include "front/vhost/vring_internal.h"
 
 /* VIRTIO 1.2 §2.7.5 to §2.7.8: what lies in the guest's memory, little-endian. */
@@ -293,8 +293,7 @@ static int copy_desc(const struct vring *ring, const struct walk *walk, struct d
 		if (r < 0)
 			return r;
 	} else {
-		memcpy(&raw, &ring->parts.desc[walk->index], sizeof(raw));
-		__asm__ volatile("" : : "r"(&raw) : "memory");
+		tsk_copy_once(&raw, &ring->parts.desc[walk->index], sizeof(raw));
 	}
 	ret->addr = le64toh(raw.addr);
 	ret->len = le32toh(raw.len);

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/protowire.h"
 #include "base/status.h"
 #include "tensor/model_info.h"
 #include "translate/mindir/mindir_names.h"
 #include "translate/mindir/mindir_op.h"
-#include "base/protowire.h"
 
 #define OUTPUT_VISITS_MAX (8 * ONNX_NODE_INPUTS_MAX)
 

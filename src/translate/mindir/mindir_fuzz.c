@@ -77,17 +77,14 @@ static void append(struct mutant *m, const void *bytes, size_t n)
 
 static void append_varint(struct mutant *m, uint64_t v)
 {
-	do {
-		unsigned char byte = (unsigned char)((v & 0x7f) | (v > 0x7f ? 0x80 : 0));
+	unsigned char bytes[PROTO_VARINT_BYTES_MAX];
 
-		append(m, &byte, 1);
-		v >>= 7;
-	} while (v);
+	append(m, bytes, proto_put_varint(bytes, v));
 }
 
 static void append_field(struct mutant *m, const struct proto_field *field)
 {
-	append_varint(m, (uint64_t)field->number << 3 | field->type);
+	append_varint(m, proto_tag(field->number, field->type));
 	if (field->type == PROTO_VARINT) {
 		append_varint(m, field->v);
 	} else if (field->type == PROTO_BYTES) {
@@ -144,7 +141,7 @@ static void mutate_bytes(struct mutant *m, struct proto_field *field)
 	if (field->n_bytes)
 		memcpy(copy, field->bytes, field->n_bytes);
 	n = LLVMFuzzerMutate(copy, field->n_bytes, room);
-	append_varint(m, (uint64_t)field->number << 3 | PROTO_BYTES);
+	append_varint(m, proto_tag(field->number, PROTO_BYTES));
 	append_varint(m, n);
 	append(m, copy, n);
 	free(copy);
@@ -161,7 +158,7 @@ static void mutate_inner(struct mutant *m, const struct proto_field *field, unsi
 	}
 	mutate_message(&inner, field->bytes, field->n_bytes, depth + 1);
 	m->random = inner.random;
-	append_varint(m, (uint64_t)field->number << 3 | PROTO_BYTES);
+	append_varint(m, proto_tag(field->number, PROTO_BYTES));
 	append_varint(m, inner.n);
 	append(m, inner.bytes, inner.n);
 	m->failed |= inner.failed;

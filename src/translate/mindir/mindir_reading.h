@@ -3,8 +3,8 @@
 #ifndef TRANSLATE_MINDIR_MINDIR_READING_H
 #define TRANSLATE_MINDIR_MINDIR_READING_H
 
-#include "translate/mindir/mindir_file.h"
 #include "base/protowire.h"
+#include "translate/mindir/mindir_file.h"
 
 struct mindir_reading {
 	struct tsk_arena *arena;
