@@ -25,6 +25,7 @@
 
 struct models;
 struct model;
+struct oip_stats;
 
 enum model_state {
 	MODEL_UNLOADED, /* no worker */
