@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "base/memfd.h"
 #include "base/seqpacket.h"
 #include "supervisor/own_page.h"
 #include "supervisor/restarts.h"
