@@ -200,15 +200,3 @@ int metrics_read(struct tsk_reader *r, bool is_daemons, struct metrics_sample *b
 	*before = *ret = sample;
 	return 1;
 }
-
-int metrics_check(const void *bytes, size_t n, bool is_daemons)
-{
-	struct metrics_sample before = { .id = METRICS_ID_MAX }, sample;
-	struct tsk_reader r = tsk_reader(bytes, n);
-	int result;
-
-	do
-		result = metrics_read(&r, is_daemons, &before, &sample);
-	while (result > 0);
-	return result;
-}

@@ -85,7 +85,4 @@ int metrics_page_copy(const struct metrics_page *page, size_t size, void *ret, s
 int metrics_read(struct tsk_reader *r, bool is_daemons, struct metrics_sample *before,
 		 struct metrics_sample *ret) _nodiscard_;
 
-/* Whether all samples of a copy may be read. */
-int metrics_check(const void *bytes, size_t n, bool is_daemons) _nodiscard_;
-
 #endif

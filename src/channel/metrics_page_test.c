@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/testing.h"
+#include "channel/metrics_testing.h"
 
 #define PAGE_SIZE_TRIED 65536u
 

@@ -28,32 +28,18 @@ static uint64_t bytes_of(const struct request_outputs *outputs)
 	return bytes;
 }
 
-static void name_model(const struct request *request, char digits[2 * MODEL_HASH_BYTES + 1],
-		       struct model_view *ret)
-{
-	if (!request->model) {
-		*ret = (struct model_view){ .name = "", .version = "" };
-		return;
-	}
-	models_view(request->model, ret);
-	for (unsigned i = 0; i < MODEL_HASH_BYTES; i++)
-		snprintf(digits + 2 * (size_t)i, 3, "%02x", ret->hash[i]);
-	if (!ret->name[0])
-		ret->name = digits;
-}
-
 void access_log(const struct request *request, const struct request_outputs *outputs,
 		const struct tensock_error *error, uint32_t status)
 {
 	const struct request_origin *origin = &request->origin;
 	uint64_t begun_ns = origin->begun_ns ? origin->begun_ns : request->queued_ns;
 	int n_text = origin->text.len < ID_MAX ? (int)origin->text.len : (int)ID_MAX;
-	char digits[2 * MODEL_HASH_BYTES + 1], id[ID_MAX + 1];
-	struct model_view model;
+	struct model_called model;
+	char id[ID_MAX + 1];
 
 	if (!is_on || !origin->protocol)
 		return;
-	name_model(request, digits, &model);
+	models_called(request->model, &model);
 	snprintf(id, sizeof(id), "%.*s", n_text, origin->text.bytes ? origin->text.bytes : "");
 	const struct tsk_log_field fields[] = {
 		{ .name = "protocol", .text = origin->protocol },

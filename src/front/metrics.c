@@ -74,17 +74,14 @@ static struct row *get_row(struct metrics *metrics, const char *model, const cha
 static void add_model(struct metrics *metrics, const struct model *model)
 {
 	char name[METRICS_TEXT_MAX + 1], version[METRICS_TEXT_MAX + 1];
-	char digits[2 * MODEL_HASH_BYTES + 1];
-	struct model_view view;
+	struct model_called called;
 	struct row *row;
 
 	if (!has_any(&model->inferences))
 		return;
-	models_view(model, &view);
-	for (unsigned i = 0; i < MODEL_HASH_BYTES; i++)
-		snprintf(digits + 2 * (size_t)i, 3, "%02x", view.hash[i]);
-	metrics_text(view.name[0] ? view.name : digits, name);
-	metrics_text(view.name[0] ? view.version : "", version);
+	models_called(model, &called);
+	metrics_text(called.name, name);
+	metrics_text(called.version, version);
 	row = get_row(metrics, name, version);
 	if (!row)
 		row = get_row(metrics, METRICS_OTHERS, "");

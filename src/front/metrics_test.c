@@ -7,6 +7,7 @@
 #include "base/memfd.h"
 #include "base/testing.h"
 #include "channel/metrics_page.h"
+#include "channel/metrics_testing.h"
 #include "front/rig.h"
 
 static unsigned char copy[METRICS_FRONT_PAGE_BYTES];

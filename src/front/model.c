@@ -2,6 +2,7 @@
 #include "front/model.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 /* What a description may take beside what is accounted for: that of a usual model takes a tenth. */
@@ -274,6 +275,22 @@ void models_view(const struct model *model, struct model_view *ret)
 		.info = models_info(model),
 	};
 	memcpy(ret->hash, models_hash(model), MODEL_HASH_BYTES);
+}
+
+void models_called(const struct model *model, struct model_called *ret)
+{
+	const struct label *label = labels_of(&model->models->labels, model);
+	const unsigned char *hash = models_hash(model);
+
+	if (label) {
+		ret->name = label->name;
+		ret->version = label->version;
+		return;
+	}
+	for (unsigned i = 0; i < MODEL_HASH_BYTES; i++)
+		snprintf(ret->digits + 2 * (size_t)i, 3, "%02x", hash[i]);
+	ret->name = ret->digits;
+	ret->version = "";
 }
 
 void models_view_as(const struct model *model, const char *name, const char *version,

@@ -15,6 +15,7 @@
 #include "front/labels.h"
 #include "front/models.h"
 #include "front/permitted.h"
+#include "front/protocol/oip.h"
 #include "front/quarantine.h"
 #include "front/request.h"
 #include "front/stored.h"

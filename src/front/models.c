@@ -551,8 +551,7 @@ static bool may_wait(struct models *models, struct request *request)
 static void enqueue(struct request_queue *queue, struct model *model, struct request *request)
 {
 	request->model = model;
-	request->stats = &model->stats;
-	request->inferences = &model->inferences;
+	request->is_counted = !request->ops->is_load;
 	request->is_running = false;
 	request->runs_alone = false;
 	request->workers_lost = 0;
@@ -652,8 +651,7 @@ void models_unload(struct models *models, struct model *model, bool remove, stru
 		return;
 	enqueue(&model->unloads, model, request);
 	/* It is no inference, and may outlive the model. */
-	request->stats = NULL;
-	request->inferences = NULL;
+	request->is_counted = false;
 	model->is_unloading = true;
 	if (remove) {
 		/* The last worker serves all: nobody comes after them. */

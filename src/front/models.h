@@ -25,6 +25,7 @@
 
 struct models;
 struct model;
+struct oip_stats;
 
 enum model_state {
 	MODEL_UNLOADED, /* no worker */
@@ -111,6 +112,13 @@ void models_view(const struct model *model, struct model_view *ret);
 /* By that name (and version, "": any), where it has it: there they are the ones that were asked for. */
 void models_view_as(const struct model *model, const char *name, const char *version,
 		    struct model_view *ret);
+/* What the metrics and the access log call it: as models_view(), or by its hash where it has no name. */
+struct model_called {
+	const char *name, *version; /* valid as long as those of models_view() */
+	char digits[2 * MODEL_HASH_BYTES + 1];
+};
+
+void models_called(const struct model *model, struct model_called *ret);
 /* The model's next label (after NULL: that of models_view(), if that is true); NULL: no more. */
 const struct label *models_next_label(const struct model *model, const struct label *after);
 /* Of it alone, without the walk over all buffers that models_view() makes; valid as long. */

@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 #include "front/access_log.h"
-#include "front/inferences.h"
+#include "front/model.h"
 
 int request_load_prepare(struct request *request, const struct tsk_model_info *info,
 			 uint64_t *ret_in_bytes, uint64_t *ret_out_bytes,
@@ -65,16 +65,19 @@ static void time_parts(struct inferences *inferences, const struct request *requ
 static void tell(const struct request *request, const struct request_outputs *outputs,
 		 const struct tensock_error *error, uint32_t status)
 {
-	request->inferences->outcomes[status]++;
+	struct inferences *inferences = &request->model->inferences;
+
+	inferences->outcomes[status]++;
 	if (outputs)
-		time_parts(request->inferences, request, outputs);
+		time_parts(inferences, request, outputs);
 	access_log(request, outputs, error, status);
 }
 
-void request_cancelled(const struct request *request)
+void request_cancelled(struct request *request)
 {
-	if (request->inferences && !request->ops->is_load)
+	if (request->is_counted)
 		tell(request, NULL, NULL, TENSOCK_CANCELLED);
+	request->is_counted = false;
 }
 
 static uint32_t status_of(const struct request_outputs *outputs, const struct tensock_error *error)
@@ -87,12 +90,11 @@ static uint32_t status_of(const struct request_outputs *outputs, const struct te
 void request_end(struct request *request, struct request_outputs *outputs,
 		 const struct tensock_error *error)
 {
-	if (request->stats && !request->ops->is_load)
-		count(request->stats, request, outputs);
-	if (request->inferences && !request->ops->is_load)
+	if (request->is_counted) {
+		count(&request->model->stats, request, outputs);
 		tell(request, outputs, error, status_of(outputs, error));
-	request->inferences = NULL;
-	request->stats = NULL;
+	}
+	request->is_counted = false;
 	request->model = NULL;
 	request->is_running = false;
 	request->ops->done(request, outputs, error);

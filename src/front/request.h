@@ -14,11 +14,10 @@
 
 #include "base/cleanup.h"
 #include "channel/run.h"
-#include "front/protocol/oip.h"
 #include "tensor/model_info.h"
+#include "wire/frame.h"
 
 struct buffer;
-struct inferences;
 struct model;
 struct request;
 
@@ -81,8 +80,7 @@ struct request {
 	struct buffer *in;
 	TAILQ_ENTRY(request) entry; /* in its model's queue; one that runs stands in no queue */
 	struct model *model;        /* set while it belongs to one */
-	struct oip_stats *stats;    /* that model's */
-	struct inferences *inferences; /* that model's, too */
+	bool is_counted;            /* with its inferences */
 	bool is_running;
 	bool runs_alone;       /* it was under way beside others when their worker was lost */
 	unsigned workers_lost; /* while it waited or ran */
@@ -102,6 +100,6 @@ void request_end(struct request *request, struct request_outputs *outputs,
 		 const struct tensock_error *error);
 
 /* No answer is wanted any more: counts it. */
-void request_cancelled(const struct request *request);
+void request_cancelled(struct request *request);
 
 #endif

@@ -3,12 +3,9 @@
 
 #include <asm/ioctls.h>
 #include <fcntl.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "base/status.h"
 #include "sandbox/seal.h"
 
 /* As tsk_memfd_new() has them. */
@@ -93,18 +90,5 @@ void front_seal_begin(void)
 
 int front_seal(unsigned may_lack, struct tensock_error *reterr)
 {
-	struct filter filter = { 0 };
-	int r = seal_build(calls, ARRAY_SIZE(calls), may_lack, &filter);
-
-	/* It starts neither processes nor threads; where its uid is shared, that is others' affair. */
-	if (r == 0 && seal.identity.own_ns)
-		r = seal_limit(RLIMIT_NPROC, 1);
-	if (r < 0)
-		return tsk_fail(reterr, TENSOCK_INTERNAL, "the front cannot be sealed: %s",
-				strerror(-r));
-	r = seal_files(&seal, may_lack, reterr);
-	if (r == 0)
-		r = seal_calls(&filter, may_lack, reterr);
-	filter_done(&filter);
-	return r;
+	return seal_alone(&seal, calls, ARRAY_SIZE(calls), may_lack, reterr);
 }

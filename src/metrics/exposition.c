@@ -120,8 +120,8 @@ static void close_families(struct exposition *exposition, unsigned *at, unsigned
 		exposition->at[++*at] = (size_t)ftell(file);
 }
 
-static int print_all(const void *bytes, size_t n, const char *guest, bool has_gauges,
-		     size_t text_max, FILE *file, struct exposition *ret)
+static int print_all(const void *bytes, size_t n, const char *guest, size_t text_max, FILE *file,
+		     struct exposition *ret)
 {
 	struct metrics_sample before = { .id = METRICS_ID_MAX }, sample;
 	struct tsk_reader r = tsk_reader(bytes, n);
@@ -129,12 +129,10 @@ static int print_all(const void *bytes, size_t n, const char *guest, bool has_ga
 	int result;
 
 	while ((result = metrics_read(&r, !guest, &before, &sample)) > 0) {
-		enum metrics_kind kind = metrics_family(sample.id)->kind;
-
 		close_families(ret, &at, sample.id, file);
-		if (kind == METRICS_HISTOGRAM)
+		if (metrics_family(sample.id)->kind == METRICS_HISTOGRAM)
 			print_histogram(file, &sample, guest);
-		else if (kind == METRICS_COUNTER || has_gauges)
+		else
 			print_plain(file, &sample, "", guest, sample.value);
 		if ((size_t)ftell(file) > text_max)
 			return -EFBIG;
@@ -143,17 +141,17 @@ static int print_all(const void *bytes, size_t n, const char *guest, bool has_ga
 	return result;
 }
 
-int exposition_make(const void *bytes, size_t n, const char *guest, bool has_gauges,
-		    size_t text_max, struct exposition *ret)
+int exposition_make(const void *bytes, size_t n, const char *guest, size_t text_max,
+		    struct exposition *ret)
 {
-	struct exposition made = { 0 };
+	struct exposition made = { .is_lost = ret->is_lost };
 	size_t size = 0;
 	FILE *file = open_memstream(&made.text, &size);
 	int r;
 
 	if (!file)
 		return -ENOMEM;
-	r = print_all(bytes, n, guest, has_gauges, text_max, file, &made);
+	r = print_all(bytes, n, guest, text_max, file, &made);
 	if (r == 0 && ferror(file))
 		r = -ENOMEM;
 	if (fclose(file) != 0 && r == 0)
@@ -181,15 +179,16 @@ static void print_family(FILE *file, const struct metrics_family *family)
 
 static void print_texts(FILE *file, const struct exposition *const *list, unsigned n, unsigned id)
 {
+	const struct metrics_family *family = metrics_family((enum metrics_id)id);
 	bool has_any = false;
 
 	for (unsigned i = 0; i < n; i++) {
 		size_t from = list[i]->at[id], to = list[i]->at[id + 1];
 
-		if (from == to)
+		if (from == to || (list[i]->is_lost && family->kind == METRICS_GAUGE))
 			continue;
 		if (!has_any)
-			print_family(file, metrics_family((enum metrics_id)id));
+			print_family(file, family);
 		has_any = true;
 		fwrite(list[i]->text + from, 1, to - from, file);
 	}

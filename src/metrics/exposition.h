@@ -17,15 +17,16 @@
 struct exposition {
 	char *text;
 	size_t at[METRICS_ID_MAX + 1];
+	bool is_lost; /* the process is gone, and so are its gauges; the owner's to set */
 };
 
 /*
- * bytes: a copy of a page, n long.  guest: whose front wrote it; NULL: the supervisor did.  Without gauges
- * where that is no more.  *ret is replaced.  -EPROTO: it breaks the rules (metrics_read()); -EFBIG: the text
- * would have more than text_max bytes.  *ret stays as it is then.
+ * bytes: a copy of a page, n long.  guest: whose front wrote it; NULL: the supervisor did.  The text of *ret
+ * is replaced.  -EPROTO: it breaks the rules (metrics_read()); -EFBIG: the text would have more than text_max
+ * bytes.  *ret stays as it is then.
  */
-int exposition_make(const void *bytes, size_t n, const char *guest, bool has_gauges,
-		    size_t text_max, struct exposition *ret) _nodiscard_;
+int exposition_make(const void *bytes, size_t n, const char *guest, size_t text_max,
+		    struct exposition *ret) _nodiscard_;
 void exposition_done(struct exposition *exposition);
 
 /*

@@ -44,9 +44,10 @@ static void test_text(void **state)
 	samples[2].histogram.counts[METRICS_BUCKETS - 1] = 1;
 	samples[2].histogram.sum_ns = UINT64_C(1500000000);
 	n = write_all(samples, 3);
-	assert_int_equal(exposition_make(bytes, n, "vm1", true, 65536, &front), 0);
-	assert_int_equal(exposition_make(bytes, n, "vm2", false, 65536, &again), 0);
-	assert_int_equal(exposition_make(bytes, 0, NULL, true, 65536, &daemon), 0);
+	assert_int_equal(exposition_make(bytes, n, "vm1", 65536, &front), 0);
+	assert_int_equal(exposition_make(bytes, n, "vm2", 65536, &again), 0);
+	assert_int_equal(exposition_make(bytes, 0, NULL, 65536, &daemon), 0);
+	again.is_lost = true;
 	text = exposition_join(list, 3, 5, &len);
 	assert_non_null(text);
 	assert_int_equal(strlen(text), len);
@@ -80,7 +81,7 @@ static void test_daemons(void **state)
 	(void)state;
 	samples[1].labels[0] = (struct metrics_value){ .text = "vm1", .len = 3 };
 	n = write_all(samples, 2);
-	assert_int_equal(exposition_make(bytes, n, NULL, true, 65536, &daemon), 0);
+	assert_int_equal(exposition_make(bytes, n, NULL, 65536, &daemon), 0);
 	assert_string_equal(daemon.text, "tensock_guests 1\n"
 					 "tensock_connections_accepted_total{guest=\"vm1\"} 9\n");
 	exposition_done(&daemon);
@@ -94,10 +95,10 @@ static void test_refused(void **state)
 	struct exposition front = { 0 };
 
 	(void)state;
-	assert_int_equal(exposition_make(bytes, n, "vm1", true, 65536, &front), 0);
-	assert_int_equal(exposition_make(bytes, n - 1, "vm1", true, 65536, &front), -EPROTO);
-	assert_int_equal(exposition_make(bytes, n, NULL, true, 65536, &front), -EPROTO);
-	assert_int_equal(exposition_make(bytes, n, "vm1", true, 8, &front), -EFBIG);
+	assert_int_equal(exposition_make(bytes, n, "vm1", 65536, &front), 0);
+	assert_int_equal(exposition_make(bytes, n - 1, "vm1", 65536, &front), -EPROTO);
+	assert_int_equal(exposition_make(bytes, n, NULL, 65536, &front), -EPROTO);
+	assert_int_equal(exposition_make(bytes, n, "vm1", 8, &front), -EFBIG);
 	assert_string_equal(front.text, "tensock_workers{guest=\"vm1\"} 1\n");
 	exposition_done(&front);
 }

@@ -84,7 +84,7 @@ int pages_set(struct pages *pages, const char *guest, int fd)
 	exposition_done(&page->exposition);
 	page->map = map;
 	page->sequence = 0;
-	page->is_lost = page->was_lost = page->is_bad = false;
+	page->is_bad = false;
 	return 0;
 }
 
@@ -93,7 +93,7 @@ void pages_lost(struct pages *pages, const char *guest)
 	struct page *page = find(pages, guest);
 
 	if (page)
-		page->is_lost = true;
+		page->exposition.is_lost = true;
 }
 
 void pages_forget(struct pages *pages, const char *guest)
@@ -122,19 +122,17 @@ static void read_page(struct pages *pages, struct page *page, size_t share)
 	size_t n;
 	int r;
 
-	if (sequence == 0 || (sequence == page->sequence && page->is_lost == page->was_lost))
+	if (sequence == 0 || sequence == page->sequence)
 		return;
 	r = metrics_page_copy(memory, page->map.size, pages->scratch, &n);
 	if (r == 0)
 		r = exposition_make(pages->scratch, n, page->guest[0] ? page->guest : NULL,
-				    !page->is_lost, page->guest[0] ? share : PAGES_TEXT_MAX,
-				    &page->exposition);
+				    page->guest[0] ? share : PAGES_TEXT_MAX, &page->exposition);
 	if (r < 0) {
 		complain(pages, page, r);
 		return;
 	}
 	page->sequence = sequence;
-	page->was_lost = page->is_lost;
 }
 
 char *pages_text(struct pages *pages, size_t *ret_len)

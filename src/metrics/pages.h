@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The pages that are read: the supervisor's, and one of each guest's front.  What was read last stays
- * where a page cannot be read: a front may have died while it wrote.
+ * where a page cannot be read: a front may have died while it wrote.  Gauges go with the front all the same.
  */
 #ifndef METRICS_PAGES_H
 #define METRICS_PAGES_H
@@ -23,9 +23,8 @@ struct page {
 	TAILQ_ENTRY(page) entry;
 	char guest[METRICS_NAME_SIZE]; /* empty: the supervisor's */
 	struct tsk_map map;
-	uint64_t sequence;      /* of what was read last */
-	bool is_lost, was_lost; /* its front is gone; as of what was read last */
-	bool is_bad;            /* said in the log */
+	uint64_t sequence; /* of what was read last */
+	bool is_bad;       /* said in the log */
 	struct exposition exposition;
 };
 

@@ -2,13 +2,10 @@
 #include "metrics/seal.h"
 
 #include <fcntl.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
-#include "base/status.h"
 #include "sandbox/seal.h"
 
 /* Sockets come to it, as pages do: it opens neither. */
@@ -59,18 +56,5 @@ void metrics_seal_begin(void)
 
 int metrics_seal(unsigned may_lack, struct tensock_error *reterr)
 {
-	struct filter filter = { 0 };
-	int r = seal_build(calls, ARRAY_SIZE(calls), may_lack, &filter);
-
-	/* As for a front: it starts neither processes nor threads. */
-	if (r == 0 && seal.identity.own_ns)
-		r = seal_limit(RLIMIT_NPROC, 1);
-	if (r < 0)
-		return tsk_fail(reterr, TENSOCK_INTERNAL, "its list of calls cannot be built: %s",
-				strerror(-r));
-	r = seal_files(&seal, may_lack, reterr);
-	if (r == 0)
-		r = seal_calls(&filter, may_lack, reterr);
-	filter_done(&filter);
-	return r;
+	return seal_alone(&seal, calls, ARRAY_SIZE(calls), may_lack, reterr);
 }

@@ -78,3 +78,22 @@ int seal_limit(int resource, uint64_t most)
 	limit.rlim_cur = limit.rlim_max;
 	return setrlimit((unsigned)resource, &limit) < 0 ? -errno : 0;
 }
+
+int seal_alone(const struct seal *seal, const struct filter_call *list, unsigned n,
+	       unsigned may_lack, struct tensock_error *reterr)
+{
+	struct filter filter = { 0 };
+	int r = seal_build(list, n, may_lack, &filter);
+
+	/* Counted by uid: where that is shared, it is others' affair. */
+	if (r == 0 && seal->identity.own_ns)
+		r = seal_limit(RLIMIT_NPROC, 1);
+	if (r < 0)
+		return tsk_fail(reterr, TENSOCK_INTERNAL, "the process cannot be sealed: %s",
+				strerror(-r));
+	r = seal_files(seal, may_lack, reterr);
+	if (r == 0)
+		r = seal_calls(&filter, may_lack, reterr);
+	filter_done(&filter);
+	return r;
+}

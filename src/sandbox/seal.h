@@ -46,6 +46,10 @@ int seal_build(const struct filter_call *list, unsigned n, unsigned may_lack, st
 int seal_calls(const struct filter *filter, unsigned may_lack, struct tensock_error *reterr)
 	_nodiscard_;
 
+/* Second and third step for who starts neither processes nor threads, and makes the n calls of the list. */
+int seal_alone(const struct seal *seal, const struct filter_call *list, unsigned n,
+	       unsigned may_lack, struct tensock_error *reterr) _nodiscard_;
+
 /* A resource limit (RLIMIT_*), never raised. */
 int seal_limit(int resource, uint64_t most) _nodiscard_;
 

@@ -90,6 +90,44 @@ static void test_seal(void **state)
 	}
 }
 
+static void seal_alone_with_all(void)
+{
+	static const struct filter_call few[] = { { .name = "write" },
+						  { .name = "exit_group" },
+						  { .name = "prlimit64" } };
+	struct tensock_error error;
+	struct rlimit limit;
+	struct seal seal;
+
+	seal_begin(&seal);
+	REQUIRE(seal_alone(&seal, few, ARRAY_SIZE(few), 0, &error) == 0);
+	REQUIRE(getrlimit(RLIMIT_NPROC, &limit) == 0);
+	REQUIRE(limit.rlim_cur == 1 && limit.rlim_max == 1);
+	REQUIRE(syscall(SYS_getuid) < 0);
+}
+
+static void fail_alone_without(void)
+{
+	unsigned may_lack = SANDBOX_ALL & ~features[tried].feature;
+	struct tensock_error error = { 0 };
+	struct seal seal;
+
+	without(features[tried].call, features[tried].error);
+	seal_begin(&seal);
+	REQUIRE(seal_alone(&seal, calls, ARRAY_SIZE(calls), may_lack, &error) < 0);
+	REQUIRE(error.status == TENSOCK_INTERNAL);
+}
+
+static void test_alone(void **state)
+{
+	(void)state;
+	if (SANDBOX_SANITIZED || sandbox_missing())
+		skip();
+	assert_int_equal(in_child(seal_alone_with_all), 0);
+	for (tried = 0; tried < SANDBOX_FEATURES; tried++)
+		assert_int_equal(in_child(fail_alone_without), 0);
+}
+
 static void limit_twice(void)
 {
 	struct rlimit limit;
@@ -107,7 +145,8 @@ static void test_limit(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { TSK_TEST(test_seal), TSK_TEST(test_limit) };
+	const struct CMUnitTest tests[] = { TSK_TEST(test_seal), TSK_TEST(test_alone),
+					    TSK_TEST(test_limit) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,16 +7,9 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
-#include "base/memfd.h"
 #include "base/seqpacket.h"
 #include "supervisor/own_page.h"
-
-/* How long to wait before the nth start in a row. */
-#define RESTARTS 5u
-static const uint64_t restart_ms[RESTARTS] = { 0, 50, 200, 1000, 5000 };
-
-/* One that has lived so long has not crashed in a row with the one before it. */
-#define STEADY_MS 10000
+#include "supervisor/restarts.h"
 
 struct metrics_process {
 	struct child child; /* the first member: it is told by it */
@@ -26,8 +19,7 @@ struct metrics_process {
 	uv_poll_t *poll; /* while a message found no room; else NULL */
 	struct own_page *page;
 	uv_timer_t restart;
-	unsigned crashes; /* in a row */
-	uint64_t started_ns;
+	struct restarts restarts;
 	bool is_stopping;
 };
 
@@ -63,22 +55,13 @@ static int start(struct metrics_process *metrics)
 		return r;
 	}
 	metrics->fd = fds[0];
-	metrics->started_ns = tsk_now_ns();
+	restarts_began(&metrics->restarts, tsk_now_ns());
 	metrics->child.exited = on_exited;
 	children_add(&metrics->launcher->children, &metrics->child);
 	r = introduce(metrics);
 	if (r < 0)
 		kill(metrics->child.pid, SIGKILL);
 	return r;
-}
-
-static void on_restart(uv_timer_t *timer);
-
-static void start_later(struct metrics_process *metrics)
-{
-	unsigned i = metrics->crashes < RESTARTS ? metrics->crashes : RESTARTS - 1;
-
-	uv_timer_start(&metrics->restart, on_restart, restart_ms[i], 0);
 }
 
 static void on_restart(uv_timer_t *timer)
@@ -91,10 +74,8 @@ static void on_restart(uv_timer_t *timer)
 		return;
 	}
 	tsk_error("the metrics cannot be started again: %s", strerror(-r));
-	if (metrics->fd < 0) { /* else its end brings us back here */
-		metrics->crashes++;
-		start_later(metrics);
-	}
+	if (metrics->fd < 0) /* else its end brings us back here */
+		uv_timer_start(timer, on_restart, restarts_failed(&metrics->restarts), 0);
 }
 
 /* Room in the socket */
@@ -159,17 +140,16 @@ int metrics_process_tell(struct metrics_process *metrics, enum metrics_msg_type 
 static void on_exited(struct child *child, int wait_status)
 {
 	struct metrics_process *metrics = (struct metrics_process *)child;
-	uint64_t lived_ms = (tsk_now_ns() - metrics->started_ns) / TSK_NS_PER_MS;
 
 	stop_waiting(metrics);
 	metrics->fd = tsk_close(metrics->fd);
 	if (metrics->is_stopping)
 		return;
-	metrics->crashes = lived_ms >= STEADY_MS ? 1 : metrics->crashes + 1;
 	tsk_warning("the metrics' process %d %s %d; the next one is started", (int)child->pid,
 		    WIFSIGNALED(wait_status) ? "was killed by signal" : "exited with status",
 		    WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
-	start_later(metrics);
+	uv_timer_start(&metrics->restart, on_restart,
+		       restarts_ended(&metrics->restarts, tsk_now_ns()), 0);
 }
 
 int metrics_process_new(struct launcher *launcher, const struct metrics_process_config *config,

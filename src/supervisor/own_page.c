@@ -2,7 +2,6 @@
 #include "supervisor/own_page.h"
 
 #include <errno.h>
-#include <stdbool.h>
 
 #include "base/memfd.h"
 #include "channel/metrics_page.h"

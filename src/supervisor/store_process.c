@@ -10,13 +10,7 @@
 
 #include "base/clock.h"
 #include "base/seqpacket.h"
-
-/* How long to wait before the nth start in a row. */
-#define RESTARTS 5u
-static const uint64_t restart_ms[RESTARTS] = { 0, 50, 200, 1000, 5000 };
-
-/* One that has lived so long has not crashed in a row with the one before it. */
-#define STEADY_MS 10000
+#include "supervisor/restarts.h"
 
 /* How soon to try again what the store had no room for. */
 #define RETRY_MS 20
@@ -35,8 +29,7 @@ struct store_process {
 	int fd; /* the control socket; -1 while there is no process */
 	uv_timer_t restart, retry;
 	unsigned n_handles; /* not yet closed */
-	unsigned crashes; /* in a row */
-	uint64_t started_ns;
+	struct restarts restarts;
 	bool is_stopping;
 	TAILQ_HEAD(, waiting) waiting; /* what no store has taken yet */
 };
@@ -129,7 +122,7 @@ static int start(struct store_process *store)
 		return r;
 	}
 	store->fd = fds[0];
-	store->started_ns = tsk_now_ns();
+	restarts_began(&store->restarts, tsk_now_ns());
 	store->child.exited = on_exited;
 	children_add(&store->launcher->children, &store->child);
 	r = send_msg(store, &msg, store->config.folder_fd);
@@ -139,15 +132,6 @@ static int start(struct store_process *store)
 	}
 	send_waiting(store);
 	return 0;
-}
-
-static void on_restart(uv_timer_t *timer);
-
-static void start_later(struct store_process *store)
-{
-	unsigned i = store->crashes < RESTARTS ? store->crashes : RESTARTS - 1;
-
-	uv_timer_start(&store->restart, on_restart, restart_ms[i], 0);
 }
 
 static void on_restart(uv_timer_t *timer)
@@ -160,28 +144,25 @@ static void on_restart(uv_timer_t *timer)
 		return;
 	}
 	tsk_error("the store cannot be started again: %s", strerror(-r));
-	if (store->fd < 0) { /* else its end brings us back here */
-		store->crashes++;
-		start_later(store);
-	}
+	if (store->fd < 0) /* else its end brings us back here */
+		uv_timer_start(timer, on_restart, restarts_failed(&store->restarts), 0);
 }
 
 static void on_exited(struct child *child, int wait_status)
 {
 	struct store_process *store = (struct store_process *)child;
-	uint64_t lived_ms = (tsk_now_ns() - store->started_ns) / TSK_NS_PER_MS;
 
 	store->fd = tsk_close(store->fd);
 	drop_all(store, STORE_GUEST, NULL); /* the fronts ask the next one for another */
 	if (store->is_stopping)
 		return;
-	store->crashes = lived_ms >= STEADY_MS ? 1 : store->crashes + 1;
 	tsk_warning(
 		"the store %d %s %d: models are kept in memory only until the next one is there",
 		(int)child->pid,
 		WIFSIGNALED(wait_status) ? "was killed by signal" : "exited with status",
 		WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
-	start_later(store);
+	uv_timer_start(&store->restart, on_restart, restarts_ended(&store->restarts, tsk_now_ns()),
+		       0);
 }
 
 int store_process_new(struct launcher *launcher, const struct store_process_config *config,
