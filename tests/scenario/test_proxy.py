@@ -18,7 +18,7 @@ import native
 import numpy
 import pytest
 import seed
-from conftest import engine_config, eventually
+from conftest import cpu_s, engine_config, eventually
 from test_cli import FAILED, OK, TENSOCK, TIMEOUT_S, UNREACHABLE, USAGE, tensock
 from unix_server import Server, exchange, read_all
 from unix_server import echo as send_back
@@ -26,6 +26,7 @@ from unix_server import echo as send_back
 MIB = 1 << 20
 ECHO = b"TSKECHO1 shape=-1"
 RETRY_S = 2      # of a host that cannot be reached
+CONNECT_S = 5    # of one that does not answer
 STOP_S = 10      # for answers that are due when it is to end
 PIPE = 256 << 10  # what the proxy holds of one direction
 SOCKETS = 8 * MIB  # more than the kernel's buffers of the sockets before and behind it
@@ -437,6 +438,51 @@ def test_no_host(folder):
             assert exchange(connection, b"hello") == b"hello"
         assert proxy.said("is there again")
         assert sum("cannot connect to" in line for line in proxy.log) == 1
+
+
+def test_host_by_tcp(folder):
+    """To connect takes its time there, and whether it worked is known later: once a proxy, once nobody."""
+    data = os.urandom(MIB)
+    with Host(folder / "host", send_back) as host:
+        with Proxy(host.address) as nearer:
+            port = nearer.at[0][1]
+            with Proxy(f"tcp:127.0.0.1:{port}") as proxy, proxy.connect() as connection:
+                assert exchange(connection, data) == data
+        with Proxy(f"tcp:127.0.0.1:{port}") as proxy, proxy.connect() as connection:
+            assert is_closed(connection)
+            assert proxy.said("cannot connect to", "are closed until")
+
+
+def test_host_that_does_not_answer(folder):
+    """A machine that is switched off, say: it is waited for, but not for ever, and others go on meanwhile."""
+    with Host(folder / "host", send_back) as host, socket.socket() as silent, socket.socket() as first:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        first.connect(silent.getsockname())  # and fills its queue
+        address = f"tcp:127.0.0.1:{silent.getsockname()[1]}"
+        with Proxy(None, listens=(f"tcp:127.0.0.1:0={address}", f"tcp:127.0.0.1:0={host.address}")) as proxy, \
+                proxy.connect(0) as connection:
+            began = time.monotonic()
+            with proxy.connect(1) as other:
+                assert exchange(other, b"x") == b"x"
+            assert is_closed(connection)
+            assert time.monotonic() - began > CONNECT_S * 0.9
+            assert proxy.said(address, "it does not answer")
+
+
+def test_no_files_for_now(folder):
+    """Who comes waits until there are some again; it is told, and costs no processor time meanwhile."""
+    with Host(folder / "host", send_back) as host, Proxy(host.address) as proxy:
+        pid = proxy.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (proxy.fds(), before[1]))
+        with proxy.connect() as connection:
+            assert proxy.said("no connection can be accepted for now", "Too many open files")
+            used = cpu_s(pid)
+            time.sleep(1)
+            assert cpu_s(pid) - used < 0.2
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            assert exchange(connection, b"x") == b"x"
 
 
 def test_client_gives_up_before_the_host_is_there(folder):
