@@ -242,6 +242,26 @@ def test_client_that_goes_is_told_to_the_host(folder):
         assert eventually(lambda: proxy.fds() <= before + 2 * 4)
 
 
+def test_client_that_goes_is_not_waited_for(folder):
+    """Nor where the host says nothing, and does not end either."""
+    has_come, is_over = threading.Event(), threading.Event()
+
+    def handle(connection):
+        connection.recv(1)
+        has_come.set()
+        is_over.wait(TIMEOUT_S)
+
+    with Host(folder / "host", handle) as host, Proxy(host.address, listens=both(folder)) as proxy:
+        before = proxy.fds()
+        with proxy.connect(1) as connection:
+            connection.sendall(b"x")
+            assert has_come.wait(TIMEOUT_S)
+        try:
+            assert eventually(lambda: proxy.fds() <= before + 2)  # of the pipe that it keeps
+        finally:
+            is_over.set()
+
+
 def test_seed_through_it(echo, folder):
     with Proxy(f"unix:{echo.local}") as proxy, seed.Guest(proxy.at[0]) as guest:
         assert guest.ask(b"TSKECHO1 shape=1,4") == b"OK"
