@@ -152,27 +152,29 @@ def serve(program, path):
     return process
 
 
-def bench(folder, arguments):
+def bench(folder, arguments, floor_program, identity, model):
+    """identity and model: as bench_identity() and bench_model(), to be called beside that floor."""
     addresses = {name: folder / f"{name}.sock" for name in ("floor", "echo", "onnx")}
     echo = folder / "echo.conf"
     echo.write_text(f"[engine echo]\nplugin = {BUILD}/tests/engines/tensock-engine-echo.so\n")
     listen = {name: ["--listen", f"unix:{path}"] for name, path in addresses.items()}
-    floor = serve("pingpong", addresses["floor"])
+    floor = serve(floor_program, addresses["floor"])
     try:
         with Daemon(["--config", echo, *listen["echo"]], [addresses["echo"]]), \
                 Daemon(listen["onnx"], [addresses["onnx"]]):
             for size in SIZES:
                 if arguments.only in (None, str(size)):
-                    bench_identity(folder, size, addresses, arguments)
+                    identity(folder, size, addresses, arguments)
             if arguments.only in (None, "model"):
-                bench_model(addresses["onnx"], arguments)
+                model(addresses["onnx"], arguments)
     finally:
         floor.terminate()
         floor.wait()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(description, *measured):
+    """measured: the last arguments of bench()."""
+    parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=11)
     parser.add_argument("--seconds", type=float, default=0.3, help="of each measurement")
     parser.add_argument("--only", choices=[*map(str, SIZES), "model"])
@@ -184,9 +186,9 @@ def main():
     print(f"{time.strftime('%Y-%m-%d')}, {machine()}, {arguments.rounds} rounds of "
           f"{arguments.seconds} s", flush=True)
     with tempfile.TemporaryDirectory(prefix="tensock-bench.") as folder:
-        bench(Path(folder), arguments)
+        bench(Path(folder), arguments, *measured)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__doc__, "pingpong", bench_identity, bench_model))

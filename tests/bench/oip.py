@@ -9,17 +9,12 @@ server in C; and a real model against the same engine in a process without us.  
 ratio is the median of the ratios of each round.
 """
 
-import argparse
-import signal
 import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
 
 import native
 import onnx_writer
-from daemon import BUILD, Daemon
+from daemon import BUILD
 from native import Cell, number, ratio_text, ratios, spread
 
 # What issue 8 wants of p50 at one connection (at most, of the echo's).
@@ -70,41 +65,5 @@ def bench_model(address, arguments):
           flush=True)
 
 
-def bench(folder, arguments):
-    addresses = {name: folder / f"{name}.sock" for name in ("floor", "echo", "onnx")}
-    echo = folder / "echo.conf"
-    echo.write_text(f"[engine echo]\nplugin = {BUILD}/tests/engines/tensock-engine-echo.so\n")
-    listen = {name: ["--listen", f"unix:{path}"] for name, path in addresses.items()}
-    floor = native.serve("oip", addresses["floor"])
-    try:
-        with Daemon(["--config", echo, *listen["echo"]], [addresses["echo"]]), \
-                Daemon(listen["onnx"], [addresses["onnx"]]):
-            for size in native.SIZES:
-                if arguments.only in (None, str(size)):
-                    bench_identity(folder, size, addresses, arguments)
-            if arguments.only in (None, "model"):
-                bench_model(addresses["onnx"], arguments)
-    finally:
-        floor.terminate()
-        floor.wait()
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=11)
-    parser.add_argument("--seconds", type=float, default=0.3, help="of each measurement")
-    parser.add_argument("--only", choices=[*map(str, native.SIZES), "model"])
-    arguments = parser.parse_args()
-    if arguments.rounds < 2:
-        parser.error("a median needs 2 rounds, a result 9")
-    for number_ in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number_, lambda n, _frame: sys.exit(128 + n))
-    print(f"{time.strftime('%Y-%m-%d')}, {native.machine()}, {arguments.rounds} rounds of "
-          f"{arguments.seconds} s", flush=True)
-    with tempfile.TemporaryDirectory(prefix="tensock-bench.") as folder:
-        bench(Path(folder), arguments)
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(native.main(__doc__, "oip", bench_identity, bench_model))

@@ -75,7 +75,7 @@ def own_server(folder):
 
     def start_one(config):
         started.append(Server(folder, config))
-        return started[0]
+        return started[-1]
 
     yield start_one
     for one in started:

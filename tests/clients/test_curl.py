@@ -180,17 +180,25 @@ def test_unix_socket(curl, server):
     (INFER, ["-d", '{"inputs": [{"name": "x", "datatype": "FP31", "shape": [1], "data": [1]}]}'], 400),
     (INFER, ["-d", '{"inputs": [{"name": "x", "datatype": "FP32", "shape": [-1], "data": [1]}]}'], 400),
     (INFER, ["-d", "{}", "-H", "Inference-Header-Content-Length: 3"], 400),
-    (INFER, ["-d", "{}", "-H", "Inference-Header-Content-Length: x"], 400),
-    (INFER, ["-d", "{}", "-H", "Content-Encoding: br"], 415),
 ])
 def test_what_is_refused(curl, path, options, status):
     """With a sentence, and on a connection that stays."""
     reply = curl(path, *options)
     assert reply.status == status, reply.body
+    assert "connection" not in reply.headers, "it is closed"
     assert json.loads(reply.body)["error"]
     assert reply.headers["content-type"] == "application/json"
     if status == 405:
         assert reply.headers["allow"]
+
+
+@pytest.mark.parametrize("field, status", [
+    ("Inference-Header-Content-Length: x", 400), ("Content-Encoding: br", 415), ("Expect: more", 417)])
+def test_a_head_that_is_refused(curl, field, status):
+    """With a sentence, and the connection's end."""
+    reply = curl(INFER, "-d", "{}", "-H", field)
+    assert reply.status == status and json.loads(reply.body)["error"]
+    assert reply.headers["connection"] == "close"
 
 
 def test_index_and_load(curl, server, connect):

@@ -275,21 +275,6 @@ def test_large_ones_at_once(connect, need):
         assert numpy.all(result.as_numpy("y") == int(result.get_response().id))
 
 
-def test_many_at_once_by_asyncio(connect, need):
-    face = connect(GrpcAio)
-    need(face, "identity_int64")
-
-    async def ask(i):
-        array = numpy.full(100 + i, i, numpy.int64)
-        result = await face.client.infer("identity_int64", [face.input("x", array)])
-        assert result.as_numpy("y").tobytes() == array.tobytes()
-
-    async def all_of_them():
-        await asyncio.gather(*(ask(i) for i in range(64)))
-
-    face.wait(all_of_them())
-
-
 def test_threads_share_a_client(connect, need):
     face = connect(Grpc)
     need(face, "identity_fp32")

@@ -168,23 +168,6 @@ def test_async_infer_that_fails(connect, need):
             assert request.get_result().as_numpy("y").tobytes() == good.tobytes()
 
 
-def test_many_at_once_by_asyncio(connect, need):
-    import asyncio  # pylint: disable=import-outside-toplevel
-
-    face = connect(HttpAio, conn_limit=8)
-    need(face, "identity_int64")
-
-    async def ask(i):
-        array = numpy.full(100 + i, i, numpy.int64)
-        result = await face.client.infer("identity_int64", [face.input("x", array)])
-        assert result.as_numpy("y").tobytes() == array.tobytes()
-
-    async def all_of_them():
-        await asyncio.gather(*(ask(i) for i in range(64)))
-
-    face.wait(all_of_them())
-
-
 def test_the_clients_own_timeout(connect, need):
     """It goes away; the server is there for whoever comes next."""
     face = connect(Http, network_timeout=0.5)

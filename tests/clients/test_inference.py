@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Inference with each of tritonclient's four clients."""
 
+import asyncio
+
 import ml_dtypes
 import numpy
 import pytest
-from faces import FACES, INVALID, NOT_FOUND, UNSUPPORTED
+from faces import FACES, INVALID, NOT_FOUND, UNSUPPORTED, GrpcAio, HttpAio
 from models import MIXED, TYPES, values
 
 
@@ -126,6 +128,21 @@ def test_sequences_are_refused(face, need):
     for named in {"sequence_id": 5, "sequence_start": True}, {"sequence_id": "name"}:
         with face.refused(UNSUPPORTED, "sequence"):
             face.infer("identity_fp32", [face.input("x", values("FP32"))], **named)
+
+
+@pytest.mark.parametrize("kind, options", [(HttpAio, {"conn_limit": 8}), (GrpcAio, {})], ids=["http", "grpc"])
+def test_many_at_once_by_asyncio(connect, need, kind, options):
+    face = connect(kind, **options)
+    need(face, "identity_int64")
+
+    async def ask(i):
+        array = numpy.full(100 + i, i, numpy.int64)
+        same(await face.client.infer("identity_int64", [face.input("x", array)]), "y", array)
+
+    async def all_of_them():
+        await asyncio.gather(*(ask(i) for i in range(64)))
+
+    face.wait(all_of_them())
 
 
 # --- what is refused ----------------------------------------------------------------------------

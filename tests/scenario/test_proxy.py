@@ -18,12 +18,15 @@ import native
 import numpy
 import pytest
 import seed
-from conftest import BUILD, engine_config, eventually
+from conftest import cpu_s, engine_config, eventually
 from test_cli import FAILED, OK, TENSOCK, TIMEOUT_S, UNREACHABLE, USAGE, tensock
+from unix_server import Server, exchange, read_all
+from unix_server import echo as send_back
 
 MIB = 1 << 20
 ECHO = b"TSKECHO1 shape=-1"
 RETRY_S = 2      # of a host that cannot be reached
+CONNECT_S = 5    # of one that does not answer
 STOP_S = 10      # for answers that are due when it is to end
 PIPE = 256 << 10  # what the proxy holds of one direction
 SOCKETS = 8 * MIB  # more than the kernel's buffers of the sockets before and behind it
@@ -91,65 +94,16 @@ class Proxy:
         return 0
 
 
-class Host:
-    """A host of our own: listens at a Unix socket.  handle(connection) runs in a thread for each."""
+class Host(Server):
+    """A host of our own.  How its connections end is the proxy's to say: an error is none of the host's."""
 
     def __init__(self, path, handle):
+        def serve(connection):
+            with contextlib.suppress(OSError):
+                handle(connection)
+
+        super().__init__(path, serve)
         self.address = f"unix:{path}"
-        self._path = path
-        self._handle = handle
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen(512)
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        os.unlink(self._path)
-
-    def _accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                connection.settimeout(TIMEOUT_S)
-                threading.Thread(target=self._serve, args=[connection], daemon=True).start()
-
-    def _serve(self, connection):
-        with connection, contextlib.suppress(OSError):
-            self._handle(connection)
-
-
-def send_back(connection):
-    """What comes, and its end."""
-    while data := connection.recv(1 << 18):
-        connection.sendall(data)
-    connection.shutdown(socket.SHUT_WR)
-
-
-def read_all(connection):
-    parts = []
-    while data := connection.recv(1 << 18):
-        parts.append(data)
-    return b"".join(parts)
-
-
-def exchange(connection, data):
-    """Sends it and its end, while it receives: all that comes back."""
-
-    def send():
-        with contextlib.suppress(OSError):
-            connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
-
-    sender = threading.Thread(target=send)
-    sender.start()
-    received = read_all(connection)
-    sender.join(TIMEOUT_S)
-    return received
 
 
 def is_closed(connection):
@@ -286,6 +240,26 @@ def test_client_that_goes_is_told_to_the_host(folder):
                 connection.recv(100)
         assert eventually(lambda: len(ended) == 2)
         assert eventually(lambda: proxy.fds() <= before + 2 * 4)
+
+
+def test_client_that_goes_is_not_waited_for(folder):
+    """Nor where the host says nothing, and does not end either."""
+    has_come, is_over = threading.Event(), threading.Event()
+
+    def handle(connection):
+        connection.recv(1)
+        has_come.set()
+        is_over.wait(TIMEOUT_S)
+
+    with Host(folder / "host", handle) as host, Proxy(host.address, listens=both(folder)) as proxy:
+        before = proxy.fds()
+        with proxy.connect(1) as connection:
+            connection.sendall(b"x")
+            assert has_come.wait(TIMEOUT_S)
+        try:
+            assert eventually(lambda: proxy.fds() <= before + 2)  # of the pipe that it keeps
+        finally:
+            is_over.set()
 
 
 def test_seed_through_it(echo, folder):
@@ -479,11 +453,56 @@ def test_no_host(folder):
                 connection.sendall(b"hello")
                 assert is_closed(connection)
             assert RETRY_S * 0.9 < time.monotonic() - began < RETRY_S + 5
-        assert sum("cannot connect to" in line for line in proxy.log) == 1
         assert proxy.said("there is no such socket", "are closed until")
         with Host(folder / "host", send_back), proxy.connect() as connection:
             assert exchange(connection, b"hello") == b"hello"
         assert proxy.said("is there again")
+        assert sum("cannot connect to" in line for line in proxy.log) == 1
+
+
+def test_host_by_tcp(folder):
+    """To connect takes its time there, and whether it worked is known later: once a proxy, once nobody."""
+    data = os.urandom(MIB)
+    with Host(folder / "host", send_back) as host:
+        with Proxy(host.address) as nearer:
+            port = nearer.at[0][1]
+            with Proxy(f"tcp:127.0.0.1:{port}") as proxy, proxy.connect() as connection:
+                assert exchange(connection, data) == data
+        with Proxy(f"tcp:127.0.0.1:{port}") as proxy, proxy.connect() as connection:
+            assert is_closed(connection)
+            assert proxy.said("cannot connect to", "are closed until")
+
+
+def test_host_that_does_not_answer(folder):
+    """A machine that is switched off, say: it is waited for, but not for ever, and others go on meanwhile."""
+    with Host(folder / "host", send_back) as host, socket.socket() as silent, socket.socket() as first:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(0)
+        first.connect(silent.getsockname())  # and fills its queue
+        address = f"tcp:127.0.0.1:{silent.getsockname()[1]}"
+        with Proxy(None, listens=(f"tcp:127.0.0.1:0={address}", f"tcp:127.0.0.1:0={host.address}")) as proxy, \
+                proxy.connect(0) as connection:
+            began = time.monotonic()
+            with proxy.connect(1) as other:
+                assert exchange(other, b"x") == b"x"
+            assert is_closed(connection)
+            assert time.monotonic() - began > CONNECT_S * 0.9
+            assert proxy.said(address, "it does not answer")
+
+
+def test_no_files_for_now(folder):
+    """Who comes waits until there are some again; it is told, and costs no processor time meanwhile."""
+    with Host(folder / "host", send_back) as host, Proxy(host.address) as proxy:
+        pid = proxy.process.pid
+        before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (proxy.fds(), before[1]))
+        with proxy.connect() as connection:
+            assert proxy.said("no connection can be accepted for now", "Too many open files")
+            used = cpu_s(pid)
+            time.sleep(1)
+            assert cpu_s(pid) - used < 0.2
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+            assert exchange(connection, b"x") == b"x"
 
 
 def test_client_gives_up_before_the_host_is_there(folder):

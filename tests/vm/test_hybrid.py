@@ -11,7 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from machine import Server, echo, eventually, exchange, read_line
+from machine import eventually, read_line
+from unix_server import Server, echo, exchange
 
 CONNECTIONS_MAX = 1024  # max-connections, as the daemon has it where nobody says otherwise
 PORT = 7000             # served in the guest by one process

@@ -10,7 +10,8 @@ import threading
 
 import onnx_writer
 import pytest
-from machine import Machine, Server, echo, eventually, exchange, read_all
+from machine import Machine, eventually
+from unix_server import Server, echo, exchange, read_all
 
 DRIVER = "/sys/bus/virtio/drivers/vmw_vsock_virtio_transport"
 

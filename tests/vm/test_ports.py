@@ -6,7 +6,8 @@ import hashlib
 import socket
 
 import pytest
-from machine import Server, echo, eventually, exchange, read_all, read_line
+from machine import eventually, read_line
+from unix_server import Server, echo, exchange, read_all
 
 SIZES = ["1", "4k", "1m", "16m"]
 

@@ -12,7 +12,8 @@ from pathlib import Path
 import guest as guests
 import onnx_writer as writer
 import pytest
-from machine import BUILD, Machine, Server, echo, eventually
+from machine import BUILD, Machine, eventually
+from unix_server import Server, echo
 
 MIB = 1 << 20
 LARGE = 4 * MIB

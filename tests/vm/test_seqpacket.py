@@ -5,7 +5,8 @@ import socket
 import threading
 
 import pytest
-from machine import TIMEOUT_S, Server, echo, eventually
+from machine import TIMEOUT_S, eventually
+from unix_server import Server, echo
 
 SIZES = [1, 4096, 65536, 200000, 262144]
 PROBE = "seqpacket_probe"

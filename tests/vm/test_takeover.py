@@ -11,7 +11,8 @@ import threading
 import time
 
 import pytest
-from machine import Machine, Server, eventually, exchange, read_all
+from machine import Machine, eventually
+from unix_server import Server, exchange, read_all
 
 KILLS = int(os.environ.get("TENSOCK_KILLS", "20"))
 BACK_WITHIN_S = 2
