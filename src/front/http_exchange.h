@@ -57,8 +57,7 @@ struct http_exchange {
 	struct http_infer infer;
 	struct oip_task task;
 	struct region_task region;
-	/* Of memory, accounted for: for a text that was read, and to decompress the body. */
-	uint64_t text_bytes, inflate_bytes;
+	uint64_t inflate_bytes; /* of memory, accounted for: to decompress the body */
 	bool is_whole; /* all of the request has come */
 	bool is_answered;
 };

@@ -3,8 +3,6 @@
  * POST .../infer.  The JSON is collected, and read; then binary tensors are received right where the
  * worker will read them.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,16 +39,11 @@ static void refuse(struct http_exchange *x, const struct tensock_error *error)
 	http_answer_error(x, error);
 }
 
-_printf_(3, 4) static void refuse_with(struct http_exchange *x, enum tensock_status status,
-				       const char *fmt, ...)
+static void refuse_body(struct http_exchange *x, const char *how)
 {
-	struct tensock_error error = { .status = status };
-	va_list args;
+	struct tensock_error error;
 
-	va_start(args, fmt);
-	vsnprintf(error.message, sizeof(error.message), fmt, args);
-	va_end(args);
-	tsk_make_printable(error.message);
+	(void)tsk_fail(&error, TENSOCK_INVALID_ARGUMENT, "%s", how);
 	refuse(x, &error);
 }
 
@@ -151,22 +144,21 @@ static void next_input(struct http_exchange *x)
 }
 
 /* Whether as much as the JSON says stands behind it, where that is known. */
-static bool has_right_length(struct http_exchange *x)
+static int check_length(const struct http_exchange *x, struct tensock_error *reterr)
 {
 	const struct http_head *head = x->head;
 	uint64_t wanted = binary_bytes(&x->infer.infer), there;
 
 	if (head->is_chunked || head->coding != HTTP_IDENTITY)
-		return true;
+		return 0;
 	there = head->length - x->body.n;
 	if (wanted == there)
-		return true;
-	refuse_with(
-		x, TENSOCK_INVALID_ARGUMENT,
+		return 0;
+	return tsk_fail(
+		reterr, TENSOCK_INVALID_ARGUMENT,
 		"%llu bytes stand behind the JSON, and its inputs' binary_data_size are %llu: they "
 		"must be the same, and Inference-Header-Content-Length the JSON's length",
 		(unsigned long long)there, (unsigned long long)wanted);
-	return false;
 }
 
 static int read_json(struct http_exchange *x, struct tensock_error *reterr)
@@ -198,12 +190,10 @@ static void end_json(struct http_exchange *x)
 	struct tensock_error error;
 
 	i->has_json = true;
-	if (read_json(x, &error) < 0) {
+	if (read_json(x, &error) < 0 || check_length(x, &error) < 0) {
 		refuse(x, &error);
 		return;
 	}
-	if (!has_right_length(x))
-		return;
 	if (i->infer.timeout_us)
 		oip_call_set_deadline(&i->call, i->infer.timeout_us / US_PER_MS + 1);
 	next_input(x);
@@ -410,8 +400,8 @@ static void room(struct http_exchange *x)
 	struct tensock_error error;
 
 	if (x->infer.has_json || x->infer.room) {
-		refuse_with(
-			x, TENSOCK_INVALID_ARGUMENT,
+		refuse_body(
+			x,
 			"there are more bytes behind the JSON than its inputs' binary_data_size say");
 		return;
 	}
@@ -437,8 +427,7 @@ static void ended(struct http_exchange *x)
 	}
 	if (!i->has_json) {
 		if (x->head->has_json_bytes) {
-			refuse_with(x, TENSOCK_INVALID_ARGUMENT,
-				    "the body is shorter than Inference-Header-Content-Length");
+			refuse_body(x, "the body is shorter than Inference-Header-Content-Length");
 			return;
 		}
 		end_json(x);
@@ -448,8 +437,8 @@ static void ended(struct http_exchange *x)
 	if (has_all(x))
 		submit(x);
 	else
-		refuse_with(
-			x, TENSOCK_INVALID_ARGUMENT,
+		refuse_body(
+			x,
 			"there are fewer bytes behind the JSON than its inputs' binary_data_size say");
 }
 

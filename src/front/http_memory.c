@@ -70,7 +70,7 @@ static void answer_status(struct http_exchange *x)
 	oip_json_regions_begin(&text);
 	while (!x->route.is_cuda && regions_next(regions, &at, &view)) {
 		if (!x->route.region.len || wire_string_equals(x->route.region, view.name))
-			oip_json_regions_add(&text, view.name, view.key, view.offset, view.bytes);
+			oip_json_regions_add(&text, &view);
 	}
 	if (oip_json_regions_end(&text, &json) < 0) {
 		(void)tsk_fail(&error, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");

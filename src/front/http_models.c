@@ -157,8 +157,8 @@ static void answer_load(struct http_exchange *x)
 		http_refuse(x, &error);
 		return;
 	}
-	x->text_bytes = bytes;
 	if (oip_json_load_read(x->body.bytes, x->body.n, &load, &error) < 0) {
+		account_give(&x->guest->account, bytes);
 		http_refuse(x, &error);
 		return;
 	}
@@ -169,6 +169,7 @@ static void answer_load(struct http_exchange *x)
 		oip_load(&x->task, x->guest, x->route.model, version);
 	oip_json_load_done(&load);
 	/* Hashing and loading take their time; the text is not needed for it. */
+	account_give(&x->guest->account, bytes);
 	http_body_done(&x->body);
 }
 

@@ -118,7 +118,8 @@ int http_route_find(const struct http_head *head, struct http_route *ret, unsign
 		if (is_allowed(ret->allow, head->method))
 			return 0;
 		*ret_status = 405;
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED, "%s is not for this: %s is",
+		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
+				"the method %s is not for this path, which takes %s",
 				llhttp_method_name(head->method), ret->allow);
 	}
 	*ret_status = 404;

@@ -47,8 +47,10 @@ static void expect_refused(llhttp_method_t method, const char *path, unsigned st
 	assert_true(http_route_find(&head, &route, &said, &error) < 0);
 	assert_int_equal(said, status);
 	assert_true(error.message[0]);
-	if (allow)
+	if (allow) {
 		assert_string_equal(route.allow, allow);
+		assert_non_null(strstr(error.message, allow));
+	}
 }
 
 static void test_found(void **state)

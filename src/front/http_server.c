@@ -93,7 +93,7 @@ static void answer_trace(struct http_exchange *x)
 
 static void answer_logging(struct http_exchange *x)
 {
-	uint32_t level = x->guest->limits.log_level;
+	enum tsk_log_level level = tsk_log_level_of(x->guest->limits.log_level);
 
 	if (x->head->method == HTTP_POST && !asks_nothing(&x->body))
 		refuse(x, TENSOCK_UNSUPPORTED,

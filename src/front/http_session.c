@@ -97,8 +97,8 @@ static void drop_work(struct http_exchange *x)
 	oip_task_end(&x->task);
 	region_task_end(&x->guest->regions, &x->region);
 	http_body_done(&x->body);
-	account_give(&x->guest->account, x->text_bytes + x->inflate_bytes);
-	x->text_bytes = x->inflate_bytes = 0;
+	account_give(&x->guest->account, x->inflate_bytes);
+	x->inflate_bytes = 0;
 }
 
 /* It ends, be it answered or not. */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/testing.h"
 #include "front/models_asked.h"
 #include "front/rig.h"
@@ -246,6 +247,25 @@ static void test_answers(void **state)
 	    "POST /v2/logging HTTP/1.1\r\n" HOST "Content-Length: 18\r\n\r\n{\"log_info\":false}");
 	expect(p, 501, "operator");
 	end_peer(&s);
+}
+
+/* The level that holds, in whatever form the lines are. */
+static void test_logging(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct peer p;
+	struct rig rig;
+
+	(void)state;
+	limits.log_level = TSK_LOG_WARNING | TSK_LOG_JSON;
+	rig_init(&rig, &limits);
+	connect_peer(&p, &rig);
+	say(&p, GET("/v2/logging"));
+	expect(&p, 200,
+	       "\"log_info\":false,\"log_warning\":true,\"log_error\":true,"
+	       "\"log_verbose_level\":0");
+	close(p.fd);
+	rig_done(&rig);
 }
 
 static void test_refused(void **state)
@@ -660,6 +680,7 @@ static void test_load(void **state)
 		"{\"parameters\":{\"config\":\"{}\",\"file:3/model.onnx\":\"b3RoZXI=\"}}";
 	char request[512];
 	struct rig_worker *worker;
+	uint64_t used;
 	struct scene s;
 	struct peer *p = &s.peer;
 
@@ -669,7 +690,12 @@ static void test_load(void **state)
 		 "POST /v2/repository/models/new/load HTTP/1.1\r\n" HOST
 		 "Content-Length: %zu\r\n\r\n%s",
 		 strlen(load), load);
+	used = s.rig.guest->account.used_bytes;
 	say(p, request);
+	for (int i = 0; i < 2000 && s.rig.guest->account.used_bytes == used; i++)
+		rig_run(&s.rig, 1);
+	/* While it is loaded, what it came in takes no memory any more. */
+	assert_int_equal(s.rig.guest->account.used_bytes, used + strlen("other"));
 	worker = rig_worker_with(&s.rig, "other");
 	expect(p, 200, "");
 	say(p, GET("/v2/models/new/versions/3"));
@@ -710,15 +736,25 @@ static void test_compressed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_answers),     TSK_TEST(test_refused),
-		TSK_TEST(test_inference),   TSK_TEST(test_pieces),
-		TSK_TEST(test_raw),         TSK_TEST(test_chunked),
-		TSK_TEST(test_sizes),       TSK_TEST(test_expects),
-		TSK_TEST(test_broken),      TSK_TEST(test_gone),
-		TSK_TEST(test_half_closed), TSK_TEST(test_deadline),
-		TSK_TEST(test_stop),        TSK_TEST(test_stop_finishes),
-		TSK_TEST(test_too_many),    TSK_TEST(test_too_many_requests),
-		TSK_TEST(test_silence),     TSK_TEST(test_load),
+		TSK_TEST(test_answers),
+		TSK_TEST(test_logging),
+		TSK_TEST(test_refused),
+		TSK_TEST(test_inference),
+		TSK_TEST(test_pieces),
+		TSK_TEST(test_raw),
+		TSK_TEST(test_chunked),
+		TSK_TEST(test_sizes),
+		TSK_TEST(test_expects),
+		TSK_TEST(test_broken),
+		TSK_TEST(test_gone),
+		TSK_TEST(test_half_closed),
+		TSK_TEST(test_deadline),
+		TSK_TEST(test_stop),
+		TSK_TEST(test_stop_finishes),
+		TSK_TEST(test_too_many),
+		TSK_TEST(test_too_many_requests),
+		TSK_TEST(test_silence),
+		TSK_TEST(test_load),
 		TSK_TEST(test_compressed),
 	};
 

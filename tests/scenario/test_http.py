@@ -386,7 +386,7 @@ def test_cancel_by_going(echo):
     with Raw(echo) as raw:
         raw.socket.sendall(b"POST /v2/models/slow/infer HTTP/1.1\r\n" + HOST +
                            b"Content-Length: %d\r\n\r\n" % len(body) + body)
-        time.sleep(0.2)
+        assert eventually(lambda: stats(echo)["requests-active"] == 1)
     assert eventually(lambda: stats(echo)["requests-cancelled"] == 1)
 
 
@@ -432,7 +432,7 @@ def test_stop(echo):
 
     thread = threading.Thread(target=ask)
     thread.start()
-    time.sleep(0.4)
+    assert eventually(lambda: stats(echo)["requests-active"] == 1)
     echo.daemon.process.terminate()
     thread.join()
     assert echo.daemon.process.wait(20) == 0  # a second signal would end what is left of it

@@ -256,6 +256,7 @@ void http_discard(struct http_decoder *decoder)
 	decoder->place = NULL;
 	decoder->place_left = 0;
 	decoder->discards = true;
+	end_coding(decoder);
 }
 
 /*
@@ -410,6 +411,12 @@ static bool is_all_sent(const struct http_decoder *d)
  * ---- Bodies: as they are meant
  */
 
+/* A body that nobody wants need not be decompressed. */
+static bool is_decompressed(const struct http_decoder *d)
+{
+	return d->head.coding != HTTP_IDENTITY && !d->discards;
+}
+
 /* Decompresses what has come into the empty `plain`.  -EPROTO when it is broken. */
 static int inflate_some(struct http_decoder *d)
 {
@@ -440,7 +447,7 @@ static int find_bytes(struct http_decoder *d, const unsigned char **ret, size_t 
 {
 	if (d->head.is_chunked && next_chunk(d) < 0)
 		return -EPROTO;
-	if (d->head.coding == HTTP_IDENTITY) {
+	if (!is_decompressed(d)) {
 		*ret = d->buf + d->start;
 		*ret_n = n_sent(d);
 		return 0;
@@ -454,15 +461,15 @@ static int find_bytes(struct http_decoder *d, const unsigned char **ret, size_t 
 
 static void take_bytes(struct http_decoder *d, size_t n)
 {
-	if (d->head.coding == HTTP_IDENTITY)
-		take_sent(d, n);
-	else
+	if (is_decompressed(d))
 		d->plain_at += n;
+	else
+		take_sent(d, n);
 }
 
 static enum http_event end_body(struct http_decoder *d)
 {
-	if (d->head.coding != HTTP_IDENTITY && !d->inflate.is_over)
+	if (is_decompressed(d) && !d->inflate.is_over)
 		return broken(d, 400, "the compressed body is cut off");
 	end_coding(d);
 	/* The head stays until the next call, whatever comes behind it. */

@@ -583,6 +583,32 @@ static void test_compressed_badly(void **state)
 		       "cut off");
 }
 
+/* What nobody wants is not decompressed: it may be anything. */
+static void test_compressed_unwanted(void **state)
+{
+	static const char *const requests[] = {
+		POST "Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello" GET "\r\n",
+		POST "Content-Encoding: deflate\r\nTransfer-Encoding: chunked\r\n\r\n"
+		     "5\r\nhello\r\n0\r\n\r\n" GET "\r\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		struct http_decoder d;
+		void *window;
+
+		assert_int_equal(http_decoder_init(&d), 0);
+		assert_true(http_window(&d, &window) >= strlen(requests[i]));
+		memcpy(window, requests[i], strlen(requests[i]));
+		http_received(&d, strlen(requests[i]));
+		assert_int_equal(http_next(&d), HTTP_BEGUN);
+		http_discard(&d);
+		assert_int_equal(http_next(&d), HTTP_ENDED);
+		assert_int_equal(http_next(&d), HTTP_BEGUN);
+		http_decoder_done(&d);
+	}
+}
+
 /* Chunked and compressed, in chunks of 5 bytes. */
 static void test_compressed_chunks(void **state)
 {
@@ -628,6 +654,7 @@ int main(void)
 		TSK_TEST(test_compressed_to_nothing),
 		TSK_TEST(test_bomb),
 		TSK_TEST(test_compressed_badly),
+		TSK_TEST(test_compressed_unwanted),
 		TSK_TEST(test_compressed_chunks),
 	};
 

@@ -54,18 +54,17 @@ void oip_json_regions_begin(struct json_text *text)
 	json_text_open(text, '[');
 }
 
-void oip_json_regions_add(struct json_text *text, const char *name, const char *key,
-			  uint64_t offset, uint64_t bytes)
+void oip_json_regions_add(struct json_text *text, const struct oip_region_view *region)
 {
 	json_text_open(text, '{');
 	json_text_key(text, "name");
-	json_text_string(text, name);
+	json_text_string(text, region->name);
 	json_text_key(text, "key");
-	json_text_string(text, key);
+	json_text_string(text, region->key);
 	json_text_key(text, "offset");
-	json_text_uint(text, offset);
+	json_text_uint(text, region->offset);
 	json_text_key(text, "byte_size");
-	json_text_uint(text, bytes);
+	json_text_uint(text, region->bytes);
 	json_text_close(text, '}');
 }
 

@@ -18,13 +18,9 @@ int oip_json_region_read(const char *text, size_t n, struct oip_json_region *ret
 			 struct tensock_error *reterr) _nodiscard_;
 void oip_json_region_done(struct oip_json_region *region);
 
-/*
- * GET .../status: of each region in turn, between begin() and end(), which fails with -ENOMEM.
- * Strings terminated.
- */
+/* GET .../status: of each region in turn, between begin() and end(), which fails with -ENOMEM. */
 void oip_json_regions_begin(struct json_text *text);
-void oip_json_regions_add(struct json_text *text, const char *name, const char *key,
-			  uint64_t offset, uint64_t bytes);
+void oip_json_regions_add(struct json_text *text, const struct oip_region_view *region);
 int oip_json_regions_end(struct json_text *text, struct oip_json *ret) _nodiscard_;
 
 #endif

@@ -51,13 +51,15 @@ static void test_written(void **state)
 	static const char expected[] =
 		"[{\"name\":\"a\\\"\",\"key\":\"k\",\"offset\":0,\"byte_size\":1},"
 		"{\"name\":\"b\",\"key\":\"k\",\"offset\":2,\"byte_size\":3}]";
+	static const struct oip_region_view regions[] = { { "a\"", "k", 0, 1 },
+							  { "b", "k", 2, 3 } };
 	struct json_text text = { 0 };
 	struct oip_json json;
 
 	(void)state;
 	oip_json_regions_begin(&text);
-	oip_json_regions_add(&text, "a\"", "k", 0, 1);
-	oip_json_regions_add(&text, "b", "k", 2, 3);
+	for (size_t i = 0; i < ARRAY_SIZE(regions); i++)
+		oip_json_regions_add(&text, &regions[i]);
 	assert_int_equal(oip_json_regions_end(&text, &json), 0);
 	assert_int_equal(json.n, strlen(expected));
 	assert_memory_equal(json.bytes, expected, json.n);
