@@ -284,6 +284,24 @@ static void test_reflection(void **state)
 	rig_done(&rig);
 }
 
+/* Who asks nothing on it has its end all the same. */
+static void test_reflection_without_a_question(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct h2_peer_stream *s;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	client_connect(&client, &rig);
+	s = peer_request(&client.h2, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+			 NULL, "", 0, false);
+	client_expect(&client, s, 0, "");
+	assert_int_equal(s->n_answer, 0);
+	client_close(&client);
+	rig_done(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +312,7 @@ int main(void)
 		TSK_TEST(test_shared_memory_and_settings),
 		TSK_TEST(test_health),
 		TSK_TEST(test_reflection),
+		TSK_TEST(test_reflection_without_a_question),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

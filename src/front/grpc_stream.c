@@ -86,7 +86,7 @@ static void finish(struct grpc_stream *s, const struct tensock_error *error)
 	s->receiver = NULL;
 	if (error)
 		s->status = *error;
-	if (error && !s->has_head)
+	if (!s->has_head)
 		respond_trailers_only(s);
 	else
 		h2_resume(grpc_h2(s->session), s->id);
