@@ -368,6 +368,38 @@ static void test_cancel(void **state)
 	rig_done(&rig);
 }
 
+/* Its answer is there, and nobody takes it: with its stream it goes, though nothing is sent. */
+static void test_cancel_of_what_is_answered(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct said said = infer_of("name");
+	struct rig_worker *worker;
+	struct h2_peer_stream *s;
+	struct run_entry start;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "name", "");
+	client_connect_with(&client, &rig, 0);
+	s = client_call(&client, INFERENCE "ModelInfer", &said);
+	start = expect_run(&client, worker);
+	rig_worker_done(worker, &start, values, 2);
+	for (unsigned i = 0; i < PEER_PATIENCE && !s->headers[0]; i++)
+		client_talk(&client);
+	client_talk(&client);
+	assert_int_equal(rig.guest->counters.ok, 1);
+	assert_int_equal(rig.guest->n_calls, 1);
+	assert_int_equal(nghttp2_submit_rst_stream(client.h2.session, 0, s->id, NGHTTP2_CANCEL), 0);
+	for (unsigned i = 0; i < PEER_PATIENCE && rig.guest->n_calls; i++)
+		client_talk(&client);
+	assert_int_equal(rig.guest->n_calls, 0);
+	client_close(&client);
+	said_done(&said);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 static void test_deadline(void **state)
 {
 	struct front_start limits = rig_limits();
@@ -407,6 +439,7 @@ int main(void)
 		TSK_TEST(test_headers),
 		TSK_TEST(test_compressed_messages),
 		TSK_TEST(test_cancel),
+		TSK_TEST(test_cancel_of_what_is_answered),
 		TSK_TEST(test_deadline),
 	};
 

@@ -165,6 +165,16 @@ static void resume_streams(struct grpc_session *s)
 	grpc_stream_resume(stream);
 }
 
+/* After bytes have come, or gone. */
+static void look_around(struct grpc_session *s)
+{
+	/* Where nothing goes out, nothing refers to what has left. */
+	if (!h2_is_sending(s->h2))
+		on_drained(s);
+	resume_streams(s);
+	look_whether_over(s);
+}
+
 static unsigned grpc_scatter(void *stream, struct iovec *iov)
 {
 	struct grpc_session *s = stream;
@@ -188,7 +198,7 @@ static void grpc_received(void *stream, size_t n)
 
 	s->is_in_op = true;
 	h2_received(s->h2, n);
-	look_whether_over(s);
+	look_around(s);
 	s->is_in_op = false;
 }
 
@@ -244,8 +254,7 @@ static void grpc_sent(void *stream, size_t n)
 
 	s->is_in_op = true;
 	h2_sent(s->h2, n);
-	resume_streams(s);
-	look_whether_over(s);
+	look_around(s);
 	s->is_in_op = false;
 }
 
