@@ -21,8 +21,9 @@ struct grpc_session {
 	struct h2 *h2;
 	struct grpc_streams streams;
 	struct grpc_messages leaving; /* that may be referred to by what goes out */
-	bool is_in_op;                /* the carrier looks again by itself */
-	bool has_left;                /* streams may have room for messages again */
+	unsigned n_leaving;
+	bool is_in_op; /* the carrier looks again by itself */
+	bool has_left; /* streams may have room for messages again */
 	bool is_stopping;
 	bool is_refused;
 	bool has_ended; /* the peer sends no more */
@@ -52,7 +53,13 @@ void grpc_changed(struct grpc_session *session)
 void grpc_leave(struct grpc_session *session, struct grpc_message *message)
 {
 	TAILQ_INSERT_TAIL(&session->leaving, message, entry);
+	session->n_leaving++;
 	session->has_left = true;
+}
+
+unsigned grpc_leaving(const struct grpc_session *session)
+{
+	return session->n_leaving;
 }
 
 /*
@@ -109,6 +116,8 @@ static void on_drained(void *context)
 	while ((m = TAILQ_FIRST(&s->leaving))) {
 		TAILQ_REMOVE(&s->leaving, m, entry);
 		grpc_message_free(m);
+		s->n_leaving--;
+		s->has_left = true;
 	}
 }
 

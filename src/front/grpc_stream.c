@@ -343,7 +343,7 @@ static bool step(struct grpc_stream *s)
 static bool is_full(const struct grpc_stream *s)
 {
 	return (s->n_messages >= GRPC_MESSAGES_MAX ||
-		s->n_messages >= s->guest->limits.requests_max) &&
+		s->n_messages + grpc_leaving(s->session) >= s->guest->limits.requests_max) &&
 	       grpc_is_between(&s->decoder);
 }
 

@@ -96,6 +96,8 @@ bool grpc_is_stopping(const struct grpc_session *session);
 void grpc_changed(struct grpc_session *session);
 /* It may be referred to by what is going out: it is freed when that has gone. */
 void grpc_leave(struct grpc_session *session, struct grpc_message *message);
+/* How many have left so, of all its streams, and are still there: max-requests counts them. */
+unsigned grpc_leaving(const struct grpc_session *session);
 
 /*
  * ---- Streams

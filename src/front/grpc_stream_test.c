@@ -158,12 +158,61 @@ static void test_stream_that_takes_nothing(void **state)
 	rig_done(&rig);
 }
 
+/* max-requests: the next message waits until an answer has gone, and is not refused while it goes. */
+static void test_stream_of_more_than_may_be_under_way(void **state)
+{
+	static const float large[900];
+	struct front_start limits = rig_limits();
+	struct said said = infer_of("name");
+	struct rig_worker *worker;
+	struct h2_peer_stream *s;
+	struct run_entry start;
+	unsigned n = 0;
+	struct rig rig;
+
+	(void)state;
+	limits.requests_max = 1;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "name", "");
+	client_connect(&client, &rig);
+	s = peer_request(&client.h2, INFERENCE "ModelStreamInfer", NULL, "", 0, true);
+	/* What holds an answer up is the socket, not HTTP/2's windows. */
+	assert_int_equal(nghttp2_session_set_local_window_size(client.h2.session, 0, 0, 64 << 20),
+			 0);
+	client_say_all(&client);
+	client.is_lazy = true;
+	while (!rig.guest->n_calls) {
+		assert_true(n++ < 10000);
+		peer_send_more(&client.h2, s, said.bytes, said.n, true);
+		start = expect_run(&client, worker);
+		rig_worker_done(worker, &start, large, ARRAY_SIZE(large));
+		for (unsigned i = 0; i < 20; i++)
+			client_talk(&client);
+	}
+	peer_send_more(&client.h2, s, said.bytes, said.n, false);
+	for (unsigned i = 0; i < 20; i++)
+		client_talk(&client);
+	assert_int_equal(rig.guest->counters.error, 0);
+	client.is_lazy = false;
+	start = expect_run(&client, worker);
+	rig_worker_done(worker, &start, values, 2);
+	client_expect(&client, s, 0, "");
+	assert_int_equal(client_messages(s), n + 1);
+	assert_int_equal(rig.guest->counters.ok, n + 1);
+	assert_int_equal(rig.guest->counters.error, 0);
+	client_close(&client);
+	said_done(&said);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_stream),
 		TSK_TEST(test_stream_of_many),
 		TSK_TEST(test_stream_that_takes_nothing),
+		TSK_TEST(test_stream_of_more_than_may_be_under_way),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);
