@@ -66,12 +66,11 @@ unsigned grpc_leaving(const struct grpc_session *session)
  * ---- For HTTP/2
  */
 
-static void *on_request(void *context, int32_t id, const struct h2_head *head, bool is_whole)
+static void *on_request(void *context, int32_t id, const struct h2_head *head)
 {
 	struct grpc_session *s = context;
 	struct grpc_stream *stream = grpc_stream_new(s, s->guest, id);
 
-	(void)is_whole;
 	if (!stream)
 		return NULL;
 	stream->connection = s->connection;
