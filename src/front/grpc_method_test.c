@@ -302,6 +302,20 @@ static void test_reflection_without_a_question(void **state)
 	rig_done(&rig);
 }
 
+/* One that is packed could say more than 32 bits count. */
+static void test_no_message_is_longer_than_can_be_said(void **state)
+{
+	static struct guest guest;
+
+	(void)state;
+	guest.limits.request_bytes_max = UINT64_C(8) << 30;
+	guest.limits.model_bytes_max = UINT32_MAX;
+	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_MODEL_INFER), UINT32_MAX);
+	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_REPOSITORY_LOAD), UINT32_MAX);
+	guest.limits.request_bytes_max = 1000;
+	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_MODEL_STREAM_INFER), 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,6 +327,7 @@ int main(void)
 		TSK_TEST(test_health),
 		TSK_TEST(test_reflection),
 		TSK_TEST(test_reflection_without_a_question),
+		TSK_TEST(test_no_message_is_longer_than_can_be_said),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);
