@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "front/grpc_testing.h"
+#include "front/limit_hits.h"
 
 static struct client client;
 
@@ -178,6 +179,7 @@ static void test_what_is_refused(void **state)
 	struct said cut = { .bytes = said.bytes, .n = said.n - 1 };
 	struct said two = { 0 }, large = { 0 }, packed_up = message_of(0, NULL);
 	struct test_request r = { 0 };
+	uint64_t hits;
 	struct rig rig;
 
 	(void)state;
@@ -199,7 +201,9 @@ static void test_what_is_refused(void **state)
 	large.bytes = calloc(1, 5);
 	large.n = 5;
 	grpc_prefix_write(1001, large.bytes);
+	hits = limit_hits(METRICS_LIMIT_REQUEST_SIZE);
 	expect_refused(&client, INFERENCE "ModelInfer", &large, 8, "max-request-size");
+	assert_int_equal(limit_hits(METRICS_LIMIT_REQUEST_SIZE), hits + 1);
 	assert_int_equal(counters_active(&rig.guest->counters), 0);
 	assert_int_equal(rig.guest->n_calls, 0);
 	client_close(&client);
@@ -287,6 +291,7 @@ static void test_compressed_messages(void **state)
 	struct front_start limits = rig_limits();
 	struct said said = infer_of("name"), gzip = packed_of(&said, 16 + MAX_WBITS);
 	struct said zlib = packed_of(&said, MAX_WBITS), zeros, bomb, cut;
+	uint64_t hits;
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
 	struct run_entry start;
@@ -314,7 +319,9 @@ static void test_compressed_messages(void **state)
 	zeros = (struct said){ .bytes = calloc(1, 8 << 20), .n = 8 << 20 };
 	assert_non_null(zeros.bytes);
 	bomb = packed_of(&zeros, 16 + MAX_WBITS);
+	hits = limit_hits(METRICS_LIMIT_REQUEST_SIZE);
 	client_expect(&client, call_packed("gzip", &bomb), 8, "max-request-size");
+	assert_int_equal(limit_hits(METRICS_LIMIT_REQUEST_SIZE), hits + 1);
 	assert_int_equal(rig.guest->counters.error, 3);
 	assert_int_equal(counters_active(&rig.guest->counters), 0);
 	client_close(&client);

@@ -271,6 +271,15 @@ static void grow_buffer(struct grpc_stream *s)
 	fail_receiver(s, &error);
 }
 
+/* Where it is by what a key allows that a message is too long. */
+static void count_length(const struct grpc_stream *s, const struct tensock_error *error)
+{
+	if (error->status == TENSOCK_TOO_LARGE && is_infer(s))
+		limit_hit(METRICS_LIMIT_REQUEST_SIZE);
+	else if (error->status == TENSOCK_TOO_LARGE && s->method == OIP_PB_REPOSITORY_LOAD)
+		limit_hit(METRICS_LIMIT_MODEL_SIZE);
+}
+
 static bool step(struct grpc_stream *s);
 
 /* What the message says that is compressed is looked at as if it had come so. */
@@ -285,6 +294,7 @@ static void unpack_message(struct grpc_stream *s)
 
 	drop_buffer(s);
 	if (r < 0) {
+		count_length(s, &error);
 		fail_receiver(s, &error);
 		return;
 	}
@@ -333,6 +343,7 @@ static bool step(struct grpc_stream *s)
 		end_message(s);
 		break;
 	case GRPC_BROKEN:
+		count_length(s, &s->decoder.error);
 		finish(s, &s->decoder.error);
 		break;
 	}
