@@ -21,9 +21,7 @@ static void test_inference(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	for (unsigned i = 0; i < 3; i++) {
 		s = client_call(&client, INFERENCE "ModelInfer", &said);
 		start = expect_run(&client, worker);
@@ -34,10 +32,8 @@ static void test_inference(void **state)
 	}
 	assert_int_equal(rig.guest->counters.ok, 3);
 	assert_int_equal(rig.guest->n_calls, 0);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 /* In whatever order the fields come, and however they are cut. */
@@ -48,13 +44,10 @@ static void test_inputs_behind_raw_contents(void **state)
 	size_t n_raw = 2 + sizeof(x), n_rest = normal.n - GRPC_PREFIX_BYTES - n_raw;
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
-	struct run_entry start;
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	said.n = normal.n;
 	said.bytes = malloc(said.n);
 	assert_non_null(said.bytes);
@@ -62,20 +55,16 @@ static void test_inputs_behind_raw_contents(void **state)
 	memcpy(said.bytes + GRPC_PREFIX_BYTES, normal.bytes + normal.n - n_raw, n_raw);
 	memcpy(said.bytes + GRPC_PREFIX_BYTES + n_raw, normal.bytes + GRPC_PREFIX_BYTES, n_rest);
 	s = client_call(&client, INFERENCE "ModelInfer", &said);
-	start = expect_run(&client, worker);
-	rig_worker_done(worker, &start, values, 2);
+	play_run(&client, worker);
 	client_expect(&client, s, 0, "");
 	expect_result(s);
 	client.h2.frame_max = 1;
 	s = client_call(&client, INFERENCE "ModelInfer", &normal);
-	start = expect_run(&client, worker);
-	rig_worker_done(worker, &start, values, 2);
+	play_run(&client, worker);
 	client_expect(&client, s, 0, "");
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
 	said_done(&normal);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void test_typed_contents(void **state)
@@ -85,27 +74,21 @@ static void test_typed_contents(void **state)
 	struct said said = { 0 };
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
-	struct run_entry start;
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	make(&r, "name");
 	r.message.n_raw_input_contents = 0;
 	request_contents(&r)->fp32_contents = (float *)(uintptr_t)x;
 	request_contents(&r)->n_fp32_contents = 3;
 	said_add(&said, &r.message);
 	s = client_call(&client, INFERENCE "ModelInfer", &said);
-	start = expect_run(&client, worker);
-	rig_worker_done(worker, &start, values, 2);
+	play_run(&client, worker);
 	client_expect(&client, s, 0, "");
 	expect_result(s);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 /* Larger than any window, each way: what the worker reads and writes is not copied. */
@@ -131,9 +114,7 @@ static void test_large_tensors(void **state)
 		large[i] = (float)i;
 	limits.request_bytes_max = 64 << 20;
 	limits.memory_bytes_max = 64 << 20;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	make(&r, "name");
 	r.inputs[0].shape = dims;
 	r.inputs[0].n_shape = 2;
@@ -160,10 +141,8 @@ static void test_large_tensors(void **state)
 	assert_int_equal(answer->raw_output_contents[0].len, 4000);
 	assert_memory_equal(answer->raw_output_contents[0].data, large, 4000);
 	free_unpacked(answer);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void expect_refused(struct client *c, const char *path, const struct said *said,
@@ -294,19 +273,15 @@ static void test_compressed_messages(void **state)
 	uint64_t hits;
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
-	struct run_entry start;
 	struct rig rig;
 
 	(void)state;
 	limits.request_bytes_max = 512 << 10;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	for (unsigned i = 0; i < 3; i++) {
 		/* One that says that it may be compressed need not be. */
 		s = call_packed(i ? "gzip" : "deflate", i == 0 ? &zlib : i == 1 ? &gzip : &said);
-		start = expect_run(&client, worker);
-		rig_worker_done(worker, &start, values, 2);
+		play_run(&client, worker);
 		client_expect(&client, s, 0, "");
 		expect_result(s);
 	}
@@ -324,14 +299,12 @@ static void test_compressed_messages(void **state)
 	assert_int_equal(limit_hits(METRICS_LIMIT_REQUEST_SIZE), hits + 1);
 	assert_int_equal(rig.guest->counters.error, 3);
 	assert_int_equal(counters_active(&rig.guest->counters), 0);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
 	said_done(&gzip);
 	said_done(&zlib);
 	said_done(&zeros);
 	said_done(&bomb);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void test_cancel(void **state)
@@ -344,9 +317,7 @@ static void test_cancel(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	s = client_call(&client, INFERENCE "ModelInfer", &said);
 	start = expect_run(&client, worker);
 	assert_int_equal(nghttp2_submit_rst_stream(client.h2.session, 0, s->id, NGHTTP2_CANCEL), 0);
@@ -382,7 +353,6 @@ static void test_cancel_of_what_is_answered(void **state)
 	struct said said = infer_of("name");
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
-	struct run_entry start;
 	struct rig rig;
 
 	(void)state;
@@ -390,8 +360,7 @@ static void test_cancel_of_what_is_answered(void **state)
 	worker = push_loaded(&rig, "model", "name", "");
 	client_connect_with(&client, &rig, 0);
 	s = client_call(&client, INFERENCE "ModelInfer", &said);
-	start = expect_run(&client, worker);
-	rig_worker_done(worker, &start, values, 2);
+	play_run(&client, worker);
 	for (unsigned i = 0; i < PEER_PATIENCE && !s->headers[0]; i++)
 		client_talk(&client);
 	client_talk(&client);
@@ -401,10 +370,8 @@ static void test_cancel_of_what_is_answered(void **state)
 	for (unsigned i = 0; i < PEER_PATIENCE && rig.guest->n_calls; i++)
 		client_talk(&client);
 	assert_int_equal(rig.guest->n_calls, 0);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void test_deadline(void **state)
@@ -417,9 +384,7 @@ static void test_deadline(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	s = peer_request(&client.h2, INFERENCE "ModelInfer", "20m", said.bytes, said.n, false);
 	start = expect_run(&client, worker);
 	client_expect(&client, s, 4, "deadline");
@@ -429,10 +394,8 @@ static void test_deadline(void **state)
 	s = peer_request(&client.h2, INFERENCE "ModelInfer", "5m", said.bytes, said.n - 3, true);
 	client_expect(&client, s, 4, "deadline");
 	assert_int_equal(rig.guest->counters.error, 2);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 int main(void)
