@@ -7,6 +7,7 @@
 #include <zlib.h>
 
 #include "front/grpc_testing.h"
+#include "front/limit_hits.h"
 
 static struct client client;
 
@@ -20,9 +21,7 @@ static void test_inference(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	for (unsigned i = 0; i < 3; i++) {
 		s = client_call(&client, INFERENCE "ModelInfer", &said);
 		start = expect_run(&client, worker);
@@ -33,10 +32,8 @@ static void test_inference(void **state)
 	}
 	assert_int_equal(rig.guest->counters.ok, 3);
 	assert_int_equal(rig.guest->n_calls, 0);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 /* In whatever order the fields come, and however they are cut. */
@@ -47,13 +44,10 @@ static void test_inputs_behind_raw_contents(void **state)
 	size_t n_raw = 2 + sizeof(x), n_rest = normal.n - GRPC_PREFIX_BYTES - n_raw;
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
-	struct run_entry start;
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	said.n = normal.n;
 	said.bytes = malloc(said.n);
 	assert_non_null(said.bytes);
@@ -61,20 +55,16 @@ static void test_inputs_behind_raw_contents(void **state)
 	memcpy(said.bytes + GRPC_PREFIX_BYTES, normal.bytes + normal.n - n_raw, n_raw);
 	memcpy(said.bytes + GRPC_PREFIX_BYTES + n_raw, normal.bytes + GRPC_PREFIX_BYTES, n_rest);
 	s = client_call(&client, INFERENCE "ModelInfer", &said);
-	start = expect_run(&client, worker);
-	rig_worker_done(worker, &start, values, 2);
+	play_run(&client, worker);
 	client_expect(&client, s, 0, "");
 	expect_result(s);
 	client.h2.frame_max = 1;
 	s = client_call(&client, INFERENCE "ModelInfer", &normal);
-	start = expect_run(&client, worker);
-	rig_worker_done(worker, &start, values, 2);
+	play_run(&client, worker);
 	client_expect(&client, s, 0, "");
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
 	said_done(&normal);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void test_typed_contents(void **state)
@@ -84,27 +74,21 @@ static void test_typed_contents(void **state)
 	struct said said = { 0 };
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
-	struct run_entry start;
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	make(&r, "name");
 	r.message.n_raw_input_contents = 0;
 	request_contents(&r)->fp32_contents = (float *)(uintptr_t)x;
 	request_contents(&r)->n_fp32_contents = 3;
 	said_add(&said, &r.message);
 	s = client_call(&client, INFERENCE "ModelInfer", &said);
-	start = expect_run(&client, worker);
-	rig_worker_done(worker, &start, values, 2);
+	play_run(&client, worker);
 	client_expect(&client, s, 0, "");
 	expect_result(s);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 /* Larger than any window, each way: what the worker reads and writes is not copied. */
@@ -130,9 +114,7 @@ static void test_large_tensors(void **state)
 		large[i] = (float)i;
 	limits.request_bytes_max = 64 << 20;
 	limits.memory_bytes_max = 64 << 20;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	make(&r, "name");
 	r.inputs[0].shape = dims;
 	r.inputs[0].n_shape = 2;
@@ -159,10 +141,8 @@ static void test_large_tensors(void **state)
 	assert_int_equal(answer->raw_output_contents[0].len, 4000);
 	assert_memory_equal(answer->raw_output_contents[0].data, large, 4000);
 	free_unpacked(answer);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void expect_refused(struct client *c, const char *path, const struct said *said,
@@ -178,6 +158,7 @@ static void test_what_is_refused(void **state)
 	struct said cut = { .bytes = said.bytes, .n = said.n - 1 };
 	struct said two = { 0 }, large = { 0 }, packed_up = message_of(0, NULL);
 	struct test_request r = { 0 };
+	uint64_t hits;
 	struct rig rig;
 
 	(void)state;
@@ -199,7 +180,9 @@ static void test_what_is_refused(void **state)
 	large.bytes = calloc(1, 5);
 	large.n = 5;
 	grpc_prefix_write(1001, large.bytes);
+	hits = limit_hits(METRICS_LIMIT_REQUEST_SIZE);
 	expect_refused(&client, INFERENCE "ModelInfer", &large, 8, "max-request-size");
+	assert_int_equal(limit_hits(METRICS_LIMIT_REQUEST_SIZE), hits + 1);
 	assert_int_equal(counters_active(&rig.guest->counters), 0);
 	assert_int_equal(rig.guest->n_calls, 0);
 	client_close(&client);
@@ -287,21 +270,18 @@ static void test_compressed_messages(void **state)
 	struct front_start limits = rig_limits();
 	struct said said = infer_of("name"), gzip = packed_of(&said, 16 + MAX_WBITS);
 	struct said zlib = packed_of(&said, MAX_WBITS), zeros, bomb, cut;
+	uint64_t hits;
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
-	struct run_entry start;
 	struct rig rig;
 
 	(void)state;
 	limits.request_bytes_max = 512 << 10;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	for (unsigned i = 0; i < 3; i++) {
 		/* One that says that it may be compressed need not be. */
 		s = call_packed(i ? "gzip" : "deflate", i == 0 ? &zlib : i == 1 ? &gzip : &said);
-		start = expect_run(&client, worker);
-		rig_worker_done(worker, &start, values, 2);
+		play_run(&client, worker);
 		client_expect(&client, s, 0, "");
 		expect_result(s);
 	}
@@ -314,17 +294,17 @@ static void test_compressed_messages(void **state)
 	zeros = (struct said){ .bytes = calloc(1, 8 << 20), .n = 8 << 20 };
 	assert_non_null(zeros.bytes);
 	bomb = packed_of(&zeros, 16 + MAX_WBITS);
+	hits = limit_hits(METRICS_LIMIT_REQUEST_SIZE);
 	client_expect(&client, call_packed("gzip", &bomb), 8, "max-request-size");
+	assert_int_equal(limit_hits(METRICS_LIMIT_REQUEST_SIZE), hits + 1);
 	assert_int_equal(rig.guest->counters.error, 3);
 	assert_int_equal(counters_active(&rig.guest->counters), 0);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
 	said_done(&gzip);
 	said_done(&zlib);
 	said_done(&zeros);
 	said_done(&bomb);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void test_cancel(void **state)
@@ -337,9 +317,7 @@ static void test_cancel(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	s = client_call(&client, INFERENCE "ModelInfer", &said);
 	start = expect_run(&client, worker);
 	assert_int_equal(nghttp2_submit_rst_stream(client.h2.session, 0, s->id, NGHTTP2_CANCEL), 0);
@@ -368,6 +346,34 @@ static void test_cancel(void **state)
 	rig_done(&rig);
 }
 
+/* Its answer is there, and nobody takes it: with its stream it goes, though nothing is sent. */
+static void test_cancel_of_what_is_answered(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct said said = infer_of("name");
+	struct rig_worker *worker;
+	struct h2_peer_stream *s;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "name", "");
+	client_connect_with(&client, &rig, 0);
+	s = client_call(&client, INFERENCE "ModelInfer", &said);
+	play_run(&client, worker);
+	for (unsigned i = 0; i < PEER_PATIENCE && !s->headers[0]; i++)
+		client_talk(&client);
+	client_talk(&client);
+	assert_int_equal(rig.guest->counters.ok, 1);
+	assert_int_equal(rig.guest->n_calls, 1);
+	assert_int_equal(nghttp2_submit_rst_stream(client.h2.session, 0, s->id, NGHTTP2_CANCEL), 0);
+	for (unsigned i = 0; i < PEER_PATIENCE && rig.guest->n_calls; i++)
+		client_talk(&client);
+	assert_int_equal(rig.guest->n_calls, 0);
+	end_loaded(&client, worker);
+	said_done(&said);
+}
+
 static void test_deadline(void **state)
 {
 	struct front_start limits = rig_limits();
@@ -378,9 +384,7 @@ static void test_deadline(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	s = peer_request(&client.h2, INFERENCE "ModelInfer", "20m", said.bytes, said.n, false);
 	start = expect_run(&client, worker);
 	client_expect(&client, s, 4, "deadline");
@@ -390,10 +394,8 @@ static void test_deadline(void **state)
 	s = peer_request(&client.h2, INFERENCE "ModelInfer", "5m", said.bytes, said.n - 3, true);
 	client_expect(&client, s, 4, "deadline");
 	assert_int_equal(rig.guest->counters.error, 2);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 int main(void)
@@ -407,6 +409,7 @@ int main(void)
 		TSK_TEST(test_headers),
 		TSK_TEST(test_compressed_messages),
 		TSK_TEST(test_cancel),
+		TSK_TEST(test_cancel_of_what_is_answered),
 		TSK_TEST(test_deadline),
 	};
 

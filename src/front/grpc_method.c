@@ -348,11 +348,13 @@ static bool is_reflection(enum oip_pb_method method)
 
 uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method)
 {
+	uint64_t max = MESSAGE_MAX;
+
 	if (method == OIP_PB_MODEL_INFER || method == OIP_PB_MODEL_STREAM_INFER)
-		return guest->limits.request_bytes_max;
-	if (method == OIP_PB_REPOSITORY_LOAD)
-		return guest->limits.model_bytes_max + MESSAGE_MAX;
-	return MESSAGE_MAX;
+		max = guest->limits.request_bytes_max;
+	else if (method == OIP_PB_REPOSITORY_LOAD)
+		max = guest->limits.model_bytes_max + MESSAGE_MAX;
+	return max < UINT32_MAX ? max : UINT32_MAX;
 }
 
 static int call_named(struct grpc_message *m, const struct grpc_decoder *d, struct oip_pb *ret,

@@ -284,6 +284,38 @@ static void test_reflection(void **state)
 	rig_done(&rig);
 }
 
+/* Who asks nothing on it has its end all the same. */
+static void test_reflection_without_a_question(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct h2_peer_stream *s;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	client_connect(&client, &rig);
+	s = peer_request(&client.h2, "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+			 NULL, "", 0, false);
+	client_expect(&client, s, 0, "");
+	assert_int_equal(s->n_answer, 0);
+	client_close(&client);
+	rig_done(&rig);
+}
+
+/* One that is packed could say more than 32 bits count. */
+static void test_no_message_is_longer_than_can_be_said(void **state)
+{
+	static struct guest guest;
+
+	(void)state;
+	guest.limits.request_bytes_max = UINT64_C(8) << 30;
+	guest.limits.model_bytes_max = UINT32_MAX;
+	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_MODEL_INFER), UINT32_MAX);
+	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_REPOSITORY_LOAD), UINT32_MAX);
+	guest.limits.request_bytes_max = 1000;
+	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_MODEL_STREAM_INFER), 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +326,8 @@ int main(void)
 		TSK_TEST(test_shared_memory_and_settings),
 		TSK_TEST(test_health),
 		TSK_TEST(test_reflection),
+		TSK_TEST(test_reflection_without_a_question),
+		TSK_TEST(test_no_message_is_longer_than_can_be_said),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -21,8 +21,9 @@ struct grpc_session {
 	struct h2 *h2;
 	struct grpc_streams streams;
 	struct grpc_messages leaving; /* that may be referred to by what goes out */
-	bool is_in_op;                /* the carrier looks again by itself */
-	bool has_left;                /* streams may have room for messages again */
+	unsigned n_leaving;
+	bool is_in_op; /* the carrier looks again by itself */
+	bool has_left; /* streams may have room for messages again */
 	bool is_stopping;
 	bool is_refused;
 	bool has_ended; /* the peer sends no more */
@@ -52,19 +53,24 @@ void grpc_changed(struct grpc_session *session)
 void grpc_leave(struct grpc_session *session, struct grpc_message *message)
 {
 	TAILQ_INSERT_TAIL(&session->leaving, message, entry);
+	session->n_leaving++;
 	session->has_left = true;
+}
+
+unsigned grpc_leaving(const struct grpc_session *session)
+{
+	return session->n_leaving;
 }
 
 /*
  * ---- For HTTP/2
  */
 
-static void *on_request(void *context, int32_t id, const struct h2_head *head, bool is_whole)
+static void *on_request(void *context, int32_t id, const struct h2_head *head)
 {
 	struct grpc_session *s = context;
 	struct grpc_stream *stream = grpc_stream_new(s, s->guest, id);
 
-	(void)is_whole;
 	if (!stream)
 		return NULL;
 	stream->connection = s->connection;
@@ -109,6 +115,8 @@ static void on_drained(void *context)
 	while ((m = TAILQ_FIRST(&s->leaving))) {
 		TAILQ_REMOVE(&s->leaving, m, entry);
 		grpc_message_free(m);
+		s->n_leaving--;
+		s->has_left = true;
 	}
 }
 
@@ -165,6 +173,16 @@ static void resume_streams(struct grpc_session *s)
 	grpc_stream_resume(stream);
 }
 
+/* After bytes have come, or gone. */
+static void look_around(struct grpc_session *s)
+{
+	/* Where nothing goes out, nothing refers to what has left. */
+	if (!h2_is_sending(s->h2))
+		on_drained(s);
+	resume_streams(s);
+	look_whether_over(s);
+}
+
 static unsigned grpc_scatter(void *stream, struct iovec *iov)
 {
 	struct grpc_session *s = stream;
@@ -188,7 +206,7 @@ static void grpc_received(void *stream, size_t n)
 
 	s->is_in_op = true;
 	h2_received(s->h2, n);
-	look_whether_over(s);
+	look_around(s);
 	s->is_in_op = false;
 }
 
@@ -244,8 +262,7 @@ static void grpc_sent(void *stream, size_t n)
 
 	s->is_in_op = true;
 	h2_sent(s->h2, n);
-	resume_streams(s);
-	look_whether_over(s);
+	look_around(s);
 	s->is_in_op = false;
 }
 

@@ -40,9 +40,7 @@ static void test_stop(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	s = client_call(&client, INFERENCE "ModelInfer", &said);
 	stream = peer_request(&client.h2, INFERENCE "ModelStreamInfer", NULL, "", 0, true);
 	watch = client_call(&client, "/grpc.health.v1.Health/Watch", &health);
@@ -60,11 +58,9 @@ static void test_stop(void **state)
 	for (unsigned i = 0; i < 100 && !client.is_closed; i++)
 		client_talk(&client);
 	assert_true(client.is_closed);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
 	said_done(&health);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void test_give_up(void **state)
@@ -77,9 +73,7 @@ static void test_give_up(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	s = client_call(&client, INFERENCE "ModelInfer", &said);
 	start = expect_run(&client, worker);
 	sessions_stop(&rig.guest->sessions);
@@ -88,10 +82,8 @@ static void test_give_up(void **state)
 	rig_worker_expect(&rig, worker, RUN_CANCEL);
 	rig_worker_done(worker, &start, values, 2);
 	assert_int_equal(rig.guest->counters.error, 1);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void test_beyond_the_connections(void **state)
@@ -131,7 +123,6 @@ static void test_silence(void **state)
 	struct said said = infer_of("name");
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
-	struct run_entry start;
 	struct rig rig;
 
 	(void)state;
@@ -152,8 +143,7 @@ static void test_silence(void **state)
 	expect_silence_to_end(&client);
 	client_connect_with(&client, &rig, 0);
 	client_call(&client, INFERENCE "ModelInfer", &said);
-	start = expect_run(&client, worker);
-	rig_worker_done(worker, &start, values, 2);
+	play_run(&client, worker);
 	expect_silence_to_end(&client);
 	/* A stream between its messages, and a connection between its streams, may be silent. */
 	client_connect(&client, &rig);
@@ -164,10 +154,8 @@ static void test_silence(void **state)
 		client_talk(&client);
 	}
 	assert_false(client.is_closed || s->is_closed);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void test_a_connection_that_breaks_the_rules(void **state)
@@ -179,9 +167,7 @@ static void test_a_connection_that_breaks_the_rules(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	client_call(&client, INFERENCE "ModelInfer", &said);
 	start = expect_run(&client, worker);
 	/* DATA of a stream that is not open. */
@@ -192,10 +178,8 @@ static void test_a_connection_that_breaks_the_rules(void **state)
 	assert_int_equal(rig.guest->n_calls, 0);
 	rig_worker_expect(&rig, worker, RUN_CANCEL);
 	rig_worker_done(worker, &start, values, 2);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 static void test_memory_that_runs_short(void **state)

@@ -86,7 +86,7 @@ static void finish(struct grpc_stream *s, const struct tensock_error *error)
 	s->receiver = NULL;
 	if (error)
 		s->status = *error;
-	if (error && !s->has_head)
+	if (!s->has_head)
 		respond_trailers_only(s);
 	else
 		h2_resume(grpc_h2(s->session), s->id);
@@ -271,6 +271,15 @@ static void grow_buffer(struct grpc_stream *s)
 	fail_receiver(s, &error);
 }
 
+/* Where it is by what a key allows that a message is too long. */
+static void count_length(const struct grpc_stream *s, const struct tensock_error *error)
+{
+	if (error->status == TENSOCK_TOO_LARGE && is_infer(s))
+		limit_hit(METRICS_LIMIT_REQUEST_SIZE);
+	else if (error->status == TENSOCK_TOO_LARGE && s->method == OIP_PB_REPOSITORY_LOAD)
+		limit_hit(METRICS_LIMIT_MODEL_SIZE);
+}
+
 static bool step(struct grpc_stream *s);
 
 /* What the message says that is compressed is looked at as if it had come so. */
@@ -285,6 +294,7 @@ static void unpack_message(struct grpc_stream *s)
 
 	drop_buffer(s);
 	if (r < 0) {
+		count_length(s, &error);
 		fail_receiver(s, &error);
 		return;
 	}
@@ -333,6 +343,7 @@ static bool step(struct grpc_stream *s)
 		end_message(s);
 		break;
 	case GRPC_BROKEN:
+		count_length(s, &s->decoder.error);
 		finish(s, &s->decoder.error);
 		break;
 	}
@@ -343,7 +354,7 @@ static bool step(struct grpc_stream *s)
 static bool is_full(const struct grpc_stream *s)
 {
 	return (s->n_messages >= GRPC_MESSAGES_MAX ||
-		s->n_messages >= s->guest->limits.requests_max) &&
+		s->n_messages + grpc_leaving(s->session) >= s->guest->limits.requests_max) &&
 	       grpc_is_between(&s->decoder);
 }
 

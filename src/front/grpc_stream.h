@@ -96,6 +96,8 @@ bool grpc_is_stopping(const struct grpc_session *session);
 void grpc_changed(struct grpc_session *session);
 /* It may be referred to by what is going out: it is freed when that has gone. */
 void grpc_leave(struct grpc_session *session, struct grpc_message *message);
+/* How many have left so, of all its streams, and are still there: max-requests counts them. */
+unsigned grpc_leaving(const struct grpc_session *session);
 
 /*
  * ---- Streams
@@ -164,7 +166,7 @@ void grpc_infer_done(struct grpc_message *message);
 void grpc_method_call(struct grpc_message *message);
 /* To one that is watching: the host is going down. */
 void grpc_method_stop(struct grpc_stream *stream);
-/* The longest message that it takes. */
+/* The longest message that it takes, packed or not: no more than gRPC can say the length of. */
 uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method);
 
 #endif

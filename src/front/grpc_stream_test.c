@@ -31,9 +31,7 @@ static void test_stream(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	/* A good one, a bad one, which is answered behind it, and the stream goes on. */
 	make(&request, "name");
 	said_add(&said, &request.message);
@@ -54,17 +52,14 @@ static void test_stream(void **state)
 	assert_non_null(strstr(stream_error(s, 1), "'nome' is not found"));
 	assert_false(s->is_closed);
 	peer_send_more(&client.h2, s, good.bytes, good.n, false);
-	start = expect_run(&client, worker);
-	rig_worker_done(worker, &start, values, 2);
+	play_run(&client, worker);
 	client_expect(&client, s, 0, "");
 	assert_int_equal(client_messages(s), 3);
 	assert_int_equal(rig.guest->counters.ok, 2);
 	assert_int_equal(rig.guest->counters.error, 1);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
 	said_done(&good);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 /* More messages than are looked at: they wait, in order, and none is lost. */
@@ -81,9 +76,7 @@ static void test_stream_of_many(void **state)
 	struct rig rig;
 
 	(void)state;
-	rig_init(&rig, &limits);
-	worker = push_loaded(&rig, "model", "name", "");
-	client_connect(&client, &rig);
+	worker = begin_loaded(&client, &rig, &limits);
 	make(&request, "name");
 	for (unsigned i = 0; i < N; i++) {
 		char id[8];
@@ -108,10 +101,8 @@ static void test_stream_of_many(void **state)
 		assert_int_equal(atoi(r->infer_response->id), i);
 		free_unpacked(r);
 	}
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
 }
 
 /* Who takes no answers is not given more than a few. */
@@ -135,27 +126,62 @@ static void test_stream_that_takes_nothing(void **state)
 	for (unsigned i = 0; i < N; i++)
 		said_add(&said, &request.message);
 	s = peer_request(&client.h2, INFERENCE "ModelStreamInfer", NULL, said.bytes, said.n, false);
-	for (unsigned i = 0; i < 16; i++) {
-		struct run_entry start = expect_run(&client, worker);
-
-		rig_worker_done(worker, &start, values, 2);
-	}
+	for (unsigned i = 0; i < 16; i++)
+		play_run(&client, worker);
 	for (unsigned i = 0; i < 20; i++)
 		client_talk(&client);
 	assert_int_equal(rig.guest->counters.accepted, 16);
 	/* Others are served meanwhile. */
 	assert_int_equal(nghttp2_submit_window_update(client.h2.session, 0, s->id, 1 << 20), 0);
-	for (unsigned i = 16; i < N; i++) {
-		struct run_entry start = expect_run(&client, worker);
-
-		rig_worker_done(worker, &start, values, 2);
-	}
+	for (unsigned i = 16; i < N; i++)
+		play_run(&client, worker);
 	client_expect(&client, s, 0, "");
 	assert_int_equal(client_messages(s), N);
-	client_close(&client);
+	end_loaded(&client, worker);
 	said_done(&said);
-	rig_worker_exit(&rig, worker, 0);
-	rig_done(&rig);
+}
+
+/* max-requests: the next message waits until an answer has gone, and is not refused while it goes. */
+static void test_stream_of_more_than_may_be_under_way(void **state)
+{
+	static const float large[900];
+	struct front_start limits = rig_limits();
+	struct said said = infer_of("name");
+	struct rig_worker *worker;
+	struct h2_peer_stream *s;
+	struct run_entry start;
+	unsigned n = 0;
+	struct rig rig;
+
+	(void)state;
+	limits.requests_max = 1;
+	worker = begin_loaded(&client, &rig, &limits);
+	s = peer_request(&client.h2, INFERENCE "ModelStreamInfer", NULL, "", 0, true);
+	/* What holds an answer up is the socket, not HTTP/2's windows. */
+	assert_int_equal(nghttp2_session_set_local_window_size(client.h2.session, 0, 0, 64 << 20),
+			 0);
+	client_say_all(&client);
+	client.is_lazy = true;
+	while (!rig.guest->n_calls) {
+		assert_true(n++ < 10000);
+		peer_send_more(&client.h2, s, said.bytes, said.n, true);
+		start = expect_run(&client, worker);
+		rig_worker_done(worker, &start, large, ARRAY_SIZE(large));
+		for (unsigned i = 0; i < 20; i++)
+			client_talk(&client);
+	}
+	peer_send_more(&client.h2, s, said.bytes, said.n, false);
+	for (unsigned i = 0; i < 20; i++)
+		client_talk(&client);
+	assert_int_equal(rig.guest->counters.error, 0);
+	client.is_lazy = false;
+	play_run(&client, worker);
+	client_expect(&client, s, 0, "");
+	assert_int_equal(client_messages(s), n + 1);
+	assert_int_equal(rig.guest->counters.ok, n + 1);
+	assert_int_equal(rig.guest->counters.error, 0);
+	end_loaded(&client, worker);
+	said_done(&said);
 }
 
 int main(void)
@@ -164,6 +190,7 @@ int main(void)
 		TSK_TEST(test_stream),
 		TSK_TEST(test_stream_of_many),
 		TSK_TEST(test_stream_that_takes_nothing),
+		TSK_TEST(test_stream_of_more_than_may_be_under_way),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -283,6 +283,35 @@ static inline struct run_entry expect_run(struct client *c, struct rig_worker *w
 	return start;
 }
 
+/* The run that comes gives the values that expect_result() expects. */
+static inline void play_run(struct client *c, struct rig_worker *worker)
+{
+	struct run_entry start = expect_run(c, worker);
+
+	rig_worker_done(worker, &start, values, 2);
+}
+
+/* A front whose worker has the model "name", and a client of it. */
+static inline struct rig_worker *begin_loaded(struct client *c, struct rig *rig,
+					      const struct front_start *limits)
+{
+	struct rig_worker *worker;
+
+	rig_init(rig, limits);
+	worker = push_loaded(rig, "model", "name", "");
+	client_connect(c, rig);
+	return worker;
+}
+
+static inline void end_loaded(struct client *c, struct rig_worker *worker)
+{
+	struct rig *rig = c->rig;
+
+	client_close(c);
+	rig_worker_exit(rig, worker, 0);
+	rig_done(rig);
+}
+
 static inline void await_messages(struct client *c, const struct h2_peer_stream *s, unsigned n)
 {
 	for (unsigned i = 0; client_messages(s) < n; i++) {

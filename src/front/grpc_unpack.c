@@ -48,10 +48,10 @@ static int unpack(struct grpc_unpacked_bytes *u, struct http_inflate *inflater,
 					      u->size - u->n, &made, reterr);
 		u->n += r == 0 ? made : 0;
 		if (r == 0 && u->n > max)
-			r = limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
-				       "a compressed message of more than the %llu bytes that "
-				       "max-request-size allows",
-				       (unsigned long long)max);
+			r = tsk_fail(reterr, TENSOCK_TOO_LARGE,
+				     "a compressed message of more than the %llu bytes that "
+				     "max-request-size allows",
+				     (unsigned long long)max);
 	}
 	if (r == 0 && (!inflater->is_over || n))
 		return tsk_fail(reterr, TENSOCK_PROTOCOL,

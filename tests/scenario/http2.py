@@ -56,8 +56,8 @@ class Connection:
 
     def __init__(self, path, settings=b"", preface=PREFACE, acknowledges=True):
         self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(str(path))  # without a timeout: it waits for room in the listener's queue
         self.socket.settimeout(10)
-        self.socket.connect(str(path))
         self.stream = -1
         self.rest = b""
         if preface:

@@ -149,11 +149,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	return 0;
 }
 
-static void begin_stream(struct h2 *h2, int32_t id, bool is_whole)
+static void begin_stream(struct h2 *h2, int32_t id)
 {
 	/* Priorities are ours: answers take turns. */
 	const nghttp2_extpri turns = { .urgency = NGHTTP2_EXTPRI_DEFAULT_URGENCY, .inc = 1 };
-	void *stream = h2->ops->request(h2->context, id, &h2->head, is_whole);
+	void *stream = h2->ops->request(h2->context, id, &h2->head);
 
 	if (!stream) {
 		reset(h2, id, NGHTTP2_REFUSED_STREAM);
@@ -174,7 +174,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
 	if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)
 		return 0;
 	if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-		begin_stream(h2, frame->hd.stream_id, is_end);
+		begin_stream(h2, frame->hd.stream_id);
 	stream = stream_of(h2, frame->hd.stream_id);
 	if (stream && is_end)
 		h2->ops->ended(stream);

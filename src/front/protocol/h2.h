@@ -67,11 +67,8 @@ struct h2_frame {
 
 /* All mandatory.  Called by h2_received(), h2_gather() and h2_sent(). */
 struct h2_ops {
-	/*
-	 * What is kept of the stream, until closed(); NULL: there is no memory for it.  is_whole: no
-	 * body follows.
-	 */
-	void *(*request)(void *context, int32_t id, const struct h2_head *head, bool is_whole);
+	/* What is kept of the stream, until closed(); NULL: there is no memory for it. */
+	void *(*request)(void *context, int32_t id, const struct h2_head *head);
 	/* Where the next bytes of the body have their place, and how many; 0: nowhere yet. */
 	uint64_t (*place)(void *stream, void **ret_place);
 	/*

@@ -41,12 +41,11 @@ struct fuzz {
 static const struct h2_header head[] = { { ":status", "200" } };
 static const struct h2_header trailers[] = { { "grpc-status", "0" } };
 
-static void *on_request(void *context, int32_t id, const struct h2_head *fields, bool is_whole)
+static void *on_request(void *context, int32_t id, const struct h2_head *fields)
 {
 	struct fuzz *f = context;
 	struct stream *s = calloc(1, sizeof(*s));
 
-	(void)is_whole;
 	for (unsigned i = 0; i < H2_FIELDS; i++)
 		check(strlen(fields->values[i]) <= H2_VALUE_MAX);
 	check(s != NULL);

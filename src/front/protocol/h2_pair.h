@@ -46,7 +46,7 @@ static const struct h2_header answer_head[] = { { ":status", "200" },
 						{ "content-type", "application/grpc" } };
 static const struct h2_header answer_trailers[] = { { "grpc-status", "0" } };
 
-static inline void *on_request(void *context, int32_t id, const struct h2_head *head, bool is_whole)
+static inline void *on_request(void *context, int32_t id, const struct h2_head *head)
 {
 	struct test *t = context;
 	struct stream *s = &t->streams[t->n_streams];
@@ -56,7 +56,6 @@ static inline void *on_request(void *context, int32_t id, const struct h2_head *
 	assert_true(t->n_streams < ARRAY_SIZE(t->streams));
 	t->n_streams++;
 	*s = (struct stream){ .test = t, .id = id, .head = *head };
-	(void)is_whole;
 	if (t->is_early)
 		assert_int_equal(h2_respond(t->h2, id, answer_head, 2, s), 0);
 	return s;
