@@ -36,6 +36,17 @@ def resources(pid):
             "kib": int(fields["VmRSS"].split()[0])}
 
 
+def pipes(pid):
+    """The pipes that a process holds, but those it began with: a front has one each way to each worker."""
+    found = set()
+    for fd in os.scandir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(OSError):  # closed meanwhile
+            link = os.readlink(fd.path)
+            if int(fd.name) > 2 and link.startswith("pipe:"):
+                found.add(link)
+    return found
+
+
 def adds_up(counters):
     ended = sum(counters[f"requests-{end}"] for end in ("ok", "error", "cancelled", "reset"))
     return counters["requests-accepted"] == ended + counters["requests-active"]
@@ -126,6 +137,16 @@ class Ruled:
         """The process of a guest's front; 0 where there is none."""
         with Control(self.control_path) as control:
             return control.guests()[name].pid
+
+    def others_workers(self):
+        """The workers that are not the good guest's."""
+        good = pipes(self.good_front)
+        found = []
+        for pid in self.tensock.workers():
+            with contextlib.suppress(OSError):  # it has ended
+                if not pipes(pid) & good:
+                    found.append(pid)
+        return found
 
     def rest(self):
         """Waits until the workers have gone."""

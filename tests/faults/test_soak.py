@@ -45,7 +45,7 @@ class Chaos:
             self.ends[end_of(self.guest, id_)] += 1
 
     def kill_workers(self):
-        for pid in self.host.ruled.workers():
+        for pid in self.host.ruled.others_workers():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
