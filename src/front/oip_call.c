@@ -10,7 +10,6 @@
 #include "base/status.h"
 #include "front/handle.h"
 #include "front/inputs.h"
-#include "front/limit_hits.h"
 #include "front/oip_classes.h"
 #include "front/oip_models.h"
 #include "front/protocol/native_input.h"
@@ -347,70 +346,6 @@ static int take_private(struct oip_call *call, const struct tsk_model_info *info
 	return call->tensors && call->inputs && (!out || call->wanted) ? 0 : no_memory(reterr);
 }
 
-/* Where the payload that the session has brought ends. */
-static uint64_t payload_end(const struct oip_infer *infer)
-{
-	uint64_t end = 0;
-
-	for (uint32_t i = 0; i < infer->n_inputs; i++) {
-		const struct oip_input *input = &infer->inputs[i];
-
-		if (input->source != OIP_REGION && input->tensor.offset + input->tensor.bytes > end)
-			end = input->tensor.offset + input->tensor.bytes;
-	}
-	return end;
-}
-
-/* Gives each input of a region its place behind end; *ret_end: behind them.  Whether there are any. */
-static int lay_regions_out(struct oip_infer *infer, uint64_t end, uint64_t *ret_end, bool *ret_any,
-			   struct tensock_error *reterr)
-{
-	*ret_any = false;
-	for (uint32_t i = 0; i < infer->n_inputs; i++) {
-		struct wire_tensor *tensor = &infer->inputs[i].tensor;
-
-		if (infer->inputs[i].source != OIP_REGION)
-			continue;
-		*ret_any = true;
-		if (!tsk_align_up(end, RUN_ALIGN, &tensor->offset) ||
-		    !tsk_add(tensor->offset, tensor->bytes, &end))
-			return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
-					  "inputs of more bytes than can be counted "
-					  "(max-request-size)");
-	}
-	*ret_end = end;
-	return 0;
-}
-
-/* Copies them, into a buffer that has room for them as well. */
-static int read_regions(struct oip_call *call, struct wire_string name,
-			struct tensock_error *reterr)
-{
-	struct buffer_pool *buffers = &call->guest->workers->buffers;
-	struct oip_infer *infer = &call->infer;
-	uint64_t before = payload_end(infer), payload_at = call->payload_at, end = 0;
-	struct buffer *old;
-	unsigned char *room;
-	bool any;
-	int r = lay_regions_out(infer, before, &end, &any, reterr);
-
-	if (r < 0 || !any)
-		return r;
-	old = TAKE_PTR(call->request.in);
-	r = oip_call_take(call, name, infer->n_inputs, end, &room, reterr);
-	if (r == 0 && before)
-		memcpy(room, (const char *)old->map.addr + payload_at, before);
-	buffer_pool_put(buffers, old);
-	for (uint32_t i = 0; i < infer->n_inputs && r == 0; i++) {
-		const struct oip_input *input = &infer->inputs[i];
-
-		if (input->source == OIP_REGION)
-			r = regions_read(&call->guest->regions, &input->region,
-					 room + input->tensor.offset, reterr);
-	}
-	return r;
-}
-
 /* Each is where the session has said: within the room, aligned. */
 static int check_places(const struct oip_call *call, struct tensock_error *reterr)
 {
@@ -418,15 +353,28 @@ static int check_places(const struct oip_call *call, struct tensock_error *reter
 		const struct oip_input *input = &call->infer.inputs[i];
 		const struct wire_tensor *t = &input->tensor;
 
-		if (input->source == OIP_REGION) {
-			if (input->region.bytes != t->bytes)
-				return tsk_fail(reterr, TENSOCK_INTERNAL, "a part of another size");
-		} else if (t->offset % RUN_ALIGN || t->offset > call->room_bytes ||
-			   t->bytes > call->room_bytes - t->offset) {
+		if (input->source == OIP_REGION && input->region.bytes != t->bytes)
+			return tsk_fail(reterr, TENSOCK_INTERNAL, "a part of another size");
+		if (t->offset % RUN_ALIGN || t->offset > call->room_bytes ||
+		    t->bytes > call->room_bytes - t->offset)
 			return tsk_fail(reterr, TENSOCK_INTERNAL, "an input outside of its room");
-		}
 	}
 	return 0;
+}
+
+static int read_regions(const struct oip_call *call, struct tensock_error *reterr)
+{
+	unsigned char *room = (unsigned char *)call->request.in->map.addr + call->payload_at;
+	int r = 0;
+
+	for (uint32_t i = 0; i < call->infer.n_inputs && r == 0; i++) {
+		const struct oip_input *input = &call->infer.inputs[i];
+
+		if (input->source == OIP_REGION)
+			r = regions_read(&call->guest->regions, &input->region,
+					 room + input->tensor.offset, reterr);
+	}
+	return r;
 }
 
 static void copy_tensors(struct oip_call *call)
@@ -469,7 +417,7 @@ static int prepare_submission(struct oip_call *call, struct wire_string name,
 	if (r == 0)
 		r = check_places(call, reterr);
 	if (r == 0)
-		r = read_regions(call, name, reterr);
+		r = read_regions(call, reterr);
 	if (r == 0)
 		copy_tensors(call);
 	return r;

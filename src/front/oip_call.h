@@ -83,8 +83,8 @@ int oip_call_take(struct oip_call *call, struct wire_string name, uint32_t n_inp
 	_nodiscard_;
 
 /*
- * All inputs stand in the room, but those of regions, which are copied by this.  Takes *infer (zeroed),
- * whose inputs' offsets are set.  version len 0: the one that was labelled last.  All failures come by
+ * All inputs stand in the room, but those of regions, which are copied to their places in it by this.
+ * Takes *infer (zeroed), whose inputs' offsets are set.  version len 0: the one that was labelled last.  All failures come by
  * done().
  */
 void oip_call_submit(struct oip_call *call, struct oip_infer *infer, struct wire_string name,

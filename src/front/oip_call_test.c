@@ -132,6 +132,34 @@ static void test_refused(void **state)
 	rig_done(&rig);
 }
 
+/* A region's bytes are read into the room that was taken, and no second one is taken for them. */
+static void test_region_in_its_room(void **state)
+{
+	const uint64_t bytes = 60000;
+	struct front_start limits = rig_limits();
+	struct rig_worker *worker;
+	struct tensock_error error;
+	unsigned char *room;
+	struct oip_asked i;
+	struct rig rig;
+
+	(void)state;
+	limits.memory_bytes_max = 2 * bytes;
+	rig_init(&rig, &limits);
+	worker = push_loaded(&rig, "model", "name", "");
+	oip_asked_make(&i);
+	i.inputs[0].source = OIP_REGION;
+	i.inputs[0].region = (struct oip_region){ .name = wire_string("shm"), .bytes = bytes };
+	i.inputs[0].tensor.bytes = bytes;
+	oip_asked_begin(&rig, &i);
+	assert_int_equal(oip_call_take(&i.call, wire_string("name"), 1, bytes, &room, &error), 0);
+	oip_call_submit(&i.call, &i.infer, wire_string("name"), wire_string(""));
+	oip_asked_expect_error(&i, TENSOCK_NOT_FOUND, "shm");
+	oip_call_end(&i.call);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 static void test_limit(void **state)
 {
 	struct front_start limits = rig_limits();
@@ -253,11 +281,9 @@ static void test_classes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_inference),
-		TSK_TEST(test_hand_over),
-		TSK_TEST(test_refused),
-		TSK_TEST(test_limit),
-		TSK_TEST(test_deadline_and_cancel),
+		TSK_TEST(test_inference), TSK_TEST(test_hand_over),
+		TSK_TEST(test_refused),   TSK_TEST(test_region_in_its_room),
+		TSK_TEST(test_limit),     TSK_TEST(test_deadline_and_cancel),
 		TSK_TEST(test_classes),
 	};
 

@@ -178,6 +178,9 @@ static void test_bytes(void **state)
 /* Input and output in the region. */
 static void submit(struct rig *rig, struct oip_asked *i, uint64_t in_offset, uint64_t out_bytes)
 {
+	struct tensock_error error;
+	unsigned char *room;
+
 	oip_asked_make(i);
 	i->inputs[0].source = OIP_REGION;
 	i->inputs[0].region = (struct oip_region){ .name = wire_string("one"),
@@ -190,6 +193,9 @@ static void submit(struct rig *rig, struct oip_asked *i, uint64_t in_offset, uin
 		.region = { .name = wire_string("one"), .offset = 100, .bytes = out_bytes },
 	};
 	oip_asked_begin(rig, i);
+	assert_int_equal(oip_call_take(&i->call, wire_string("name"), 1, sizeof(oip_asked_input),
+				       &room, &error),
+			 0);
 	oip_call_submit(&i->call, &i->infer, wire_string("name"), wire_string(""));
 }
 
