@@ -117,7 +117,10 @@ static int take_room(struct grpc_message *m, struct wire_string name, uint32_t n
 	return 0;
 }
 
-/* More room than was taken: what stands there is kept meanwhile.  So it is where inputs come behind raw contents. */
+/*
+ * More room than was taken: what stands there is kept meanwhile.  So it is where inputs come behind raw
+ * contents, or are of regions beside such.
+ */
 static int widen_room(struct grpc_message *m, struct wire_string name, uint32_t n_inputs,
 		      uint64_t bytes, struct tensock_error *reterr)
 {
@@ -221,10 +224,7 @@ void grpc_infer_raw(struct grpc_message *message)
  * ---- All of it is there
  */
 
-/*
- * What the inputs take that stand in the message as values, and where each is put behind what has been
- * received.  Those of regions get their place with the submission.
- */
+/* What the inputs take that have not been received, and where each is put behind those. */
 static int lay_out(struct grpc_message *m, struct oip_infer *infer, struct wire_string name,
 		   struct tensock_error *reterr)
 {
@@ -234,7 +234,7 @@ static int lay_out(struct grpc_message *m, struct oip_infer *infer, struct wire_
 	for (uint32_t i = 0; i < infer->n_inputs; i++) {
 		struct wire_tensor *t = &infer->inputs[i].tensor;
 
-		if (infer->inputs[i].source != OIP_VALUES)
+		if (infer->inputs[i].source == OIP_BINARY)
 			continue;
 		t->offset = end;
 		if (!tsk_add(end, t->bytes, &end) || !tsk_align_up(end, RUN_ALIGN, &end))
