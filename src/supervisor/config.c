@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "sandbox/feature.h"
 #include "supervisor/quantity.h"
+#include "supervisor/reach.h"
 #include "supervisor/setting.h"
 
 #define GUESTS_DEFAULT 64u
@@ -512,44 +513,6 @@ static int assign_cids(struct config *config, struct tensock_error *reterr)
 	return 0;
 }
 
-/* Whether path is what a guest with this PATH reaches at one of its ports. */
-static bool is_port_of(const char *path, const char *uds)
-{
-	size_t len = strlen(uds);
-	const char *port;
-
-	if (!len || strncmp(path, uds, len) != 0 || path[len] != '_')
-		return false;
-	port = path + len + 1;
-	return *port && !port[strspn(port, "0123456789")];
-}
-
-static int check_port(const char *path, const struct config_guest *guest,
-		      struct tensock_error *reterr)
-{
-	if (!is_port_of(path, guest->uds))
-		return 0;
-	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-			"%s is what guest %s reaches at port %s; choose another path", path,
-			guest->name, path + strlen(guest->uds) + 1);
-}
-
-/* No guest reaches a socket of the daemon's own, another guest's for example, as one of its ports. */
-static int check_ports(const struct config *config, const struct config_guest *guest,
-		       struct tensock_error *reterr)
-{
-	int r = 0;
-
-	for (unsigned i = 0; i < config->n_guests && r == 0; i++) {
-		r = check_port(config->guests[i].uds, guest, reterr);
-		if (r == 0)
-			r = check_port(config->guests[i].vhost_socket, guest, reterr);
-	}
-	for (unsigned i = 0; i < config->n_listens && r == 0; i++)
-		r = check_port(config->listens[i].path, guest, reterr);
-	return r < 0 ? r : check_port(config->control, guest, reterr);
-}
-
 /* An engine that is not on is a mistake of the file's, wherever it stands. */
 static int check_rights(const struct config *config, struct tensock_error *reterr)
 {
@@ -588,7 +551,7 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 
 		r = check_guest(&config->guests[i], reterr);
 		if (r == 0)
-			r = check_ports(config, &config->guests[i], reterr);
+			r = reach_check(config, &config->guests[i], reterr);
 		if (r < 0)
 			return r;
 		limits_merge(&limits, &config->guests[i].limits);
@@ -676,20 +639,6 @@ static int set_attached(struct config_guest *place, const struct config_guest *g
 	return check_guest(place, reterr);
 }
 
-/* The new guest's sockets are no other guest's ports, and the reverse. */
-static int check_others(const struct config *config, const struct config_guest *guest,
-			struct tensock_error *reterr)
-{
-	int r = check_ports(config, guest, reterr);
-
-	for (unsigned i = 0; i < config->n_guests && r == 0; i++) {
-		r = check_port(guest->vhost_socket, &config->guests[i], reterr);
-		if (r == 0)
-			r = check_port(guest->uds, &config->guests[i], reterr);
-	}
-	return r;
-}
-
 /* Takes the guest's sockets away, and the guest, where it has nothing else. */
 static void clear(struct config *config, struct config_guest *guest)
 {
@@ -723,7 +672,7 @@ int config_attach(struct config *config, const struct config_guest *guest,
 	}
 	r = set_attached(place, guest, reterr);
 	if (r == 0)
-		r = check_others(config, place, reterr);
+		r = reach_check_both(config, place, reterr);
 	if (r == 0 && place->cid && cid_is_taken(config, place->cid, place))
 		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 			     "guest %s cannot have the cid %llu of another guest; "
