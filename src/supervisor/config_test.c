@@ -200,6 +200,7 @@ static void test_bad_lines(void **state)
 		{ "[guest a]\nvhost-socket=/a\nuds=/u\n[guest b]\nvhost-socket=/b\nuds=/u_22",
 		  "/u_22 is what guest a reaches at port 22" },
 		{ "[guest a]\nvhost-socket=/u_9\nuds=/u", "guest a reaches at port 9;" },
+		{ "[daemon]\nmetrics=unix:/u_7\n[guest a]\nvhost-socket=/a\nuds=/u", "port 7;" },
 		{ "[daemon]\nlisten=unix:/u_1\n[guest a]\nvhost-socket=/a\nuds=/u", "port 1;" },
 		{ "[guest a]\nvhost-socket=/a\nuds=/2345678901234567890123456789012345678901234567"
 		  "89012345678901234567890123456789012345678901234567",

@@ -40,6 +40,8 @@ int reach_check(const struct config *config, const struct config_guest *guest,
 	}
 	for (unsigned i = 0; i < config->n_listens && r == 0; i++)
 		r = check_port(config->listens[i].path, guest, reterr);
+	if (r == 0)
+		r = check_port(config->metrics.address.path, guest, reterr);
 	return r < 0 ? r : check_port(config->control, guest, reterr);
 }
 
