@@ -8,6 +8,7 @@
 #include "front/grpc_stream.h"
 #include "front/limit_hits.h"
 #include "front/oip_told.h"
+#include "front/region_fd.h"
 
 /* Of a message that names something, and of one beside a model's bytes. */
 #define MESSAGE_MAX 65536u
@@ -244,12 +245,23 @@ static void on_registered(struct region_task *task, const struct tensock_error *
 	}
 }
 
+static int region_register_fd(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
+{
+	const struct oip_pb_named *named = &asked->named;
+	int r = regions_register_fd(&asked->guest->regions, named->name, named->offset,
+				    named->byte_size, grpc_take_fd(asked->message->stream->session),
+				    reterr);
+
+	return r < 0 ? r : nothing(asked, ret, reterr);
+}
+
 static int region_register(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
 	const struct oip_pb_named *named = &asked->named;
 	int r;
 
-	(void)ret;
+	if (wire_string_equals(named->key, REGION_FD_KEY))
+		return region_register_fd(asked, ret, reterr);
 	asked->message->region.done = on_registered;
 	r = regions_register(&asked->guest->regions, &asked->message->region, named->name,
 			     named->key, named->offset, named->byte_size, reterr);

@@ -3,6 +3,7 @@
 #include "front/grpc_stream.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 #include "front/grpc_testing.h"
 
@@ -235,6 +236,41 @@ static void test_shared_memory_and_settings(void **state)
 	rig_done(&rig);
 }
 
+/* The region's descriptor comes with the bytes of its request. */
+static void test_passed_region(void **state)
+{
+	struct front_start limits = rig_limits();
+	Inference__SystemSharedMemoryRegisterRequest request;
+	struct said said = { 0 };
+	struct h2_peer_stream *s;
+	const uint8_t *bytes;
+	struct rig rig;
+	ssize_t n;
+	int fd = memfd_create("region", MFD_CLOEXEC);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	inference__system_shared_memory_register_request__init(&request);
+	request.name = (char *)(uintptr_t) "r";
+	request.key = (char *)(uintptr_t) "fd:";
+	request.byte_size = 4096;
+	said_add(&said, &request);
+	rig_init(&rig, &limits);
+	client_connect(&client, &rig);
+	s = client_call(&client, INFERENCE "SystemSharedMemoryRegister", &said);
+	client_expect(&client, s, 3, "no descriptor has come");
+	s = client_call(&client, INFERENCE "SystemSharedMemoryRegister", &said);
+	while ((n = nghttp2_session_mem_send(client.h2.session, &bytes)) > 0)
+		rig_pass_fd(client.fd, bytes, (size_t)n, fd, 1);
+	client_expect(&client, s, 0, "");
+	assert_true(regions_have(&rig.guest->regions, wire_string("r")));
+	expect_nothing(INFERENCE "SystemSharedMemoryUnregister", 1, "r");
+	client_close(&client);
+	close(fd);
+	said_done(&said);
+	rig_done(&rig);
+}
+
 static void test_health(void **state)
 {
 	struct front_start limits = rig_limits();
@@ -324,6 +360,7 @@ int main(void)
 		TSK_TEST(test_a_model_comes_and_goes),
 		TSK_TEST(test_a_load_that_nobody_waits_for),
 		TSK_TEST(test_shared_memory_and_settings),
+		TSK_TEST(test_passed_region),
 		TSK_TEST(test_health),
 		TSK_TEST(test_reflection),
 		TSK_TEST(test_reflection_without_a_question),

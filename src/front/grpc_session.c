@@ -50,6 +50,11 @@ void grpc_changed(struct grpc_session *session)
 		session->host->wake(session->host);
 }
 
+int grpc_take_fd(const struct grpc_session *session)
+{
+	return stream_take_fd(session->host);
+}
+
 void grpc_leave(struct grpc_session *session, struct grpc_message *message)
 {
 	TAILQ_INSERT_TAIL(&session->leaving, message, entry);
@@ -389,6 +394,7 @@ static bool grpc_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 
 const struct protocol grpc_protocol = {
 	.name = "grpc",
+	.takes_fd = true,
 	.begins = grpc_begins,
 	.stream = &grpc_stream_ops,
 	.open = grpc_open,

@@ -94,6 +94,8 @@ struct h2 *grpc_h2(const struct grpc_session *session);
 bool grpc_is_stopping(const struct grpc_session *session);
 /* What is to go, or is wanted, may have changed. */
 void grpc_changed(struct grpc_session *session);
+/* As stream_host has it. */
+int grpc_take_fd(const struct grpc_session *session);
 /* It may be referred to by what is going out: it is freed when that has gone. */
 void grpc_leave(struct grpc_session *session, struct grpc_message *message);
 /* How many have left so, of all its streams, and are still there: max-requests counts them. */

@@ -81,6 +81,8 @@ void http_infer_end(struct http_exchange *x);
 void http_set_place(struct http_exchange *x, void *place, uint64_t n);
 /* The body is wanted: a client that waits to be told so is. */
 void http_want_body(struct http_exchange *x);
+/* As stream_host has it. */
+int http_take_fd(struct http_exchange *x);
 
 /* The one answer.  json is taken.  The rest of the body, if any is missing, is discarded. */
 void http_answer(struct http_exchange *x, unsigned status, struct oip_json *json);

@@ -2,6 +2,7 @@
 /* Shared-memory regions: system shared memory as front/regions.h has it, and CUDA's, of which there is none. */
 #include "base/status.h"
 #include "front/http_exchange.h"
+#include "front/region_fd.h"
 #include "front/protocol/oip_json_region.h"
 
 static struct http_exchange *exchange_of(struct region_task *task)
@@ -28,6 +29,23 @@ static void on_registered(struct region_task *task, const struct tensock_error *
 		answer_nothing(x);
 }
 
+/* The region that is named, or the one whose descriptor has come. */
+static int begin_register(struct http_exchange *x, const struct oip_json_region *region,
+			  struct tensock_error *reterr)
+{
+	struct regions *regions = &x->guest->regions;
+	int r;
+
+	if (!wire_string_equals(region->key, REGION_FD_KEY))
+		return regions_register(regions, &x->region, x->route.region, region->key,
+					region->offset, region->bytes, reterr);
+	r = regions_register_fd(regions, x->route.region, region->offset, region->bytes,
+				http_take_fd(x), reterr);
+	if (r == 0)
+		answer_nothing(x);
+	return r;
+}
+
 static void answer_register(struct http_exchange *x)
 {
 	struct oip_json_region region = { 0 };
@@ -43,8 +61,7 @@ static void answer_register(struct http_exchange *x)
 	r = oip_json_region_read(x->body.bytes, x->body.n, &region, &error);
 	x->region.done = on_registered;
 	if (r == 0)
-		r = regions_register(&x->guest->regions, &x->region, x->route.region, region.key,
-				     region.offset, region.bytes, &error);
+		r = begin_register(x, &region, &error);
 	oip_json_region_done(&region);
 	if (r < 0)
 		http_refuse(x, &error);

@@ -135,6 +135,11 @@ void http_want_body(struct http_exchange *x)
 		http_output_continue(&s->output);
 }
 
+int http_take_fd(struct http_exchange *x)
+{
+	return stream_take_fd(session_of(x)->host);
+}
+
 /*
  * Whether the connection can go on behind this answer: what is missing of the request is discarded then.
  * A client that waited to be told to send it will perhaps not.
@@ -586,6 +591,7 @@ static bool http_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 
 const struct protocol http_protocol = {
 	.name = "http",
+	.takes_fd = true,
 	.begins = http_begins,
 	.stream = &http_stream_ops,
 	.open = http_open,

@@ -8,6 +8,7 @@
 
 #include "base/checked.h"
 #include "base/status.h"
+#include "front/region_fd.h"
 
 #define NAME_SHOWN 64
 
@@ -219,6 +220,30 @@ void regions_opened(struct regions *regions, uint64_t id, int result, int fd)
 	if (r < 0)
 		drop(regions, region);
 	task->done(task, r < 0 ? &error : NULL);
+}
+
+int regions_register_fd(struct regions *regions, struct wire_string name, uint64_t offset,
+			uint64_t bytes, int fd, struct tensock_error *reterr)
+{
+	_cleanup_close_ int taken = fd;
+	struct region *region;
+	int r = check(regions, name, offset, bytes, reterr);
+
+	if (r == 0)
+		r = region_fd_check(taken, reterr);
+	if (r < 0)
+		return r;
+	region = region_new(regions, name);
+	if (!region)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the region");
+	region->fd = TAKE_FD(taken);
+	snprintf(region->said, sizeof(region->said), "%s", REGION_FD_KEY);
+	region->offset = offset;
+	region->bytes = bytes;
+	r = check_size(region, reterr);
+	if (r < 0)
+		drop(regions, region);
+	return r;
 }
 
 /* Open ones only: the others' tasks come first. */

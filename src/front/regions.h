@@ -2,7 +2,7 @@
 /*
  * Shared-memory regions that the guest has registered under names of its choice: parts of POSIX shared
  * memory of the host (the system_shared_memory extension).  Where the operator lets the guest have any
- * ("shared-memory"), the supervisor opens them.  Bytes are read and written by the kernel, not mapped:
+ * ("shared-memory"), the supervisor opens them; or the guest passes one that it has open itself.  Bytes are read and written by the kernel, not mapped:
  * whoever made the region may cut it short at any time.
  */
 #ifndef FRONT_REGIONS_H
@@ -48,6 +48,13 @@ void regions_done(struct regions *regions);
 int regions_register(struct regions *regions, struct region_task *task, struct wire_string name,
 		     struct wire_string key, uint64_t offset, uint64_t bytes,
 		     struct tensock_error *reterr) _nodiscard_;
+
+/*
+ * The same of a region whose descriptor the guest has passed, or -1 (front/region_fd.h): taken, also where this
+ * fails.  It is registered at once.
+ */
+int regions_register_fd(struct regions *regions, struct wire_string name, uint64_t offset,
+			uint64_t bytes, int fd, struct tensock_error *reterr) _nodiscard_;
 
 /* done() is not wanted any more; it is not registered then.  Also of a task that is done, or zero. */
 void region_task_end(struct regions *regions, struct region_task *task);

@@ -196,6 +196,27 @@ void rig_write(struct rig *rig, int fd, const void *bytes, size_t n)
 	}
 }
 
+void rig_pass_fd(int socket, const void *bytes, size_t n, int passed, unsigned n_fds)
+{
+	union {
+		char bytes[CMSG_SPACE(253 * sizeof(int))];
+		struct cmsghdr align;
+	} control = { 0 };
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = n };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = control.bytes,
+			      .msg_controllen = CMSG_SPACE(n_fds * sizeof(int)) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+	for (unsigned i = 0; i < n_fds; i++)
+		memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &passed, sizeof(passed));
+	assert_int_equal(sendmsg(socket, &msg, MSG_NOSIGNAL), (ssize_t)n);
+}
+
 void rig_write_frame(struct rig *rig, int fd, uint32_t id, const char *model)
 {
 	unsigned char header[16];

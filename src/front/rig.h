@@ -68,6 +68,8 @@ void rig_send(struct rig *rig, enum front_msg_type type, uint64_t id, uint64_t v
 int rig_connect(struct rig *rig);
 /* Sends all, running the front. */
 void rig_write(struct rig *rig, int fd, const void *bytes, size_t n);
+/* A few bytes in one message, with this descriptor, n_fds times, 253 at most.  Runs nothing. */
+void rig_pass_fd(int socket, const void *bytes, size_t n, int passed, unsigned n_fds);
 void rig_write_frame(struct rig *rig, int fd, uint32_t id, const char *model);
 /* The next n bytes are these. */
 void rig_expect_bytes(struct rig *rig, int fd, const char *bytes);

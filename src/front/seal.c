@@ -17,7 +17,8 @@
  */
 static const struct filter_call calls[] = {
 	/* Sockets and doorbells. */
-	{ .name = "recvmsg", .why = "the supervisor, workers and VMMs: messages with descriptors" },
+	{ .name = "recvmsg",
+	  .why = "the supervisor, workers, VMMs and programs of this host: with descriptors" },
 	{ .name = "sendmsg", .why = "answers to them; to guests, several pieces at once" },
 	{ .name = "recvfrom", .why = "guests' bytes" },
 	{ .name = "sendto",
@@ -64,7 +65,9 @@ static const struct filter_call calls[] = {
 	  .why = "models, tensors, rings, for the workers" },
 	{ .name = "ftruncate", .why = "their sizes" },
 	{ .name = "fcntl", .checks = { FILTER_IS(1, F_ADD_SEALS) }, .why = "they are frozen" },
-	{ .name = "fcntl", .checks = { FILTER_IS(1, F_GET_SEALS) }, .why = "as those of a worker" },
+	{ .name = "fcntl",
+	  .checks = { FILTER_IS(1, F_GET_SEALS) },
+	  .why = "as those of a worker; whether a region is in memory" },
 	{ .name = "newfstatat",
 	  .checks = { FILTER_WITH(3, AT_EMPTY_PATH) },
 	  .why = "how large the guest's memory is, and what a kick is" },

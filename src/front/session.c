@@ -96,13 +96,22 @@ static void moved(struct session *session, size_t n)
 		rearm(session);
 }
 
+static struct session *session_of(struct stream_host *inner)
+{
+	return (struct session *)(void *)((char *)inner - offsetof(struct session, inner));
+}
+
 static void on_inner_wake(struct stream_host *inner)
 {
-	struct session *session =
-		(struct session *)(void *)((char *)inner - offsetof(struct session, inner));
+	struct session *session = session_of(inner);
 
 	rearm(session);
 	session->host->wake(session->host);
+}
+
+static int take_inner_fd(struct stream_host *inner)
+{
+	return stream_take_fd(session_of(inner)->host);
 }
 
 static size_t session_window(void *stream, void **ret_buf)
@@ -123,6 +132,14 @@ static unsigned session_scatter(void *stream, struct iovec *iov)
 		return stream_scatter(session->protocol->stream, session->stream, iov);
 	iov->iov_len = session_window(stream, &iov->iov_base);
 	return iov->iov_len > 0;
+}
+
+/* It comes with the first bytes, before it is known who would take it. */
+static bool session_takes_fd(void *stream)
+{
+	const struct session *session = stream;
+
+	return !session->protocol || session->protocol->takes_fd;
 }
 
 static const struct protocol *find_protocol(const unsigned char *first)
@@ -176,6 +193,8 @@ static void choose_protocol(struct session *session)
 		session->is_over = true;
 		return;
 	}
+	if (!protocol->takes_fd)
+		tsk_close(stream_take_fd(session->host));
 	session->sessions->guest->counters.connections++;
 	session->stream = protocol->open(session->sessions->guest, &session->inner);
 	if (!session->stream) {
@@ -283,7 +302,7 @@ static struct session *session_new(struct sessions *sessions, struct stream_host
 		return NULL;
 	session->sessions = sessions;
 	session->host = host;
-	session->inner.wake = on_inner_wake;
+	session->inner = (struct stream_host){ .wake = on_inner_wake, .take_fd = take_inner_fd };
 	session->timer = handle_timer_new(sessions->guest->loop, session);
 	if (!session->timer) {
 		free(session);
@@ -315,6 +334,7 @@ static void *session_open(void *context, struct stream_host *host)
 static const struct stream_ops session_ops = {
 	.window = session_window,
 	.scatter = session_scatter,
+	.takes_fd = session_takes_fd,
 	.received = session_received,
 	.ended = session_ended,
 	.output = session_output,

@@ -20,9 +20,11 @@ struct session;
 
 #define PROTOCOL_FIRST_BYTES 4u
 
-/* One row a protocol.  All mandatory. */
+/* One row a protocol.  All functions are mandatory. */
 struct protocol {
 	const char *name;
+	/* A descriptor that comes with its peer's bytes is of use to it (stream_host's take_fd()). */
+	bool takes_fd;
 
 	/* Whether a stream with these first bytes speaks it. */
 	bool (*begins)(const unsigned char first[PROTOCOL_FIRST_BYTES]);

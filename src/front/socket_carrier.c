@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 
@@ -26,6 +27,8 @@ struct socket_carrier {
 	TAILQ_ENTRY(socket_carrier) woken_entry;
 	struct socket_carriers *carriers;
 	int fd;
+	bool is_unix;
+	int passed_fd; /* for the stream, or -1 */
 	uv_poll_t *poll;
 	int events; /* polled for */
 	void *stream;
@@ -56,6 +59,7 @@ static void carrier_free(struct socket_carrier *c)
 	all->n--;
 	handle_free(c->poll);
 	tsk_close(c->fd);
+	tsk_close(c->passed_fd);
 	account_give(all->account, c->memory);
 	if (c->stream)
 		all->service.ops->close(c->stream);
@@ -92,6 +96,41 @@ static size_t scatter(const struct socket_carrier *c, struct iovec iov[STREAM_SC
 	return room;
 }
 
+/* What has come takes the place of what came before.  MSG_CTRUNC alone: there was no number for it. */
+static void keep_fd(struct socket_carrier *c, struct msghdr *msg)
+{
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(msg);
+
+	if (!cmsg && !(msg->msg_flags & MSG_CTRUNC))
+		return;
+	c->passed_fd = tsk_close(c->passed_fd);
+	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
+	    cmsg->cmsg_len == CMSG_LEN(sizeof(c->passed_fd)))
+		memcpy(&c->passed_fd, CMSG_DATA(cmsg), sizeof(c->passed_fd));
+}
+
+/* As recvmsg().  Descriptors for which there is no room are closed by the kernel: all but one, or all. */
+static ssize_t receive_pieces(struct socket_carrier *c, struct iovec *iov, unsigned n_pieces)
+{
+	const struct stream_ops *ops = c->carriers->service.ops;
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n_pieces };
+	ssize_t n;
+
+	if (c->is_unix && ops->takes_fd && ops->takes_fd(c->stream)) {
+		msg.msg_control = control.bytes;
+		/* CMSG_SPACE() would have room for two. */
+		msg.msg_controllen = CMSG_LEN(sizeof(int));
+	}
+	n = recvmsg(c->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n > 0)
+		keep_fd(c, &msg);
+	return n;
+}
+
 /* 0, or -errno when the connection is broken. */
 static int receive(struct socket_carrier *c)
 {
@@ -102,12 +141,11 @@ static int receive(struct socket_carrier *c)
 		struct iovec iov[STREAM_SCATTER_MAX];
 		unsigned n_pieces;
 		size_t room = scatter(c, iov, &n_pieces);
-		struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n_pieces };
 		ssize_t n;
 
 		if (room == 0)
 			return 0;
-		n = recvmsg(c->fd, &msg, MSG_DONTWAIT);
+		n = receive_pieces(c, iov, n_pieces);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -130,14 +168,12 @@ static int receive(struct socket_carrier *c)
 static bool widen(struct socket_carrier *c)
 {
 	struct account *account = c->carriers->account;
-	int bytes = (int)SEND_BUFFER_BYTES, domain = 0;
-	socklen_t len = sizeof(domain);
+	int bytes = (int)SEND_BUFFER_BYTES;
 
 	if (c->is_full)
 		return false;
 	c->is_full = true;
-	if (getsockopt(c->fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != AF_UNIX ||
-	    account->max_bytes - account->used_bytes < SEND_BUFFER_MEMORY ||
+	if (!c->is_unix || account->max_bytes - account->used_bytes < SEND_BUFFER_MEMORY ||
 	    account_take(account, SEND_BUFFER_MEMORY) < 0)
 		return false;
 	c->memory = SEND_BUFFER_MEMORY;
@@ -283,6 +319,21 @@ static void wake(struct stream_host *host)
 	uv_idle_start(all->idle, on_woken);
 }
 
+static int take_fd(struct stream_host *host)
+{
+	struct socket_carrier *c = (struct socket_carrier *)(void *)host;
+
+	return TAKE_FD(c->passed_fd);
+}
+
+static bool is_unix_socket(int fd)
+{
+	int domain = 0;
+	socklen_t len = sizeof(domain);
+
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_UNIX;
+}
+
 int socket_carriers_new(uv_loop_t *loop, const struct stream_service *service,
 			struct account *account, struct socket_carriers **ret)
 {
@@ -322,9 +373,11 @@ int socket_carriers_add(struct socket_carriers *carriers, int fd)
 		tsk_close(fd);
 		return -ENOMEM;
 	}
-	c->host.wake = wake;
+	c->host = (struct stream_host){ .wake = wake, .take_fd = take_fd };
 	c->carriers = carriers;
 	c->fd = fd;
+	c->is_unix = is_unix_socket(fd);
+	c->passed_fd = -1;
 	TAILQ_INSERT_TAIL(&carriers->list, c, entry);
 	carriers->n++;
 	c->poll = handle_poll_new(carriers->loop, fd, c);

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/socket_carrier.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/testing.h"
@@ -14,13 +18,13 @@ struct echo {
 	char bytes[1 << 18];
 	size_t n_in, n_out;
 	size_t window, chunk;
-	bool has_ended, is_finished;
+	bool has_ended, is_finished, takes_fd;
 	unsigned *closed;
 };
 
 static struct {
 	size_t window, chunk;
-	bool refuses;
+	bool refuses, takes_fd;
 	struct echo *last;
 	unsigned closed;
 } next;
@@ -41,6 +45,11 @@ static void echo_received(void *stream, size_t n)
 	assert_false(e->has_ended);
 	assert_in_range(n, 1, e->window);
 	e->n_in += n;
+}
+
+static bool echo_takes_fd(void *stream)
+{
+	return ((struct echo *)stream)->takes_fd;
 }
 
 static void echo_ended(void *stream)
@@ -87,7 +96,10 @@ static void *echo_open(void *context, struct stream_host *host)
 
 	(void)context;
 	if (e)
-		*e = (struct echo){ .host = host, .window = next.window, .chunk = next.chunk };
+		*e = (struct echo){ .host = host,
+				    .window = next.window,
+				    .chunk = next.chunk,
+				    .takes_fd = next.takes_fd };
 	next.last = e;
 	return e;
 }
@@ -95,6 +107,7 @@ static void *echo_open(void *context, struct stream_host *host)
 static const struct stream_ops echo_ops = {
 	.window = echo_window,
 	.received = echo_received,
+	.takes_fd = echo_takes_fd,
 	.ended = echo_ended,
 	.output = echo_output,
 	.sent = echo_sent,
@@ -331,6 +344,116 @@ static void test_turns(void **state)
 	assert_int_equal(next.closed, 2);
 }
 
+/* The byte that has been sent comes back. */
+static void expect_byte(struct fixture *f, int fd)
+{
+	char c = 0;
+
+	for (int i = 0; i < 100 && read(fd, &c, 1) != 1; i++)
+		uv_run(&f->loop, UV_RUN_NOWAIT);
+	assert_int_equal(c, 'x');
+}
+
+/* A byte with the descriptor, n times in one message. */
+static void pass(struct fixture *f, int fd, int passed, unsigned n)
+{
+	rig_pass_fd(fd, "x", 1, passed, n);
+	expect_byte(f, fd);
+}
+
+static bool is_same_file(int a, int b)
+{
+	struct stat x, y;
+
+	assert_int_equal(fstat(a, &x), 0);
+	assert_int_equal(fstat(b, &y), 0);
+	return x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static void test_descriptor(void **state)
+{
+	struct fixture f;
+	int fd, taken, passed[2], n;
+
+	(void)state;
+	begin(&f, 100, 100);
+	next.takes_fd = true;
+	passed[0] = memfd_create("first", MFD_CLOEXEC);
+	passed[1] = memfd_create("second", MFD_CLOEXEC);
+	fd = connect_one(&f);
+	n = tsk_open_fds();
+	assert_int_equal(stream_take_fd(next.last->host), -1);
+	pass(&f, fd, passed[0], 1);
+	assert_int_equal(tsk_open_fds(), n + 1);
+	/* Bytes without one leave it. */
+	exchange(&f, fd, 100);
+	taken = stream_take_fd(next.last->host);
+	assert_true(is_same_file(taken, passed[0]));
+	assert_int_equal(fcntl(taken, F_GETFD), FD_CLOEXEC);
+	close(taken);
+	assert_int_equal(stream_take_fd(next.last->host), -1);
+	/* The last one that has come; of those in one message, one. */
+	pass(&f, fd, passed[0], 1);
+	pass(&f, fd, passed[1], 253);
+	assert_int_equal(tsk_open_fds(), n + 1);
+	taken = stream_take_fd(next.last->host);
+	assert_true(is_same_file(taken, passed[1]));
+	close(taken);
+	/* One that nobody takes goes with its connection. */
+	pass(&f, fd, passed[0], 2);
+	close(fd);
+	close(passed[0]);
+	close(passed[1]);
+	end(&f);
+}
+
+/* One that cannot be received does not leave the one before in its place. */
+static void test_no_number_for_a_descriptor(void **state)
+{
+	struct rlimit before, none;
+	struct fixture f;
+	int fd, passed;
+
+	(void)state;
+	begin(&f, 100, 100);
+	next.takes_fd = true;
+	passed = memfd_create("passed", MFD_CLOEXEC);
+	fd = connect_one(&f);
+	pass(&f, fd, passed, 1);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = before.rlim_max };
+	rig_pass_fd(fd, "x", 1, passed, 1);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	expect_byte(&f, fd);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(stream_take_fd(next.last->host), -1);
+	close(fd);
+	close(passed);
+	end(&f);
+}
+
+/* By one who takes none, and by one who takes one at a time. */
+static void test_flood_of_descriptors(void **state)
+{
+	(void)state;
+	for (int takes = 0; takes < 2; takes++) {
+		struct fixture f;
+		int fd, passed, n;
+
+		begin(&f, 100, 100);
+		next.takes_fd = takes;
+		passed = memfd_create("passed", MFD_CLOEXEC);
+		fd = connect_one(&f);
+		n = tsk_open_fds();
+		for (int i = 0; i < 1000; i++)
+			pass(&f, fd, passed, 253);
+		assert_int_equal(tsk_open_fds(), n + takes);
+		close(fd);
+		close(passed);
+		end(&f);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,6 +464,9 @@ int main(void)
 		TSK_TEST(test_send_buffer),
 		TSK_TEST(test_refused),
 		TSK_TEST(test_turns),
+		TSK_TEST(test_descriptor),
+		TSK_TEST(test_no_number_for_a_descriptor),
+		TSK_TEST(test_flood_of_descriptors),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -20,6 +20,9 @@
 
 struct stream_host {
 	void (*wake)(struct stream_host *host);
+
+	/* Optional.  The last descriptor that has come with the peer's bytes, the caller's then; -1: none. */
+	int (*take_fd)(struct stream_host *host);
 };
 
 struct stream_ops {
@@ -31,6 +34,12 @@ struct stream_ops {
 	 * first is window()'s.  How many.
 	 */
 	unsigned (*scatter)(void *stream, struct iovec *iov);
+
+	/*
+	 * Optional.  Whether a descriptor that comes with the next bytes is kept for take_fd(), in the place of
+	 * the one before.  All others are discarded.
+	 */
+	bool (*takes_fd)(void *stream);
 
 	/* n bytes, 1 to window() or to the sum of scatter()'s, now stand there. */
 	void (*received)(void *stream, size_t n);
@@ -56,6 +65,12 @@ struct stream_ops {
 	/* The connection is gone; frees the stream.  Always the last call. */
 	void (*close)(void *stream);
 };
+
+/* take_fd() of any host, be it one without. */
+static inline int stream_take_fd(struct stream_host *host)
+{
+	return host->take_fd ? host->take_fd(host) : -1;
+}
 
 /* scatter() of any stream, be it one without. */
 static inline unsigned stream_scatter(const struct stream_ops *ops, void *stream,

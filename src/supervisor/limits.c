@@ -15,11 +15,11 @@
 #define MONTH_MS (30 * DAY_MS) /* fits 32 bits, as all times here */
 
 /* What a front may have open: for each connection that it may have, one of the device's sockets, one
- * of a peer without the device, and an upload; a worker's socket, doorbells and buffers; a
+ * of a peer without the device, a descriptor that this peer has passed, and an upload; a worker's socket, doorbells and buffers; a
  * request's buffer; the bytes of the models, and of the uploads, that are kept; what there is once,
  * which are the uploads of the native protocol (UPLOADS_AT_ONCE_MAX) and regions of shared memory
  * (REGIONS_MAX) in the main. */
-#define FILES_A_CONNECTION 3u
+#define FILES_A_CONNECTION 4u
 #define FILES_A_WORKER 16u
 #define FILES_OF_A_FRONT 192u
 

@@ -113,12 +113,12 @@ static void test_files(void **state)
 
 	(void)state;
 	assert_false(limits_fit_files(&limits, UINT64_MAX)); /* RLIM_INFINITY */
-	assert_false(limits_fit_files(&limits, 3 * 1024 + others));
+	assert_false(limits_fit_files(&limits, 4 * 1024 + others));
 	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 1024);
-	assert_true(limits_fit_files(&limits, 3 * 1024 + others - 1));
+	assert_true(limits_fit_files(&limits, 4 * 1024 + others - 1));
 	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 1023);
 	assert_true(limits_fit_files(&limits, others + 444));
-	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 148);
+	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 111);
 	assert_true(limits_fit_files(&limits, 64));
 	assert_int_equal(limits.value[LIMIT_CONNECTIONS], 1);
 }
