@@ -258,7 +258,7 @@ static void test_passed_region(void **state)
 	rig_init(&rig, &limits);
 	client_connect(&client, &rig);
 	s = client_call(&client, INFERENCE "SystemSharedMemoryRegister", &said);
-	client_expect(&client, s, 3, "no descriptor has come");
+	client_expect(&client, s, 3, "no descriptor of shared memory");
 	s = client_call(&client, INFERENCE "SystemSharedMemoryRegister", &said);
 	while ((n = nghttp2_session_mem_send(client.h2.session, &bytes)) > 0)
 		rig_pass_fd(client.fd, bytes, (size_t)n, fd, 1);

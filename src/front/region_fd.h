@@ -6,6 +6,8 @@
 #ifndef FRONT_REGION_FD_H
 #define FRONT_REGION_FD_H
 
+#include <stdbool.h>
+
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
@@ -14,10 +16,13 @@
 #define REGION_FD_KEY "fd:"
 
 /*
- * Whether it is what a region by name is, a plain file in memory, open for both reading and writing; -1: none was
- * passed.  INVALID_ARGUMENT.  A file of any other filesystem is refused: to read it could block as long as
- * its owner likes.
+ * Whether it is a plain file in memory, as a region by name is.  Nothing else is kept: to read another
+ * filesystem's file could block as long as its owner likes, and a socket could be our own connection's other
+ * end, which would never end then.
  */
+bool region_fd_is_memory(int fd) _nodiscard_;
+
+/* Whether one of these can be a region, or has been passed at all (-1).  INVALID_ARGUMENT. */
 int region_fd_check(int fd, struct tensock_error *reterr) _nodiscard_;
 
 #endif

@@ -42,7 +42,7 @@ static void expect_refused(int fd, const char *word)
 static void test_kinds(void **state)
 {
 	struct tensock_error error;
-	int fds[2], fd = region_new(0);
+	int fd = region_new(0);
 	char path[64];
 
 	(void)state;
@@ -53,34 +53,44 @@ static void test_kinds(void **state)
 	expect_refused(open(path, O_RDWR | O_APPEND | O_CLOEXEC), "appending");
 	expect_refused(open(path, O_PATH | O_CLOEXEC), "for reading and writing");
 	close(fd);
-	expect_refused(-1, "no descriptor has come");
-	expect_refused(open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "for reading");
-	expect_refused(open("/dev/null", O_RDWR | O_CLOEXEC), "in memory");
-	expect_refused(open("/dev/zero", O_RDWR | O_CLOEXEC), "in memory");
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
-	expect_refused(fds[0], "in memory");
-	expect_refused(fds[1], "in memory");
-	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
-	expect_refused(fds[0], "for reading and writing");
-	expect_refused(fds[1], "for reading and writing");
-}
-
-/* A plain file of a disk, where the folder of the test is on one; one in huge pages, where they are. */
-static void test_files(void **state)
-{
-	char path[] = "region_fd_test.XXXXXX";
-	int fd = mkostemp(path, O_CLOEXEC);
-
-	(void)state;
-	assert_true(fd >= 0);
-	unlink(path);
-	if (fcntl(fd, F_GET_SEALS) < 0)
-		expect_refused(fd, "in memory");
-	else
-		close(fd);
+	expect_refused(-1, "no descriptor of shared memory has come");
 	fd = memfd_create("region", MFD_CLOEXEC | MFD_HUGETLB);
 	if (fd >= 0)
 		expect_refused(fd, "huge pages");
+}
+
+/* Takes fd. */
+static void expect_no_memory(int fd)
+{
+	assert_true(fd >= 0);
+	assert_false(region_fd_is_memory(fd));
+	close(fd);
+}
+
+static void test_no_memory(void **state)
+{
+	char path[] = "region_fd_test.XXXXXX";
+	int fds[2], fd = region_new(0);
+
+	(void)state;
+	assert_true(region_fd_is_memory(fd));
+	close(fd);
+	expect_no_memory(open("/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	expect_no_memory(open("/dev/zero", O_RDWR | O_CLOEXEC));
+	expect_no_memory(open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	expect_no_memory(fds[0]);
+	expect_no_memory(fds[1]);
+	assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
+	expect_no_memory(fds[0]);
+	expect_no_memory(fds[1]);
+	/* A plain file of a disk, where the folder of the test is on one. */
+	fd = mkostemp(path, O_CLOEXEC);
+	unlink(path);
+	if (fcntl(fd, F_GET_SEALS) < 0)
+		expect_no_memory(fd);
+	else
+		close(fd);
 }
 
 static int register_fd(struct rig *rig, const char *name, uint64_t bytes, int fd,
@@ -150,7 +160,7 @@ static void test_http(void **state)
 	rig_init(&rig, &limits);
 	socket = rig_connect(&rig);
 	rig_write(&rig, socket, text, n);
-	expect_answer(&rig, socket, "no descriptor has come");
+	expect_answer(&rig, socket, "no descriptor of shared memory");
 	before = tsk_open_fds();
 	for (size_t at = 1; at < n; at += 50) {
 		rig_pass_fd(socket, text, at, fd, 1);
@@ -160,7 +170,7 @@ static void test_http(void **state)
 		expect_answer(&rig, socket, "already in manager");
 		regions_unregister(&rig.guest->regions, wire_string("one"));
 		rig_write(&rig, socket, text, n);
-		expect_answer(&rig, socket, "no descriptor has come");
+		expect_answer(&rig, socket, "no descriptor of shared memory");
 		assert_int_equal(tsk_open_fds(), before);
 	}
 	close(socket);
@@ -200,7 +210,7 @@ static void test_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_kinds), TSK_TEST(test_files),  TSK_TEST(test_register),
+		TSK_TEST(test_kinds), TSK_TEST(test_no_memory), TSK_TEST(test_register),
 		TSK_TEST(test_http),  TSK_TEST(test_others),
 	};
 

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "front/handle.h"
+#include "front/region_fd.h"
 
 /* What one socket may move in one turn of the loop, each way, before the others have theirs. */
 #define TURN_BYTES ((size_t)1 << 20)
@@ -107,6 +108,8 @@ static void keep_fd(struct socket_carrier *c, struct msghdr *msg)
 	if (cmsg && cmsg->cmsg_level == SOL_SOCKET && cmsg->cmsg_type == SCM_RIGHTS &&
 	    cmsg->cmsg_len == CMSG_LEN(sizeof(c->passed_fd)))
 		memcpy(&c->passed_fd, CMSG_DATA(cmsg), sizeof(c->passed_fd));
+	if (!region_fd_is_memory(c->passed_fd))
+		c->passed_fd = tsk_close(c->passed_fd);
 }
 
 /* As recvmsg().  Descriptors for which there is no room are closed by the kernel: all but one, or all. */

@@ -407,6 +407,30 @@ static void test_descriptor(void **state)
 	end(&f);
 }
 
+/* Its own other end would keep a connection for ever. */
+static void test_descriptor_of_no_memory(void **state)
+{
+	struct fixture f;
+	int fd, passed, n;
+
+	(void)state;
+	begin(&f, 100, 100);
+	next.takes_fd = true;
+	passed = memfd_create("passed", MFD_CLOEXEC);
+	fd = connect_one(&f);
+	n = tsk_open_fds();
+	pass(&f, fd, passed, 1);
+	pass(&f, fd, fd, 1);
+	assert_int_equal(tsk_open_fds(), n);
+	assert_int_equal(stream_take_fd(next.last->host), -1);
+	close(fd);
+	for (int i = 0; i < 10; i++)
+		uv_run(&f.loop, UV_RUN_NOWAIT);
+	assert_int_equal(socket_carriers_count(f.carriers), 0);
+	close(passed);
+	end(&f);
+}
+
 /* One that cannot be received does not leave the one before in its place. */
 static void test_no_number_for_a_descriptor(void **state)
 {
@@ -465,6 +489,7 @@ int main(void)
 		TSK_TEST(test_refused),
 		TSK_TEST(test_turns),
 		TSK_TEST(test_descriptor),
+		TSK_TEST(test_descriptor_of_no_memory),
 		TSK_TEST(test_no_number_for_a_descriptor),
 		TSK_TEST(test_flood_of_descriptors),
 	};

@@ -21,7 +21,10 @@
 struct stream_host {
 	void (*wake)(struct stream_host *host);
 
-	/* Optional.  The last descriptor that has come with the peer's bytes, the caller's then; -1: none. */
+	/*
+	 * Optional.  The last descriptor that has come with the peer's bytes, of shared memory
+	 * (front/region_fd.h), the caller's then; -1: none.
+	 */
 	int (*take_fd)(struct stream_host *host);
 };
 

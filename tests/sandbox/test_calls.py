@@ -32,7 +32,7 @@ pytestmark = [
 # Enough of what is done with them that each call is made.
 WORK = {
     "scenario": ["test_conversation.py", "test_engines.py", "test_metrics.py", "test_sandbox.py",
-                 "test_shared_memory.py", "test_http.py", "test_grpc.py", "test_store.py"],
+                 "test_shared_memory.py", "test_passed_memory.py", "test_http.py", "test_grpc.py", "test_store.py"],
     "device": ["test_connections.py"],
 }
 

@@ -115,7 +115,7 @@ def test_status_and_unregister(tensock, guest, region):
 def test_one_descriptor_for_each_request(guest, region):
     assert "SCM_RIGHTS" in register(guest, "r", []).error
     assert register(guest, "r", [region]).status == 200
-    assert "no descriptor" in register(guest, "s", []).error
+    assert "no descriptor of shared memory" in register(guest, "s", []).error
 
 
 def test_region_that_is_cut_or_sealed(guest):
@@ -152,7 +152,8 @@ def test_what_is_no_memory(tensock, guest):
         stack.callback(os.close, others[-2])
         for fd in others:
             answer = register(guest, "r", [fd], size=1)
-            assert answer.status == 400 and "the descriptor " in answer.error, answer.body
+            assert answer.status == 400 and " descriptor " in answer.error, answer.body
+            assert held(tensock) == []
     assert guest.get("/v2/systemsharedmemory/status").json == []
     assert held(tensock) == []
 
