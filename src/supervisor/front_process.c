@@ -458,7 +458,7 @@ static bool may_connect(struct front_process *front)
 		      tsk_now_ns()))
 		return true;
 	log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
-			"a connection is refused: more than max-connects in a second");
+			"a connection or a region is refused: more than max-connects in a second");
 	return false;
 }
 
