@@ -43,11 +43,6 @@ static void describe(struct model *model, struct label *label, struct oip_model 
 	ret->name = label ? label->name : ret->digits;
 }
 
-static bool equals(struct wire_string string, const char *text)
-{
-	return string.len == strlen(text) && memcmp(string.bytes, text, string.len) == 0;
-}
-
 /* The one of that name, and version if one is given, that was labelled last; one that is ready, if any is. */
 static struct label *find_label(const struct guest *guest, struct wire_string name,
 				struct wire_string version)
@@ -55,8 +50,8 @@ static struct label *find_label(const struct guest *guest, struct wire_string na
 	struct label *label = NULL, *first = NULL;
 
 	while ((label = models_next_pair(guest->models, label))) {
-		if (!equals(name, label->name) ||
-		    (version.len && !equals(version, version_of(label))))
+		if (!wire_string_equals(name, label->name) ||
+		    (version.len && !wire_string_equals(version, version_of(label))))
 			continue;
 		if (!label->is_withdrawn)
 			return label;
@@ -72,7 +67,7 @@ static struct model *find_hash(struct guest *guest, struct wire_string name,
 	unsigned char hash[MODEL_HASH_BYTES];
 	struct model_name wanted = { .hash = hash };
 
-	if (name.len != HASH_DIGITS || (version.len && !equals(version, ONLY_VERSION)))
+	if (name.len != HASH_DIGITS || (version.len && !wire_string_equals(version, ONLY_VERSION)))
 		return NULL;
 	if (!tsk_hex_read_lower(name.bytes, MODEL_HASH_BYTES, hash))
 		return NULL;
