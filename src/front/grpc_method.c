@@ -348,14 +348,20 @@ static bool is_reflection(enum oip_pb_method method)
 	return method == OIP_PB_REFLECTION || method == OIP_PB_REFLECTION_ALPHA;
 }
 
-uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method)
+uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method,
+				const char **ret_limit)
 {
+	const char *limit = "what such a request takes";
 	uint64_t max = MESSAGE_MAX;
 
-	if (method == OIP_PB_MODEL_INFER || method == OIP_PB_MODEL_STREAM_INFER)
+	if (method == OIP_PB_MODEL_INFER || method == OIP_PB_MODEL_STREAM_INFER) {
+		limit = "max-request-size";
 		max = guest->limits.request_bytes_max;
-	else if (method == OIP_PB_REPOSITORY_LOAD)
+	} else if (method == OIP_PB_REPOSITORY_LOAD) {
+		limit = "what a model of max-model-size takes";
 		max = guest->limits.model_bytes_max + MESSAGE_MAX;
+	}
+	*ret_limit = max < UINT32_MAX ? limit : "what gRPC can say the length of";
 	return max < UINT32_MAX ? max : UINT32_MAX;
 }
 

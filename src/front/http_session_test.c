@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/testing.h"
+#include "front/limit_hits.h"
 #include "front/models_asked.h"
 #include "front/rig.h"
 
@@ -399,6 +400,7 @@ static void test_chunked(void **state)
 /* What is said of sizes must be true. */
 static void test_sizes(void **state)
 {
+	uint64_t n_hits;
 	struct scene s;
 	struct peer *p = &s.peer;
 
@@ -418,6 +420,12 @@ static void test_sizes(void **state)
 	say(p, INFER "Content-Length: 9223372036854775807\r\nInference-Header-Content-Length: "
 		     "9223372036854775807\r\n\r\n");
 	expect_last(p, 413, "max-request-size");
+	connect_peer(p, &s.rig);
+	n_hits = limit_hits(METRICS_LIMIT_MODEL_SIZE);
+	say(p, "POST /v2/repository/models/a/load HTTP/1.1\r\n" HOST
+	       "Content-Length: 2000000\r\n\r\n");
+	expect_last(p, 413, "max-model-size");
+	assert_int_equal(limit_hits(METRICS_LIMIT_MODEL_SIZE), n_hits + 1);
 	end(&s);
 }
 
