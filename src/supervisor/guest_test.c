@@ -198,6 +198,8 @@ static void test_workers(void **state)
 	expect("worker 3: -122\n"); /* EDQUOT: max-workers */
 	assert_null(strstr(record, "exited 1"));
 	assert_int_equal(n_children(f), 2);
+	/* Asked for twice, it is one. */
+	assert_int_equal(guest_info(guest(f, "spawner")).counts->worker_kills, 1);
 }
 
 static void write_to(const char *path, const char *text)
