@@ -643,7 +643,10 @@ static void test_too_many_requests(void **state)
 	rig_done(&rig);
 }
 
-/* Too few bytes: of a head, of a body.  The pauses are far from the timeout: a busy machine makes them longer. */
+/*
+ * Too few bytes: of a head, of a body.  The pauses are far from the timeout: a busy machine makes them
+ * longer.
+ */
 static void test_silence(void **state)
 {
 	const unsigned idle_ms = 400, pause_ms = 80;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A process that serves all guests: the store's, the metrics'.  It is started, told what it must know, and
- * started again when it ends (restarts.h).  Embedded, as the first member, in what goes on to speak with it.
+ * A process that serves all guests: the store's, the metrics'.  It is started, told what it must know,
+ * and started again when it ends (restarts.h).  Embedded, as the first member, in what goes on to speak
+ * with it.
  */
 #ifndef SUPERVISOR_HELPER_H
 #define SUPERVISOR_HELPER_H
