@@ -172,6 +172,13 @@ static void explain(const struct region *region, int error, struct tensock_error
 			       "host does not let this guest use regions of its owner "
 			       "(shared-memory)",
 			       region->said);
+	else if (error == -EAGAIN)
+		(void)tsk_fail(
+			ret, TENSOCK_LIMIT_REACHED,
+			"Unable to open shared memory region: '%s': this guest has had as many "
+			"connections and regions opened in this second as it may "
+			"(max-connects); try again",
+			region->said);
 	else
 		(void)tsk_fail(ret, TENSOCK_INVALID_ARGUMENT,
 			       "Unable to open shared memory region: '%s': %s", region->said,

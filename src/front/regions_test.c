@@ -114,6 +114,10 @@ static void test_refused(void **state)
 	answer_region(&rig, &a, "key", -EACCES);
 	assert_int_equal(a.error.status, TENSOCK_PERMISSION_DENIED);
 	assert_int_equal(ask_for(&rig, &a, "one", "key", 0, 10), 0);
+	answer_region(&rig, &a, "key", -EAGAIN);
+	assert_int_equal(a.error.status, TENSOCK_LIMIT_REACHED);
+	assert_non_null(strstr(a.error.message, "max-connects"));
+	assert_int_equal(ask_for(&rig, &a, "one", "key", 0, 10), 0);
 	answer_region(&rig, &a, "key", -ENOENT);
 	assert_int_equal(a.error.status, TENSOCK_INVALID_ARGUMENT);
 	assert_int_equal(ask_for(&rig, &a, "one", "key", 1, REGION_BYTES), 0);
