@@ -352,3 +352,31 @@ def test_the_next_worker_maps_it(tensock, guest, large):
     large.write(ROOM, bytes(LARGE.nbytes))
     assert infer_large(guest).status == 200
     assert large.read(ROOM, LARGE.nbytes) == LARGE.tobytes()
+
+
+def test_it_comes_and_goes_under_runs(tensock, large):
+    """Several runs at once, on a region that others register and unregister: each has its answer, no worker dies."""
+    with native.Guest(tensock.local) as one:
+        one.push(b"TSKECHO1 shape=-1,4 delay_ms=3 runs=3", "parallel")
+    end = time.monotonic() + 2
+
+    def run():
+        outcomes = set()
+        with http_guest.Guest(tensock.local) as guest:
+            while time.monotonic() < end:
+                answer = infer_large(guest, "parallel", out=None)
+                outcomes.add(answer.status)
+                assert answer.status == 404 or answer.tensors["x0"].tobytes() == LARGE.tobytes(), answer.body
+        return outcomes
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        runs = [pool.submit(run) for _ in range(4)]
+        workers = tensock.workers()
+        with http_guest.Guest(tensock.local) as guest:
+            while time.monotonic() < end:
+                assert register(guest, "in", large, size=2 * ROOM).status == 200
+                time.sleep(0.02)
+                assert guest.ask("POST", "/v2/systemsharedmemory/unregister").status == 200
+        assert set.union(*[one.result() for one in runs]) >= {200}
+    assert tensock.workers() == workers
+    assert eventually(lambda: not mapping(tensock, large))
