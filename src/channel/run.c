@@ -158,3 +158,12 @@ int run_read(const void *region, uint64_t size, struct run_tensor *ret, unsigned
 		*ret_n = n;
 	return r;
 }
+
+uint64_t run_pace(uint64_t pace_ns, uint64_t ns, uint64_t ns_max)
+{
+	if (ns > ns_max)
+		ns = ns_max;
+	if (!pace_ns)
+		return ns;
+	return ns < pace_ns ? (3 * pace_ns + ns) / 4 : pace_ns + (ns - pace_ns) / 16;
+}

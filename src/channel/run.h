@@ -35,8 +35,12 @@ enum run_type {
 /* An entry of a ring: exactly RING_ENTRY_BYTES. */
 struct run_entry {
 	uint32_t type;   /* enum run_type */
-	uint32_t status; /* DONE: enum tensock_status; its text begins the output region as a NUL-
-			  * terminated string where the status is an error (may be empty) */
+	union {
+		uint32_t status; /* DONE: enum tensock_status; its text begins the output region as
+				  * a NUL-terminated string where it is an error (may be empty) */
+		uint32_t cpu; /* START: 1 + the CPU that the worker's main thread is to be bound to;
+				  * 0: to none (front/pairing.h) */
+	};
 	uint64_t request_id;
 	uint32_t in_buffer, out_buffer; /* ids of WORKER_BUFFER */
 	uint64_t in_offset, in_bytes;
@@ -100,5 +104,11 @@ int run_read(const void *region, uint64_t size, struct run_tensor *ret, unsigned
  */
 int run_read_foreign(const void *region, uint64_t size, struct run_tensor *ret, unsigned max,
 		     unsigned *ret_n, unsigned *ret_n_places) _nodiscard_;
+
+/*
+ * What runs take when nothing holds them up, from what it was until now (0: not known) and one more of
+ * ns: it follows a shorter one at once, and a longer one slowly.  At most ns_max.
+ */
+uint64_t run_pace(uint64_t pace_ns, uint64_t ns, uint64_t ns_max);
 
 #endif

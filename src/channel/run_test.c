@@ -459,6 +459,22 @@ static void test_peer_writes_meanwhile(void **state)
 	assert_int_equal(got.bytes, 8);
 }
 
+static void test_pace(void **state)
+{
+	uint64_t pace;
+
+	(void)state;
+	assert_int_equal(run_pace(0, 100, 1000), 100);
+	assert_int_equal(run_pace(0, 5000, 1000), 1000);
+	assert_int_equal(run_pace(100, 20, 1000), 80);
+	/* One that was held up counts for little, many do not. */
+	pace = run_pace(100, UINT64_MAX, 1000);
+	assert_in_range(pace, 101, 200);
+	for (int i = 0; i < 100; i++)
+		pace = run_pace(pace, 5000, 1000);
+	assert_in_range(pace, 900, 1000);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -476,6 +492,7 @@ int main(void)
 		TSK_TEST(test_bytes_of_dims),
 		TSK_TEST(test_empty_payload_at_the_end),
 		TSK_TEST(test_peer_writes_meanwhile),
+		TSK_TEST(test_pace),
 	};
 
 	return cmocka_run_group_tests_name("run", tests, NULL, NULL);

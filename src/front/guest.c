@@ -119,6 +119,7 @@ static int open_device(struct guest *guest)
 		.ended_context = guest,
 	};
 
+	memcpy(config.ports, guest->limits.ports, sizeof(config.ports));
 	return guest->limits.cid ? vsock_device_new(guest->loop, &config, &guest->device) : 0;
 }
 

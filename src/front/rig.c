@@ -49,6 +49,7 @@ struct front_start rig_limits(void)
 		.requests_max = 64,
 		.uploads_max = 2,
 		.upload_keep_ms = 60000,
+		.ports = { 9999 },
 	};
 }
 

@@ -323,7 +323,8 @@ static inline struct front_start limits(void)
 				     .model_keep_ms = 60000,
 				     .requests_max = 8,
 				     .uploads_max = 1,
-				     .upload_keep_ms = 60000 };
+				     .upload_keep_ms = 60000,
+				     .ports = { 9999 } };
 }
 
 /* Everything but what the workers and models keep has been given back. */

@@ -124,6 +124,7 @@ struct worker_link {
 	bool is_blame_due;
 	unsigned char blamed[MODEL_HASH_BYTES];
 	bool is_short; /* of memory, or of life: the next run waits for the end of one, or of it */
+	uint64_t run_ns;       /* what a run took of late (run_pace); 0: not known */
 	uint64_t outputs_seen; /* a region that held the outputs of late */
 };
 

@@ -136,7 +136,7 @@ int workers_new(uv_loop_t *loop, struct supervisor_link *supervisor, struct work
 	workers->buffers.want_look = want_look;
 	if (limits->flight_bytes_max)
 		workers->buffers.used_bytes_max = limits->flight_bytes_max;
-	if (start_handles(workers) < 0) {
+	if (pairing_init(&workers->pairing, loop) < 0 || start_handles(workers) < 0) {
 		workers_free(workers);
 		return -ENOMEM;
 	}
@@ -156,6 +156,7 @@ void workers_free(struct workers *workers)
 	}
 	buffer_pool_done(&workers->buffers);
 	handle_free(workers->look_timer);
+	pairing_done(&workers->pairing);
 	handle_free(workers->prepare);
 	handle_free(workers->check);
 	handle_free(workers->idle);

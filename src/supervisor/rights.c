@@ -8,18 +8,7 @@
 #include "base/memfd.h"
 #include "base/status.h"
 #include "supervisor/quantity.h"
-
-/* The next word of *text, which is moved behind it; the length, or 0 at the end. */
-static size_t next_word(const char **text, const char **ret)
-{
-	size_t len;
-
-	*text += strspn(*text, " \t,");
-	len = strcspn(*text, " \t,");
-	*ret = *text;
-	*text += len;
-	return len;
-}
+#include "supervisor/setting.h"
 
 static int add_engine(struct rights *rights, const char *word, size_t len,
 		      struct tensock_error *reterr)
@@ -112,7 +101,7 @@ static int set_regions(struct rights *rights, const char *value, struct tensock_
 	rights->regions_said = true;
 	if (strcmp(value, "no") == 0)
 		return 0;
-	while (r == 0 && (len = next_word(&value, &word)) > 0)
+	while (r == 0 && (len = setting_word(&value, &word)) > 0)
 		r = add_uid(rights, word, len, reterr);
 	if (r == 0 && !rights->n_uids)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "shared-memory has no value");
@@ -129,7 +118,7 @@ static int set_list(struct rights *rights, bool is_engines, const char *key, con
 
 	if (is_engines && rights->n_engines)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
-	for (; r == 0 && (len = next_word(&value, &word)) > 0; n++)
+	for (; r == 0 && (len = setting_word(&value, &word)) > 0; n++)
 		r = is_engines ? add_engine(rights, word, len, reterr)
 			       : add_model(rights, word, len, reterr);
 	if (r == 0 && n == 0)

@@ -59,6 +59,10 @@ static const struct filter_call calls[] = {
 	{ .name = "futex", .why = "locks, conditions, threads that wait for work" },
 	{ .name = "rseq", .why = "a thread's start: without it the C library gives up" },
 	{ .name = "exit", .why = "a thread's end" },
+	{ .name = "sched_setaffinity",
+	  .is_rare = true,
+	  .checks = { FILTER_IS(0, 0) },
+	  .why = "itself to the front's CPU, where runs are short" },
 	/* The rest. */
 	{ .name = "clock_gettime",
 	  .is_rare = true,

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/affinity.h"
 #include "base/status.h"
 #include "channel/ring.h"
 #include "channel/run.h"
@@ -29,6 +30,7 @@ struct worker {
 	int control_fd;
 	const struct engines *engines;
 	struct inbox inbox; /* has a mutex of its own; never both at once, but for a load */
+	struct affinity affinity; /* the main thread's */
 	struct ring_pair rings;
 	bool attached, loaded;
 	bool has_message; /* the control socket may have one */
@@ -301,6 +303,8 @@ static int handle_requests(struct worker *w)
 		if (r <= 0)
 			return r == -EPIPE ? 1 : r;
 		w->n_answered++;
+		if (job->entry.type == RUN_START)
+			affinity_bind(&w->affinity, job->entry.cpu);
 		r = answer(w, &w->runners[0], job);
 		if (r != 0) {
 			inbox_leave(&w->inbox);
@@ -359,6 +363,7 @@ int worker_prepare(int control_fd, const struct engines *engines)
 	w->control_fd = control_fd;
 	w->has_message = true;
 	w->engines = engines;
+	affinity_init(&w->affinity);
 	return inbox_init(&w->inbox, control_fd);
 }
 
