@@ -179,8 +179,8 @@ static int read_json(struct http_exchange *x, struct tensock_error *reterr)
 		return r;
 	if (!lay_out(&i->infer, &payload))
 		payload = UINT64_MAX;
-	return oip_call_take(&i->call, x->route.model, i->infer.n_inputs, payload, &i->room,
-			     reterr);
+	return oip_call_take(&i->call, x->route.model, oip_infer_described(&i->infer), payload,
+			     &i->room, reterr);
 }
 
 /* The JSON is there. */

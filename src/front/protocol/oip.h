@@ -64,6 +64,16 @@ struct oip_infer {
 	void (*free_own)(void *own);
 };
 
+/* What a run is told of one by one: its inputs, and outputs in regions as far as there is room for them. */
+static inline uint32_t oip_infer_described(const struct oip_infer *infer)
+{
+	uint32_t n = infer->n_inputs;
+
+	for (uint32_t i = 0; i < infer->n_outputs && n < OIP_TENSORS_MAX; i++)
+		n += infer->outputs[i].region.name.len != 0;
+	return n;
+}
+
 /* Frees what it holds, and zeroes it.  Also of one that is zero. */
 static inline void oip_infer_done(struct oip_infer *infer)
 {
