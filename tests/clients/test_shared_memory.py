@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy
 import pytest
 import tritonclient.utils.shared_memory as shm
-from faces import FACES, INVALID, NOT_FOUND, Grpc, record
+from faces import EXISTS, FACES, INVALID, NOT_FOUND, Grpc, record
 from models import values
 from tritonclient.utils import serialize_byte_tensor
 
@@ -60,7 +60,7 @@ def test_register_and_unregister(face, region):
     assert listed(face, "part") == [("part", region.key, 96, 1000)]
     with face.refused(NOT_FOUND, "nothing"):
         face.get_system_shared_memory_status("nothing")
-    with face.refused(INVALID, "'region' already in manager"):
+    with face.refused(EXISTS, "shared memory region 'region' already in manager"):
         face.register_system_shared_memory("region", region.key, BYTES)
     face.unregister_system_shared_memory("part")
     assert [one[0] for one in listed(face)] == ["region"]
