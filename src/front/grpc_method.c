@@ -59,19 +59,30 @@ static int server_metadata(struct asked *asked, struct oip_pb *ret, struct tenso
 		       reterr);
 }
 
+/* The message says what is to be set, if anything is. */
+static int settings_of(struct asked *asked, const struct oip_settings *settings, struct oip_pb *ret,
+		       struct tensock_error *reterr)
+{
+	const struct grpc_decoder *d = &asked->message->stream->decoder;
+	int r = oip_pb_settings_check(d->buffer, d->n, settings, reterr);
+
+	return r < 0 ? r : written(oip_pb_settings(settings, ret), reterr);
+}
+
 static int trace_setting(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	if (asked->named.has_settings)
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED, "this host keeps no traces");
-	return written(oip_pb_settings(asked->method, ret), reterr);
+	struct oip_settings settings;
+
+	oip_trace_settings(&settings);
+	return settings_of(asked, &settings, ret, reterr);
 }
 
 static int log_settings(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	if (asked->named.has_settings)
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-				"what is logged is for the host's operator to say");
-	return written(oip_pb_settings(asked->method, ret), reterr);
+	struct oip_settings settings;
+
+	oip_log_settings(tsk_log_level_of(asked->guest->limits.log_level), &settings);
+	return settings_of(asked, &settings, ret, reterr);
 }
 
 /*

@@ -229,8 +229,12 @@ static void test_shared_memory_and_settings(void **state)
 	expect_error(INFERENCE "SystemSharedMemoryRegister", 1, "r", 3, "no part of a region");
 	expect_error(INFERENCE "CudaSharedMemoryRegister", 1, "r", 12, "CUDA");
 	/* Field 1 of both is what is to be set: an entry of a map. */
-	expect_error(INFERENCE "TraceSetting", 1, "\012\1k", 12, "traces");
-	expect_error(INFERENCE "LogSettings", 1, "\012\1k", 12, "operator");
+	expect_error(INFERENCE "TraceSetting", 1, "\012\1k", 3, "no trace setting 'k'");
+	expect_error(INFERENCE "LogSettings", 1, "\012\1k", 3, "no log setting 'k'");
+	expect_error(INFERENCE "TraceSetting", 1, "\012\013trace_level\022\011\012\007TENSORS", 12,
+		     "'trace_level'");
+	expect_error(INFERENCE "LogSettings", 1, "\012\012log_format\022\003\032\001x", 12,
+		     "'log_format'");
 	client_close(&client);
 	rig_done(&rig);
 }

@@ -186,6 +186,16 @@ def test_trace_and_log_settings(face):
         assert list(trace.settings["trace_level"].value) == ["OFF"] and "log_info" in log.settings
 
 
+def test_settings_that_hold_may_be_set(face):
+    """What is so already: nothing changes.  What is not so is refused by its name."""
+    face.update_trace_settings(settings={"trace_level": ["OFF"], "trace_rate": "1000", "trace_count": None})
+    face.update_log_settings({"log_error": True, "log_file": "", "log_format": "default"})
+    with face.refused(UNSUPPORTED, "'trace_level'"):
+        face.update_trace_settings(settings={"trace_level": ["TIMESTAMPS"]})
+    with face.refused(UNSUPPORTED, "'log_verbose_level'"):
+        face.update_log_settings({"log_error": True, "log_verbose_level": 3})
+
+
 def test_no_cuda_memory(face):
     """Regions are listed (there are none) and unregistered: nothing is left to do; none can be made."""
     status = face.get_cuda_shared_memory_status()

@@ -12,7 +12,7 @@
 /* A request: its message, and the numbers of the fields that are looked at; 0: it has none. */
 static const struct request {
 	const char *path, *message;
-	uint32_t name, version, repository, ready, load, settings, key, offset, byte_size;
+	uint32_t name, version, repository, ready, load, key, offset, byte_size;
 } requests[OIP_PB_METHODS] = {
 	[OIP_PB_SERVER_LIVE] = { INFERENCE "ServerLive", "ServerLiveRequest" },
 	[OIP_PB_SERVER_READY] = { INFERENCE "ServerReady", "ServerReadyRequest" },
@@ -46,9 +46,8 @@ static const struct request {
 				       "CudaSharedMemoryRegisterRequest", .name = 1 },
 	[OIP_PB_CUDA_SHM_UNREGISTER] = { INFERENCE "CudaSharedMemoryUnregister",
 					 "CudaSharedMemoryUnregisterRequest", .name = 1 },
-	[OIP_PB_TRACE_SETTING] = { INFERENCE "TraceSetting", "TraceSettingRequest", .settings = 1,
-				   .name = 2 },
-	[OIP_PB_LOG_SETTINGS] = { INFERENCE "LogSettings", "LogSettingsRequest", .settings = 1 },
+	[OIP_PB_TRACE_SETTING] = { INFERENCE "TraceSetting", "TraceSettingRequest", .name = 2 },
+	[OIP_PB_LOG_SETTINGS] = { INFERENCE "LogSettings", "LogSettingsRequest" },
 	[OIP_PB_HEALTH_CHECK] = { HEALTH "Check", "HealthCheckRequest", .name = 1 },
 	[OIP_PB_HEALTH_WATCH] = { HEALTH "Watch", "HealthCheckRequest", .name = 1 },
 	[OIP_PB_REFLECTION] = { "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -192,8 +191,6 @@ static int read_field(const struct request *request, struct tsk_reader *message,
 		return oip_pb_string(message, field, UINT16_MAX, "key", &named->key, reterr);
 	if (number == request->ready)
 		named->is_ready = proto_int(message, field) != 0;
-	if (number == request->settings)
-		named->has_settings = proto_is(message, field, PROTO_BYTES);
 	if (number == request->offset)
 		named->offset = (uint64_t)proto_int(message, field);
 	if (number == request->byte_size)

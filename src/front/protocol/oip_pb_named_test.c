@@ -98,7 +98,7 @@ static const char *version_expected;
 static void check_version(const struct oip_pb_named *named)
 {
 	assert_true(wire_string_equals(named->version, version_expected));
-	assert_false(named->is_ready || named->has_settings || named->file);
+	assert_false(named->is_ready || named->file);
 }
 
 static void test_versioned(void **state)
@@ -175,26 +175,6 @@ static void test_index(void **state)
 	request.repository_name = (char *)"elsewhere";
 	assert_message_refused(OIP_PB_REPOSITORY_INDEX, &request, TENSOCK_UNSUPPORTED,
 			       "'repository_name' specification is not supported");
-}
-
-static void test_settings(void **state)
-{
-	Inference__LogSettingsRequest__SettingsEntry entry =
-		INFERENCE__LOG_SETTINGS_REQUEST__SETTINGS_ENTRY__INIT;
-	Inference__LogSettingsRequest__SettingsEntry *entries[] = { &entry };
-	Inference__LogSettingsRequest request = INFERENCE__LOG_SETTINGS_REQUEST__INIT;
-	struct oip_pb_named named;
-
-	(void)state;
-	named = read_ok(OIP_PB_LOG_SETTINGS, &request);
-	assert_false(named.has_settings);
-	oip_pb_named_done(&named);
-	entry.key = (char *)"log_info";
-	request.settings = entries;
-	request.n_settings = 1;
-	named = read_ok(OIP_PB_LOG_SETTINGS, &request);
-	assert_true(named.has_settings);
-	oip_pb_named_done(&named);
 }
 
 static void test_register(void **state)
@@ -353,18 +333,10 @@ static void test_load_malformed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_method),
-		TSK_TEST(test_methods),
-		TSK_TEST(test_versioned),
-		TSK_TEST(test_not_versioned),
-		TSK_TEST(test_all),
-		TSK_TEST(test_index),
-		TSK_TEST(test_settings),
-		TSK_TEST(test_bad_strings),
-		TSK_TEST(test_load),
-		TSK_TEST(test_load_refused),
-		TSK_TEST(test_load_malformed),
-		TSK_TEST(test_register),
+		TSK_TEST(test_method),         TSK_TEST(test_methods),  TSK_TEST(test_versioned),
+		TSK_TEST(test_not_versioned),  TSK_TEST(test_all),      TSK_TEST(test_index),
+		TSK_TEST(test_bad_strings),    TSK_TEST(test_load),     TSK_TEST(test_load_refused),
+		TSK_TEST(test_load_malformed), TSK_TEST(test_register),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
