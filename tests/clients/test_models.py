@@ -177,6 +177,13 @@ def test_an_own_config(face, request):
     assert face.is_model_ready(name)
 
 
+def test_a_file_without_a_config(face, request):
+    """Triton wants one; here the model says all that it would."""
+    name = f"bare {request.node.name}"
+    face.load(name, identity("FP32", doc=name), config=None)
+    assert face.is_model_ready(name) and face.config(name).max_batch_size == 0
+
+
 def test_trace_and_log_settings(face):
     """Answered, so that clients which ask go on."""
     trace, log = face.get_trace_settings(), face.get_log_settings()

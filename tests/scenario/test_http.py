@@ -205,6 +205,10 @@ def test_load_and_unload(onnx):
         assert guest.ask("POST", "/v2/repository/index", '{"ready":true}').json == []
         assert guest.ask("POST", "/v2/repository/models/three/load").status == 200
         assert guest.get("/v2/models/three/versions/4/ready").status == 200
+        # Without a configuration, which Triton wants beside a file.
+        file = {"file:1/model.onnx": base64.b64encode(onnx_writer.identity(2)).decode()}
+        assert guest.ask("POST", "/v2/repository/models/two/load", json.dumps({"parameters": file})).status == 200
+        assert (guest.infer("two", [("x", x[:2])]).tensors["y"] == x[:2]).all()
         answer = guest.ask("POST", "/v2/repository/models/three/load",
                            json.dumps({"parameters": {"file:1/a": base64.b64encode(b"nonsense").decode()}}))
         assert answer.status in (400, 501) and answer.error
