@@ -224,10 +224,12 @@ static int find_shape(const struct tsk_tensor_info *info, uint64_t bytes, int64_
 	}
 	if (!elem || n_open > 1)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"a raw binary request cannot tell the shape of input '%s': %s",
+				"a raw binary request cannot tell the shape of input '%.60s', %s: "
+				"say it in JSON before the bytes (shape, binary_data_size), and in "
+				"Inference-Header-Content-Length that JSON's length",
 				info->name,
-				elem ? "more than one dimension is open"
-				     : "its elements have no fixed size");
+				elem ? "where more than one dimension is open"
+				     : "whose elements have no fixed size");
 	if (n_open && (!rest || bytes % rest))
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"%llu bytes are no whole number of %llu, as input '%s' takes them",
