@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All methods but inference: a message in, and one out, at once or when a task has been done. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "front/grpc_stream.h"
-#include "front/limit_hits.h"
 #include "front/oip_told.h"
 
 /* Of a message that names something, and of one beside a model's bytes. */
@@ -372,23 +370,9 @@ static int call_named(struct grpc_message *m, const struct grpc_decoder *d, stru
 		      struct tensock_error *reterr)
 {
 	struct asked asked = { .message = m, .guest = m->guest, .method = m->stream->method };
-	struct account *account = &m->guest->account;
-	size_t n = d->n;
-	int r;
+	int r = oip_pb_named_read(asked.method, d->buffer, d->n, &asked.named, reterr);
 
-	/* For a copy of the message, until it has been answered, or its task has begun. */
-	if (account_take(account, n) < 0)
-		return limit_fail(METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
-				  "no room for a message of %zu bytes beside what is in use "
-				  "(max-memory)",
-				  n);
-	r = oip_pb_named_read(asked.method, d->buffer, n, &asked.named, reterr);
-	if (r == 0) {
-		r = answers[asked.method](&asked, ret, reterr);
-		oip_pb_named_done(&asked.named);
-	}
-	account_give(account, n);
-	return r;
+	return r < 0 ? r : answers[asked.method](&asked, ret, reterr);
 }
 
 void grpc_method_call(struct grpc_message *message)

@@ -65,15 +65,14 @@ size_t oip_pb_stream_head(uint64_t n, unsigned char to[OIP_PB_RAW_MAX]);
  * All other methods: a request's message in, the answer's out.  Requests name a model, or nothing.
  */
 struct oip_pb_named {
-	struct wire_string name, version; /* in own */
+	struct wire_string name, version;
 	bool is_ready;                    /* RepositoryIndexRequest.ready */
 	struct wire_string key; /* SystemSharedMemoryRegister, and these */
 	uint64_t offset, byte_size;
-	/* RepositoryModelLoad: as of struct oip_json_load; file lies in own. */
+	/* RepositoryModelLoad: as of struct oip_json_load. */
 	struct wire_string config, file_version;
 	const void *file; /* NULL: none */
 	uint64_t file_bytes;
-	void *own;
 };
 enum oip_pb_method {
 	OIP_PB_SERVER_LIVE,
@@ -106,9 +105,9 @@ enum oip_pb_method {
 /* By the path of the HTTP/2 request, "/inference.GRPCInferenceService/ServerLive".  -1: none. */
 int oip_pb_method(const char *path, size_t n);
 
+/* What *ret tells lies in the message's bytes. */
 int oip_pb_named_read(enum oip_pb_method method, const unsigned char *bytes, size_t n,
 		      struct oip_pb_named *ret, struct tensock_error *reterr) _nodiscard_;
-void oip_pb_named_done(struct oip_pb_named *named);
 
 int oip_pb_bool(enum oip_pb_method method, bool value, struct oip_pb *ret) _nodiscard_;
 int oip_pb_server(const char *name, const char *version, const char *const *extensions,

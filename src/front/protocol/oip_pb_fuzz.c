@@ -83,7 +83,6 @@ static void try_named(enum oip_pb_method method, const uint8_t *data, size_t siz
 		return;
 	require(!named.file || named.file_bytes <= size);
 	require(!named.name.len || !memchr(named.name.bytes, 0, named.name.len));
-	oip_pb_named_done(&named);
 	if (method == OIP_PB_TRACE_SETTING || method == OIP_PB_LOG_SETTINGS)
 		try_settings(data, size);
 }

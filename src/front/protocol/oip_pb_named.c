@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/protocol/oip_pb.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "front/protocol/oip_pb_read.h"
@@ -202,31 +201,17 @@ int oip_pb_named_read(enum oip_pb_method method, const unsigned char *bytes, siz
 		      struct oip_pb_named *ret, struct tensock_error *reterr)
 {
 	const struct request *request = &requests[method];
-	_cleanup_free_ void *own = malloc(n ? n : 1);
+	struct tsk_reader message = tsk_reader(bytes, n);
 	struct oip_pb_named named = { .is_ready = false };
-	struct tsk_reader message;
 	struct proto_field field;
 	int err = 0;
 
-	if (!own)
-		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY,
-				"no memory for the request's %zu bytes", n);
-	if (n)
-		memcpy(own, bytes, n);
-	message = tsk_reader(own, n);
 	while (err == 0 && proto_next(&message, &field))
 		err = read_field(request, &message, &field, &named, reterr);
 	if (err < 0)
 		return err;
 	if (message.bad)
 		return oip_pb_malformed(request->message, reterr);
-	named.own = TAKE_PTR(own);
 	*ret = named;
 	return 0;
-}
-
-void oip_pb_named_done(struct oip_pb_named *named)
-{
-	free(named->own);
-	*named = (struct oip_pb_named){ .own = NULL };
 }
