@@ -77,8 +77,6 @@ void grpc_infer_begin(struct grpc_message *message)
 		return;
 	}
 	message->has_call = true;
-	message->call.request.origin.protocol = "grpc";
-	message->call.request.origin.connection = s->connection;
 	if (s->deadline_ms)
 		oip_call_set_deadline(&message->call,
 				      s->deadline_ms > now_ms ? s->deadline_ms - now_ms : 1);

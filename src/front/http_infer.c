@@ -360,8 +360,6 @@ static void begin(struct http_exchange *x)
 		http_answer_error(x, &error);
 		return;
 	}
-	x->infer.call.request.origin.protocol = "http";
-	x->infer.call.request.origin.connection = x->connection;
 	if (!x->head->is_chunked && !x->head->has_length) {
 		(void)tsk_fail(&error, TENSOCK_INVALID_ARGUMENT,
 			       "an inference without a body: send Content-Length, or chunks");

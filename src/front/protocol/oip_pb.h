@@ -104,6 +104,8 @@ enum oip_pb_method {
 
 /* By the path of the HTTP/2 request, "/inference.GRPCInferenceService/ServerLive".  -1: none. */
 int oip_pb_method(const char *path, size_t n);
+/* Its name in the service: "ServerLive". */
+const char *oip_pb_method_name(enum oip_pb_method method);
 
 /* What *ret tells lies in the message's bytes. */
 int oip_pb_named_read(enum oip_pb_method method, const unsigned char *bytes, size_t n,

@@ -65,6 +65,11 @@ int oip_pb_method(const char *path, size_t n)
 	return -1;
 }
 
+const char *oip_pb_method_name(enum oip_pb_method method)
+{
+	return strrchr(requests[method].path, '/') + 1;
+}
+
 /*
  * ---- RepositoryModelLoad
  */
