@@ -33,6 +33,7 @@ static void answer_results(struct grpc_message *m, const struct oip_answer *answ
 		r = grpc_message_account(m, grpc_answer_memory(&m->answer), &error);
 	if (r < 0) {
 		grpc_answer_done(&m->answer);
+		oip_call_untold(&m->call, &error);
 		grpc_message_fail(m, &error);
 		return;
 	}

@@ -80,8 +80,10 @@ static void on_done(struct oip_call *call, const struct oip_answer *answer, stru
 	struct tensock_error own;
 	struct oip_json json;
 
-	if (!error && make_json(x, answer, &json, &own) < 0)
+	if (!error && make_json(x, answer, &json, &own) < 0) {
+		oip_call_untold(call, &own);
 		error = &own;
+	}
 	if (error)
 		http_answer_error(x, error);
 	else

@@ -55,6 +55,12 @@ void oip_call_fail(struct oip_call *call, const struct tensock_error *error)
 	count_error(call, error);
 }
 
+void oip_call_untold(struct oip_call *call, const struct tensock_error *error)
+{
+	call->guest->counters.ok--;
+	count_error(call, error);
+}
+
 static void free_results(struct oip_call *call)
 {
 	for (uint32_t i = 0; i < call->n_results; i++)

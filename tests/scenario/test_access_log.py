@@ -97,6 +97,25 @@ def test_http(log):
     assert log.is_counted()
 
 
+def test_results_that_cannot_be_told(start):
+    """The model has run, and its client gets an error, which is what the line and the counters say."""
+    host = start("access-log = yes\n")
+    halves = onnx_writer.model(onnx_writer.node("Identity", ["x"], ["y"]),
+                               onnx_writer.graph_input("x", ["n"], onnx_writer.FLOAT16),
+                               onnx_writer.graph_output("y", ["n"], onnx_writer.FLOAT16), opset=13)
+    said = json.dumps({"inputs": [{"name": "x", "datatype": "FP16", "shape": [2],
+                                   "parameters": {"binary_data_size": 4}}]}).encode()
+    with native.Guest(host.local) as guest:
+        guest.push(halves, "halves")
+        with http_guest.Guest(host.local) as client:
+            assert client.ask("POST", "/v2/models/halves/infer", said + bytes(4),
+                              {"Inference-Header-Content-Length": str(len(said))}).status == 501
+        counters = guest.stats()
+    assert host.said("access", 'what="POST /v2/models/halves/infer"', 'model="halves"', 'outcome="unsupported"',
+                     "http=501")
+    assert (counters["requests-ok"], counters["requests-error"]) == (1, 1)
+
+
 def test_http_that_is_malformed_or_ends(log):
     def say(text):
         with socket.socket(socket.AF_UNIX) as connection:
