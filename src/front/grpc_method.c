@@ -182,9 +182,13 @@ static int repository_load(struct asked *asked, struct oip_pb *ret, struct tenso
 	struct tensock_error error;
 	struct oip_task *task;
 	void *room;
-	int r = check_config(asked, reterr);
+	int r;
 
 	(void)ret;
+	if (!named->name.len)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"a load without a model's name (model_name)");
+	r = check_config(asked, reterr);
 	if (r < 0)
 		return r;
 	task = task_new(asked);

@@ -152,7 +152,7 @@ static void test_a_model_comes_and_goes(void **state)
 {
 	struct front_start limits = rig_limits();
 	struct said load = load_of("name", "{}", "model"), wrong = load_of("n", "[]", "x");
-	struct said unload = message_of(2, "name");
+	struct said nameless = load_of("", "{}", "x"), unload = message_of(2, "name");
 	Inference__ModelReadyResponse *ready;
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
@@ -173,6 +173,9 @@ static void test_a_model_comes_and_goes(void **state)
 	s = client_call(&client, INFERENCE "RepositoryModelLoad", &wrong);
 	client_expect(&client, s, 3, "config");
 	expect_error(INFERENCE "RepositoryModelLoad", 2, "nome", 5, "'nome' is not found");
+	expect_error(INFERENCE "RepositoryModelLoad", 0, NULL, 3, "model_name");
+	s = client_call(&client, INFERENCE "RepositoryModelLoad", &nameless);
+	client_expect(&client, s, 3, "model_name");
 	s = client_call(&client, INFERENCE "RepositoryModelUnload", &unload);
 	client_say_all(&client);
 	rig_worker_expect_end(&rig, worker);
@@ -186,6 +189,7 @@ static void test_a_model_comes_and_goes(void **state)
 	client_close(&client);
 	said_done(&load);
 	said_done(&wrong);
+	said_done(&nameless);
 	said_done(&unload);
 	rig_done(&rig);
 }
