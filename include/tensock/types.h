@@ -38,6 +38,9 @@ enum tensock_status {
 	TENSOCK_ENGINE_FAILED = 14, /* the engine refused or failed; its text says why */
 	TENSOCK_INTERNAL = 15,
 
+	/* As INVALID_ARGUMENT: the request must change before it can succeed. */
+	TENSOCK_ALREADY_EXISTS = 16, /* what is to be made is there, under the same name */
+
 	TENSOCK_STATUS_MAX
 };
 

@@ -33,6 +33,7 @@ static void answer_results(struct grpc_message *m, const struct oip_answer *answ
 		r = grpc_message_account(m, grpc_answer_memory(&m->answer), &error);
 	if (r < 0) {
 		grpc_answer_done(&m->answer);
+		oip_call_untold(&m->call, &error);
 		grpc_message_fail(m, &error);
 		return;
 	}
@@ -77,8 +78,6 @@ void grpc_infer_begin(struct grpc_message *message)
 		return;
 	}
 	message->has_call = true;
-	message->call.request.origin.protocol = "grpc";
-	message->call.request.origin.connection = s->connection;
 	if (s->deadline_ms)
 		oip_call_set_deadline(&message->call,
 				      s->deadline_ms > now_ms ? s->deadline_ms - now_ms : 1);

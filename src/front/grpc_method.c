@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All methods but inference: a message in, and one out, at once or when a task has been done. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "front/grpc_stream.h"
-#include "front/limit_hits.h"
 #include "front/oip_told.h"
 #include "front/protocol/oip_config.h"
 
@@ -61,19 +59,30 @@ static int server_metadata(struct asked *asked, struct oip_pb *ret, struct tenso
 		       reterr);
 }
 
+/* The message says what is to be set, if anything is. */
+static int settings_of(struct asked *asked, const struct oip_settings *settings, struct oip_pb *ret,
+		       struct tensock_error *reterr)
+{
+	const struct grpc_decoder *d = &asked->message->stream->decoder;
+	int r = oip_pb_settings_check(d->buffer, d->n, settings, reterr);
+
+	return r < 0 ? r : written(oip_pb_settings(settings, ret), reterr);
+}
+
 static int trace_setting(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	if (asked->named.has_settings)
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED, "this host keeps no traces");
-	return written(oip_pb_settings(asked->method, ret), reterr);
+	struct oip_settings settings;
+
+	oip_trace_settings(&settings);
+	return settings_of(asked, &settings, ret, reterr);
 }
 
 static int log_settings(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	if (asked->named.has_settings)
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-				"what is logged is for the host's operator to say");
-	return written(oip_pb_settings(asked->method, ret), reterr);
+	struct oip_settings settings;
+
+	oip_log_settings(tsk_log_level_of(asked->guest->limits.log_level), &settings);
+	return settings_of(asked, &settings, ret, reterr);
 }
 
 /*
@@ -175,9 +184,13 @@ static int repository_load(struct asked *asked, struct oip_pb *ret, struct tenso
 	struct tensock_error error;
 	struct oip_task *task;
 	void *room;
-	int r = check_config(asked, reterr);
+	int r;
 
 	(void)ret;
+	if (!named->name.len)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"a load without a model's name (model_name)");
+	r = check_config(asked, reterr);
 	if (r < 0)
 		return r;
 	task = task_new(asked);
@@ -369,23 +382,9 @@ static int call_named(struct grpc_message *m, const struct grpc_decoder *d, stru
 		      struct tensock_error *reterr)
 {
 	struct asked asked = { .message = m, .guest = m->guest, .method = m->stream->method };
-	struct account *account = &m->guest->account;
-	size_t n = d->n;
-	int r;
+	int r = oip_pb_named_read(asked.method, d->buffer, d->n, &asked.named, reterr);
 
-	/* For a copy of the message, until it has been answered, or its task has begun. */
-	if (account_take(account, n) < 0)
-		return limit_fail(METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
-				  "no room for a message of %zu bytes beside what is in use "
-				  "(max-memory)",
-				  n);
-	r = oip_pb_named_read(asked.method, d->buffer, n, &asked.named, reterr);
-	if (r == 0) {
-		r = answers[asked.method](&asked, ret, reterr);
-		oip_pb_named_done(&asked.named);
-	}
-	account_give(account, n);
-	return r;
+	return r < 0 ? r : answers[asked.method](&asked, ret, reterr);
 }
 
 void grpc_method_call(struct grpc_message *message)

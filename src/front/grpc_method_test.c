@@ -153,7 +153,7 @@ static void test_a_model_comes_and_goes(void **state)
 {
 	struct front_start limits = rig_limits();
 	struct said load = load_of("name", "{}", "model"), wrong = load_of("n", "[]", "x");
-	struct said unload = message_of(2, "name");
+	struct said nameless = load_of("", "{}", "x"), unload = message_of(2, "name");
 	Inference__ModelReadyResponse *ready;
 	struct rig_worker *worker;
 	struct h2_peer_stream *s;
@@ -174,6 +174,9 @@ static void test_a_model_comes_and_goes(void **state)
 	s = client_call(&client, INFERENCE "RepositoryModelLoad", &wrong);
 	client_expect(&client, s, 3, "config");
 	expect_error(INFERENCE "RepositoryModelLoad", 2, "nome", 5, "'nome' is not found");
+	expect_error(INFERENCE "RepositoryModelLoad", 0, NULL, 3, "model_name");
+	s = client_call(&client, INFERENCE "RepositoryModelLoad", &nameless);
+	client_expect(&client, s, 3, "model_name");
 	s = client_call(&client, INFERENCE "RepositoryModelUnload", &unload);
 	client_say_all(&client);
 	rig_worker_expect_end(&rig, worker);
@@ -187,6 +190,7 @@ static void test_a_model_comes_and_goes(void **state)
 	client_close(&client);
 	said_done(&load);
 	said_done(&wrong);
+	said_done(&nameless);
 	said_done(&unload);
 	rig_done(&rig);
 }
@@ -230,8 +234,12 @@ static void test_shared_memory_and_settings(void **state)
 	expect_error(INFERENCE "SystemSharedMemoryRegister", 1, "r", 3, "no part of a region");
 	expect_error(INFERENCE "CudaSharedMemoryRegister", 1, "r", 12, "CUDA");
 	/* Field 1 of both is what is to be set: an entry of a map. */
-	expect_error(INFERENCE "TraceSetting", 1, "\012\1k", 12, "traces");
-	expect_error(INFERENCE "LogSettings", 1, "\012\1k", 12, "operator");
+	expect_error(INFERENCE "TraceSetting", 1, "\012\1k", 3, "no trace setting 'k'");
+	expect_error(INFERENCE "LogSettings", 1, "\012\1k", 3, "no log setting 'k'");
+	expect_error(INFERENCE "TraceSetting", 1, "\012\013trace_level\022\011\012\007TENSORS", 12,
+		     "'trace_level'");
+	expect_error(INFERENCE "LogSettings", 1, "\012\012log_format\022\003\032\001x", 12,
+		     "'log_format'");
 	client_close(&client);
 	rig_done(&rig);
 }

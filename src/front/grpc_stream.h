@@ -54,6 +54,7 @@ struct grpc_message {
 	struct region_task region;
 	bool has_call, has_task;
 
+	uint64_t begun_ns; /* for the access log */
 	bool is_answered;
 	struct grpc_answer answer;
 	struct buffer *buffer; /* that it refers to, or NULL */
@@ -82,6 +83,7 @@ struct grpc_stream {
 	bool has_message; /* one has begun */
 	bool has_head;    /* the answer's header has been submitted */
 	bool is_finished; /* status is decided; nothing more of the request is looked at */
+	bool is_told;     /* a message of it is told of by the access log, or it is itself */
 	bool is_watching; /* its answers go on until the peer has enough */
 	struct tensock_error status; /* TENSOCK_OK, or the error */
 };

@@ -80,8 +80,10 @@ static void on_done(struct oip_call *call, const struct oip_answer *answer, stru
 	struct tensock_error own;
 	struct oip_json json;
 
-	if (!error && make_json(x, answer, &json, &own) < 0)
+	if (!error && make_json(x, answer, &json, &own) < 0) {
+		oip_call_untold(call, &own);
 		error = &own;
+	}
 	if (error)
 		http_answer_error(x, error);
 	else
@@ -224,10 +226,12 @@ static int find_shape(const struct tsk_tensor_info *info, uint64_t bytes, int64_
 	}
 	if (!elem || n_open > 1)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"a raw binary request cannot tell the shape of input '%s': %s",
+				"a raw binary request cannot tell the shape of input '%.60s', %s: "
+				"say it in JSON before the bytes (shape, binary_data_size), and in "
+				"Inference-Header-Content-Length that JSON's length",
 				info->name,
-				elem ? "more than one dimension is open"
-				     : "its elements have no fixed size");
+				elem ? "where more than one dimension is open"
+				     : "whose elements have no fixed size");
 	if (n_open && (!rest || bytes % rest))
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"%llu bytes are no whole number of %llu, as input '%s' takes them",
@@ -360,8 +364,6 @@ static void begin(struct http_exchange *x)
 		http_answer_error(x, &error);
 		return;
 	}
-	x->infer.call.request.origin.protocol = "http";
-	x->infer.call.request.origin.connection = x->connection;
 	if (!x->head->is_chunked && !x->head->has_length) {
 		(void)tsk_fail(&error, TENSOCK_INVALID_ARGUMENT,
 			       "an inference without a body: send Content-Length, or chunks");

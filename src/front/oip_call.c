@@ -56,6 +56,12 @@ void oip_call_fail(struct oip_call *call, const struct tensock_error *error)
 	count_error(call, error);
 }
 
+void oip_call_untold(struct oip_call *call, const struct tensock_error *error)
+{
+	call->guest->counters.ok--;
+	count_error(call, error);
+}
+
 static void free_results(struct oip_call *call)
 {
 	for (uint32_t i = 0; i < call->n_results; i++)
@@ -236,8 +242,7 @@ int oip_call_begin(struct oip_call *call, struct guest *guest, const struct oip_
 	*call = (struct oip_call){
 		.ops = ops,
 		.guest = guest,
-		.request = { .ops = &request_ops,
-			     .origin = { .protocol = "oip", .begun_ns = tsk_now_ns() } },
+		.request = { .ops = &request_ops, .origin = { .begun_ns = tsk_now_ns() } },
 		.is_counted = true,
 	};
 	guest->n_calls++;
@@ -381,6 +386,8 @@ static int set_names(struct oip_call *call, const struct oip_model *m, struct te
 {
 	call->name = strdup(m->name);
 	call->version = strdup(m->version);
+	call->request.origin.model = call->name;
+	call->request.origin.version = call->version ? call->version : "";
 	return call->name && call->version ? 0 : no_memory(reterr);
 }
 

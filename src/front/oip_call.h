@@ -100,6 +100,9 @@ void oip_call_submit(struct oip_call *call, struct oip_infer *infer, struct wire
  */
 void oip_call_fail(struct oip_call *call, const struct tensock_error *error);
 
+/* Within done(): its results cannot be told to the client, who gets this error.  It counts as such. */
+void oip_call_untold(struct oip_call *call, const struct tensock_error *error);
+
 /* Lets go of all that it holds.  One without an answer is cancelled, or reset if it was not submitted. */
 void oip_call_end(struct oip_call *call);
 

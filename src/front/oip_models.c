@@ -184,6 +184,8 @@ static int set_names(struct oip_task *task, struct wire_string name, struct wire
 {
 	task->name = strndup(name.bytes, name.len);
 	task->version = version.len ? strndup(version.bytes, version.len) : NULL;
+	task->request.origin.model = task->name;
+	task->request.origin.version = task->version ? task->version : "";
 	return task->name && (!version.len || task->version) ? 0 : -ENOMEM;
 }
 

@@ -133,7 +133,7 @@ static int check(const struct regions *regions, struct wire_string name, uint64_
 				"a shared memory region needs a name of at most %u bytes",
 				OIP_REGION_NAME_MAX);
 	if (find(regions, name))
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+		return tsk_fail(reterr, TENSOCK_ALREADY_EXISTS,
 				"shared memory region '%.*s' already in manager",
 				name.len < NAME_SHOWN ? name.len : NAME_SHOWN, name.bytes);
 	if (!bytes || !tsk_add(offset, bytes, &end) || end > INT64_MAX)

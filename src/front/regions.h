@@ -47,8 +47,8 @@ void regions_init(struct regions *regions, struct supervisor_link *supervisor);
 void regions_done(struct regions *regions);
 
 /*
- * key: with or without a slash before it.  INVALID_ARGUMENT (a name that is there already, a key that
- * can be none), LIMIT_REACHED, OUT_OF_MEMORY; else done() comes, PERMISSION_DENIED among its errors.
+ * key: with or without a slash before it.  ALREADY_EXISTS (the name), INVALID_ARGUMENT (a key that can
+ * be none), LIMIT_REACHED, OUT_OF_MEMORY; else done() comes, PERMISSION_DENIED among its errors.
  */
 int regions_register(struct regions *regions, struct region_task *task, struct wire_string name,
 		     struct wire_string key, uint64_t offset, uint64_t bytes,

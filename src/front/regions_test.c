@@ -75,7 +75,8 @@ static void test_register(void **state)
 	assert_false(regions_next(&rig.guest->regions, &at, &view));
 	assert_false(regions_have(&rig.guest->regions, wire_string("one")));
 	assert_true(ask_for(&rig, &b, "one", "/other", 0, 10) < 0);
-	assert_non_null(strstr(b.error.message, "already in manager"));
+	assert_int_equal(b.error.status, TENSOCK_ALREADY_EXISTS);
+	assert_string_equal(b.error.message, "shared memory region 'one' already in manager");
 	fd = answer_region(&rig, &a, "key", 0);
 	close(fd);
 	assert_int_equal(a.error.status, TENSOCK_OK);

@@ -65,12 +65,17 @@ struct request_ops {
 
 /* Where it comes from, for whoever reads of it in the metrics and in the access log. */
 struct request_origin {
-	const char *protocol;    /* "native"; NULL: it has no line in the access log */
+	const char *protocol;    /* "native" */
+	const char *what;        /* is asked, as the protocol calls it: "INFER" */
+	const char *model;       /* and of which one, by name, where that is known; else NULL */
+	const char *version;     /* with it */
 	uint64_t connection;     /* the guest's counters.connections when that was opened */
 	uint64_t id;             /* as its peer calls it */
 	struct wire_string text; /* the same, where that is no number: valid until done() */
 	uint64_t begun_ns;       /* its header was there; 0: nobody has looked */
 	uint64_t bytes;          /* of its inputs, as they came */
+	unsigned http_status;    /* that it is answered with; 0: it has none */
+	bool is_told;            /* it has its line in the access log */
 };
 
 struct request {
@@ -113,5 +118,13 @@ void request_end(struct request *request, struct request_outputs *outputs,
 
 /* No answer is wanted any more: counts it. */
 void request_cancelled(struct request *request);
+
+/* What is known of a request while its done() runs; NULL at any other time. */
+struct request_ending {
+	const struct request *request;
+	const struct model *model;             /* of an inference; else NULL */
+	const struct request_outputs *outputs; /* NULL: none */
+};
+const struct request_ending *request_ending(const struct request *request);
 
 #endif

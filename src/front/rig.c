@@ -33,7 +33,7 @@ struct front_start rig_limits(void)
 {
 	return (struct front_start){
 		.version = FRONT_CONTROL_VERSION,
-		.log_level = TSK_LOG_DEBUG,
+		.log_level = TSK_LOG_DEBUG | TSK_LOG_ACCESS,
 		.name = "rig",
 		.model_bytes_max = 1 << 20,
 		.request_bytes_max = 1 << 20,

@@ -344,7 +344,7 @@ static inline void converse(const struct session_fuzz *fuzz, struct guest *guest
 static inline struct front_start limits(void)
 {
 	return (struct front_start){ .version = FRONT_CONTROL_VERSION,
-				     .log_level = TSK_LOG_ERROR,
+				     .log_level = TSK_LOG_ERROR | TSK_LOG_ACCESS,
 				     .name = "fuzz",
 				     .model_bytes_max = 1 << 16,
 				     .request_bytes_max = 1 << 18,

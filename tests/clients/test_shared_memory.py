@@ -11,7 +11,7 @@ import numpy
 import pytest
 import tritonclient.utils.shared_memory as shm
 from daemon import eventually
-from faces import FACES, INVALID, NOT_FOUND, Grpc, record
+from faces import EXISTS, FACES, INVALID, NOT_FOUND, Grpc, record
 from models import values
 from tritonclient.utils import serialize_byte_tensor
 
@@ -68,7 +68,7 @@ def test_register_and_unregister(face, region):
     assert listed(face, "part") == [("part", region.key, 96, 1000)]
     with face.refused(NOT_FOUND, "nothing"):
         face.get_system_shared_memory_status("nothing")
-    with face.refused(INVALID, "'region' already in manager"):
+    with face.refused(EXISTS, "shared memory region 'region' already in manager"):
         face.register_system_shared_memory("region", region.key, BYTES)
     face.unregister_system_shared_memory("part")
     assert [one[0] for one in listed(face)] == ["region"]

@@ -230,26 +230,4 @@ struct oip_region_view {
 	uint64_t offset, bytes;
 };
 
-/*
- * Tracing and the log, as clients of Triton ask for them: nothing is traced, and a guest changes nothing
- * of the host's log.
- */
-enum oip_setting_kind {
-	OIP_SETTING_STRING,
-	OIP_SETTING_BOOL,
-	OIP_SETTING_NUMBER,
-};
-
-struct oip_setting {
-	const char *key;
-	enum oip_setting_kind kind;
-	const char *string; /* of tracing all are strings */
-	uint32_t number;    /* also of a bool */
-};
-
-#define OIP_TRACE_SETTINGS 5u
-#define OIP_LOG_SETTINGS 6u
-extern const struct oip_setting oip_trace_settings[OIP_TRACE_SETTINGS];
-extern const struct oip_setting oip_log_settings[OIP_LOG_SETTINGS];
-
 #endif

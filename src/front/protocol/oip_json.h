@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "front/protocol/oip.h"
+#include "front/protocol/oip_settings.h"
 #include "tensor/model_info.h"
 
 struct oip_json {
@@ -78,5 +79,14 @@ int oip_json_load_read(const char *text, size_t n, struct oip_json_load *ret,
 		       struct tensock_error *reterr) _nodiscard_;
 void oip_json_load_file(const struct oip_json_load *load, void *to); /* file_bytes of them */
 void oip_json_load_done(struct oip_json_load *load);
+
+/*
+ * POST .../trace/setting and /v2/logging; an empty body asks for no change: whether what is to be set
+ * holds already, by oip_setting_check().  INVALID_ARGUMENT, OUT_OF_MEMORY.
+ */
+int oip_json_settings_check(const char *text, size_t n, const struct oip_settings *settings,
+			    struct tensock_error *reterr) _nodiscard_;
+/* All of them.  -ENOMEM. */
+int oip_json_settings(const struct oip_settings *settings, struct oip_json *ret) _nodiscard_;
 
 #endif

@@ -99,9 +99,6 @@ static int read_parameters(yyjson_val *parameters, struct oip_json_load *load,
 		if (r < 0)
 			return r;
 	}
-	if (load->has_file && !load->config.len)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"'config' must be given with a model's file; {} is enough");
 	return 0;
 }
 

@@ -76,6 +76,17 @@ static void try_infer(const uint8_t *data, size_t size)
 	oip_infer_done(&infer);
 }
 
+static void try_settings(const uint8_t *data, size_t size)
+{
+	struct tensock_error error = { 0 };
+	struct oip_settings settings;
+
+	oip_trace_settings(&settings);
+	require(oip_pb_settings_check(data, size, &settings, &error) == 0 || error.message[0]);
+	oip_log_settings(TSK_LOG_INFO, &settings);
+	require(oip_pb_settings_check(data, size, &settings, &error) == 0 || error.message[0]);
+}
+
 static void try_named(enum oip_pb_method method, const uint8_t *data, size_t size)
 {
 	struct oip_pb_named named;
@@ -84,7 +95,8 @@ static void try_named(enum oip_pb_method method, const uint8_t *data, size_t siz
 		return;
 	require(!named.file || named.file_bytes <= size);
 	require(!named.name.len || !memchr(named.name.bytes, 0, named.name.len));
-	oip_pb_named_done(&named);
+	if (method == OIP_PB_TRACE_SETTING || method == OIP_PB_LOG_SETTINGS)
+		try_settings(data, size);
 }
 
 static void try_reflection(const uint8_t *data, size_t size)
