@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Words that both public borders, <tensock/tensock.h> (guests) and <tensock/engine.h> (plug-ins),
- * share: statuses, element types, a tensor's description, the error object.  Numbers are wire and ABI: they never change,
- * new ones are appended.
+ * share: statuses, element types, a tensor's description, the error object.  Numbers are wire and ABI:
+ * they never change, new ones are appended.
  */
 #ifndef TENSOCK_TYPES_H
 #define TENSOCK_TYPES_H
@@ -37,6 +37,9 @@ enum tensock_status {
 	/* Nothing the caller can do. */
 	TENSOCK_ENGINE_FAILED = 14, /* the engine refused or failed; its text says why */
 	TENSOCK_INTERNAL = 15,
+
+	/* As INVALID_ARGUMENT: the request must change before it can succeed. */
+	TENSOCK_ALREADY_EXISTS = 16, /* what is to be made is there, under the same name */
 
 	TENSOCK_STATUS_MAX
 };

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
+
 static void rest(void)
 {
 	const struct timespec ts = { .tv_nsec = 6000000 };
@@ -56,21 +58,34 @@ static void binds_and_lets_go(void **state)
 	assert_int_equal(count(0), all);
 }
 
+/* Binds to one after the other, rested at first, and before the next rest is over. */
+static void bind_at_once(struct affinity *p, const uint32_t *cpus, size_t n)
+{
+	uint64_t began_ns;
+
+	do {
+		affinity_bind(p, 0);
+		rest();
+		began_ns = tsk_now_ns();
+		for (size_t i = 0; i < n; i++)
+			affinity_bind(p, cpus[i]);
+	} while (tsk_now_ns() - began_ns > 4 * TSK_NS_PER_MS);
+}
+
 static void rests_between_two(void **state)
 {
 	struct affinity p;
 
 	(void)state;
 	begin(&p);
-	affinity_bind(&p, nth(&p, 0));
-	affinity_bind(&p, nth(&p, 1));
-	assert_int_equal(count(nth(&p, 0)), 1);
+	const uint32_t first = nth(&p, 0), second = nth(&p, 1);
+	bind_at_once(&p, (uint32_t[]){ first, second }, 2);
+	assert_int_equal(count(first), 1);
 	rest();
-	affinity_bind(&p, nth(&p, 1));
-	assert_int_equal(count(nth(&p, 1)), 1);
+	affinity_bind(&p, second);
+	assert_int_equal(count(second), 1);
 	/* Letting go does not wait, and binding again does. */
-	affinity_bind(&p, 0);
-	affinity_bind(&p, nth(&p, 0));
+	bind_at_once(&p, (uint32_t[]){ first, 0, second }, 3);
 	assert_int_equal(count(0), CPU_COUNT(&p.all));
 }
 

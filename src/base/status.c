@@ -24,6 +24,8 @@ static const struct tsk_status_row rows[] = {
 	[TENSOCK_WORKER_DIED] = { "worker-died", "the model's process died", EOWNERDEAD, 500, 13 },
 	[TENSOCK_ENGINE_FAILED] = { "engine-failed", "the engine failed", EIO, 500, 13 },
 	[TENSOCK_INTERNAL] = { "internal", "a fault of this host", EFAULT, 500, 13 },
+	/* Triton's servers answer 400 by HTTP. */
+	[TENSOCK_ALREADY_EXISTS] = { "already-exists", "it is there already", EEXIST, 400, 6 },
 };
 static_assert(ARRAY_SIZE(rows) == TENSOCK_STATUS_MAX, "a status lacks its row");
 

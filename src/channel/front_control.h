@@ -2,8 +2,8 @@
 /*
  * What the supervisor and a front say to each other over their SOCK_SEQPACKET pair: fixed-size
  * messages, at most one fd each.  The front's end is its fd FRONT_CONTROL_FD.  No message carries a
- * byte that a guest wrote but the number of a port, and the key of a region of shared memory.  Each side checks what it gets: the supervisor
- * does not trust a front.
+ * byte that a guest wrote but the number of a port, and the key of a region of shared memory.  Each
+ * side checks what it gets: the supervisor does not trust a front.
  */
 #ifndef CHANNEL_FRONT_CONTROL_H
 #define CHANNEL_FRONT_CONTROL_H

@@ -41,6 +41,7 @@ static const char *const hints[] = {
 		"Read the message: it is the engine's. The inputs' values or the model are at fault.",
 	[TENSOCK_INTERNAL] =
 		"Report it to the host's operator, with the message and the host's log.",
+	[TENSOCK_ALREADY_EXISTS] = "Use another name, or remove what has this one.",
 };
 static_assert(ARRAY_SIZE(hints) == TENSOCK_STATUS_MAX, "a status lacks its hint");
 

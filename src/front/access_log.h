@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A line of the log for each inference that has ended, where the operator wants them: whose it was, of
- * which model, what became of it, and how long its parts took.  Within the budget of lines that the
- * guest has.
+ * A line of the log for each request that has ended, where the operator wants them: who asked what, what
+ * became of it, and, of one that came to its model, how long its parts took.  Within the budget of lines
+ * that the guest has.
  */
 #ifndef FRONT_ACCESS_LOG_H
 #define FRONT_ACCESS_LOG_H
@@ -14,12 +14,14 @@
 
 /* Of the process, as its log is.  Off at first. */
 void access_log_set(bool is_on);
+/* So that nobody puts together what is not written. */
+bool access_log_is_on(void);
 
 /*
- * request->model is still set; outputs and error: as of done(), both NULL of one that was cancelled.
- * status: what became of it.
+ * The request's end, as its peer sees it: by its protocol, when it answers, or lets go of it without an
+ * answer.  Once: what is said of a request that has its line (origin.is_told) is not written.  error: NULL,
+ * or what it was answered with.
  */
-void access_log(const struct request *request, const struct request_outputs *outputs,
-		const struct tensock_error *error, uint32_t status);
+void access_log(struct request *request, uint32_t status, const struct tensock_error *error);
 
 #endif

@@ -33,6 +33,7 @@ static void answer_results(struct grpc_message *m, const struct oip_answer *answ
 		r = grpc_message_account(m, grpc_answer_memory(&m->answer), &error);
 	if (r < 0) {
 		grpc_answer_done(&m->answer);
+		oip_call_untold(&m->call, &error);
 		grpc_message_fail(m, &error);
 		return;
 	}
@@ -77,8 +78,6 @@ void grpc_infer_begin(struct grpc_message *message)
 		return;
 	}
 	message->has_call = true;
-	message->call.request.origin.protocol = "grpc";
-	message->call.request.origin.connection = s->connection;
 	if (s->deadline_ms)
 		oip_call_set_deadline(&message->call,
 				      s->deadline_ms > now_ms ? s->deadline_ms - now_ms : 1);
@@ -229,6 +228,8 @@ static int lay_out(struct grpc_message *m, struct oip_infer *infer, struct wire_
 		   struct tensock_error *reterr)
 {
 	uint64_t end = m->infer.used_bytes;
+	/* Where bytes have been received, room for places of outputs is not worth moving them. */
+	uint32_t n = end ? infer->n_inputs : oip_infer_described(infer);
 	int r;
 
 	for (uint32_t i = 0; i < infer->n_inputs; i++) {
@@ -241,7 +242,7 @@ static int lay_out(struct grpc_message *m, struct oip_infer *infer, struct wire_
 			return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
 					  "inputs above max-request-size");
 	}
-	r = need_room(m, name, infer->n_inputs, end - m->infer.used_bytes, reterr);
+	r = need_room(m, name, n, end - m->infer.used_bytes, reterr);
 	if (r == 0)
 		m->infer.used_bytes = end;
 	return r;

@@ -297,7 +297,7 @@ static void test_compressed_messages(void **state)
 	hits = limit_hits(METRICS_LIMIT_REQUEST_SIZE);
 	client_expect(&client, call_packed("gzip", &bomb), 8, "max-request-size");
 	assert_int_equal(limit_hits(METRICS_LIMIT_REQUEST_SIZE), hits + 1);
-	assert_int_equal(rig.guest->counters.error, 3);
+	assert_int_equal(rig.guest->counters.error, 4);
 	assert_int_equal(counters_active(&rig.guest->counters), 0);
 	end_loaded(&client, worker);
 	said_done(&said);

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* All methods but inference: a message in, and one out, at once or when a task has been done. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/status.h"
 #include "front/grpc_stream.h"
-#include "front/limit_hits.h"
 #include "front/oip_told.h"
+#include "front/protocol/oip_config.h"
 #include "front/region_fd.h"
 
 /* Of a message that names something, and of one beside a model's bytes. */
@@ -45,12 +44,13 @@ static int nothing(struct asked *asked, struct oip_pb *ret, struct tensock_error
 
 static int server_live(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	return written(oip_pb_bool(asked->method, true, ret), reterr);
+	(void)asked;
+	return written(oip_pb_bool(true, ret), reterr);
 }
 
 static int server_ready(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	return written(oip_pb_bool(asked->method, !asked->guest->is_stopping, ret), reterr);
+	return written(oip_pb_bool(!asked->guest->is_stopping, ret), reterr);
 }
 
 static int server_metadata(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
@@ -60,19 +60,30 @@ static int server_metadata(struct asked *asked, struct oip_pb *ret, struct tenso
 		       reterr);
 }
 
+/* The message says what is to be set, if anything is. */
+static int settings_of(struct asked *asked, const struct oip_settings *settings, struct oip_pb *ret,
+		       struct tensock_error *reterr)
+{
+	const struct grpc_decoder *d = &asked->message->stream->decoder;
+	int r = oip_pb_settings_check(d->buffer, d->n, settings, reterr);
+
+	return r < 0 ? r : written(oip_pb_settings(settings, ret), reterr);
+}
+
 static int trace_setting(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	if (asked->named.has_settings)
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED, "this host keeps no traces");
-	return written(oip_pb_settings(asked->method, ret), reterr);
+	struct oip_settings settings;
+
+	oip_trace_settings(&settings);
+	return settings_of(asked, &settings, ret, reterr);
 }
 
 static int log_settings(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	if (asked->named.has_settings)
-		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
-				"what is logged is for the host's operator to say");
-	return written(oip_pb_settings(asked->method, ret), reterr);
+	struct oip_settings settings;
+
+	oip_log_settings(tsk_log_level_of(asked->guest->limits.log_level), &settings);
+	return settings_of(asked, &settings, ret, reterr);
 }
 
 /*
@@ -86,7 +97,7 @@ static int model_ready(struct asked *asked, struct oip_pb *ret, struct tensock_e
 		oip_find(asked->guest, asked->named.name, asked->named.version, &m, NULL) == 0 &&
 		m.is_ready;
 
-	return written(oip_pb_bool(asked->method, is_ready, ret), reterr);
+	return written(oip_pb_bool(is_ready, ret), reterr);
 }
 
 static int model_told(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
@@ -174,9 +185,13 @@ static int repository_load(struct asked *asked, struct oip_pb *ret, struct tenso
 	struct tensock_error error;
 	struct oip_task *task;
 	void *room;
-	int r = check_config(asked, reterr);
+	int r;
 
 	(void)ret;
+	if (!named->name.len)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"a load without a model's name (model_name)");
+	r = check_config(asked, reterr);
 	if (r < 0)
 		return r;
 	task = task_new(asked);
@@ -358,14 +373,20 @@ static bool is_reflection(enum oip_pb_method method)
 	return method == OIP_PB_REFLECTION || method == OIP_PB_REFLECTION_ALPHA;
 }
 
-uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method)
+uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method,
+				const char **ret_limit)
 {
+	const char *limit = "what such a request takes";
 	uint64_t max = MESSAGE_MAX;
 
-	if (method == OIP_PB_MODEL_INFER || method == OIP_PB_MODEL_STREAM_INFER)
+	if (method == OIP_PB_MODEL_INFER || method == OIP_PB_MODEL_STREAM_INFER) {
+		limit = "max-request-size";
 		max = guest->limits.request_bytes_max;
-	else if (method == OIP_PB_REPOSITORY_LOAD)
+	} else if (method == OIP_PB_REPOSITORY_LOAD) {
+		limit = "what a model of max-model-size takes";
 		max = guest->limits.model_bytes_max + MESSAGE_MAX;
+	}
+	*ret_limit = max < UINT32_MAX ? limit : "what gRPC can say the length of";
 	return max < UINT32_MAX ? max : UINT32_MAX;
 }
 
@@ -373,23 +394,9 @@ static int call_named(struct grpc_message *m, const struct grpc_decoder *d, stru
 		      struct tensock_error *reterr)
 {
 	struct asked asked = { .message = m, .guest = m->guest, .method = m->stream->method };
-	struct account *account = &m->guest->account;
-	size_t n = d->n;
-	int r;
+	int r = oip_pb_named_read(asked.method, d->buffer, d->n, &asked.named, reterr);
 
-	/* For a copy of the message, until it has been answered, or its task has begun. */
-	if (account_take(account, n) < 0)
-		return limit_fail(METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
-				  "no room for a message of %zu bytes beside what is in use "
-				  "(max-memory)",
-				  n);
-	r = oip_pb_named_read(asked.method, d->buffer, n, &asked.named, reterr);
-	if (r == 0) {
-		r = answers[asked.method](&asked, ret, reterr);
-		oip_pb_named_done(&asked.named);
-	}
-	account_give(account, n);
-	return r;
+	return r < 0 ? r : answers[asked.method](&asked, ret, reterr);
 }
 
 void grpc_method_call(struct grpc_message *message)

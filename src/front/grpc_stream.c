@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/status.h"
+#include "front/access_log.h"
 #include "front/grpc_unpack.h"
 #include "front/limit_hits.h"
 
@@ -28,6 +30,57 @@ bool grpc_stream_is_unary(const struct grpc_stream *stream)
 static bool is_infer(const struct grpc_stream *s)
 {
 	return s->method == OIP_PB_MODEL_INFER || s->method == OIP_PB_MODEL_STREAM_INFER;
+}
+
+/*
+ * ---- What the access log tells: a line for each message, which is a request; or for a stream that had none
+ */
+
+/* What is told of lies in its call, or its task. */
+static void tell(struct grpc_message *m, uint32_t status, const struct tensock_error *error)
+{
+	struct request *request = m->has_task ? &m->task.request : &m->call.request;
+
+	request->origin.protocol = "grpc";
+	request->origin.what = oip_pb_method_name(m->stream->method);
+	request->origin.connection = m->stream->connection;
+	request->origin.id = (uint64_t)m->stream->id;
+	if (!request->origin.begun_ns)
+		request->origin.begun_ns = m->begun_ns;
+	access_log(request, status, error);
+}
+
+/* what: its path, or its method. */
+static void tell_stream(struct grpc_stream *s, const char *what, uint32_t status,
+			const struct tensock_error *error)
+{
+	struct request request = { .origin = { .protocol = "grpc",
+					       .what = what,
+					       .connection = s->connection,
+					       .id = (uint64_t)s->id } };
+
+	s->is_told = true;
+	access_log(&request, status, error);
+}
+
+/* It ends before it had a message. */
+static void count_refused(struct grpc_stream *s, const char *what,
+			  const struct tensock_error *error)
+{
+	s->guest->counters.accepted++;
+	s->guest->counters.error++;
+	tell_stream(s, what, error->status, error);
+}
+
+/* No answer is to come to those that have none. */
+static void tell_error(struct grpc_stream *s, const struct tensock_error *error)
+{
+	struct grpc_message *m;
+
+	if (!s->is_told)
+		count_refused(s, oip_pb_method_name(s->method), error);
+	TAILQ_FOREACH(m, &s->messages, entry)
+	tell(m, error->status, error);
 }
 
 /*
@@ -84,8 +137,10 @@ static void finish(struct grpc_stream *s, const struct tensock_error *error)
 		return;
 	s->is_finished = true;
 	s->receiver = NULL;
-	if (error)
+	if (error) {
 		s->status = *error;
+		tell_error(s, error);
+	}
 	if (!s->has_head)
 		respond_trailers_only(s);
 	else
@@ -102,10 +157,13 @@ static void finish_by(struct grpc_stream *s, enum tensock_status status, const c
 }
 
 /* One that is no call of gRPC. */
-static void refuse_http(struct grpc_stream *s, const char *status)
+static void refuse_http(struct grpc_stream *s, const char *path, const char *status)
 {
 	const struct h2_header head[] = { { ":status", status } };
+	struct tensock_error error;
 
+	(void)tsk_fail(&error, TENSOCK_UNSUPPORTED, "no call of gRPC: HTTP's status %s", status);
+	count_refused(s, path, &error);
 	s->is_finished = true;
 	respond(s, head, 1, false);
 }
@@ -130,6 +188,7 @@ void grpc_message_answered(struct grpc_message *message)
 	struct grpc_stream *s = message->stream;
 
 	message->is_answered = true;
+	tell(message, TENSOCK_OK, NULL);
 	if (s->receiver == message) {
 		s->receiver = NULL;
 		grpc_skip(&s->decoder);
@@ -158,6 +217,7 @@ void grpc_message_fail(struct grpc_message *message, const struct tensock_error 
 	struct wire_string id = message->call.infer.id; /* as far as it is known */
 	struct oip_pb pb;
 
+	tell(message, error->status, error);
 	if (message->stream->method == OIP_PB_MODEL_STREAM_INFER &&
 	    oip_pb_stream_error(error->message, id, &pb) == 0)
 		grpc_message_answer(message, &pb);
@@ -178,6 +238,7 @@ void grpc_message_free(struct grpc_message *message)
 
 static void remove_message(struct grpc_stream *s, struct grpc_message *m)
 {
+	tell(m, TENSOCK_CANCELLED, NULL);
 	TAILQ_REMOVE(&s->messages, m, entry);
 	s->n_messages--;
 	m->stream = NULL;
@@ -197,12 +258,14 @@ static struct grpc_message *message_new(struct grpc_stream *s, struct tensock_er
 	}
 	m->guest = s->guest;
 	m->stream = s;
+	m->begun_ns = tsk_now_ns();
 	if (grpc_message_account(m, sizeof(*m), reterr) < 0) {
 		free(m);
 		return NULL;
 	}
 	TAILQ_INSERT_TAIL(&s->messages, m, entry);
 	s->n_messages++;
+	s->is_told = true;
 	return m;
 }
 
@@ -245,6 +308,10 @@ static size_t wanted_size(const struct grpc_decoder *d)
 /* The message that comes has no other end than this. */
 static void fail_receiver(struct grpc_stream *s, const struct tensock_error *error)
 {
+	if (!is_infer(s)) {
+		s->guest->counters.accepted++;
+		s->guest->counters.error++;
+	}
 	grpc_infer_give_up(s->receiver, error);
 	grpc_message_fail(s->receiver, error);
 }
@@ -290,7 +357,8 @@ static void unpack_message(struct grpc_stream *s)
 	const unsigned char *in = d->in, *end = d->end;
 	struct grpc_unpacked_bytes unpacked;
 	struct tensock_error error;
-	int r = grpc_unpack(&unpacked, account, s->coding, d->buffer, d->n, d->length_max, &error);
+	int r = grpc_unpack(&unpacked, account, s->coding, d->buffer, d->n, d->length_max, d->limit,
+			    &error);
 
 	drop_buffer(s);
 	if (r < 0) {
@@ -470,26 +538,20 @@ void grpc_stream_free(struct grpc_stream *stream)
 
 	while ((m = TAILQ_FIRST(&stream->messages)))
 		remove_message(stream, m);
+	if (!stream->is_told && !stream->is_finished)
+		tell_stream(stream, oip_pb_method_name(stream->method), TENSOCK_CANCELLED, NULL);
 	drop_buffer(stream);
 	drop_backlog(stream);
 	account_give(&stream->guest->account, sizeof(*stream));
 	free(stream);
 }
 
-static void begin_call(struct grpc_stream *s, const char *path, uint64_t timeout_ms)
+static void begin_call(struct grpc_stream *s, enum oip_pb_method method, uint64_t timeout_ms)
 {
-	int method = oip_pb_method(path, strlen(path));
-	struct tensock_error error;
-
-	if (method < 0) {
-		(void)tsk_fail(&error, TENSOCK_UNSUPPORTED, "unknown method %.200s", path);
-		finish(s, &error);
-		return;
-	}
-	s->method = (enum oip_pb_method)method;
+	s->method = method;
 	s->decoder.is_infer = is_infer(s);
 	s->decoder.takes_packed = s->coding != HTTP_IDENTITY;
-	s->decoder.length_max = grpc_method_length_max(s->guest, s->method);
+	s->decoder.length_max = grpc_method_length_max(s->guest, s->method, &s->decoder.limit);
 	if (timeout_ms)
 		s->deadline_ms = uv_now(s->guest->loop) + timeout_ms;
 	if (s->method == OIP_PB_MODEL_STREAM_INFER)
@@ -509,28 +571,52 @@ static bool read_encoding(const char *text, enum http_coding *ret)
 	return true;
 }
 
-void grpc_stream_begin(struct grpc_stream *stream, const struct h2_head *head)
+/* What its head says beside the method. */
+static int read_head(struct grpc_stream *s, const struct h2_head *head, uint64_t *ret_timeout_ms,
+		     struct tensock_error *reterr)
 {
 	const char *timeout = head->values[H2_GRPC_TIMEOUT];
-	struct grpc_stream *s = stream;
-	uint64_t timeout_ms = 0;
 
-	if (strcmp(head->values[H2_METHOD], "POST") != 0)
-		refuse_http(s, "405");
-	else if (!grpc_is_content_type(head->values[H2_CONTENT_TYPE]))
-		refuse_http(s, "415");
-	else if (strcmp(head->values[H2_TE], "trailers") != 0)
-		finish_by(s, TENSOCK_PROTOCOL,
-			  "a call of gRPC says \"te: trailers\": something on the way does not "
-			  "speak it");
-	else if (timeout[0] && grpc_timeout_read(timeout, &timeout_ms) < 0)
-		finish_by(s, TENSOCK_PROTOCOL, "a grpc-timeout that is none");
-	else if (!read_encoding(head->values[H2_GRPC_ENCODING], &s->coding))
-		finish_by(s, TENSOCK_UNSUPPORTED,
-			  "a grpc-encoding that this host does not know: it takes identity, gzip "
-			  "and deflate");
-	else
-		begin_call(s, head->values[H2_PATH], timeout_ms);
+	*ret_timeout_ms = 0;
+	if (strcmp(head->values[H2_TE], "trailers") != 0)
+		return tsk_fail(reterr, TENSOCK_PROTOCOL,
+				"a call of gRPC says \"te: trailers\": something on the way does "
+				"not speak it");
+	if (timeout[0] && grpc_timeout_read(timeout, ret_timeout_ms) < 0)
+		return tsk_fail(reterr, TENSOCK_PROTOCOL, "a grpc-timeout that is none");
+	if (!read_encoding(head->values[H2_GRPC_ENCODING], &s->coding))
+		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
+				"a grpc-encoding that this host does not know: it takes identity, "
+				"gzip and deflate");
+	return 0;
+}
+
+void grpc_stream_begin(struct grpc_stream *stream, const struct h2_head *head)
+{
+	const char *path = head->values[H2_PATH];
+	int method = oip_pb_method(path, strlen(path));
+	struct grpc_stream *s = stream;
+	struct tensock_error error;
+	uint64_t timeout_ms;
+	int r;
+
+	if (strcmp(head->values[H2_METHOD], "POST") != 0) {
+		refuse_http(s, path, "405");
+		return;
+	}
+	if (!grpc_is_content_type(head->values[H2_CONTENT_TYPE])) {
+		refuse_http(s, path, "415");
+		return;
+	}
+	r = read_head(s, head, &timeout_ms, &error);
+	if (r == 0 && method < 0)
+		r = tsk_fail(&error, TENSOCK_UNSUPPORTED, "unknown method %.200s", path);
+	if (r < 0) {
+		count_refused(s, path, &error);
+		finish(s, &error);
+	} else {
+		begin_call(s, (enum oip_pb_method)method, timeout_ms);
+	}
 }
 
 uint64_t grpc_stream_place(struct grpc_stream *stream, void **ret_place)
@@ -596,7 +682,12 @@ void grpc_stream_stop(struct grpc_stream *stream)
 
 struct grpc_message *grpc_stream_say(struct grpc_stream *stream)
 {
-	return message_new(stream, NULL);
+	struct grpc_message *m = message_new(stream, NULL);
+
+	/* Nobody has asked for it. */
+	if (m)
+		m->call.request.origin.is_told = true;
+	return m;
 }
 
 void grpc_stream_finish(struct grpc_stream *stream)

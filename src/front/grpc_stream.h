@@ -54,6 +54,7 @@ struct grpc_message {
 	struct region_task region;
 	bool has_call, has_task;
 
+	uint64_t begun_ns; /* for the access log */
 	bool is_answered;
 	struct grpc_answer answer;
 	struct buffer *buffer; /* that it refers to, or NULL */
@@ -82,6 +83,7 @@ struct grpc_stream {
 	bool has_message; /* one has begun */
 	bool has_head;    /* the answer's header has been submitted */
 	bool is_finished; /* status is decided; nothing more of the request is looked at */
+	bool is_told;     /* a message of it is told of by the access log, or it is itself */
 	bool is_watching; /* its answers go on until the peer has enough */
 	struct tensock_error status; /* TENSOCK_OK, or the error */
 };
@@ -168,7 +170,11 @@ void grpc_infer_done(struct grpc_message *message);
 void grpc_method_call(struct grpc_message *message);
 /* To one that is watching: the host is going down. */
 void grpc_method_stop(struct grpc_stream *stream);
-/* The longest message that it takes, packed or not: no more than gRPC can say the length of. */
-uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method);
+/*
+ * The longest message that it takes, packed or not: no more than gRPC can say the length of.  *ret_limit:
+ * the key that says so, or what else does.
+ */
+uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method,
+				const char **ret_limit);
 
 #endif

@@ -196,6 +196,8 @@ static int open_all(struct guest *guest)
 	if (r == 0)
 		r = workers_new(guest->loop, guest->supervisor, &guest->work, &guest->account,
 				&guest->limits, &guest->workers);
+	guest->regions.gone = workers_forget_region;
+	guest->regions.context = guest->workers;
 	if (r == 0)
 		r = open_models(guest);
 	if (r == 0)

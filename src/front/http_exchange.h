@@ -50,7 +50,7 @@ struct http_infer {
 struct http_exchange {
 	const struct http_handler *handler; /* NULL: none is under way */
 	struct guest *guest;
-	uint64_t connection;          /* the guest's counters.connections when it was opened */
+	uint64_t begun_ns;            /* for the access log */
 	const struct http_head *head; /* until the answer has been sent */
 	struct http_route route;
 	struct http_body body;

@@ -80,8 +80,10 @@ static void on_done(struct oip_call *call, const struct oip_answer *answer, stru
 	struct tensock_error own;
 	struct oip_json json;
 
-	if (!error && make_json(x, answer, &json, &own) < 0)
+	if (!error && make_json(x, answer, &json, &own) < 0) {
+		oip_call_untold(call, &own);
 		error = &own;
+	}
 	if (error)
 		http_answer_error(x, error);
 	else
@@ -179,8 +181,8 @@ static int read_json(struct http_exchange *x, struct tensock_error *reterr)
 		return r;
 	if (!lay_out(&i->infer, &payload))
 		payload = UINT64_MAX;
-	return oip_call_take(&i->call, x->route.model, i->infer.n_inputs, payload, &i->room,
-			     reterr);
+	return oip_call_take(&i->call, x->route.model, oip_infer_described(&i->infer), payload,
+			     &i->room, reterr);
 }
 
 /* The JSON is there. */
@@ -224,10 +226,12 @@ static int find_shape(const struct tsk_tensor_info *info, uint64_t bytes, int64_
 	}
 	if (!elem || n_open > 1)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"a raw binary request cannot tell the shape of input '%s': %s",
+				"a raw binary request cannot tell the shape of input '%.60s', %s: "
+				"say it in JSON before the bytes (shape, binary_data_size), and in "
+				"Inference-Header-Content-Length that JSON's length",
 				info->name,
-				elem ? "more than one dimension is open"
-				     : "its elements have no fixed size");
+				elem ? "where more than one dimension is open"
+				     : "whose elements have no fixed size");
 	if (n_open && (!rest || bytes % rest))
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"%llu bytes are no whole number of %llu, as input '%s' takes them",
@@ -332,6 +336,9 @@ static int begin_body(struct http_exchange *x, struct tensock_error *reterr)
 	struct http_infer *i = &x->infer;
 	bool is_known = !head->is_chunked && head->coding == HTTP_IDENTITY;
 	uint64_t known = head->has_json_bytes ? head->json_bytes : is_known ? head->length : 0;
+	const struct http_body_limit limit = { .bytes = x->guest->limits.request_bytes_max,
+					       .name = "max-request-size",
+					       .hits = METRICS_LIMIT_REQUEST_SIZE };
 	int r;
 
 	i->is_raw = head->has_json_bytes && !known;
@@ -341,8 +348,7 @@ static int begin_body(struct http_exchange *x, struct tensock_error *reterr)
 			http_set_place(x, i->room, head->length);
 		return r;
 	}
-	r = http_body_begin(&x->body, &x->guest->account, known, x->guest->limits.request_bytes_max,
-			    "max-request-size", reterr);
+	r = http_body_begin(&x->body, &x->guest->account, known, limit, reterr);
 	if (r == 0 && known)
 		http_set_place(x, x->body.bytes, known);
 	return r;
@@ -358,8 +364,6 @@ static void begin(struct http_exchange *x)
 		http_answer_error(x, &error);
 		return;
 	}
-	x->infer.call.request.origin.protocol = "http";
-	x->infer.call.request.origin.connection = x->connection;
 	if (!x->head->is_chunked && !x->head->has_length) {
 		(void)tsk_fail(&error, TENSOCK_INVALID_ARGUMENT,
 			       "an inference without a body: send Content-Length, or chunks");

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is asked of the host itself, and of what it does not have. */
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "base/log.h"
 #include "base/status.h"
@@ -39,6 +37,12 @@ static void refuse(struct http_exchange *x, enum tensock_status status, const ch
 	http_refuse(x, &error);
 }
 
+static void answer_json(struct http_exchange *x, struct oip_json *json)
+{
+	http_count_ok(x);
+	http_answer(x, 200, json);
+}
+
 static void answer_server(struct http_exchange *x)
 {
 	struct oip_json json;
@@ -47,8 +51,7 @@ static void answer_server(struct http_exchange *x)
 		refuse(x, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");
 		return;
 	}
-	http_count_ok(x);
-	http_answer(x, 200, &json);
+	answer_json(x, &json);
 }
 
 static void answer_health(struct http_exchange *x)
@@ -63,48 +66,23 @@ static void answer_health(struct http_exchange *x)
  * ---- Settings
  */
 
-/* Whether the body asks for no change: nothing, or {}. */
-static bool asks_nothing(const struct http_body *body)
+/* All of them, where what the body wants to be set holds already. */
+static void answer_settings(struct http_exchange *x)
 {
-	char seen[2];
-	size_t n = 0;
+	struct oip_settings settings;
+	struct tensock_error error;
+	struct oip_json json;
 
-	for (size_t i = 0; i < body->n; i++) {
-		if (isspace((unsigned char)body->bytes[i]))
-			continue;
-		if (n == sizeof(seen))
-			return false;
-		seen[n++] = body->bytes[i];
-	}
-	return n == 0 || (n == 2 && seen[0] == '{' && seen[1] == '}');
-}
-
-static void answer_trace(struct http_exchange *x)
-{
-	if (x->head->method == HTTP_POST && !asks_nothing(&x->body))
-		refuse(x, TENSOCK_UNSUPPORTED,
-		       "trace settings cannot be changed: this host traces no requests");
+	if (x->route.resource == ROUTE_TRACE)
+		oip_trace_settings(&settings);
 	else
-		answer_text(x, 200,
-			    "{\"trace_level\":[\"OFF\"],\"trace_rate\":\"1000\",\"trace_count\":"
-			    "\"-1\",\"log_frequency\":\"0\",\"trace_file\":\"\","
-			    "\"trace_mode\":\"triton\"}");
-}
-
-static void answer_logging(struct http_exchange *x)
-{
-	enum tsk_log_level level = tsk_log_level_of(x->guest->limits.log_level);
-
-	if (x->head->method == HTTP_POST && !asks_nothing(&x->body))
-		refuse(x, TENSOCK_UNSUPPORTED,
-		       "log settings cannot be changed by a guest: they are the operator's");
+		oip_log_settings(tsk_log_level_of(x->guest->limits.log_level), &settings);
+	if (oip_json_settings_check(x->body.bytes, x->body.n, &settings, &error) < 0)
+		http_refuse(x, &error);
+	else if (oip_json_settings(&settings, &json) < 0)
+		refuse(x, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");
 	else
-		answer_text(
-			x, 200,
-			"{\"log_file\":\"\",\"log_info\":%s,\"log_warning\":%s,\"log_error\":true,"
-			"\"log_verbose_level\":%d,\"log_format\":\"default\"}",
-			level >= TSK_LOG_INFO ? "true" : "false",
-			level >= TSK_LOG_WARNING ? "true" : "false", level >= TSK_LOG_DEBUG);
+		answer_json(x, &json);
 }
 
 void http_server_answer(struct http_exchange *x)
@@ -115,10 +93,8 @@ void http_server_answer(struct http_exchange *x)
 		answer_health(x);
 		break;
 	case ROUTE_TRACE:
-		answer_trace(x);
-		break;
 	case ROUTE_LOGGING:
-		answer_logging(x);
+		answer_settings(x);
 		break;
 	default:
 		answer_server(x);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/http_session.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "front/access_log.h"
 #include "front/handle.h"
 #include "front/http_exchange.h"
 #include "front/limit_hits.h"
@@ -47,6 +50,58 @@ static void changed(struct http_session *s)
 {
 	if (!s->is_in_op)
 		s->host->wake(s->host);
+}
+
+/*
+ * ---- What the access log tells
+ */
+
+#define WHAT_MAX 256u /* bytes of a method and a path that are told */
+
+/* "GET /v2/models/m". */
+static void write_what(const struct http_head *head, char ret[WHAT_MAX])
+{
+	int n = snprintf(ret, WHAT_MAX, "%s ", llhttp_method_name(head->method));
+
+	if (!head->n_segments)
+		snprintf(ret + n, WHAT_MAX - (size_t)n, "/");
+	for (unsigned i = 0; i < head->n_segments && i < HTTP_SEGMENTS_MAX && n < (int)WHAT_MAX;
+	     i++)
+		n += snprintf(ret + n, WHAT_MAX - (size_t)n, "/%.*s", head->segments[i].len,
+			      head->segments[i].bytes);
+}
+
+/* head: NULL where it could not be read. */
+static void tell(const struct http_session *s, struct request *request,
+		 const struct http_head *head, unsigned http_status, uint32_t status,
+		 const struct tensock_error *error)
+{
+	struct request_origin *origin = &request->origin;
+	char what[WHAT_MAX] = "";
+
+	if (!access_log_is_on())
+		return;
+	if (head)
+		write_what(head, what);
+	origin->protocol = "http";
+	origin->what = what;
+	origin->connection = s->connection;
+	origin->http_status = http_status;
+	if (!origin->begun_ns)
+		origin->begun_ns = s->exchange.begun_ns;
+	if (head && !origin->text.len)
+		origin->text = head->id;
+	access_log(request, status, error);
+	origin->what = NULL;
+}
+
+/* Of the exchange: what is known of it lies in its task, or its call. */
+static void tell_exchange(struct http_exchange *x, unsigned http_status, uint32_t status,
+			  const struct tensock_error *error)
+{
+	struct request *request = x->task.guest ? &x->task.request : &x->infer.call.request;
+
+	tell(session_of(x), request, x->head, http_status, status, error);
 }
 
 /*
@@ -106,6 +161,8 @@ static void end_exchange(struct http_session *s)
 {
 	if (!s->exchange.handler)
 		return;
+	if (!s->exchange.is_answered)
+		tell_exchange(&s->exchange, 0, TENSOCK_CANCELLED, NULL);
 	drop_work(&s->exchange);
 	s->exchange.handler = NULL;
 }
@@ -180,6 +237,7 @@ void http_answer(struct http_exchange *x, unsigned status, struct oip_json *json
 	struct http_answer a = { .status = status, .json = *json };
 
 	*json = (struct oip_json){ 0 };
+	tell_exchange(x, status, TENSOCK_OK, NULL);
 	answer(x, &a);
 }
 
@@ -195,6 +253,7 @@ void http_answer_results(struct http_exchange *x, struct oip_json *json,
 	};
 
 	*json = (struct oip_json){ 0 };
+	tell_exchange(x, a.status, TENSOCK_OK, NULL);
 	answer(x, &a);
 }
 
@@ -208,6 +267,7 @@ void http_answer_status(struct http_exchange *x, unsigned status, const struct t
 	/* Without memory for its words the number must do. */
 	if (oip_json_error(error->message, &a.json) < 0)
 		a.json = (struct oip_json){ 0 };
+	tell_exchange(x, status, error->status, error);
 	answer(x, &a);
 }
 
@@ -244,11 +304,16 @@ static void fail(struct http_session *s, unsigned status, const struct tensock_e
 {
 	struct http_exchange *x = &s->exchange;
 	struct http_answer a = { .status = status, .closes = true };
+	struct request none = { .ops = NULL };
 
 	if (x->handler && x->is_answered) {
 		begin_closing(s, true);
 		return;
 	}
+	if (x->handler)
+		tell_exchange(x, status, error->status, error);
+	else
+		tell(s, &none, NULL, status, error->status, error);
 	if (x->handler && x->infer.call.is_counted)
 		oip_call_fail(&x->infer.call, error);
 	else if (!x->handler || !x->task.is_counted)
@@ -289,7 +354,7 @@ static void on_begun(struct http_session *s)
 	*x = (struct http_exchange){
 		.handler = &http_text_handler,
 		.guest = s->guest,
-		.connection = s->connection,
+		.begun_ns = tsk_now_ns(),
 		.head = &s->decoder.head,
 	};
 	if (http_route_find(x->head, &x->route, &status, &error) < 0) {

@@ -39,6 +39,7 @@ struct native_call {
 	const struct native_call_ops *ops;
 	TAILQ_ENTRY(native_call) entry;
 	struct native_session *session;
+	struct request *request; /* within it: what the access log is told of */
 	uint32_t id;
 	bool is_receiving;    /* payload is awaited */
 	uint64_t deadline_ms; /* of the loop's clock; 0: none */
@@ -46,12 +47,10 @@ struct native_call {
 
 /* Of the session. */
 struct guest *native_guest(struct native_session *session);
-/* For the log: the guest's counters.connections when it was opened. */
-uint64_t native_connection(const struct native_session *session);
 struct native_output *native_answers(struct native_session *session);
 bool native_has_operators(const struct native_session *session); /* WIRE_FEATURE_OPERATORS holds */
 
-/* A new call, zeroed but for its ops.  It is freed with its end, or that of the session. */
+/* A new call, zeroed but for its ops and its request.  It is freed with its end, or that of the session. */
 void native_call_begin(struct native_session *session, struct native_call *call, uint32_t id);
 
 /* Also has sent what stands in the output. */

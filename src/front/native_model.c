@@ -303,6 +303,9 @@ static struct native_wait *wait_new(struct native_session *session, uint32_t id,
 	memcpy(w->hash, models_hash(model), sizeof(w->hash));
 	w->request.ops = &wait_request_ops;
 	w->call.ops = &wait_call_ops;
+	w->call.request = &w->request;
+	w->request.origin.model = w->asked.name;
+	w->request.origin.version = w->asked.version;
 	native_call_begin(session, &w->call, id);
 	return w;
 }
@@ -368,7 +371,9 @@ int native_model_unload(struct native_session *session, uint32_t id, const void 
 		return 0;
 	}
 	w = wait_new(session, id, model);
-	if (w)
-		models_unload(models, model, about.flags & WIRE_UNLOAD_REMOVE, &w->request);
+	if (!w)
+		return 0;
+	asked_name_init(&w->asked, &about.model);
+	models_unload(models, model, about.flags & WIRE_UNLOAD_REMOVE, &w->request);
 	return 0;
 }

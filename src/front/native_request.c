@@ -217,8 +217,7 @@ static int request_new(const struct wire_infer *infer, struct wire_tensor **tens
 	*r = (struct native_request){
 		.call = { .ops = &call_ops },
 		.request = { .ops = &request_ops,
-			     .origin = { .protocol = "native",
-					 .begun_ns = tsk_now_ns(),
+			     .origin = { .begun_ns = tsk_now_ns(),
 					 .bytes = infer->payload_bytes } },
 		.n_inputs = infer->n_inputs,
 		.n_wanted = infer->n_outputs,
@@ -232,6 +231,7 @@ static int request_new(const struct wire_infer *infer, struct wire_tensor **tens
 		free(r);
 		return no_memory(reterr);
 	}
+	r->call.request = &r->request;
 	r->tensors = TAKE_PTR(*tensors);
 	memcpy(r->meta, meta, meta_bytes);
 	rebase(r, meta);
@@ -320,8 +320,6 @@ int native_request_begin(struct native_session *session, uint32_t id, const void
 		native_refuse(session, id, &error);
 		return 0;
 	}
-	r->request.origin.connection = native_connection(session);
-	r->request.origin.id = id;
 	native_call_begin(session, &r->call, id);
 	native_call_set_deadline(&r->call, infer.deadline_ms);
 	if (r->payload_bytes)

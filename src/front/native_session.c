@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "front/access_log.h"
 #include "front/guest.h"
 #include "front/handle.h"
 #include "front/native_call.h"
@@ -43,11 +45,6 @@ struct guest *native_guest(struct native_session *session)
 	return session->guest;
 }
 
-uint64_t native_connection(const struct native_session *session)
-{
-	return session->connection;
-}
-
 struct native_output *native_answers(struct native_session *session)
 {
 	return &session->output;
@@ -74,8 +71,20 @@ static void send_error(struct native_session *s, enum wire_type type, uint32_t i
 	changed(s);
 }
 
+/* Of the message that is looked at. */
+static void set_origin(const struct native_session *s, struct request *request, uint32_t id)
+{
+	request->origin.protocol = "native";
+	request->origin.what = wire_type_name(s->decoder.header.type);
+	request->origin.connection = s->connection;
+	request->origin.id = id;
+	if (!request->origin.begun_ns)
+		request->origin.begun_ns = tsk_now_ns();
+}
+
 void native_call_begin(struct native_session *session, struct native_call *call, uint32_t id)
 {
+	set_origin(session, call->request, id);
 	call->session = session;
 	call->id = id;
 	TAILQ_INSERT_TAIL(&session->calls, call, entry);
@@ -113,6 +122,7 @@ void native_call_answered(struct native_call *call)
 	struct native_session *s = call->session;
 
 	s->guest->counters.ok++;
+	access_log(call->request, TENSOCK_OK, NULL);
 	remove_call(call, false);
 	changed(s);
 }
@@ -128,12 +138,24 @@ void native_call_failed(struct native_call *call, const struct tensock_error *er
 
 	s->guest->counters.error++;
 	log_error(call->id, error);
+	access_log(call->request, error->status, error);
 	send_error(s, WIRE_ERROR, call->id, error);
 	remove_call(call, false);
 }
 
+/* Of what has not become a call. */
+static void tell(const struct native_session *s, uint32_t id, uint32_t status,
+		 const struct tensock_error *error)
+{
+	struct request request = { .ops = NULL };
+
+	set_origin(s, &request, id);
+	access_log(&request, status, error);
+}
+
 void native_answered(struct native_session *session)
 {
+	tell(session, session->decoder.header.id, TENSOCK_OK, NULL);
 	session->guest->counters.accepted++;
 	session->guest->counters.ok++;
 	changed(session);
@@ -144,6 +166,7 @@ void native_refuse(struct native_session *session, uint32_t id, const struct ten
 	session->guest->counters.accepted++;
 	session->guest->counters.error++;
 	log_error(id, error);
+	tell(session, id, error->status, error);
 	send_error(session, WIRE_ERROR, id, error);
 }
 
@@ -151,18 +174,23 @@ void native_refuse(struct native_session *session, uint32_t id, const struct ten
  * ---- Ends
  */
 
+static void drop_call(struct native_session *s, struct native_call *call)
+{
+	if (call->is_receiving)
+		s->guest->counters.reset++;
+	else
+		s->guest->counters.cancelled++;
+	access_log(call->request, TENSOCK_CANCELLED, NULL);
+	remove_call(call, false);
+}
+
 /* All calls end without an answer. */
 static void drop_calls(struct native_session *s)
 {
 	struct native_call *call;
 
-	while ((call = TAILQ_FIRST(&s->calls))) {
-		if (call->is_receiving)
-			s->guest->counters.reset++;
-		else
-			s->guest->counters.cancelled++;
-		remove_call(call, false);
-	}
+	while ((call = TAILQ_FIRST(&s->calls)))
+		drop_call(s, call);
 }
 
 static struct native_call *first_receiving(struct native_session *s)
@@ -182,10 +210,8 @@ static void drop_incomplete(struct native_session *s)
 {
 	struct native_call *call;
 
-	while ((call = first_receiving(s))) {
-		s->guest->counters.reset++;
-		remove_call(call, false);
-	}
+	while ((call = first_receiving(s)))
+		drop_call(s, call);
 }
 
 static void fail(struct native_session *s, const struct tensock_error *error)
@@ -333,6 +359,7 @@ static void on_cancel(struct native_session *s)
 		return;
 	(void)tsk_fail(&error, TENSOCK_CANCELLED, "cancelled by the guest");
 	s->guest->counters.cancelled++;
+	access_log(call->request, TENSOCK_CANCELLED, &error);
 	send_error(s, WIRE_ERROR, call->id, &error);
 	remove_call(call, true);
 }
@@ -354,9 +381,7 @@ static bool is_refused(struct native_session *s)
 	uint32_t id = s->decoder.header.id;
 	struct tensock_error error;
 
-	if (s->is_stopping)
-		(void)tsk_fail(&error, TENSOCK_UNAVAILABLE, "the host is going down");
-	else if (n_own >= s->calls_max)
+	if (n_own >= s->calls_max)
 		(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
 			       "%u requests are under way on this connection, as many as %s allows",
 			       n_own,

@@ -146,6 +146,9 @@ static struct native_upload *upload_new(const struct wire_offer *offer)
 	if (!u)
 		return NULL;
 	u->call.ops = &call_ops;
+	u->call.request = &u->request;
+	u->request.origin.model = u->name;
+	u->request.origin.version = u->version;
 	u->request.ops = &request_ops;
 	memcpy(u->hash, offer->hash, sizeof(u->hash));
 	memcpy(u->name, offer->name.bytes, offer->name.len);

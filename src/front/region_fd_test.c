@@ -104,6 +104,7 @@ static void test_register(void **state)
 	struct front_start limits = rig_limits();
 	struct oip_region part = { .name = wire_string("one"), .offset = 4, .bytes = 6 };
 	const struct region *at = NULL;
+	struct region *region;
 	struct oip_region_view view;
 	struct tensock_error error;
 	struct rig rig;
@@ -119,9 +120,11 @@ static void test_register(void **state)
 	assert_int_equal(view.offset, 96);
 	assert_int_equal(view.bytes, 4000);
 	assert_int_equal(pwrite(fd, "abcdef", 6, 100), 6);
-	assert_int_equal(regions_read(&rig.guest->regions, &part, bytes, &error), 0);
+	assert_int_equal(regions_hold(&rig.guest->regions, &part, &region, &error), 0);
+	assert_int_equal(region_read(region, &part, bytes, &error), 0);
 	assert_string_equal(bytes, "abcdef");
-	assert_int_equal(regions_write(&rig.guest->regions, &part, "xyz", 3, &error), 0);
+	assert_int_equal(region_write(region, &part, "xyz", 3, &error), 0);
+	regions_release(&rig.guest->regions, region);
 	assert_int_equal(pread(fd, bytes, 6, 100), 6);
 	assert_string_equal(bytes, "xyzdef");
 	/* The descriptor goes, whatever comes of it. */

@@ -2,7 +2,6 @@
 #include "front/request.h"
 
 #include "base/clock.h"
-#include "front/access_log.h"
 #include "front/model.h"
 
 int request_load_prepare(struct request *request, const struct tsk_model_info *info,
@@ -62,21 +61,20 @@ static void time_parts(struct inferences *inferences, const struct request *requ
 							  outputs->queue_ns + outputs->compute_ns);
 }
 
-static void tell(const struct request *request, const struct request_outputs *outputs,
-		 const struct tensock_error *error, uint32_t status)
+static void count_outcome(const struct request *request, const struct request_outputs *outputs,
+			  uint32_t status)
 {
 	struct inferences *inferences = &request->model->inferences;
 
 	inferences->outcomes[status]++;
 	if (outputs)
 		time_parts(inferences, request, outputs);
-	access_log(request, outputs, error, status);
 }
 
 void request_cancelled(struct request *request)
 {
 	if (request->is_counted)
-		tell(request, NULL, NULL, TENSOCK_CANCELLED);
+		count_outcome(request, NULL, TENSOCK_CANCELLED);
 	request->is_counted = false;
 }
 
@@ -87,15 +85,31 @@ static uint32_t status_of(const struct request_outputs *outputs, const struct te
 	return error && error->status < TENSOCK_STATUS_MAX ? error->status : TENSOCK_INTERNAL;
 }
 
+/* Of those whose done() runs, the innermost one: it may be what another one's leads to. */
+static const struct request_ending *innermost;
+
+const struct request_ending *request_ending(const struct request *request)
+{
+	return innermost && innermost->request == request ? innermost : NULL;
+}
+
 void request_end(struct request *request, struct request_outputs *outputs,
 		 const struct tensock_error *error)
 {
+	const struct request_ending *outer = innermost;
+	/* One that was asked to go may have gone. */
+	const struct request_ending this = { .request = request,
+					     .model = request->is_counted ? request->model : NULL,
+					     .outputs = outputs };
+
 	if (request->is_counted) {
 		count(&request->model->stats, request, outputs);
-		tell(request, outputs, error, status_of(outputs, error));
+		count_outcome(request, outputs, status_of(outputs, error));
 	}
 	request->is_counted = false;
 	request->model = NULL;
 	request->is_running = false;
+	innermost = &this;
 	request->ops->done(request, outputs, error);
+	innermost = outer;
 }

@@ -20,6 +20,7 @@
 struct buffer;
 struct model;
 struct request;
+struct worker_link;
 
 /* The outputs of a run, in memory that the worker may still write: look at each byte once. */
 struct request_outputs {
@@ -29,7 +30,10 @@ struct request_outputs {
 	 */
 	struct buffer *buffer;
 	const void *region;
-	/* Those of the model, in order; checked.  While done() runs. */
+	/*
+	 * Those of the model, in order; checked.  One with `foreign` set lies in its place, and not in the
+	 * region.  While done() runs.
+	 */
 	const struct run_tensor *tensors;
 	unsigned n_tensors;
 	uint64_t queue_ns;   /* from models_submit() until a worker could begin with its last run */
@@ -61,12 +65,17 @@ struct request_ops {
 
 /* Where it comes from, for whoever reads of it in the metrics and in the access log. */
 struct request_origin {
-	const char *protocol;    /* "native"; NULL: it has no line in the access log */
+	const char *protocol;    /* "native" */
+	const char *what;        /* is asked, as the protocol calls it: "INFER" */
+	const char *model;       /* and of which one, by name, where that is known; else NULL */
+	const char *version;     /* with it */
 	uint64_t connection;     /* the guest's counters.connections when that was opened */
 	uint64_t id;             /* as its peer calls it */
 	struct wire_string text; /* the same, where that is no number: valid until done() */
 	uint64_t begun_ns;       /* its header was there; 0: nobody has looked */
 	uint64_t bytes;          /* of its inputs, as they came */
+	unsigned http_status;    /* that it is answered with; 0: it has none */
+	bool is_told;            /* it has its line in the access log */
 };
 
 struct request {
@@ -78,6 +87,14 @@ struct request {
 	 * The run takes it over; NULL after done(), and after a cancel of a request that ran.
 	 */
 	struct buffer *in;
+	/* Set for prepare(): whom the run goes to, for worker_foreign_use().  Not to be kept. */
+	struct worker_link *worker;
+	/*
+	 * Of prepare(): where the run is to write outputs in foreign memory, as fill() describes them to
+	 * the worker.  Lives until done().
+	 */
+	const struct run_tensor *places;
+	unsigned n_places;
 	TAILQ_ENTRY(request) entry; /* in its model's queue; one that runs stands in no queue */
 	struct model *model;        /* set while it belongs to one */
 	bool is_counted;            /* with its inferences */
@@ -101,5 +118,13 @@ void request_end(struct request *request, struct request_outputs *outputs,
 
 /* No answer is wanted any more: counts it. */
 void request_cancelled(struct request *request);
+
+/* What is known of a request while its done() runs; NULL at any other time. */
+struct request_ending {
+	const struct request *request;
+	const struct model *model;             /* of an inference; else NULL */
+	const struct request_outputs *outputs; /* NULL: none */
+};
+const struct request_ending *request_ending(const struct request *request);
 
 #endif

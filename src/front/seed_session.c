@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status.h"
+#include "front/access_log.h"
 #include "front/guest.h"
 #include "front/printer.h"
 #include "front/protocol/seed.h"
@@ -61,6 +62,7 @@ static void set_answer(struct seed_session *s, const char *answer)
 static void answer_with_error(struct seed_session *s, const struct tensock_error *error)
 {
 	s->guest->counters.error++;
+	access_log(&s->request, error->status, error);
 	tsk_warning("frame %u: %s: %s", s->decoder.id, tsk_status(error->status)->name,
 		    error->message);
 	set_answer(s, answer_error);
@@ -85,6 +87,7 @@ static void lose_frame(struct seed_session *s, const char *why)
 {
 	if (is_in_body(s)) {
 		s->guest->counters.reset++;
+		access_log(&s->request, TENSOCK_CANCELLED, NULL);
 		tsk_info("frame %u: given up, %llu bytes of %llu were missing: %s", s->decoder.id,
 			 (unsigned long long)s->decoder.body_left,
 			 (unsigned long long)s->decoder.size, why);
@@ -138,6 +141,7 @@ static void request_done(struct request *request, struct request_outputs *output
 	} else {
 		print_outputs(outputs);
 		s->guest->counters.ok++;
+		access_log(&s->request, TENSOCK_OK, NULL);
 		tsk_debug("frame %u: ok", s->decoder.id);
 		set_answer(s, answer_ok);
 	}
@@ -165,14 +169,20 @@ static void begin_body(struct seed_session *s)
 		refuse(s, &error);
 		return;
 	}
-	s->request.origin = (struct request_origin){ .protocol = "seed",
-						     .connection = s->connection,
-						     .id = s->decoder.id,
-						     .begun_ns = tsk_now_ns(),
-						     .bytes = s->decoder.size };
+	s->request.origin.bytes = s->decoder.size;
 	seed_body(&s->decoder, model_file_room(s->file));
 	/* The engine of a new worker opens while the model comes. */
 	workers_expect(s->guest->workers);
+}
+
+static void begin_frame(struct seed_session *s)
+{
+	s->guest->counters.accepted++;
+	s->request.origin = (struct request_origin){ .protocol = "seed",
+						     .what = "MODEL",
+						     .connection = s->connection,
+						     .id = s->decoder.id,
+						     .begun_ns = tsk_now_ns() };
 }
 
 static void end_body(struct seed_session *s)
@@ -213,7 +223,7 @@ static void seed_session_received(void *stream, size_t n)
 	if (s->decoder.state == before)
 		return;
 	if (before == SEED_HEADER)
-		s->guest->counters.accepted++;
+		begin_frame(s);
 	if (s->decoder.state == SEED_REFUSED)
 		refuse(s, &error);
 	else if (s->decoder.state == SEED_BODY)
@@ -273,6 +283,7 @@ static void seed_session_close(void *stream)
 		lose_frame(s, "the connection was reset");
 	} else if (s->stage == STAGE_WORKING) {
 		s->guest->counters.cancelled++;
+		access_log(&s->request, TENSOCK_CANCELLED, NULL);
 		tsk_info("frame %u: cancelled, the guest is gone", s->decoder.id);
 		models_cancel(s->guest->models, &s->request);
 	}

@@ -21,6 +21,7 @@
 #include "front/model_file.h"
 #include "front/request.h"
 #include "front/work.h"
+#include "front/worker_foreign.h"
 #include "tensor/model_info.h"
 
 struct workers;
@@ -104,6 +105,7 @@ struct worker_link {
 	unsigned parallel; /* runs that it has under way at once, by its own word; 1 at least */
 
 	unsigned n_known; /* buffers of the guest's pool that it has been told of */
+	struct worker_foreign foreign;
 	uint64_t last_run;
 	uint64_t runs_ok; /* that ended well */
 	struct worker_run

@@ -240,6 +240,7 @@ static void finish(struct worker_link *link, struct request_outputs *outputs,
 	link->first = (link->first + 1) % WORKER_RUNS_MAX;
 	link->n_runs--;
 	link->is_short = false;
+	worker_foreign_run_ended(link);
 	watch_head(link);
 	begin_run(link);
 	link->ops->idle(link->user);
@@ -288,8 +289,12 @@ static int sizes_of(struct worker_link *link, struct request *request,
 		    const struct tsk_model_info *info, uint64_t *ret_in, uint64_t *ret_out,
 		    struct tensock_error *reterr)
 {
-	int r = request->ops->prepare(request, info, ret_in, ret_out, reterr);
+	int r;
 
+	request->worker = link;
+	request->places = NULL;
+	request->n_places = 0;
+	r = request->ops->prepare(request, info, ret_in, ret_out, reterr);
 	if (r != 0)
 		return r < 0 ? r : WORKER_RUN_UNWANTED;
 	return inputs_check_size(link->workers->limits, *ret_in, reterr);
@@ -355,6 +360,7 @@ static void cancel_filling(struct worker_link *link, struct worker_run *run)
 	work_remove(link->workers->work, &link->fill);
 	put_buffers(link, run);
 	link->n_runs--;
+	worker_foreign_run_ended(link);
 	link->ops->idle(link->user);
 }
 
@@ -421,7 +427,20 @@ struct request *worker_run_drop(struct worker_link *link, bool is_late,
 	return ran;
 }
 
-static bool outputs_fit(const struct worker_link *link, unsigned n)
+/* Where it was said to be written, if not in the region. */
+static bool is_in_its_place(const struct request *request, const struct run_tensor *t)
+{
+	for (unsigned i = 0; i < request->n_places; i++) {
+		const struct run_tensor *place = &request->places[i];
+
+		if (place->index == t->index)
+			return place->foreign == t->foreign && place->offset == t->offset &&
+			       t->bytes <= place->bytes;
+	}
+	return false;
+}
+
+static bool outputs_fit(const struct worker_link *link, const struct request *request, unsigned n)
 {
 	const struct run_tensor *tensors = link->workers->tensors;
 
@@ -429,6 +448,8 @@ static bool outputs_fit(const struct worker_link *link, unsigned n)
 		return false;
 	for (unsigned i = 0; i < n; i++) {
 		if (tensors[i].index != i || tensors[i].dtype != link->output_dtypes[i])
+			return false;
+		if (tensors[i].foreign && !is_in_its_place(request, &tensors[i]))
 			return false;
 	}
 	return true;
@@ -465,9 +486,9 @@ static void on_ok(struct worker_link *link, struct worker_run *head, uint64_t ou
 	struct tensock_error error;
 
 	if (out_bytes > buffer->map.size ||
-	    run_read(buffer->map.addr, out_bytes, link->workers->tensors, RUN_TENSORS_MAX,
-		     &outputs.n_tensors) < 0 ||
-	    !outputs_fit(link, outputs.n_tensors)) {
+	    run_read_foreign(buffer->map.addr, out_bytes, link->workers->tensors, RUN_TENSORS_MAX,
+			     &outputs.n_tensors, NULL) < 0 ||
+	    !outputs_fit(link, head->request, outputs.n_tensors)) {
 		break_rules(link, "outputs that do not fit the model");
 		return;
 	}

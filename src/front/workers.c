@@ -87,6 +87,15 @@ static void forget_buffer(void *context, const struct buffer *buffer)
 		worker_link_forget(link, buffer);
 }
 
+void workers_forget_region(void *context, uint32_t number)
+{
+	struct workers *workers = context;
+	struct worker_link *link;
+
+	TAILQ_FOREACH(link, &workers->list, entry)
+	worker_foreign_forget(link, number);
+}
+
 static void want_look(void *context);
 
 static void on_look(uv_timer_t *timer)

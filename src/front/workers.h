@@ -79,6 +79,9 @@ int workers_load(struct workers *workers, const struct worker_model *model,
 int workers_buffer(struct workers *workers, const struct worker_link *link, uint64_t bytes,
 		   struct buffer **ret) _nodiscard_;
 
+/* For regions->gone: the workers that have mapped it are to forget it. */
+void workers_forget_region(void *workers, uint32_t number);
+
 /* Messages of the supervisor.  fd is taken over. */
 void workers_spawned(struct workers *workers, uint64_t id, int result, uint64_t wait_ms, int fd);
 /* value: of FRONT_WORKER_EXITED. */

@@ -432,7 +432,7 @@ static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 			worker->is_told = true;
 		tell_end(front, false, true);
 	}
-	if (!worker || worker->has_exited)
+	if (!worker || worker->has_exited || worker->is_killed)
 		return;
 	tell_worker(front, FRONT_PROCESS_KILLED);
 	worker->is_killed = true;
@@ -458,7 +458,7 @@ static bool may_connect(struct front_process *front)
 		      tsk_now_ns()))
 		return true;
 	log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
-			"a connection is refused: more than max-connects in a second");
+			"a connection or a region is refused: more than max-connects in a second");
 	return false;
 }
 

@@ -104,6 +104,7 @@ static void begin(const struct front_start *start, uint64_t n_received)
 			say(FRONT_SPAWN, id, 0);
 		say(FRONT_SPAWN, 1, 0);
 		say(FRONT_KILL, 2, 0);
+		say(FRONT_KILL, 2, 0);
 		say(FRONT_KILL, 99, 0);
 	} else if (strcmp(start->name, "connector") == 0) {
 		say(FRONT_CONNECT, 1, 80);

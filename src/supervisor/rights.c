@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/memfd.h"
 #include "base/status.h"
 #include "supervisor/quantity.h"
@@ -24,28 +25,6 @@ static int add_engine(struct rights *rights, const char *word, size_t len,
 	return 0;
 }
 
-static int digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-static bool read_hash(const char *word, size_t len, unsigned char ret[RIGHTS_HASH_BYTES])
-{
-	if (len != 2 * (size_t)RIGHTS_HASH_BYTES)
-		return false;
-	for (size_t i = 0; i < RIGHTS_HASH_BYTES; i++) {
-		int high = digit(word[2 * i]), low = digit(word[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		ret[i] = (unsigned char)(high << 4 | low);
-	}
-	return true;
-}
-
 static int add_model(struct rights *rights, const char *word, size_t len,
 		     struct tensock_error *reterr)
 {
@@ -61,7 +40,8 @@ static int add_model(struct rights *rights, const char *word, size_t len,
 	if (rights->n_models == RIGHTS_MODELS_MAX)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"models: there are more than %u; use any", RIGHTS_MODELS_MAX);
-	if (!read_hash(word, len, rights->models[rights->n_models]))
+	if (len != 2 * (size_t)RIGHTS_HASH_BYTES ||
+	    !tsk_hex_read(word, RIGHTS_HASH_BYTES, rights->models[rights->n_models]))
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"models: '%.*s' is no SHA-256; write its 64 digits, as `sha256sum` "
 				"prints them, or any",

@@ -131,7 +131,8 @@ static int mapped_bytes(uint64_t *ret_all, uint64_t *ret_data)
 
 /*
  * The engine's own memory is bounded by the guest's max-memory; its addresses by as much again, for the
- * model and the tensors that the front shares with it and keeps within max-memory.
+ * model and the tensors that the front shares with it and keeps within max-memory, and once more for
+ * foreign memory, of which the front gives it no more either.
  */
 static int bound_memory(uint64_t memory_bytes)
 {
@@ -141,7 +142,7 @@ static int bound_memory(uint64_t memory_bytes)
 	if (r < 0)
 		return r;
 	r = seal_limit(RLIMIT_DATA, data + DATA_BESIDE + memory_bytes);
-	return r < 0 ? r : seal_limit(RLIMIT_AS, all + ADDRESSES_BESIDE + 2 * memory_bytes);
+	return r < 0 ? r : seal_limit(RLIMIT_AS, all + ADDRESSES_BESIDE + 3 * memory_bytes);
 }
 
 static int bound(uint64_t memory_bytes)

@@ -18,6 +18,7 @@ from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 CONFIG = json.dumps({"backend": "onnxruntime"})
 # What a status is called over HTTP and over gRPC.
 INVALID = ("400", "StatusCode.INVALID_ARGUMENT")
+EXISTS = ("400", "StatusCode.ALREADY_EXISTS")
 NOT_FOUND = ("404", "StatusCode.NOT_FOUND")
 UNSUPPORTED = ("501", "StatusCode.UNIMPLEMENTED")
 UNAVAILABLE = ("503", "StatusCode.UNAVAILABLE")

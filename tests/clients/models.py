@@ -65,6 +65,7 @@ MODELS = {
     **{f"identity_{name.lower()}": identity(name) for name in TYPES},
     "big": identity("FP32", doc="of its own"),
     "rows": identity("FP32", ("rows", 5)),
+    "table": identity("FP32", ("rows", "columns")),
     "sums": sums(),
     "mixed": mixed(),
     "endless": onnx.endless(),

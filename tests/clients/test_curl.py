@@ -17,7 +17,7 @@ RAW = ["-H", "Inference-Header-Content-Length: 0", "-H", "Content-Type: applicat
 @pytest.fixture
 def curl(server, connect):
     """curl(path, options of its own): what it has got.  Paths of the server's."""
-    server.need(connect(Http), "identity_fp32", "big", "rows")
+    server.need(connect(Http), "identity_fp32", "identity_bytes", "big", "rows", "table")
 
     def run(path, *options, data=None, at=None):
         report = "\n%{http_code} %{num_connects} %{size_download}"
@@ -91,6 +91,22 @@ def test_raw_binary_request(curl):
     output, = json.loads(reply.body[:n])["outputs"]
     assert output["shape"] == [7] and output["parameters"]["binary_data_size"] == array.nbytes
     assert reply.body[n:] == array.tobytes()
+
+
+def test_raw_binary_request_of_an_unknown_shape(curl):
+    """Refused, as Triton refuses it; what the sentence says to do instead works."""
+    array = numpy.arange(6, dtype=numpy.float32)
+    reply = curl("/v2/models/table/infer", *RAW, "--data-binary", "@-", data=array.tobytes())
+    error = json.loads(reply.body)["error"]
+    assert reply.status == 400 and "'x', where more than one dimension is open" in error
+    assert "(shape, binary_data_size)" in error and error.endswith("Inference-Header-Content-Length that JSON's length")
+    said = json.dumps({"inputs": [{"name": "x", "datatype": "FP32", "shape": [2, 3],
+                                   "parameters": {"binary_data_size": 24}}]}).encode()
+    reply = curl("/v2/models/table/infer", "-H", f"Inference-Header-Content-Length: {len(said)}", "--data-binary", "@-",
+                 data=said + array.tobytes())
+    assert reply.status == 200 and json.loads(reply.body)["outputs"][0]["shape"] == [2, 3]
+    reply = curl("/v2/models/identity_bytes/infer", *RAW, "--data-binary", "@-", data=b"abc")
+    assert reply.status == 400 and "whose elements have no fixed size" in json.loads(reply.body)["error"]
 
 
 def test_expect_100_continue(curl):
@@ -170,6 +186,13 @@ def test_unix_socket(curl, server):
     ("/v2", ["-d", "{}"], 405),
     ("/v2/health/live", ["-X", "DELETE"], 405),
     ("/v2/repository/index", [], 405),
+    ("/v2/models/identity_fp32/generate", ["-d", "{}"], 404),
+    ("/v2/models/identity_fp32/versions", [], 404),
+    ("/v2/a/b/c/d/e/f/g/h", [], 404),
+    ("/v2/nothing?a=b", [], 404),
+    (INFER, ["-X", "PUT", "-d", "{}"], 405),
+    ("/v2", ["-X", "OPTIONS"], 405),
+    ("/v2/nothing", ["-X", "PATCH"], 404),
     (INFER, ["-d", ""], 400),
     (INFER, ["-d", "{"], 400),
     (INFER, ["-d", "[]"], 400),

@@ -177,6 +177,13 @@ def test_an_own_config(face, request):
     assert face.is_model_ready(name)
 
 
+def test_a_file_without_a_config(face, request):
+    """Triton wants one; here the model says all that it would."""
+    name = f"bare {request.node.name}"
+    face.load(name, identity("FP32", doc=name), config=None)
+    assert face.is_model_ready(name) and face.config(name).max_batch_size == 0
+
+
 def test_trace_and_log_settings(face):
     """Answered, so that clients which ask go on."""
     trace, log = face.get_trace_settings(), face.get_log_settings()
@@ -184,6 +191,16 @@ def test_trace_and_log_settings(face):
         assert trace["trace_level"] == ["OFF"] and "log_info" in log
     else:
         assert list(trace.settings["trace_level"].value) == ["OFF"] and "log_info" in log.settings
+
+
+def test_settings_that_hold_may_be_set(face):
+    """What is so already: nothing changes.  What is not so is refused by its name."""
+    face.update_trace_settings(settings={"trace_level": ["OFF"], "trace_rate": "1000", "trace_count": None})
+    face.update_log_settings({"log_error": True, "log_file": "", "log_format": "default"})
+    with face.refused(UNSUPPORTED, "'trace_level'"):
+        face.update_trace_settings(settings={"trace_level": ["TIMESTAMPS"]})
+    with face.refused(UNSUPPORTED, "'log_verbose_level'"):
+        face.update_log_settings({"log_error": True, "log_verbose_level": 3})
 
 
 def test_no_cuda_memory(face):

@@ -14,6 +14,12 @@ PROGRAM = DEPS / "perf_analyzer" / "perf_analyzer"
 pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason="no perf_analyzer: tools/deps clients found none")
 
 
+def analyze(*options):
+    return subprocess.run([PROGRAM, *options], env={**os.environ, "LD_LIBRARY_PATH": str(PROGRAM.parent)},
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, timeout=120, check=False)
+
+
 @pytest.fixture
 def measure(server, connect):
     """measure(protocol, model, options of its own): by what is asked at once, how many a second it was."""
@@ -23,11 +29,9 @@ def measure(server, connect):
         server.need(face, model)
         before = done(face, model)
         # Half a second each, as few times as it allows: whether figures are steady is not asked.
-        command = [PROGRAM, "-m", model, "-u", server.tcp, "-i", protocol, "-p", "500", "-s", "999",
+        command = ["-m", model, "-u", server.tcp, "-i", protocol, "-p", "500", "-s", "999",
                    "--max-trials", "20", *options]
-        ended = subprocess.run(command, env={**os.environ, "LD_LIBRARY_PATH": str(PROGRAM.parent)},
-                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                               text=True, timeout=120, check=False)
+        ended = analyze(*command)
         assert ended.returncode == 0, ended.stdout[:2000]
         rows = re.findall(r"^Concurrency: (\d+), throughput: ([\d.]+) infer/sec, latency (\d+) usec", ended.stdout,
                           re.MULTILINE)
@@ -84,6 +88,15 @@ def test_streaming(measure):
 def test_strings_and_several_inputs(measure, protocol):
     measure(protocol, "identity_bytes", "--shape", "x:4", "--string-length", "100")
     measure(protocol, "sums", "--shape", "a:3,4", "--shape", "b:3,4")
+
+
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+def test_trace_settings(measure, server, protocol):
+    """It sets them before it runs: to what they are, nothing is traced."""
+    measure(protocol, "identity_fp32", "--shape", "x:16", "--trace-level", "OFF", "--trace-rate", "1000")
+    ended = analyze("-m", "identity_fp32", "-u", server.tcp, "-i", protocol, "--shape", "x:16",
+                    "--trace-level", "TIMESTAMPS")
+    assert ended.returncode != 0 and "'trace_level' stays" in ended.stdout
 
 
 @pytest.mark.parametrize("algorithm", ["gzip", "deflate"])

@@ -417,7 +417,7 @@ def test_idle_costs_nothing(echo):
 
 def test_too_few_files_for_its_limits(folder):
     """Said at the start, not found out by a guest: fewer connections are let in, and these work."""
-    few = ["prlimit", "--nofile=1812:1812", BUILD / "tensockd", "--listen", f"unix:{folder}/few"]
+    few = ["prlimit", "--nofile=1836:1836", BUILD / "tensockd", "--listen", f"unix:{folder}/few"]
     with subprocess.Popen(few, stderr=subprocess.PIPE, text=True) as process, \
             contextlib.ExitStack() as stack:
         stack.callback(process.terminate)  # else a failure would be waited for
@@ -427,7 +427,7 @@ def test_too_few_files_for_its_limits(folder):
             assert guest.is_closed()
         assert select.select([guest.socket for guest in guests[:26]], [], [], 0.5)[0] == []
     assert process.returncode == 0
-    assert "at most 1812 files may be open, so max-connections is lowered, to 26" in lines[0]
+    assert "at most 1836 files may be open, so max-connections is lowered, to 26" in lines[0]
     assert ": info: ready" in lines[1]
 
 

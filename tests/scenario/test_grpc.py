@@ -276,6 +276,20 @@ def test_fields_in_any_order(onnx):
             assert answer.endswith(field(6, wanted)), order
 
 
+def test_memory_that_a_load_takes(start):
+    """Its message, and the model: twice its size and little more, of which the message goes when it is read."""
+    tensock = start("max-memory = 18MiB\nmax-request-size = 1MiB\nmax-model-size = 16MiB\n")
+    with http2.Connection(tensock.local, http2.setting(4, 1 << 20)) as one:
+        for name in b"first", b"second":
+            model = onnx_writer.identity(len(name), 8 << 20)
+            load = field(2, name) + field(3, field(1, b"file:1/model.onnx") + field(2, field(4, model)))
+            answer = one.answer(one.call(http2.INFERENCE + "RepositoryModelLoad", load))
+            # The first one is kept: there is no room for another beside it.
+            assert (answer == http2.message()) == (name == b"first"), name
+        infer = field(1, b"first") + field(5, field(1, b"x") + field(2, b"FP32") + field(3, b"\5")) + field(7, bytes(20))
+        assert one.answer(one.call(http2.INFERENCE + "ModelInfer", infer)).endswith(field(6, bytes(20)))
+
+
 def test_beyond_the_connections(start):
     tensock = start("max-connections = 1\n")
     with http2.Connection(tensock.local) as one:

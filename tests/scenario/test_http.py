@@ -205,6 +205,10 @@ def test_load_and_unload(onnx):
         assert guest.ask("POST", "/v2/repository/index", '{"ready":true}').json == []
         assert guest.ask("POST", "/v2/repository/models/three/load").status == 200
         assert guest.get("/v2/models/three/versions/4/ready").status == 200
+        # Without a configuration, which Triton wants beside a file.
+        file = {"file:1/model.onnx": base64.b64encode(onnx_writer.identity(2)).decode()}
+        assert guest.ask("POST", "/v2/repository/models/two/load", json.dumps({"parameters": file})).status == 200
+        assert (guest.infer("two", [("x", x[:2])]).tensors["y"] == x[:2]).all()
         answer = guest.ask("POST", "/v2/repository/models/three/load",
                            json.dumps({"parameters": {"file:1/a": base64.b64encode(b"nonsense").decode()}}))
         assert answer.status in (400, 501) and answer.error
@@ -218,9 +222,17 @@ def test_what_is_not_there(guest):
         answer = guest.ask("POST", f"/v2/{kind}sharedmemory/region/r/register", '{"key":"/k","byte_size":4}')
         assert answer.status in (403, 501) and "shared" in answer.error
     assert guest.get("/v2/trace/setting").json["trace_level"] == ["OFF"]
-    assert guest.ask("POST", "/v2/models/echo/trace/setting", '{"trace_level":["TENSORS"]}').status == 501
-    assert guest.ask("POST", "/v2/logging", "{}").json["log_error"] is True
-    assert guest.ask("POST", "/v2/logging", '{"log_verbose_level":9}').status == 501
+    for path in "/v2/trace/setting", "/v2/models/echo/trace/setting", "/v2/logging":
+        holds = guest.get(path).json
+        # To say what holds already is no change.
+        assert guest.ask("POST", path, "{}").json == holds
+        assert guest.ask("POST", path, json.dumps(holds)).json == holds
+        assert guest.ask("POST", path, '{"nothing":"x"}').status == 400
+        assert guest.ask("POST", path, "{").status == 400
+    answer = guest.ask("POST", "/v2/models/echo/trace/setting", '{"trace_level":["TENSORS"]}')
+    assert answer.status == 501 and "'trace_level'" in answer.error
+    answer = guest.ask("POST", "/v2/logging", '{"log_info":true,"log_verbose_level":9}')
+    assert answer.status == 501 and "'log_" in answer.error
     assert guest.get("/metrics").status == 404
     answer = guest.ask("PUT", "/v2/models/echo/infer", b"x")
     assert answer.status == 405 and answer.headers["Allow"] == "POST"

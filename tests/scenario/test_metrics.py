@@ -438,14 +438,15 @@ def test_json_log(start, folder):
         guest.infer('n"\\\n\x1b\u202eame', ONE)
         with contextlib.suppress(native.Refused):
             guest.infer("none", ONE)
-    assert eventually(lambda: any('"message":"access"' in line for line in host.log))
+    assert eventually(lambda: sum('"message":"access"' in line for line in host.log) == 3)
     lines = [json.loads(line) for line in list(host.log)]
     for line in lines:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"])
         assert line["level"] in ["error", "warning", "info", "debug"] and line["pid"] > 0
         assert all(c >= " " and c != "\u202e" for c in line["message"])
     assert {"tensockd", "tensock-front"} <= {line["program"] for line in lines}
-    access, = [line for line in lines if line["message"] == "access"]
+    access, = [line for line in lines if line["message"] == "access" and line["what"] == "INFER" and
+               line["outcome"] == "ok"]
     assert access["guest"] == GUEST and access["protocol"] == "native" and access["outcome"] == "ok"
     assert access["model"] == 'n"\\?????ame'
     assert access["version"] == "1" and access["bytes_out"] == 16

@@ -20,6 +20,7 @@ from daemon import eventually
 
 ECHO = b"TSKECHO1 shape=1,4"
 FOUR = numpy.arange(4, dtype="float32").reshape(1, 4)
+LARGE = numpy.arange(4 * 8192, dtype="float32").reshape(8192, 4)
 SIZE = 8192
 F_ADD_SEALS, F_SEAL_WRITE = 1033, 8
 
@@ -85,6 +86,56 @@ def test_in_and_out(guest, region):
         assert answer.json["outputs"] == [{"name": "x0", "datatype": "FP32", "shape": [1, 4]}]
         assert memory[4160:4176] == (FOUR + i).tobytes()
     assert memory[:4096] == bytes(4096)
+
+
+def infer_large(guest, out):
+    """LARGE out of the region, and into it at this offset."""
+    parameters = {"shared_memory_region": "r", "shared_memory_byte_size": LARGE.nbytes}
+    return guest.ask("POST", "/v2/models/wide/infer", json.dumps({
+        "inputs": [{"name": "x0", "shape": LARGE.shape, "datatype": "FP32", "parameters": parameters}],
+        "outputs": [{"name": "x0", "parameters": {**parameters, "shared_memory_offset": out}}]}))
+
+
+@pytest.fixture
+def wide(tensock):
+    with native.Guest(tensock.local) as one:
+        one.push(b"TSKECHO1 shape=-1,4", "wide")
+
+
+@pytest.mark.usefixtures("wide")
+def test_the_worker_maps_it(tensock, guest, region):
+    def mappings():
+        return [pid for pid in tensock.workers() if "memfd:region" in Path(f"/proc/{pid}/maps").read_text("utf-8")]
+
+    os.truncate(region, 2 * LARGE.nbytes)
+    memory = mmap.mmap(region, 2 * LARGE.nbytes)
+    assert register(guest, "r", [region], size=2 * LARGE.nbytes).status == 200
+    assert infer_large(guest, LARGE.nbytes).status == 200
+    assert eventually(mappings)
+    for i in range(3):
+        memory[:LARGE.nbytes] = (LARGE + i).tobytes()
+        assert infer_large(guest, LARGE.nbytes).status == 200
+        assert memory[LARGE.nbytes:] == (LARGE + i).tobytes()
+    unregister(guest)
+    assert eventually(lambda: not mappings())
+
+
+@pytest.mark.usefixtures("wide")
+def test_what_the_worker_cannot_map(guest):
+    """Sealed against writing: inputs are copied."""
+    fd = os.memfd_create("region", os.MFD_ALLOW_SEALING)
+    os.write(fd, LARGE.tobytes())
+    fcntl.fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE)
+    assert register(guest, "r", [fd], size=LARGE.nbytes).status == 200
+    for _ in range(3):
+        answer = guest.ask("POST", "/v2/models/wide/infer", json.dumps({"inputs": [
+            {"name": "x0", "shape": LARGE.shape, "datatype": "FP32",
+             "parameters": {"shared_memory_region": "r", "shared_memory_byte_size": LARGE.nbytes}}],
+            "parameters": {"binary_data_output": True}}))
+        assert answer.status == 200, answer.body
+        assert answer.tensors["x0"].tobytes() == LARGE.tobytes()
+        assert "cannot be written" in infer_large(guest, 0).error
+    os.close(fd)
 
 
 def test_of_shm_open(guest):

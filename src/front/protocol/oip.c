@@ -360,20 +360,3 @@ bool oip_file_key(struct wire_string key, struct wire_string *ret_version)
 	*ret_version = version;
 	return true;
 }
-
-const struct oip_setting oip_trace_settings[OIP_TRACE_SETTINGS] = {
-	{ "trace_level", OIP_SETTING_STRING, "OFF", 0 },
-	{ "trace_rate", OIP_SETTING_STRING, "1000", 0 },
-	{ "trace_count", OIP_SETTING_STRING, "-1", 0 },
-	{ "log_frequency", OIP_SETTING_STRING, "0", 0 },
-	{ "trace_file", OIP_SETTING_STRING, "", 0 },
-};
-
-const struct oip_setting oip_log_settings[OIP_LOG_SETTINGS] = {
-	{ "log_file", OIP_SETTING_STRING, "", 0 },
-	{ "log_info", OIP_SETTING_BOOL, NULL, true },
-	{ "log_warning", OIP_SETTING_BOOL, NULL, true },
-	{ "log_error", OIP_SETTING_BOOL, NULL, true },
-	{ "log_verbose_level", OIP_SETTING_NUMBER, NULL, 0 },
-	{ "log_format", OIP_SETTING_STRING, "default", 0 },
-};

@@ -21,6 +21,7 @@
 #define OIP_TENSORS_MAX WIRE_TENSORS_MAX /* inputs, and wanted outputs */
 #define OIP_ID_MAX 1024u                 /* bytes of a request's id */
 #define OIP_REGION_NAME_MAX 255u
+#define OIP_KEY_MAX 1024u /* bytes of a parameter's key */
 
 /* Part of a shared-memory region that the guest has registered. */
 struct oip_region {
@@ -62,6 +63,16 @@ struct oip_infer {
 	void *own;                  /* what all this lies in: for free_own() */
 	void (*free_own)(void *own);
 };
+
+/* What a run is told of one by one: its inputs, and outputs in regions as far as there is room for them. */
+static inline uint32_t oip_infer_described(const struct oip_infer *infer)
+{
+	uint32_t n = infer->n_inputs;
+
+	for (uint32_t i = 0; i < infer->n_outputs && n < OIP_TENSORS_MAX; i++)
+		n += infer->outputs[i].region.name.len != 0;
+	return n;
+}
 
 /* Frees what it holds, and zeroes it.  Also of one that is zero. */
 static inline void oip_infer_done(struct oip_infer *infer)
@@ -184,6 +195,16 @@ int oip_tensor_parameters_end(struct wire_string tensor,
  * ---- How both tell of a model
  */
 
+/* What is told of a model; strings terminated. */
+struct oip_model_view {
+	const char *name, *version;
+	const char *const *versions;       /* all of that name, ended by NULL */
+	const struct tsk_model_info *info; /* of metadata and configuration; else it may be NULL */
+	const struct oip_stats *stats;
+	const char *state, *reason; /* "READY", "UNAVAILABLE", "LOADING" */
+	uint64_t memory;
+};
+
 /* "onnxruntime": its engine, without the version.  Lies in info. */
 struct wire_string oip_backend(const struct tsk_model_info *info);
 
@@ -208,27 +229,5 @@ struct oip_region_view {
 	const char *name, *key;
 	uint64_t offset, bytes;
 };
-
-/*
- * Tracing and the log, as clients of Triton ask for them: nothing is traced, and a guest changes nothing
- * of the host's log.
- */
-enum oip_setting_kind {
-	OIP_SETTING_STRING,
-	OIP_SETTING_BOOL,
-	OIP_SETTING_NUMBER,
-};
-
-struct oip_setting {
-	const char *key;
-	enum oip_setting_kind kind;
-	const char *string; /* of tracing all are strings */
-	uint32_t number;    /* also of a bool */
-};
-
-#define OIP_TRACE_SETTINGS 5u
-#define OIP_LOG_SETTINGS 6u
-extern const struct oip_setting oip_trace_settings[OIP_TRACE_SETTINGS];
-extern const struct oip_setting oip_log_settings[OIP_LOG_SETTINGS];
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "front/protocol/oip_config.h"
 #include "front/protocol/oip_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -152,6 +153,17 @@ static void try_config(const char *text, size_t n)
 	is_read(oip_config_check(config, "m", NULL, &error), &error);
 }
 
+static void try_settings(const char *text, size_t n)
+{
+	struct tensock_error error;
+	struct oip_settings settings;
+
+	oip_trace_settings(&settings);
+	is_read(oip_json_settings_check(text, n, &settings, &error), &error);
+	oip_log_settings(TSK_LOG_INFO, &settings);
+	is_read(oip_json_settings_check(text, n, &settings, &error), &error);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
@@ -163,6 +175,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	try_infer(text, size);
 	try_load(text, size);
 	try_config(text, size);
+	try_settings(text, size);
 	is_read(oip_json_index_read(text, size, &ready, &error), &error);
 	return 0;
 }

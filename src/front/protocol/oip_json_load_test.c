@@ -68,6 +68,12 @@ static void test_file(void **state)
 	take("{\"parameters\":{\"file:model.onnx\":\"Zg==\",\"config\":\"{}\"}}", &load);
 	assert_int_equal(load.version.len, 0);
 	oip_json_load_done(&load);
+
+	/* Triton wants a configuration with a file. */
+	take("{\"parameters\":{\"file:1/m\":\"Zg==\"}}", &load);
+	assert_true(load.has_file);
+	assert_int_equal(load.config.len, 0);
+	oip_json_load_done(&load);
 }
 
 static void test_refused(void **state)
@@ -85,8 +91,6 @@ static void test_refused(void **state)
 		       "'config' is not a string");
 	assert_refused("{\"parameters\":{\"config\":\"{}\",\"config\":\"{}\"}}",
 		       TENSOCK_INVALID_ARGUMENT, "'config' is there twice");
-	assert_refused("{\"parameters\":{\"file:1/m\":\"Zg==\"}}", TENSOCK_INVALID_ARGUMENT,
-		       "'config' must be given");
 	assert_refused("{\"parameters\":{\"config\":\"{}\",\"file:1/m\":\"Zg=\"}}",
 		       TENSOCK_INVALID_ARGUMENT, "parameter 'file:1/m' is not base64");
 	assert_refused("{\"parameters\":{\"config\":\"{}\",\"file:1/m\":7}}",

@@ -16,7 +16,7 @@
 
 #include "base/cleanup.h"
 #include "front/protocol/oip.h"
-#include "front/protocol/oip_json.h"
+#include "front/protocol/oip_settings.h"
 #include "tensor/model_info.h"
 
 struct oip_pb {
@@ -64,16 +64,14 @@ size_t oip_pb_stream_head(uint64_t n, unsigned char to[OIP_PB_RAW_MAX]);
  * All other methods: a request's message in, the answer's out.  Requests name a model, or nothing.
  */
 struct oip_pb_named {
-	struct wire_string name, version; /* in own */
+	struct wire_string name, version;
 	bool is_ready;                    /* RepositoryIndexRequest.ready */
-	bool has_settings;      /* TraceSetting, LogSettings: something is to be set, not asked */
 	struct wire_string key; /* SystemSharedMemoryRegister, and these */
 	uint64_t offset, byte_size;
-	/* RepositoryModelLoad: as of struct oip_json_load; file lies in own. */
+	/* RepositoryModelLoad: as of struct oip_json_load. */
 	struct wire_string config, file_version;
 	const void *file; /* NULL: none */
 	uint64_t file_bytes;
-	void *own;
 };
 enum oip_pb_method {
 	OIP_PB_SERVER_LIVE,
@@ -105,25 +103,31 @@ enum oip_pb_method {
 
 /* By the path of the HTTP/2 request, "/inference.GRPCInferenceService/ServerLive".  -1: none. */
 int oip_pb_method(const char *path, size_t n);
+/* Its name in the service: "ServerLive". */
+const char *oip_pb_method_name(enum oip_pb_method method);
 
+/* What *ret tells lies in the message's bytes. */
 int oip_pb_named_read(enum oip_pb_method method, const unsigned char *bytes, size_t n,
 		      struct oip_pb_named *ret, struct tensock_error *reterr) _nodiscard_;
-void oip_pb_named_done(struct oip_pb_named *named);
 
-int oip_pb_bool(enum oip_pb_method method, bool value, struct oip_pb *ret) _nodiscard_;
+/* live of ServerLiveResponse; ready of the others. */
+int oip_pb_bool(bool value, struct oip_pb *ret) _nodiscard_;
 int oip_pb_server(const char *name, const char *version, const char *const *extensions,
 		  struct oip_pb *ret) _nodiscard_;
-int oip_pb_model_metadata(const struct oip_json_model *model, struct oip_pb *ret) _nodiscard_;
-int oip_pb_model_config(const struct oip_json_model *model, struct oip_pb *ret) _nodiscard_;
-int oip_pb_stats(const struct oip_json_model *models, size_t n, struct oip_pb *ret) _nodiscard_;
-int oip_pb_index(const struct oip_json_model *models, size_t n, struct oip_pb *ret) _nodiscard_;
+int oip_pb_model_metadata(const struct oip_model_view *model, struct oip_pb *ret) _nodiscard_;
+int oip_pb_model_config(const struct oip_model_view *model, struct oip_pb *ret) _nodiscard_;
+int oip_pb_stats(const struct oip_model_view *models, size_t n, struct oip_pb *ret) _nodiscard_;
+int oip_pb_index(const struct oip_model_view *models, size_t n, struct oip_pb *ret) _nodiscard_;
 int oip_pb_health(bool is_serving, struct oip_pb *ret) _nodiscard_;
 
 /* SystemSharedMemoryStatusResponse; CudaSharedMemoryStatusResponse of n 0 is the same. */
 int oip_pb_regions(const struct oip_region_view *regions, size_t n, struct oip_pb *ret) _nodiscard_;
 
-/* TraceSettingResponse or LogSettingsResponse, of the settings that oip.h gives. */
-int oip_pb_settings(enum oip_pb_method method, struct oip_pb *ret) _nodiscard_;
+/* TraceSettingRequest or LogSettingsRequest: whether what is to be set holds already, by oip_setting_check(). */
+int oip_pb_settings_check(const unsigned char *bytes, size_t n, const struct oip_settings *settings,
+			  struct tensock_error *reterr) _nodiscard_;
+/* TraceSettingResponse or LogSettingsResponse. */
+int oip_pb_settings(const struct oip_settings *settings, struct oip_pb *ret) _nodiscard_;
 
 /* One ServerReflectionRequest in, the response out: list_services, file_by_filename, file_containing_symbol;
  * of others an error_response.  The descriptors are made from oip.proto when it is built. */

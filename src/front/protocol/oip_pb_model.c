@@ -3,11 +3,10 @@
 #include "front/protocol/oip_pb_write.h"
 #include "tensor/dtype.h"
 
-int oip_pb_bool(enum oip_pb_method method, bool value, struct oip_pb *ret)
+int oip_pb_bool(bool value, struct oip_pb *ret)
 {
 	struct pb_writer w;
 
-	(void)method; /* live of ServerLiveResponse, ready of the others: field 1 */
 	pb_writer_init(&w);
 	pb_number(&w, 1, value);
 	return pb_writer_end(&w, ret);
@@ -65,7 +64,7 @@ static void write_metadata(struct pb_writer *w, uint32_t field,
 	}
 }
 
-int oip_pb_model_metadata(const struct oip_json_model *model, struct oip_pb *ret)
+int oip_pb_model_metadata(const struct oip_model_view *model, struct oip_pb *ret)
 {
 	const struct tsk_model_info *info = model->info;
 	struct pb_writer w;
@@ -104,7 +103,7 @@ static void write_version_policy(struct pb_writer *w)
 	pb_message_end(w, policy);
 }
 
-int oip_pb_model_config(const struct oip_json_model *model, struct oip_pb *ret)
+int oip_pb_model_config(const struct oip_model_view *model, struct oip_pb *ret)
 {
 	const struct tsk_model_info *info = model->info;
 	struct pb_writer w;
@@ -164,7 +163,7 @@ static void write_memory(struct pb_writer *w, uint32_t field, uint64_t bytes)
 	pb_message_end(w, at);
 }
 
-int oip_pb_stats(const struct oip_json_model *models, size_t n, struct oip_pb *ret)
+int oip_pb_stats(const struct oip_model_view *models, size_t n, struct oip_pb *ret)
 {
 	struct pb_writer w;
 
@@ -186,7 +185,7 @@ int oip_pb_stats(const struct oip_json_model *models, size_t n, struct oip_pb *r
 	return pb_writer_end(&w, ret);
 }
 
-int oip_pb_index(const struct oip_json_model *models, size_t n, struct oip_pb *ret)
+int oip_pb_index(const struct oip_model_view *models, size_t n, struct oip_pb *ret)
 {
 	struct pb_writer w;
 
@@ -204,7 +203,7 @@ int oip_pb_index(const struct oip_json_model *models, size_t n, struct oip_pb *r
 }
 
 /*
- * ---- Regions and settings: maps, of entries with key 1 and value 2
+ * ---- Regions: a map, of entries with key 1 and value 2
  */
 
 int oip_pb_regions(const struct oip_region_view *regions, size_t n, struct oip_pb *ret)
@@ -222,51 +221,6 @@ int oip_pb_regions(const struct oip_region_view *regions, size_t n, struct oip_p
 		pb_number(&w, 3, regions[i].offset);
 		pb_number(&w, 4, regions[i].bytes);
 		pb_message_end(&w, status);
-		pb_message_end(&w, entry);
-	}
-	return pb_writer_end(&w, ret);
-}
-
-/* SettingValue of a TraceSettingResponse: a list of strings. */
-static void write_trace_value(struct pb_writer *w, const struct oip_setting *setting)
-{
-	pb_list_text(w, 1, setting->string);
-}
-
-/* SettingValue of a LogSettingsResponse: a choice. */
-static void write_log_value(struct pb_writer *w, const struct oip_setting *setting)
-{
-	enum {
-		BOOL_PARAM = 1,
-		UINT32_PARAM = 2,
-		STRING_PARAM = 3
-	};
-
-	if (setting->kind == OIP_SETTING_STRING)
-		pb_list_text(w, STRING_PARAM, setting->string);
-	else
-		pb_list_number(w, setting->kind == OIP_SETTING_BOOL ? BOOL_PARAM : UINT32_PARAM,
-			       setting->number);
-}
-
-int oip_pb_settings(enum oip_pb_method method, struct oip_pb *ret)
-{
-	bool is_trace = method == OIP_PB_TRACE_SETTING;
-	const struct oip_setting *settings = is_trace ? oip_trace_settings : oip_log_settings;
-	size_t n = is_trace ? OIP_TRACE_SETTINGS : OIP_LOG_SETTINGS;
-	struct pb_writer w;
-
-	pb_writer_init(&w);
-	for (size_t i = 0; i < n; i++) {
-		size_t entry = pb_message_begin(&w, 1), value;
-
-		pb_text(&w, 1, settings[i].key);
-		value = pb_message_begin(&w, 2);
-		if (is_trace)
-			write_trace_value(&w, &settings[i]);
-		else
-			write_log_value(&w, &settings[i]);
-		pb_message_end(&w, value);
 		pb_message_end(&w, entry);
 	}
 	return pb_writer_end(&w, ret);

@@ -31,7 +31,7 @@ static const struct oip_stats stats = {
 	.output = { 60, UINT64_MAX },
 };
 static const struct oip_stats no_stats;
-static const struct oip_json_model models[] = {
+static const struct oip_model_view models[] = {
 	{
 		.name = "densenet",
 		.version = "2",
@@ -56,12 +56,12 @@ static void test_bool(void **state)
 	Inference__ServerLiveResponse *live;
 
 	(void)state;
-	assert_int_equal(oip_pb_bool(OIP_PB_SERVER_LIVE, true, &pb), 0);
+	assert_int_equal(oip_pb_bool(true, &pb), 0);
 	live = unpacked(&inference__server_live_response__descriptor, &pb);
 	assert_true(live->live);
 	free_unpacked(live);
 	free_pb(&pb);
-	assert_int_equal(oip_pb_bool(OIP_PB_MODEL_READY, false, &pb), 0);
+	assert_int_equal(oip_pb_bool(false, &pb), 0);
 	ready = unpacked(&inference__model_ready_response__descriptor, &pb);
 	assert_false(ready->ready);
 	free_unpacked(ready);
@@ -271,63 +271,12 @@ static void test_regions(void **state)
 	free_pb(&pb);
 }
 
-static void test_trace(void **state)
-{
-	Inference__TraceSettingResponse *response;
-	struct oip_pb pb;
-
-	(void)state;
-	assert_int_equal(oip_pb_settings(OIP_PB_TRACE_SETTING, &pb), 0);
-	response = unpacked(&inference__trace_setting_response__descriptor, &pb);
-	assert_int_equal(response->n_settings, OIP_TRACE_SETTINGS);
-	for (unsigned i = 0; i < OIP_TRACE_SETTINGS; i++) {
-		assert_string_equal(response->settings[i]->key, oip_trace_settings[i].key);
-		assert_int_equal(response->settings[i]->value->n_value, 1);
-		assert_string_equal(response->settings[i]->value->value[0],
-				    oip_trace_settings[i].string);
-	}
-	free_unpacked(response);
-	free_pb(&pb);
-}
-
-/* Each setting is of the choice that clients expect of it. */
-static void test_log(void **state)
-{
-	Inference__LogSettingsResponse *response;
-	const Inference__LogSettingsResponse__SettingValue *value;
-	struct oip_pb pb;
-
-	(void)state;
-	assert_int_equal(oip_pb_settings(OIP_PB_LOG_SETTINGS, &pb), 0);
-	response = unpacked(&inference__log_settings_response__descriptor, &pb);
-	assert_int_equal(response->n_settings, OIP_LOG_SETTINGS);
-	for (unsigned i = 0; i < OIP_LOG_SETTINGS; i++) {
-		value = response->settings[i]->value;
-		switch (oip_log_settings[i].kind) {
-		case OIP_SETTING_STRING:
-			assert_int_equal(value->parameter_choice_case, 3);
-			assert_string_equal(value->string_param, oip_log_settings[i].string);
-			break;
-		case OIP_SETTING_BOOL:
-			assert_int_equal(value->parameter_choice_case, 1);
-			assert_int_equal(value->bool_param, oip_log_settings[i].number);
-			break;
-		default:
-			assert_int_equal(value->parameter_choice_case, 2);
-			assert_int_equal(value->uint32_param, oip_log_settings[i].number);
-		}
-	}
-	free_unpacked(response);
-	free_pb(&pb);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_bool),     TSK_TEST(test_health), TSK_TEST(test_server),
 		TSK_TEST(test_metadata), TSK_TEST(test_config), TSK_TEST(test_config_types),
 		TSK_TEST(test_stats),    TSK_TEST(test_index),  TSK_TEST(test_regions),
-		TSK_TEST(test_trace),    TSK_TEST(test_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

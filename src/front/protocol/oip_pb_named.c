@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/protocol/oip_pb.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "front/protocol/oip_pb_read.h"
@@ -12,7 +11,7 @@
 /* A request: its message, and the numbers of the fields that are looked at; 0: it has none. */
 static const struct request {
 	const char *path, *message;
-	uint32_t name, version, repository, ready, load, settings, key, offset, byte_size;
+	uint32_t name, version, repository, ready, load, key, offset, byte_size;
 } requests[OIP_PB_METHODS] = {
 	[OIP_PB_SERVER_LIVE] = { INFERENCE "ServerLive", "ServerLiveRequest" },
 	[OIP_PB_SERVER_READY] = { INFERENCE "ServerReady", "ServerReadyRequest" },
@@ -46,9 +45,8 @@ static const struct request {
 				       "CudaSharedMemoryRegisterRequest", .name = 1 },
 	[OIP_PB_CUDA_SHM_UNREGISTER] = { INFERENCE "CudaSharedMemoryUnregister",
 					 "CudaSharedMemoryUnregisterRequest", .name = 1 },
-	[OIP_PB_TRACE_SETTING] = { INFERENCE "TraceSetting", "TraceSettingRequest", .settings = 1,
-				   .name = 2 },
-	[OIP_PB_LOG_SETTINGS] = { INFERENCE "LogSettings", "LogSettingsRequest", .settings = 1 },
+	[OIP_PB_TRACE_SETTING] = { INFERENCE "TraceSetting", "TraceSettingRequest", .name = 2 },
+	[OIP_PB_LOG_SETTINGS] = { INFERENCE "LogSettings", "LogSettingsRequest" },
 	[OIP_PB_HEALTH_CHECK] = { HEALTH "Check", "HealthCheckRequest", .name = 1 },
 	[OIP_PB_HEALTH_WATCH] = { HEALTH "Watch", "HealthCheckRequest", .name = 1 },
 	[OIP_PB_REFLECTION] = { "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -65,6 +63,11 @@ int oip_pb_method(const char *path, size_t n)
 			return (int)i;
 	}
 	return -1;
+}
+
+const char *oip_pb_method_name(enum oip_pb_method method)
+{
+	return strrchr(requests[method].path, '/') + 1;
 }
 
 /*
@@ -146,7 +149,7 @@ static int read_load_parameter(struct tsk_reader *message, const struct proto_fi
 
 	while (err == 0 && proto_next(&entry, &field)) {
 		if (field.number == 1)
-			err = oip_pb_string(&entry, &field, UINT16_MAX, "key of a parameter",
+			err = oip_pb_string(&entry, &field, OIP_KEY_MAX, "key of a parameter",
 					    &parameter.key, reterr);
 		else if (field.number == 2)
 			entry.bad |= !read_load_value(proto_message(&entry, &field), &parameter);
@@ -192,8 +195,6 @@ static int read_field(const struct request *request, struct tsk_reader *message,
 		return oip_pb_string(message, field, UINT16_MAX, "key", &named->key, reterr);
 	if (number == request->ready)
 		named->is_ready = proto_int(message, field) != 0;
-	if (number == request->settings)
-		named->has_settings = proto_is(message, field, PROTO_BYTES);
 	if (number == request->offset)
 		named->offset = (uint64_t)proto_int(message, field);
 	if (number == request->byte_size)
@@ -205,31 +206,17 @@ int oip_pb_named_read(enum oip_pb_method method, const unsigned char *bytes, siz
 		      struct oip_pb_named *ret, struct tensock_error *reterr)
 {
 	const struct request *request = &requests[method];
-	_cleanup_free_ void *own = malloc(n ? n : 1);
+	struct tsk_reader message = tsk_reader(bytes, n);
 	struct oip_pb_named named = { .is_ready = false };
-	struct tsk_reader message;
 	struct proto_field field;
 	int err = 0;
 
-	if (!own)
-		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY,
-				"no memory for the request's %zu bytes", n);
-	if (n)
-		memcpy(own, bytes, n);
-	message = tsk_reader(own, n);
 	while (err == 0 && proto_next(&message, &field))
 		err = read_field(request, &message, &field, &named, reterr);
 	if (err < 0)
 		return err;
 	if (message.bad)
 		return oip_pb_malformed(request->message, reterr);
-	named.own = TAKE_PTR(own);
 	*ret = named;
 	return 0;
-}
-
-void oip_pb_named_done(struct oip_pb_named *named)
-{
-	free(named->own);
-	*named = (struct oip_pb_named){ .own = NULL };
 }
