@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs: from an entry of the ring to the entry that answers it.  Inputs are given to the engine
- * where they lie; so are outputs whose shape the model fixes.  Others the engine allocates, and they
- * are copied; when they do not fit they are kept for a FETCH.
+ * where they lie; so are outputs whose shape the model fixes, or takes from its inputs by the names of
+ * dimensions.  Others the engine allocates, and they are copied; when they do not fit they are kept for
+ * a FETCH.
  */
 #ifndef WORKER_RUNNER_H
 #define WORKER_RUNNER_H
@@ -27,7 +28,7 @@ struct runner {
 	struct run_tensor *descriptors; /* room for the inputs, and for the outputs */
 	uint64_t *sizes, *offsets;      /* of the outputs */
 	struct tensock_tensor *inputs, *outputs;
-	bool in_place; /* outputs of fixed shape; off for good once the model broke its word */
+	bool in_place; /* outputs of known shape; off for good once the model broke its word */
 };
 
 int runner_init(struct runner *runner, const struct model *model) _nodiscard_;
