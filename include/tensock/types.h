@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Words that both public borders, <tensock/tensock.h> (guests) and <tensock/engine.h> (plug-ins),
- * share: statuses, element types, a tensor's description, the error object.  Numbers are wire and ABI: they never change,
- * new ones are appended.
+ * share: statuses, element types, a tensor's description, the error object.  Numbers are wire and ABI:
+ * they never change, new ones are appended.
  */
 #ifndef TENSOCK_TYPES_H
 #define TENSOCK_TYPES_H

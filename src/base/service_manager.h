@@ -23,7 +23,10 @@ struct service_manager {
 	socklen_t address_bytes;
 };
 
-/* From the environment.  -errno: there is one, and no socket to tell it anything; then it is as if there were none. */
+/*
+ * From the environment.  -errno: there is one, and no socket to tell it anything; then it is as if
+ * there were none.
+ */
 int service_manager_init(struct service_manager *manager) _nodiscard_;
 void service_manager_done(struct service_manager *manager);
 

@@ -9,17 +9,31 @@
 #include "base/log.h"
 #include "base/seqpacket.h"
 
-static_assert(sizeof(struct front_start) == 184, "front_start has padding, which would leak");
+static_assert(sizeof(struct front_start) == 216, "front_start has padding, which would leak");
 static_assert(sizeof(((struct front_msg *)0)->key) <= sizeof(struct front_start),
 	      "a message's other bytes would not be seen to be zero");
 static_assert(sizeof(struct front_msg) == 24 + sizeof(struct front_start), "front_msg has padding");
+
+/* At least one, and no other port is 0, which none can be. */
+static bool ports_are_valid(const uint32_t ports[FRONT_PORTS_MAX])
+{
+	unsigned n = 0;
+
+	while (n < FRONT_PORTS_MAX && ports[n])
+		n++;
+	for (unsigned i = n; i < FRONT_PORTS_MAX; i++) {
+		if (ports[i])
+			return false;
+	}
+	return n > 0;
+}
 
 static bool start_is_valid(const struct front_start *start)
 {
 	return start->version == FRONT_CONTROL_VERSION &&
 	       tsk_log_level_of(start->log_level) != TSK_LOG_LEVEL_MAX &&
 	       start->may_lack <= FRONT_MAY_LACK_MAX && start->is_borrowed <= 1 && start->name[0] &&
-	       memchr(start->name, '\0', sizeof(start->name));
+	       ports_are_valid(start->ports) && memchr(start->name, '\0', sizeof(start->name));
 }
 
 int front_region_key_check(const char key[FRONT_REGION_KEY_SIZE])

@@ -2,8 +2,8 @@
 /*
  * What the supervisor and a front say to each other over their SOCK_SEQPACKET pair: fixed-size
  * messages, at most one fd each.  The front's end is its fd FRONT_CONTROL_FD.  No message carries a
- * byte that a guest wrote but the number of a port, and the key of a region of shared memory.  Each side checks what it gets: the supervisor
- * does not trust a front.
+ * byte that a guest wrote but the number of a port, and the key of a region of shared memory.  Each
+ * side checks what it gets: the supervisor does not trust a front.
  */
 #ifndef CHANNEL_FRONT_CONTROL_H
 #define CHANNEL_FRONT_CONTROL_H
@@ -13,14 +13,15 @@
 #include "base/cleanup.h"
 
 #define FRONT_CONTROL_FD 3
-#define FRONT_CONTROL_VERSION 5u
+#define FRONT_CONTROL_VERSION 6u
 #define FRONT_MAY_LACK_MAX 7u
 #define FRONT_NAME_SIZE 64u /* a guest's name with its NUL byte */
+#define FRONT_PORTS_MAX 8u
 
 enum front_msg_type {
 	/* supervisor → front */
 	FRONT_START = 1,       /* the first message, once; `start` is set */
-	FRONT_CONNECTION = 2,  /* fd: a guest's stream to port 9999 */
+	FRONT_CONNECTION = 2,  /* fd: a guest's stream to one of its ports */
 	FRONT_HOST_STREAM = 3, /* fd: a host program's socket, of either type; CONNECT follows */
 	FRONT_DEVICE =
 		4, /* fd: the channel of the built-in device (channel/device_control.h), once */
@@ -123,6 +124,8 @@ struct front_start {
 	 */
 	uint32_t is_borrowed;
 	uint32_t may_lack; /* bits: what its seal may lack (sandbox/feature.h) */
+	/* The vsock ports at which the guest reaches Tensock, by the built-in device, too; zeros behind them. */
+	uint32_t ports[FRONT_PORTS_MAX];
 };
 
 struct front_msg {

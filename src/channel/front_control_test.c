@@ -40,6 +40,7 @@ static const struct front_start start = {
 	.cid = 3,
 	.model_bytes_max = UINT64_C(1) << 31,
 	.model_idle_ms = 60000,
+	.ports = { 9999 },
 };
 
 static void set_key(struct front_msg *msg, const char *key)
@@ -233,6 +234,14 @@ static void test_start_out_of_bounds(void **state)
 	msg.start.is_borrowed = 1;
 	assert_int_equal(receive_raw(&f, &msg, 0), 1);
 	msg.start.is_borrowed = 2;
+	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
+	msg = make_msg(FRONT_START);
+	for (unsigned i = 0; i < FRONT_PORTS_MAX; i++)
+		msg.start.ports[i] = 8000 + i;
+	assert_int_equal(receive_raw(&f, &msg, 0), 1);
+	msg.start.ports[FRONT_PORTS_MAX - 2] = 0;
+	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
+	memset(msg.start.ports, 0, sizeof(msg.start.ports));
 	assert_int_equal(receive_raw(&f, &msg, 0), -EPROTO);
 	done(&f);
 }

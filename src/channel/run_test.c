@@ -194,7 +194,7 @@ static void test_more_than_the_constant(void **state)
 enum field {
 	DTYPE,
 	RANK,
-	UNUSED,
+	FOREIGN,
 	OFFSET,
 	BYTES,
 	DIM0,
@@ -210,8 +210,8 @@ static void set_field(struct run_tensor *t, enum field field, uint64_t value)
 	case RANK:
 		t->rank = (uint32_t)value;
 		break;
-	case UNUSED:
-		t->unused = (uint32_t)value;
+	case FOREIGN:
+		t->foreign = (uint32_t)value;
 		break;
 	case OFFSET:
 		t->offset = value;
@@ -245,7 +245,7 @@ static void test_each_field_tampered(void **state)
 		{ "rank 5, whose dim is 0", RANK, 5 },
 		{ "rank 17", RANK, TENSOCK_RANK_MAX + 1 },
 		{ "rank 2^32-1", RANK, UINT32_MAX },
-		{ "unused is used", UNUSED, 1 },
+		{ "foreign memory", FOREIGN, 1 },
 		{ "dim -1", DIM0, UINT64_MAX },
 		{ "dim INT64_MIN", DIM0, UINT64_C(1) << 63 },
 		{ "dim 2^62: the product wraps", DIM0, UINT64_C(1) << 62 },
@@ -281,6 +281,79 @@ static void test_each_field_tampered(void **state)
 		if (r != -EPROTO)
 			fail_msg("%s: %d", changes[i].what, r);
 		free(region);
+	}
+}
+
+/* Payload in foreign memory, and places behind the tensors. */
+static void test_foreign(void **state)
+{
+	struct run_tensor tensors[] = { samples[0], samples[2] };
+	struct run_tensor places[] = { { .index = 1, .foreign = 9, .offset = 64, .bytes = 1000 },
+				       { .index = 0, .foreign = 2, .offset = 0, .bytes = 0 } };
+	unsigned char region[1024];
+	struct run_tensor got[4];
+	unsigned n = 7, n_places = 7;
+
+	(void)state;
+	tensors[0].foreign = 9;
+	tensors[0].offset = UINT64_C(1) << 40;
+	tensors[1].offset = run_payload_at(4);
+	assert_int_equal(run_write_places(region, sizeof(region), tensors, 2, places, 2), 0);
+	assert_int_equal(run_read_foreign(region, sizeof(region), got, 4, &n, &n_places), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(n_places, 2);
+	assert_memory_equal(got, tensors, sizeof(tensors));
+	assert_memory_equal(got + 2, places, sizeof(places));
+	/* Who does not ask for them. */
+	assert_int_equal(run_read_foreign(region, sizeof(region), got, 4, &n, NULL), -EPROTO);
+	assert_int_equal(run_read_foreign(region, sizeof(region), got, 3, &n, &n_places), -EPROTO);
+	assert_int_equal(run_read_foreign(region, run_payload_at(4) - RUN_ALIGN, got, 4, &n,
+					  &n_places),
+			 -EPROTO);
+	assert_int_equal(run_read(region, sizeof(region), got, 4, &n), -EPROTO);
+	assert_int_equal(run_write(region, sizeof(region), tensors, 2), 0);
+	assert_int_equal(run_read_foreign(region, sizeof(region), got, 4, &n, NULL), 0);
+	assert_int_equal(run_read(region, sizeof(region), got, 4, &n), -EPROTO);
+	assert_int_equal(run_write_places(region, sizeof(region), tensors, 2, places,
+					  RUN_TENSORS_MAX - 1),
+			 -E2BIG);
+	assert_int_equal(run_write_places(region, sizeof(region), tensors, 2, places, UINT32_MAX),
+			 -E2BIG);
+	assert_int_equal(run_write_places(region, run_payload_at(4) - RUN_ALIGN, tensors, 2, places,
+					  2),
+			 -ENOSPC);
+}
+
+static void test_bad_foreign(void **state)
+{
+	const struct run_tensor place = { .foreign = 9, .offset = 64, .bytes = 1000 };
+	const struct run_tensor payload = { .dtype = TENSOCK_UINT8,
+					    .rank = 1,
+					    .foreign = 9,
+					    .offset = 64,
+					    .bytes = 8,
+					    .dims = { 8 } };
+	struct run_tensor bad[8] = { payload, payload, payload, place, place, place, place, place };
+	unsigned char region[512];
+	struct run_tensor got[1];
+	unsigned n, n_places;
+
+	(void)state;
+	bad[0].offset = 65;
+	bad[1].bytes = 9;
+	bad[2].dtype = TENSOCK_BYTES; /* whose bytes would be enough */
+	bad[2].dims[0] = 1;
+	bad[3].foreign = 0;
+	bad[4].offset = 1;
+	bad[5].dtype = TENSOCK_UINT8;
+	bad[6].rank = 1;
+	bad[7].offset = UINT64_MAX;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		assert_int_equal(run_write_places(region, sizeof(region), &bad[i], i < 3, &bad[i],
+						  i >= 3),
+				 0);
+		if (run_read_foreign(region, sizeof(region), got, 1, &n, &n_places) != -EPROTO)
+			fail_msg("number %u passes", i);
 	}
 }
 
@@ -386,6 +459,22 @@ static void test_peer_writes_meanwhile(void **state)
 	assert_int_equal(got.bytes, 8);
 }
 
+static void test_pace(void **state)
+{
+	uint64_t pace;
+
+	(void)state;
+	assert_int_equal(run_pace(0, 100, 1000), 100);
+	assert_int_equal(run_pace(0, 5000, 1000), 1000);
+	assert_int_equal(run_pace(100, 20, 1000), 80);
+	/* One that was held up counts for little, many do not. */
+	pace = run_pace(100, UINT64_MAX, 1000);
+	assert_in_range(pace, 101, 200);
+	for (int i = 0; i < 100; i++)
+		pace = run_pace(pace, 5000, 1000);
+	assert_in_range(pace, 900, 1000);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -398,9 +487,12 @@ int main(void)
 		TSK_TEST(test_too_many),
 		TSK_TEST(test_more_than_the_constant),
 		TSK_TEST(test_each_field_tampered),
+		TSK_TEST(test_foreign),
+		TSK_TEST(test_bad_foreign),
 		TSK_TEST(test_bytes_of_dims),
 		TSK_TEST(test_empty_payload_at_the_end),
 		TSK_TEST(test_peer_writes_meanwhile),
+		TSK_TEST(test_pace),
 	};
 
 	return cmocka_run_group_tests_name("run", tests, NULL, NULL);

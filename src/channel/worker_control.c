@@ -21,6 +21,7 @@ static unsigned fds_of_type(uint32_t type)
 		return 3;
 	case WORKER_LOAD:
 	case WORKER_BUFFER:
+	case WORKER_FOREIGN:
 		return 1;
 	default:
 		return 0;
@@ -34,6 +35,9 @@ static bool status_suits_type(uint32_t type, uint32_t status)
 	case WORKER_LOAD:
 	case WORKER_BUFFER:
 	case WORKER_BUFFER_DROP:
+	case WORKER_FOREIGN:
+	case WORKER_FOREIGN_DROP:
+	case WORKER_FOREIGN_MAPPED:
 	case WORKER_READY:
 	case WORKER_LOADED:
 		return status == TENSOCK_OK;

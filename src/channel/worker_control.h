@@ -29,12 +29,20 @@ enum worker_msg_type {
 	WORKER_LOAD = 2,   /* fd: the model, a frozen memfd; value: its bytes (the whole memfd) */
 	WORKER_BUFFER = 3, /* fd: a memfd for tensors; id names it from now on; value: its bytes */
 	WORKER_BUFFER_DROP = 4, /* id: unmap it; no run of it is under way */
+	/*
+	 * fd: memory of a program of the host, which may be cut short at any time (channel/run.h); id,
+	 * 1 to UINT32_MAX, names it from its FOREIGN_MAPPED on; value: its bytes, from the start of fd
+	 */
+	WORKER_FOREIGN = 5,
+	WORKER_FOREIGN_DROP = 6, /* as BUFFER_DROP */
 
 	/* worker → front */
 	WORKER_READY = 64, /* the engine is open; text: its name and version */
 	/* description: see tensor/model_info.h; value: runs that it has under way at once */
 	WORKER_LOADED = 65,
 	WORKER_FAILED = 66, /* the engine cannot be opened, or the model not loaded; status, text */
+	WORKER_FOREIGN_MAPPED =
+		67, /* one for each FOREIGN: its id; value: 1, or 0 where it cannot */
 };
 
 struct worker_msg {

@@ -40,8 +40,10 @@ static const struct {
 	uint32_t type;
 	unsigned n_fds;
 } types[] = {
-	{ WORKER_ATTACH, 3 }, { WORKER_LOAD, 1 },   { WORKER_BUFFER, 1 }, { WORKER_BUFFER_DROP, 0 },
-	{ WORKER_READY, 0 },  { WORKER_LOADED, 0 }, { WORKER_FAILED, 0 },
+	{ WORKER_ATTACH, 3 },         { WORKER_LOAD, 1 },    { WORKER_BUFFER, 1 },
+	{ WORKER_BUFFER_DROP, 0 },    { WORKER_FOREIGN, 1 }, { WORKER_FOREIGN_DROP, 0 },
+	{ WORKER_FOREIGN_MAPPED, 0 }, { WORKER_READY, 0 },   { WORKER_LOADED, 0 },
+	{ WORKER_FAILED, 0 },
 };
 
 static struct worker_msg make_msg(uint32_t type)
@@ -169,7 +171,7 @@ static void test_text_without_its_end(void **state)
 
 static void test_unknown_types(void **state)
 {
-	static const uint32_t none[] = { 0, 5, 63, 67, INT32_MAX, UINT32_MAX };
+	static const uint32_t none[] = { 0, 7, 63, 68, INT32_MAX, UINT32_MAX };
 	struct fixture f;
 
 	(void)state;

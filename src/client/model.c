@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "client/options.h"
 
 static_assert((int)TENSOCK_MODEL_READY == (int)WIRE_MODEL_READY, "the states are the wire's");
@@ -17,17 +18,6 @@ static void copy_string(char *ret, struct wire_string string)
 	ret[string.len] = '\0';
 }
 
-static void hash_to_text(const unsigned char hash[WIRE_HASH_BYTES], char *ret)
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (unsigned i = 0; i < WIRE_HASH_BYTES; i++) {
-		*ret++ = digits[hash[i] >> 4];
-		*ret++ = digits[hash[i] & 15];
-	}
-	*ret = '\0';
-}
-
 struct tensock_model *model_new(const struct wire_model *wire)
 {
 	struct tensock_model *model = calloc(1, sizeof(*model));
@@ -35,7 +25,7 @@ struct tensock_model *model_new(const struct wire_model *wire)
 	if (!model)
 		return NULL;
 	memcpy(model->hash, wire->hash, sizeof(model->hash));
-	hash_to_text(wire->hash, model->hash_text);
+	*tsk_hex_write(model->hash_text, wire->hash, WIRE_HASH_BYTES) = '\0';
 	model->bytes = wire->size;
 	model->memory = wire->memory;
 	model->runs = wire->runs;

@@ -4,34 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/status.h"
 #include "client/model.h"
 #include "client/question.h"
 
 #define HASH_PREFIX "sha256:"
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-static bool hash_from_text(const char *text, unsigned char ret[WIRE_HASH_BYTES])
-{
-	if (strlen(text) != 2 * WIRE_HASH_BYTES)
-		return false;
-	for (unsigned i = 0; i < WIRE_HASH_BYTES; i++) {
-		int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		ret[i] = (unsigned char)(high << 4 | low);
-	}
-	return true;
-}
 
 static int ref_from_text(const char *name, const char *version, struct wire_model_ref *ret,
 			 struct tensock_error *reterr)
@@ -51,7 +29,8 @@ static int ref_from_text(const char *name, const char *version, struct wire_mode
 	if (strncmp(name, HASH_PREFIX, prefix) != 0)
 		return 0;
 	ret->kind = WIRE_BY_HASH;
-	if (!hash_from_text(name + prefix, ret->hash))
+	if (strlen(name + prefix) != 2 * WIRE_HASH_BYTES ||
+	    !tsk_hex_read(name + prefix, WIRE_HASH_BYTES, ret->hash))
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"'%.80s' is no hash; write sha256: and 64 hexadecimal digits",
 				name);

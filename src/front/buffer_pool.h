@@ -89,8 +89,8 @@ bool buffer_pool_forget_one(struct buffer_pool *pool, uint64_t worker);
 void buffer_pool_worker_gone(struct buffer_pool *pool, uint64_t worker);
 
 /*
- * Frees idle ones that nobody has wanted since the last look but one, but for BUFFER_POOL_KEPT_BYTES.  Whether there is to
- * be another look, as want_look() says it.
+ * Frees idle ones that nobody has wanted since the last look but one, but for BUFFER_POOL_KEPT_BYTES.
+ * Whether there is to be another look, as want_look() says it.
  */
 bool buffer_pool_look(struct buffer_pool *pool);
 

@@ -229,6 +229,8 @@ static int lay_out(struct grpc_message *m, struct oip_infer *infer, struct wire_
 		   struct tensock_error *reterr)
 {
 	uint64_t end = m->infer.used_bytes;
+	/* Where bytes have been received, room for places of outputs is not worth moving them. */
+	uint32_t n = end ? infer->n_inputs : oip_infer_described(infer);
 	int r;
 
 	for (uint32_t i = 0; i < infer->n_inputs; i++) {
@@ -241,7 +243,7 @@ static int lay_out(struct grpc_message *m, struct oip_infer *infer, struct wire_
 			return limit_fail(METRICS_LIMIT_REQUEST_SIZE, reterr, TENSOCK_TOO_LARGE,
 					  "inputs above max-request-size");
 	}
-	r = need_room(m, name, infer->n_inputs, end - m->infer.used_bytes, reterr);
+	r = need_room(m, name, n, end - m->infer.used_bytes, reterr);
 	if (r == 0)
 		m->infer.used_bytes = end;
 	return r;

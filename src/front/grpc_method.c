@@ -8,6 +8,7 @@
 #include "front/grpc_stream.h"
 #include "front/limit_hits.h"
 #include "front/oip_told.h"
+#include "front/protocol/oip_config.h"
 
 /* Of a message that names something, and of one beside a model's bytes. */
 #define MESSAGE_MAX 65536u
@@ -44,12 +45,13 @@ static int nothing(struct asked *asked, struct oip_pb *ret, struct tensock_error
 
 static int server_live(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	return written(oip_pb_bool(asked->method, true, ret), reterr);
+	(void)asked;
+	return written(oip_pb_bool(true, ret), reterr);
 }
 
 static int server_ready(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
 {
-	return written(oip_pb_bool(asked->method, !asked->guest->is_stopping, ret), reterr);
+	return written(oip_pb_bool(!asked->guest->is_stopping, ret), reterr);
 }
 
 static int server_metadata(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
@@ -85,7 +87,7 @@ static int model_ready(struct asked *asked, struct oip_pb *ret, struct tensock_e
 		oip_find(asked->guest, asked->named.name, asked->named.version, &m, NULL) == 0 &&
 		m.is_ready;
 
-	return written(oip_pb_bool(asked->method, is_ready, ret), reterr);
+	return written(oip_pb_bool(is_ready, ret), reterr);
 }
 
 static int model_told(struct asked *asked, struct oip_pb *ret, struct tensock_error *reterr)
@@ -346,14 +348,20 @@ static bool is_reflection(enum oip_pb_method method)
 	return method == OIP_PB_REFLECTION || method == OIP_PB_REFLECTION_ALPHA;
 }
 
-uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method)
+uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method,
+				const char **ret_limit)
 {
+	const char *limit = "what such a request takes";
 	uint64_t max = MESSAGE_MAX;
 
-	if (method == OIP_PB_MODEL_INFER || method == OIP_PB_MODEL_STREAM_INFER)
+	if (method == OIP_PB_MODEL_INFER || method == OIP_PB_MODEL_STREAM_INFER) {
+		limit = "max-request-size";
 		max = guest->limits.request_bytes_max;
-	else if (method == OIP_PB_REPOSITORY_LOAD)
+	} else if (method == OIP_PB_REPOSITORY_LOAD) {
+		limit = "what a model of max-model-size takes";
 		max = guest->limits.model_bytes_max + MESSAGE_MAX;
+	}
+	*ret_limit = max < UINT32_MAX ? limit : "what gRPC can say the length of";
 	return max < UINT32_MAX ? max : UINT32_MAX;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "front/grpc_testing.h"
+#include "front/limit_hits.h"
 
 static struct client client;
 
@@ -306,14 +307,54 @@ static void test_reflection_without_a_question(void **state)
 static void test_no_message_is_longer_than_can_be_said(void **state)
 {
 	static struct guest guest;
+	const char *limit;
 
 	(void)state;
 	guest.limits.request_bytes_max = UINT64_C(8) << 30;
 	guest.limits.model_bytes_max = UINT32_MAX;
-	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_MODEL_INFER), UINT32_MAX);
-	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_REPOSITORY_LOAD), UINT32_MAX);
+	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_MODEL_INFER, &limit), UINT32_MAX);
+	assert_string_equal(limit, "what gRPC can say the length of");
+	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_REPOSITORY_LOAD, &limit),
+			 UINT32_MAX);
+	assert_string_equal(limit, "what gRPC can say the length of");
 	guest.limits.request_bytes_max = 1000;
-	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_MODEL_STREAM_INFER), 1000);
+	assert_int_equal(grpc_method_length_max(&guest, OIP_PB_MODEL_STREAM_INFER, &limit), 1000);
+	assert_string_equal(limit, "max-request-size");
+}
+
+/* Its sentence names what bounds it, and where that is a key, it counts. */
+static void expect_too_long(const char *path, uint32_t n, const char *text, enum metrics_limit hits)
+{
+	unsigned char prefix[GRPC_PREFIX_BYTES];
+	struct said said = { .bytes = prefix, .n = sizeof(prefix) };
+	uint64_t before[METRICS_LIMIT_MAX];
+
+	for (unsigned i = 0; i < METRICS_LIMIT_MAX; i++)
+		before[i] = limit_hits((enum metrics_limit)i);
+	grpc_prefix_write(n, prefix);
+	client_expect(&client, client_call(&client, path, &said), 8, text);
+	for (unsigned i = 0; i < METRICS_LIMIT_MAX; i++)
+		assert_int_equal(limit_hits((enum metrics_limit)i),
+				 before[i] + (i == (unsigned)hits));
+}
+
+static void test_a_message_that_is_too_long(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct rig rig;
+
+	(void)state;
+	limits.request_bytes_max = 1000;
+	rig_init(&rig, &limits);
+	client_connect(&client, &rig);
+	expect_too_long(INFERENCE "ModelInfer", 1001, "above max-request-size, which is 1000 bytes",
+			METRICS_LIMIT_REQUEST_SIZE);
+	expect_too_long(INFERENCE "RepositoryModelLoad", 2 << 20,
+			"above what a model of max-model-size takes", METRICS_LIMIT_MODEL_SIZE);
+	expect_too_long(INFERENCE "ServerLive", 65537, "above what such a request takes",
+			METRICS_LIMIT_MAX);
+	client_close(&client);
+	rig_done(&rig);
 }
 
 int main(void)
@@ -328,6 +369,7 @@ int main(void)
 		TSK_TEST(test_reflection),
 		TSK_TEST(test_reflection_without_a_question),
 		TSK_TEST(test_no_message_is_longer_than_can_be_said),
+		TSK_TEST(test_a_message_that_is_too_long),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -290,7 +290,8 @@ static void unpack_message(struct grpc_stream *s)
 	const unsigned char *in = d->in, *end = d->end;
 	struct grpc_unpacked_bytes unpacked;
 	struct tensock_error error;
-	int r = grpc_unpack(&unpacked, account, s->coding, d->buffer, d->n, d->length_max, &error);
+	int r = grpc_unpack(&unpacked, account, s->coding, d->buffer, d->n, d->length_max, d->limit,
+			    &error);
 
 	drop_buffer(s);
 	if (r < 0) {
@@ -489,7 +490,7 @@ static void begin_call(struct grpc_stream *s, const char *path, uint64_t timeout
 	s->method = (enum oip_pb_method)method;
 	s->decoder.is_infer = is_infer(s);
 	s->decoder.takes_packed = s->coding != HTTP_IDENTITY;
-	s->decoder.length_max = grpc_method_length_max(s->guest, s->method);
+	s->decoder.length_max = grpc_method_length_max(s->guest, s->method, &s->decoder.limit);
 	if (timeout_ms)
 		s->deadline_ms = uv_now(s->guest->loop) + timeout_ms;
 	if (s->method == OIP_PB_MODEL_STREAM_INFER)

@@ -166,7 +166,11 @@ void grpc_infer_done(struct grpc_message *message);
 void grpc_method_call(struct grpc_message *message);
 /* To one that is watching: the host is going down. */
 void grpc_method_stop(struct grpc_stream *stream);
-/* The longest message that it takes, packed or not: no more than gRPC can say the length of. */
-uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method);
+/*
+ * The longest message that it takes, packed or not: no more than gRPC can say the length of.  *ret_limit:
+ * the key that says so, or what else does.
+ */
+uint64_t grpc_method_length_max(const struct guest *guest, enum oip_pb_method method,
+				const char **ret_limit);
 
 #endif

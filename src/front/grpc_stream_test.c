@@ -131,7 +131,7 @@ static void test_stream_that_takes_nothing(void **state)
 	for (unsigned i = 0; i < 20; i++)
 		client_talk(&client);
 	assert_int_equal(rig.guest->counters.accepted, 16);
-	/* Others are served meanwhile. */
+	/* Once it takes them, the others are looked at. */
 	assert_int_equal(nghttp2_submit_window_update(client.h2.session, 0, s->id, 1 << 20), 0);
 	for (unsigned i = 16; i < N; i++)
 		play_run(&client, worker);

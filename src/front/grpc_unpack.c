@@ -35,7 +35,8 @@ static int grow(struct grpc_unpacked_bytes *u, uint64_t max, struct tensock_erro
 }
 
 static int unpack(struct grpc_unpacked_bytes *u, struct http_inflate *inflater,
-		  const unsigned char *packed, size_t n, uint64_t max, struct tensock_error *reterr)
+		  const unsigned char *packed, size_t n, uint64_t max, const char *limit,
+		  struct tensock_error *reterr)
 {
 	size_t made = 1;
 	int r = 0;
@@ -49,8 +50,7 @@ static int unpack(struct grpc_unpacked_bytes *u, struct http_inflate *inflater,
 		u->n += r == 0 ? made : 0;
 		if (r == 0 && u->n > max)
 			r = tsk_fail(reterr, TENSOCK_TOO_LARGE,
-				     "a compressed message of more than the %llu bytes that "
-				     "max-request-size allows",
+				     "a compressed message above %s, which is %llu bytes", limit,
 				     (unsigned long long)max);
 	}
 	if (r == 0 && (!inflater->is_over || n))
@@ -60,7 +60,8 @@ static int unpack(struct grpc_unpacked_bytes *u, struct http_inflate *inflater,
 }
 
 int grpc_unpack(struct grpc_unpacked_bytes *ret, struct account *account, enum http_coding coding,
-		const unsigned char *packed, size_t n, uint64_t max, struct tensock_error *reterr)
+		const unsigned char *packed, size_t n, uint64_t max, const char *limit,
+		struct tensock_error *reterr)
 {
 	struct http_inflate inflater;
 	int r;
@@ -70,7 +71,7 @@ int grpc_unpack(struct grpc_unpacked_bytes *ret, struct account *account, enum h
 		return no_room(HTTP_INFLATE_MEMORY, reterr);
 	r = http_inflate_init(&inflater, coding);
 	if (r == 0)
-		r = unpack(ret, &inflater, packed, n, max, reterr);
+		r = unpack(ret, &inflater, packed, n, max, limit, reterr);
 	else
 		r = tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the message");
 	http_inflate_done(&inflater);

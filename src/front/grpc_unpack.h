@@ -19,12 +19,12 @@ struct grpc_unpacked_bytes {
 };
 
 /*
- * coding: HTTP_GZIP or HTTP_DEFLATE.  TOO_LARGE above max bytes, LIMIT_REACHED, OUT_OF_MEMORY, PROTOCOL: a
- * failure leaves nothing to be given back.
+ * coding: HTTP_GZIP or HTTP_DEFLATE.  TOO_LARGE above max bytes, which `limit` says (as that of a decoder
+ * does), LIMIT_REACHED, OUT_OF_MEMORY, PROTOCOL: a failure leaves nothing to be given back.
  */
 int grpc_unpack(struct grpc_unpacked_bytes *ret, struct account *account, enum http_coding coding,
-		const unsigned char *packed, size_t n, uint64_t max, struct tensock_error *reterr)
-	_nodiscard_;
+		const unsigned char *packed, size_t n, uint64_t max, const char *limit,
+		struct tensock_error *reterr) _nodiscard_;
 void grpc_unpack_done(struct grpc_unpacked_bytes *unpacked);
 
 #endif

@@ -119,6 +119,7 @@ static int open_device(struct guest *guest)
 		.ended_context = guest,
 	};
 
+	memcpy(config.ports, guest->limits.ports, sizeof(config.ports));
 	return guest->limits.cid ? vsock_device_new(guest->loop, &config, &guest->device) : 0;
 }
 
@@ -195,6 +196,8 @@ static int open_all(struct guest *guest)
 	if (r == 0)
 		r = workers_new(guest->loop, guest->supervisor, &guest->work, &guest->account,
 				&guest->limits, &guest->workers);
+	guest->regions.gone = workers_forget_region;
+	guest->regions.context = guest->workers;
 	if (r == 0)
 		r = open_models(guest);
 	if (r == 0)

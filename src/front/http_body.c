@@ -8,8 +8,12 @@
 
 static int refuse_size(const struct http_body *body, struct tensock_error *reterr)
 {
+	const struct http_body_limit *limit = &body->limit;
+
+	if (limit->hits < METRICS_LIMIT_MAX)
+		limit_hit(limit->hits);
 	return tsk_fail(reterr, TENSOCK_TOO_LARGE, "a body above %s, which is %llu bytes",
-			body->limit, (unsigned long long)body->max);
+			limit->name, (unsigned long long)limit->bytes);
 }
 
 static int resize(struct http_body *body, size_t size, struct tensock_error *reterr)
@@ -30,11 +34,11 @@ static int resize(struct http_body *body, size_t size, struct tensock_error *ret
 	return 0;
 }
 
-int http_body_begin(struct http_body *body, struct account *account, uint64_t known, uint64_t max,
-		    const char *limit, struct tensock_error *reterr)
+int http_body_begin(struct http_body *body, struct account *account, uint64_t known,
+		    struct http_body_limit limit, struct tensock_error *reterr)
 {
-	*body = (struct http_body){ .account = account, .max = max, .limit = limit };
-	if (known > max)
+	*body = (struct http_body){ .account = account, .limit = limit };
+	if (known > limit.bytes)
 		return refuse_size(body, reterr);
 	return known ? resize(body, (size_t)known, reterr) : 0;
 }
@@ -43,9 +47,9 @@ int http_body_grow(struct http_body *body, struct tensock_error *reterr)
 {
 	size_t size = body->size ? body->size : FIRST_BYTES / 2;
 
-	if (body->size >= body->max)
+	if (body->size >= body->limit.bytes)
 		return refuse_size(body, reterr);
-	size = size < body->max - size ? 2 * size : (size_t)body->max;
+	size = size < body->limit.bytes - size ? 2 * size : (size_t)body->limit.bytes;
 	return resize(body, size, reterr);
 }
 

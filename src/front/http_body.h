@@ -10,22 +10,28 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "channel/metrics_family.h"
 #include "front/account.h"
+
+struct http_body_limit {
+	uint64_t bytes;
+	const char *name;        /* the key that says it, or what else does */
+	enum metrics_limit hits; /* where a body above it counts; METRICS_LIMIT_MAX: nowhere */
+};
 
 struct http_body {
 	struct account *account;
 	char *bytes;
 	size_t n, size; /* received; what there is room for, which the account knows of */
-	uint64_t max;
-	const char *limit; /* the key that max is of, or what else says it */
+	struct http_body_limit limit;
 };
 
 /*
- * Of `known` bytes; or, 0, of as many as come.  At most max.  TOO_LARGE, LIMIT_REACHED, OUT_OF_MEMORY;
- * what it has is freed by http_body_done() in any case.
+ * Of `known` bytes; or, 0, of as many as come.  TOO_LARGE, LIMIT_REACHED, OUT_OF_MEMORY; what it has is
+ * freed by http_body_done() in any case.
  */
-int http_body_begin(struct http_body *body, struct account *account, uint64_t known, uint64_t max,
-		    const char *limit, struct tensock_error *reterr) _nodiscard_;
+int http_body_begin(struct http_body *body, struct account *account, uint64_t known,
+		    struct http_body_limit limit, struct tensock_error *reterr) _nodiscard_;
 
 /* More room, behind what has come.  As begin(). */
 int http_body_grow(struct http_body *body, struct tensock_error *reterr) _nodiscard_;

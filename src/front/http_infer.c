@@ -179,8 +179,8 @@ static int read_json(struct http_exchange *x, struct tensock_error *reterr)
 		return r;
 	if (!lay_out(&i->infer, &payload))
 		payload = UINT64_MAX;
-	return oip_call_take(&i->call, x->route.model, i->infer.n_inputs, payload, &i->room,
-			     reterr);
+	return oip_call_take(&i->call, x->route.model, oip_infer_described(&i->infer), payload,
+			     &i->room, reterr);
 }
 
 /* The JSON is there. */
@@ -332,6 +332,9 @@ static int begin_body(struct http_exchange *x, struct tensock_error *reterr)
 	struct http_infer *i = &x->infer;
 	bool is_known = !head->is_chunked && head->coding == HTTP_IDENTITY;
 	uint64_t known = head->has_json_bytes ? head->json_bytes : is_known ? head->length : 0;
+	const struct http_body_limit limit = { .bytes = x->guest->limits.request_bytes_max,
+					       .name = "max-request-size",
+					       .hits = METRICS_LIMIT_REQUEST_SIZE };
 	int r;
 
 	i->is_raw = head->has_json_bytes && !known;
@@ -341,8 +344,7 @@ static int begin_body(struct http_exchange *x, struct tensock_error *reterr)
 			http_set_place(x, i->room, head->length);
 		return r;
 	}
-	r = http_body_begin(&x->body, &x->guest->account, known, x->guest->limits.request_bytes_max,
-			    "max-request-size", reterr);
+	r = http_body_begin(&x->body, &x->guest->account, known, limit, reterr);
 	if (r == 0 && known)
 		http_set_place(x, x->body.bytes, known);
 	return r;

@@ -7,6 +7,7 @@
 #include "front/http_exchange.h"
 #include "front/limit_hits.h"
 #include "front/oip_told.h"
+#include "front/protocol/oip_config.h"
 
 static struct http_exchange *exchange_of(struct oip_task *task)
 {
@@ -62,7 +63,7 @@ static void answer_stats(struct http_exchange *x)
 	oip_told_done(&told);
 }
 
-static void tell_model(struct http_exchange *x, const struct oip_json_model *model)
+static void tell_model(struct http_exchange *x, const struct oip_model_view *model)
 {
 	bool is_ready = strcmp(model->state, "READY") == 0;
 	struct oip_json json = { 0 };

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/testing.h"
+#include "front/limit_hits.h"
 #include "front/models_asked.h"
 #include "front/rig.h"
 
@@ -399,6 +400,7 @@ static void test_chunked(void **state)
 /* What is said of sizes must be true. */
 static void test_sizes(void **state)
 {
+	uint64_t n_hits;
 	struct scene s;
 	struct peer *p = &s.peer;
 
@@ -418,6 +420,12 @@ static void test_sizes(void **state)
 	say(p, INFER "Content-Length: 9223372036854775807\r\nInference-Header-Content-Length: "
 		     "9223372036854775807\r\n\r\n");
 	expect_last(p, 413, "max-request-size");
+	connect_peer(p, &s.rig);
+	n_hits = limit_hits(METRICS_LIMIT_MODEL_SIZE);
+	say(p, "POST /v2/repository/models/a/load HTTP/1.1\r\n" HOST
+	       "Content-Length: 2000000\r\n\r\n");
+	expect_last(p, 413, "max-model-size");
+	assert_int_equal(limit_hits(METRICS_LIMIT_MODEL_SIZE), n_hits + 1);
 	end(&s);
 }
 
@@ -635,15 +643,19 @@ static void test_too_many_requests(void **state)
 	rig_done(&rig);
 }
 
-/* Too few bytes: of a head, of a body. */
+/*
+ * Too few bytes: of a head, of a body.  The pauses are far from the timeout: a busy machine makes them
+ * longer.
+ */
 static void test_silence(void **state)
 {
+	const unsigned idle_ms = 400, pause_ms = 80;
 	struct front_start limits = rig_limits();
 	struct peer p;
 	struct rig rig;
 
 	(void)state;
-	limits.idle_timeout_ms = 60;
+	limits.idle_timeout_ms = idle_ms;
 	rig_init(&rig, &limits);
 	connect_peer(&p, &rig);
 	say(&p, "GET /v2 HT");
@@ -657,16 +669,16 @@ static void test_silence(void **state)
 	connect_peer(&p, &rig);
 	say(&p, GET("/v2/health/live"));
 	expect(&p, 200, "live");
-	rig_run(&rig, 150);
+	rig_run(&rig, 3 * idle_ms / 2);
 	say(&p, GET("/v2/health/live"));
 	expect(&p, 200, "live");
 	/* A head that grows is not held for ever. */
 	say(&p, "GET /v2 HTTP/1.1\r\n" HOST);
-	for (int i = 0; i < 8; i++) {
+	for (unsigned i = 0; i <= idle_ms / pause_ms && !p.n; i++) {
 		char field[80];
 
-		snprintf(field, sizeof(field), "X: %065d\r\n", i);
-		rig_run(&rig, 20);
+		snprintf(field, sizeof(field), "X: %065u\r\n", i);
+		rig_run(&rig, pause_ms);
 		if (take_bytes(&p) && !p.n)
 			say(&p, field);
 	}

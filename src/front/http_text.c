@@ -10,15 +10,18 @@
 static void begin(struct http_exchange *x)
 {
 	const struct http_head *head = x->head;
-	uint64_t known = head->coding == HTTP_IDENTITY ? head->length : 0, max = SMALL_MAX;
-	const char *limit = "what such a request takes";
+	uint64_t known = head->coding == HTTP_IDENTITY ? head->length : 0;
+	struct http_body_limit limit = { .bytes = SMALL_MAX,
+					 .name = "what such a request takes",
+					 .hits = METRICS_LIMIT_MAX };
 	struct tensock_error error;
 
 	if (x->route.resource == ROUTE_LOAD) {
-		max += BASE64_OF(x->guest->limits.model_bytes_max);
-		limit = "what a model of max-model-size takes";
+		limit.bytes += BASE64_OF(x->guest->limits.model_bytes_max);
+		limit.name = "what a model of max-model-size takes";
+		limit.hits = METRICS_LIMIT_MODEL_SIZE;
 	}
-	if (http_body_begin(&x->body, &x->guest->account, known, max, limit, &error) < 0) {
+	if (http_body_begin(&x->body, &x->guest->account, known, limit, &error) < 0) {
 		http_refuse(x, &error);
 		return;
 	}

@@ -2,8 +2,9 @@
 #include "front/model.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <string.h>
+
+#include "base/hex.h"
 
 /* What a description may take beside what is accounted for: that of a usual model takes a tenth. */
 #define INFO_BYTES_SMALL (UINT64_C(16) << 10)
@@ -280,15 +281,13 @@ void models_view(const struct model *model, struct model_view *ret)
 void models_called(const struct model *model, struct model_called *ret)
 {
 	const struct label *label = labels_of(&model->models->labels, model);
-	const unsigned char *hash = models_hash(model);
 
 	if (label) {
 		ret->name = label->name;
 		ret->version = label->version;
 		return;
 	}
-	for (unsigned i = 0; i < MODEL_HASH_BYTES; i++)
-		snprintf(ret->digits + 2 * (size_t)i, 3, "%02x", hash[i]);
+	*tsk_hex_write(ret->digits, models_hash(model), MODEL_HASH_BYTES) = '\0';
 	ret->name = ret->digits;
 	ret->version = "";
 }

@@ -354,9 +354,7 @@ static bool is_refused(struct native_session *s)
 	uint32_t id = s->decoder.header.id;
 	struct tensock_error error;
 
-	if (s->is_stopping)
-		(void)tsk_fail(&error, TENSOCK_UNAVAILABLE, "the host is going down");
-	else if (n_own >= s->calls_max)
+	if (n_own >= s->calls_max)
 		(void)tsk_fail(&error, TENSOCK_LIMIT_REACHED,
 			       "%u requests are under way on this connection, as many as %s allows",
 			       n_own,

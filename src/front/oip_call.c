@@ -12,6 +12,7 @@
 #include "front/inputs.h"
 #include "front/oip_classes.h"
 #include "front/oip_models.h"
+#include "front/oip_shared.h"
 #include "front/protocol/native_input.h"
 
 #define US_PER_MS 1000u
@@ -78,10 +79,13 @@ void oip_call_end(struct oip_call *call)
 	guest->n_calls--;
 	buffer_pool_put(&guest->workers->buffers, TAKE_PTR(call->request.in));
 	free_results(call);
+	oip_shared_release(call);
 	account_give(&guest->account, call->private_bytes);
 	free(call->tensors);
 	free(call->inputs);
 	free(call->wanted);
+	free(call->parts);
+	free(call->places);
 	free(call->name);
 	free(call->version);
 	oip_infer_done(&call->infer);
@@ -92,42 +96,29 @@ void oip_call_end(struct oip_call *call)
  * ---- Results
  */
 
+/* As the worker has written it. */
+static const struct run_tensor *written(const struct oip_call *call,
+					const struct request_outputs *outputs, uint32_t i)
+{
+	return &outputs->tensors[call->wanted ? call->wanted[i] : i];
+}
+
 static struct oip_result result_of(const struct oip_call *call, const struct tsk_model_info *info,
 				   const struct request_outputs *outputs, uint32_t i)
 {
-	uint32_t index = call->wanted ? call->wanted[i] : i;
-	const struct run_tensor *t = &outputs->tensors[index];
+	const struct run_tensor *t = written(call, outputs, i);
 	const struct oip_infer *infer = &call->infer;
 	struct oip_result result = {
-		.name = wire_string(info->outputs[index].name),
+		.name = wire_string(info->outputs[t->index].name),
 		.dtype = t->dtype,
 		.rank = t->rank,
 		.bytes = t->bytes,
-		.data = (const unsigned char *)outputs->region + t->offset,
+		.data = t->foreign ? NULL : (const unsigned char *)outputs->region + t->offset,
 		.is_binary = i < infer->n_outputs ? infer->outputs[i].is_binary : infer->is_binary,
 	};
 
 	memcpy(result.dims, t->dims, sizeof(result.dims));
 	return result;
-}
-
-/* Where it is wanted in a region: it goes there, and not into the answer. */
-static int put_into_region(const struct oip_call *call, struct oip_result *result, uint32_t i,
-			   struct tensock_error *reterr)
-{
-	const struct oip_infer *infer = &call->infer;
-	int r;
-
-	if (i >= infer->n_outputs || !infer->outputs[i].region.name.len)
-		return 0;
-	r = regions_write(&call->guest->regions, &infer->outputs[i].region, result->data,
-			  result->bytes, reterr);
-	if (r < 0)
-		return r;
-	result->region = infer->outputs[i].region;
-	result->region.bytes = result->bytes;
-	oip_classes_free(result, infer, i, &call->guest->account);
-	return 0;
 }
 
 /* All of them, as they are wanted. */
@@ -147,7 +138,8 @@ static int make_results(struct oip_call *call, const struct request_outputs *out
 		r = oip_classes_make(&call->results[i], &call->infer, i, &call->guest->account,
 				     reterr);
 		if (r == 0)
-			r = put_into_region(call, &call->results[i], i, reterr);
+			r = oip_shared_put(call, &call->results[i], i, written(call, outputs, i),
+					   reterr);
 	}
 	return r;
 }
@@ -184,6 +176,8 @@ static int request_prepare(struct request *request, const struct tsk_model_info 
 	if (r == 0)
 		r = native_wanted_resolve(info, call->tensors + n, call->infer.n_outputs,
 					  call->wanted, reterr);
+	if (r == 0)
+		r = oip_shared_prepare(call, info, reterr);
 	if (r < 0)
 		return r;
 	*ret_in_bytes = call->region_bytes;
@@ -196,7 +190,8 @@ static bool request_fill(struct request *request, void *region)
 	const struct oip_call *call = call_of(request);
 
 	/* The room was made for so many. */
-	(void)!run_write(region, call->region_bytes, call->inputs, call->infer.n_inputs);
+	(void)!run_write_places(region, call->region_bytes, call->inputs, call->infer.n_inputs,
+				request->places, request->n_places);
 	return false;
 }
 
@@ -272,7 +267,7 @@ void oip_call_set_deadline(struct oip_call *call, uint64_t ms)
 		uv_timer_start(call->timer, on_deadline, ms, 0);
 }
 
-/* A region for n inputs and their payload. */
+/* A region for n inputs and places, and the payload. */
 static int lay_out(struct oip_call *call, uint32_t n, uint64_t payload_bytes,
 		   struct tensock_error *reterr)
 {
@@ -300,11 +295,11 @@ static struct model *probable(struct guest *guest, struct wire_string name)
 	return m.model;
 }
 
-int oip_call_take(struct oip_call *call, struct wire_string name, uint32_t n_inputs,
+int oip_call_take(struct oip_call *call, struct wire_string name, uint32_t n_described,
 		  uint64_t payload_bytes, unsigned char **ret_room, struct tensock_error *reterr)
 {
 	struct guest *guest = call->guest;
-	int r = lay_out(call, n_inputs, payload_bytes, reterr);
+	int r = lay_out(call, n_described, payload_bytes, reterr);
 
 	buffer_pool_put(&guest->workers->buffers, TAKE_PTR(call->request.in));
 	if (r < 0)
@@ -333,8 +328,10 @@ static int take_private(struct oip_call *call, const struct tsk_model_info *info
 	const struct oip_infer *infer = &call->infer;
 	uint64_t in = infer->n_inputs, out = infer->n_outputs;
 	uint64_t n_results = out || !info ? out : info->n_outputs;
-	uint64_t bytes = (in + out) * sizeof(struct wire_tensor) + in * sizeof(struct run_tensor) +
-			 out * sizeof(uint32_t) + n_results * sizeof(struct oip_result);
+	uint64_t n_places = out < OIP_PLACES_MAX ? out : OIP_PLACES_MAX;
+	uint64_t bytes = (in + out) * (sizeof(struct wire_tensor) + sizeof(struct oip_part)) +
+			 (in + n_places) * sizeof(struct run_tensor) + out * sizeof(uint32_t) +
+			 n_results * sizeof(struct oip_result);
 	int r = inputs_account(call->guest, bytes, reterr);
 
 	if (r < 0)
@@ -342,8 +339,13 @@ static int take_private(struct oip_call *call, const struct tsk_model_info *info
 	call->private_bytes = bytes;
 	call->tensors = calloc(in + out + 1, sizeof(*call->tensors));
 	call->inputs = calloc(in + 1, sizeof(*call->inputs));
+	call->parts = calloc(in + out + 1, sizeof(*call->parts));
 	call->wanted = out ? calloc(out, sizeof(*call->wanted)) : NULL;
-	return call->tensors && call->inputs && (!out || call->wanted) ? 0 : no_memory(reterr);
+	call->places = out ? calloc(n_places, sizeof(*call->places)) : NULL;
+	return call->tensors && call->inputs && call->parts &&
+			       (!out || (call->wanted && call->places))
+		       ? 0
+		       : no_memory(reterr);
 }
 
 /* Each is where the session has said: within the room, aligned. */
@@ -360,21 +362,6 @@ static int check_places(const struct oip_call *call, struct tensock_error *reter
 			return tsk_fail(reterr, TENSOCK_INTERNAL, "an input outside of its room");
 	}
 	return 0;
-}
-
-static int read_regions(const struct oip_call *call, struct tensock_error *reterr)
-{
-	unsigned char *room = (unsigned char *)call->request.in->map.addr + call->payload_at;
-	int r = 0;
-
-	for (uint32_t i = 0; i < call->infer.n_inputs && r == 0; i++) {
-		const struct oip_input *input = &call->infer.inputs[i];
-
-		if (input->source == OIP_REGION)
-			r = regions_read(&call->guest->regions, &input->region,
-					 room + input->tensor.offset, reterr);
-	}
-	return r;
 }
 
 static void copy_tensors(struct oip_call *call)
@@ -417,7 +404,7 @@ static int prepare_submission(struct oip_call *call, struct wire_string name,
 	if (r == 0)
 		r = check_places(call, reterr);
 	if (r == 0)
-		r = read_regions(call, reterr);
+		r = oip_shared_hold(call, reterr);
 	if (r == 0)
 		copy_tensors(call);
 	return r;

@@ -26,6 +26,7 @@
 #include "front/request.h"
 
 struct oip_call;
+struct oip_part;
 
 struct oip_call_ops {
 	/*
@@ -52,7 +53,9 @@ struct oip_call {
 	uint32_t *wanted;
 	struct oip_result *results;
 	uint32_t n_results;
-	uint32_t n_room; /* inputs that the buffer has room for */
+	struct oip_part *parts; /* of regions, that inputs lie in, then outputs (oip_shared.h) */
+	struct run_tensor *places;
+	uint32_t n_room; /* inputs, and places of outputs, that the buffer has room for */
 	uint64_t payload_at, region_bytes, room_bytes;
 	uint64_t private_bytes; /* of the guest's memory, for all this */
 	uv_timer_t *timer;      /* of its deadline, if it has one */
@@ -73,18 +76,18 @@ int oip_call_begin(struct oip_call *call, struct guest *guest, const struct oip_
 void oip_call_set_deadline(struct oip_call *call, uint64_t ms);
 
 /*
- * Room for n_inputs inputs with payload of so many bytes all together: *ret_room is aligned to
- * RUN_ALIGN, and an input's offset counts from there; each offset must be a multiple of RUN_ALIGN.
+ * Room for so many inputs, and outputs that are wanted in regions (oip_infer_described()), and for payload of
+ * so many bytes of all inputs together: *ret_room is aligned to RUN_ALIGN, and an input's offset counts from there; each offset must be a multiple of RUN_ALIGN.
  * name, version (as of oip_find()) of the model that it is probably for, so that its worker knows the
  * buffer; len 0: any.  Again: what was there is lost.  TOO_LARGE, LIMIT_REACHED, OUT_OF_MEMORY.
  */
-int oip_call_take(struct oip_call *call, struct wire_string name, uint32_t n_inputs,
+int oip_call_take(struct oip_call *call, struct wire_string name, uint32_t n_described,
 		  uint64_t payload_bytes, unsigned char **ret_room, struct tensock_error *reterr)
 	_nodiscard_;
 
 /*
- * All inputs stand in the room, but those of regions, which are copied to their places in it by this.
- * Takes *infer (zeroed), whose inputs' offsets are set.  version len 0: the one that was labelled last.  All failures come by
+ * All inputs stand in the room, but those of regions: these have their place there, and are read, or left
+ * where they are, when the run begins.  Takes *infer (zeroed), whose inputs' offsets are set.  version len 0: the one that was labelled last.  All failures come by
  * done().
  */
 void oip_call_submit(struct oip_call *call, struct oip_infer *infer, struct wire_string name,

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/status.h"
 #include "front/labels.h"
@@ -17,17 +18,6 @@
 /*
  * ---- What there is
  */
-
-static void write_digits(const unsigned char hash[MODEL_HASH_BYTES], char ret[HASH_DIGITS + 1])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (unsigned i = 0; i < MODEL_HASH_BYTES; i++) {
-		ret[2 * i] = digits[hash[i] >> 4];
-		ret[2 * i + 1] = digits[hash[i] & 15];
-	}
-	ret[HASH_DIGITS] = '\0';
-}
 
 static const char *version_of(const struct label *label)
 {
@@ -49,13 +39,8 @@ static void describe(struct model *model, struct label *label, struct oip_model 
 	};
 	ret->is_ready = ret->info && !is_withdrawn;
 	if (!label)
-		write_digits(models_hash(model), ret->digits);
+		*tsk_hex_write(ret->digits, models_hash(model), MODEL_HASH_BYTES) = '\0';
 	ret->name = label ? label->name : ret->digits;
-}
-
-static bool equals(struct wire_string string, const char *text)
-{
-	return string.len == strlen(text) && memcmp(string.bytes, text, string.len) == 0;
 }
 
 /* The one of that name, and version if one is given, that was labelled last; one that is ready, if any is. */
@@ -65,8 +50,8 @@ static struct label *find_label(const struct guest *guest, struct wire_string na
 	struct label *label = NULL, *first = NULL;
 
 	while ((label = models_next_pair(guest->models, label))) {
-		if (!equals(name, label->name) ||
-		    (version.len && !equals(version, version_of(label))))
+		if (!wire_string_equals(name, label->name) ||
+		    (version.len && !wire_string_equals(version, version_of(label))))
 			continue;
 		if (!label->is_withdrawn)
 			return label;
@@ -76,32 +61,16 @@ static struct label *find_label(const struct guest *guest, struct wire_string na
 	return first;
 }
 
-static bool read_digit(char c, unsigned *ret)
-{
-	if (c >= '0' && c <= '9')
-		*ret = (unsigned)(c - '0');
-	else if (c >= 'a' && c <= 'f')
-		*ret = (unsigned)(c - 'a') + 10;
-	else
-		return false;
-	return true;
-}
-
 static struct model *find_hash(struct guest *guest, struct wire_string name,
 			       struct wire_string version)
 {
 	unsigned char hash[MODEL_HASH_BYTES];
 	struct model_name wanted = { .hash = hash };
-	unsigned high, low;
 
-	if (name.len != HASH_DIGITS || (version.len && !equals(version, ONLY_VERSION)))
+	if (name.len != HASH_DIGITS || (version.len && !wire_string_equals(version, ONLY_VERSION)))
 		return NULL;
-	for (unsigned i = 0; i < MODEL_HASH_BYTES; i++) {
-		if (!read_digit(name.bytes[2 * i], &high) ||
-		    !read_digit(name.bytes[2 * i + 1], &low))
-			return NULL;
-		hash[i] = (unsigned char)(high << 4 | low);
-	}
+	if (!tsk_hex_read_lower(name.bytes, MODEL_HASH_BYTES, hash))
+		return NULL;
 	return models_find(guest->models, &wanted);
 }
 

@@ -33,7 +33,10 @@ struct oip_model {
 	const char *reason; /* why it is not, or "" */
 };
 
-/* version len 0: of those that are ready, or of all, the one that was labelled last.  NOT_FOUND, in Triton's words. */
+/*
+ * version len 0: of those that are ready, or of all, the one that was labelled last.  NOT_FOUND, in
+ * Triton's words.
+ */
 int oip_find(struct guest *guest, struct wire_string name, struct wire_string version,
 	     struct oip_model *ret, struct tensock_error *reterr) _nodiscard_;
 
@@ -75,8 +78,8 @@ void oip_load(struct oip_task *task, struct guest *guest, struct wire_string nam
 	      struct wire_string version);
 
 /*
- * All versions of the name, or the one: not ready from now on, until it is loaded again; kept.  A model that is ready
- * under another name keeps its worker.
+ * All versions of the name, or the one: not ready from now on, until it is loaded again; kept.  A model
+ * that is ready under another name keeps its worker.
  */
 void oip_unload(struct oip_task *task, struct guest *guest, struct wire_string name,
 		struct wire_string version);

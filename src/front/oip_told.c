@@ -19,12 +19,12 @@ static int no_memory(struct tensock_error *reterr)
 	return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");
 }
 
-static struct oip_json_model told_of(const struct oip_model *m, const char *const *versions)
+static struct oip_model_view told_of(const struct oip_model *m, const char *const *versions)
 {
 	struct model_view view;
 
 	models_view(m->model, &view);
-	return (struct oip_json_model){
+	return (struct oip_model_view){
 		.name = m->label ? m->name : m->digits,
 		.version = m->version,
 		.versions = versions,

@@ -10,7 +10,7 @@
 
 #include "base/cleanup.h"
 #include "front/oip_models.h"
-#include "front/protocol/oip_json.h"
+#include "front/protocol/oip.h"
 
 #define OIP_SERVER_NAME "tensock"
 
@@ -19,7 +19,7 @@ extern const char *const oip_extensions[];
 
 /* Valid until the next call into models. */
 struct oip_told {
-	struct oip_json_model *models;
+	struct oip_model_view *models;
 	size_t n;
 
 	/* Its own. */

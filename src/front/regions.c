@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 #include "base/status.h"
@@ -19,6 +21,11 @@ struct region {
 	char *name;
 	char said[FRONT_REGION_KEY_SIZE + 1]; /* the key, with its slash if it came with one */
 	uint64_t offset, bytes;
+	uint32_t number;
+	unsigned n_held;
+	bool is_gone; /* unregistered: freed when nobody holds it */
+	dev_t device;
+	ino_t inode;
 };
 
 void regions_init(struct regions *regions, struct supervisor_link *supervisor)
@@ -27,19 +34,29 @@ void regions_init(struct regions *regions, struct supervisor_link *supervisor)
 	TAILQ_INIT(&regions->list);
 }
 
-static void drop(struct regions *regions, struct region *region)
+static void free_region(struct regions *regions, struct region *region)
 {
-	TAILQ_REMOVE(&regions->list, region, entry);
 	regions->n--;
 	tsk_close(region->fd);
 	free(region->name);
 	free(region);
 }
 
+static void drop(struct regions *regions, struct region *region)
+{
+	TAILQ_REMOVE(&regions->list, region, entry);
+	region->is_gone = true;
+	if (regions->gone)
+		regions->gone(regions->context, region->number);
+	if (!region->n_held)
+		free_region(regions, region);
+}
+
 void regions_done(struct regions *regions)
 {
 	struct region *region;
 
+	regions->gone = NULL;
 	while ((region = TAILQ_FIRST(&regions->list)))
 		drop(regions, region);
 }
@@ -91,6 +108,9 @@ static struct region *region_new(struct regions *regions, struct wire_string nam
 		free(region);
 		return NULL;
 	}
+	if (++regions->last_number == 0)
+		regions->last_number++;
+	region->number = regions->last_number;
 	TAILQ_INSERT_TAIL(&regions->list, region, entry);
 	regions->n++;
 	return region;
@@ -123,7 +143,8 @@ static int check(const struct regions *regions, struct wire_string name, uint64_
 				offset, bytes);
 	if (regions->n >= REGIONS_MAX)
 		return tsk_fail(reterr, TENSOCK_LIMIT_REACHED,
-				"%u shared memory regions are registered, as many as a guest may",
+				"%u shared memory regions are registered or in use, as many as a "
+				"guest may have",
 				regions->n);
 	return 0;
 }
@@ -172,6 +193,13 @@ static void explain(const struct region *region, int error, struct tensock_error
 			       "host does not let this guest use regions of its owner "
 			       "(shared-memory)",
 			       region->said);
+	else if (error == -EAGAIN)
+		(void)tsk_fail(
+			ret, TENSOCK_LIMIT_REACHED,
+			"Unable to open shared memory region: '%s': this guest has had as many "
+			"connections and regions opened in this second as it may "
+			"(max-connects); try again",
+			region->said);
 	else
 		(void)tsk_fail(ret, TENSOCK_INVALID_ARGUMENT,
 			       "Unable to open shared memory region: '%s': %s", region->said,
@@ -179,12 +207,22 @@ static void explain(const struct region *region, int error, struct tensock_error
 }
 
 /* It is as large as has been said, now. */
-static int check_size(const struct region *region, struct tensock_error *reterr)
+static bool reaches(const struct region *region, uint64_t end)
 {
 	char byte;
 
-	if (pread(region->fd, &byte, 1, (off_t)(region->offset + region->bytes - 1)) == 1)
+	return !end || pread(region->fd, &byte, 1, (off_t)(region->offset + end - 1)) == 1;
+}
+
+static int look_at_file(struct region *region, struct tensock_error *reterr)
+{
+	struct stat st;
+
+	if (fstat(region->fd, &st) == 0 && reaches(region, region->bytes)) {
+		region->device = st.st_dev;
+		region->inode = st.st_ino;
 		return 0;
+	}
 	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 			"failed to register shared memory region '%s': it is shorter than "
 			"offset and byte_size say",
@@ -215,7 +253,7 @@ void regions_opened(struct regions *regions, uint64_t id, int result, int fd)
 	if (result < 0)
 		explain(region, result, &error);
 	else
-		r = check_size(region, &error);
+		r = look_at_file(region, &error);
 	if (r < 0)
 		drop(regions, region);
 	task->done(task, r < 0 ? &error : NULL);
@@ -256,9 +294,8 @@ bool regions_have(const struct regions *regions, struct wire_string name)
 	return region && !region->id;
 }
 
-/* The region of the part, which lies within it. */
-static int find_part(const struct regions *regions, const struct oip_region *part,
-		     struct region **ret, struct tensock_error *reterr)
+int regions_hold(struct regions *regions, const struct oip_region *part, struct region **ret,
+		 struct tensock_error *reterr)
 {
 	struct region *region = find(regions, part->name);
 
@@ -271,18 +308,23 @@ static int find_part(const struct regions *regions, const struct oip_region *par
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"Invalid offset + byte size for shared memory region: '%s'",
 				region->name);
+	region->n_held++;
 	*ret = region;
 	return 0;
 }
 
-int regions_read(const struct regions *regions, const struct oip_region *part, void *to,
-		 struct tensock_error *reterr)
+void regions_release(struct regions *regions, struct region *region)
+{
+	if (region && --region->n_held == 0 && region->is_gone)
+		free_region(regions, region);
+}
+
+int region_read(const struct region *region, const struct oip_region *part, void *to,
+		struct tensock_error *reterr)
 {
 	uint64_t done = 0;
-	struct region *region;
-	int r = find_part(regions, part, &region, reterr);
 
-	while (r == 0 && done < part->bytes) {
+	while (done < part->bytes) {
 		ssize_t n = pread(region->fd, (char *)to + done, part->bytes - done,
 				  (off_t)(region->offset + part->offset + done));
 
@@ -292,22 +334,20 @@ int regions_read(const struct regions *regions, const struct oip_region *part, v
 					region->name, n == 0 ? "it has been cut" : strerror(errno));
 		done += (uint64_t)n;
 	}
-	return r;
+	return 0;
 }
 
-int regions_write(const struct regions *regions, const struct oip_region *part, const void *from,
-		  uint64_t n, struct tensock_error *reterr)
+int region_write(const struct region *region, const struct oip_region *part, const void *from,
+		 uint64_t n, struct tensock_error *reterr)
 {
 	uint64_t done = 0;
-	struct region *region;
-	int r = find_part(regions, part, &region, reterr);
 
-	if (r == 0 && n > part->bytes)
+	if (n > part->bytes)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"shared memory size specified with the request (%" PRIu64
 				" bytes) should be at least %" PRIu64 " bytes to hold the results",
 				part->bytes, n);
-	while (r == 0 && done < n) {
+	while (done < n) {
 		ssize_t put = pwrite(region->fd, (const char *)from + done, n - done,
 				     (off_t)(region->offset + part->offset + done));
 
@@ -317,5 +357,36 @@ int regions_write(const struct regions *regions, const struct oip_region *part, 
 					region->name, strerror(errno));
 		done += (uint64_t)put;
 	}
-	return r;
+	return 0;
+}
+
+bool region_has(const struct region *region, const struct oip_region *part)
+{
+	return reaches(region, part->offset + part->bytes);
+}
+
+uint32_t region_number(const struct region *region)
+{
+	return region->number;
+}
+
+bool region_is_gone(const struct region *region)
+{
+	return region->is_gone;
+}
+
+uint64_t region_memory(const struct region *region, int *ret_fd)
+{
+	*ret_fd = region->fd;
+	return region->offset + region->bytes;
+}
+
+uint64_t region_offset(const struct region *region, const struct oip_region *part)
+{
+	return region->offset + part->offset;
+}
+
+bool region_is_same(const struct region *a, const struct region *b)
+{
+	return a->device == b->device && a->inode == b->inode;
 }

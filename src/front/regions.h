@@ -2,8 +2,9 @@
 /*
  * Shared-memory regions that the guest has registered under names of its choice: parts of POSIX shared
  * memory of the host (the system_shared_memory extension).  Where the operator lets the guest have any
- * ("shared-memory"), the supervisor opens them.  Bytes are read and written by the kernel, not mapped:
- * whoever made the region may cut it short at any time.
+ * ("shared-memory"), the supervisor opens them.  The front has bytes read and written by the kernel, and
+ * maps nothing: whoever made the region may cut it short at any time.  A worker maps it, who then dies for
+ * its own guest alone (worker_foreign.h).
  */
 #ifndef FRONT_REGIONS_H
 #define FRONT_REGIONS_H
@@ -27,8 +28,12 @@ struct region;
 struct regions {
 	struct supervisor_link *supervisor;
 	TAILQ_HEAD(region_list, region) list;
-	unsigned n;
+	unsigned n; /* with those that are only held */
 	uint64_t last_id;
+	uint32_t last_number;
+	/* One is used by no new request any more.  NULL: nobody wants to know. */
+	void (*gone)(void *context, uint32_t number);
+	void *context;
 };
 
 /* A region is being opened.  Embedded in what the protocol keeps of it. */
@@ -60,11 +65,33 @@ bool regions_next(const struct regions *regions, const struct region **at,
 		  struct oip_region_view *ret);
 bool regions_have(const struct regions *regions, struct wire_string name);
 
-/* Part of one, all of its bytes; n of them at from, at most as many as the part has. */
-int regions_read(const struct regions *regions, const struct oip_region *part, void *to,
+/*
+ * The region of the part, which lies within it: it can be read and written until it is released, also once
+ * it has been unregistered.  NOT_FOUND, INVALID_ARGUMENT.
+ */
+int regions_hold(struct regions *regions, const struct oip_region *part, struct region **ret,
 		 struct tensock_error *reterr) _nodiscard_;
-int regions_write(const struct regions *regions, const struct oip_region *part, const void *from,
-		  uint64_t n, struct tensock_error *reterr) _nodiscard_;
+void regions_release(struct regions *regions, struct region *region);
+
+/* Part of one, which was held for that part: all of its bytes; n of them at from, at most as many. */
+int region_read(const struct region *region, const struct oip_region *part, void *to,
+		struct tensock_error *reterr) _nodiscard_;
+int region_write(const struct region *region, const struct oip_region *part, const void *from,
+		 uint64_t n, struct tensock_error *reterr) _nodiscard_;
+
+/* Whether it reaches to the part's end now. */
+bool region_has(const struct region *region, const struct oip_region *part);
+
+/* For worker_foreign.c.  Never 0, and no other region's. */
+uint32_t region_number(const struct region *region);
+bool region_is_gone(const struct region *region);
+/* The fd, which stays the region's, and how many bytes of it, from its start, reach to the region's end. */
+uint64_t region_memory(const struct region *region, int *ret_fd);
+
+/* Where the part begins in that memory. */
+uint64_t region_offset(const struct region *region, const struct oip_region *part);
+/* Both are of the same memory, whatever they are called. */
+bool region_is_same(const struct region *a, const struct region *b);
 
 /* FRONT_REGION_OPENED: takes fd. */
 void regions_opened(struct regions *regions, uint64_t id, int result, int fd);

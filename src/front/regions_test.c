@@ -114,6 +114,10 @@ static void test_refused(void **state)
 	answer_region(&rig, &a, "key", -EACCES);
 	assert_int_equal(a.error.status, TENSOCK_PERMISSION_DENIED);
 	assert_int_equal(ask_for(&rig, &a, "one", "key", 0, 10), 0);
+	answer_region(&rig, &a, "key", -EAGAIN);
+	assert_int_equal(a.error.status, TENSOCK_LIMIT_REACHED);
+	assert_non_null(strstr(a.error.message, "max-connects"));
+	assert_int_equal(ask_for(&rig, &a, "one", "key", 0, 10), 0);
 	answer_region(&rig, &a, "key", -ENOENT);
 	assert_int_equal(a.error.status, TENSOCK_INVALID_ARGUMENT);
 	assert_int_equal(ask_for(&rig, &a, "one", "key", 1, REGION_BYTES), 0);
@@ -140,11 +144,22 @@ static void test_refused(void **state)
 	rig_done(&rig);
 }
 
+/* A part of region "one"; held until it is let go. */
+static struct region *hold(struct rig *rig, const struct oip_region *part)
+{
+	struct tensock_error error;
+	struct region *region;
+
+	assert_int_equal(regions_hold(&rig->guest->regions, part, &region, &error), 0);
+	return region;
+}
+
 static void test_bytes(void **state)
 {
 	struct front_start limits = rig_limits();
 	struct oip_region part = { .name = wire_string("one"), .offset = 4090, .bytes = 6 };
 	struct tensock_error error;
+	struct region *region;
 	struct rig rig;
 	char bytes[8] = "";
 	int fd;
@@ -152,25 +167,83 @@ static void test_bytes(void **state)
 	(void)state;
 	rig_init(&rig, &limits);
 	fd = register_region(&rig, "one");
+	region = hold(&rig, &part);
 	assert_int_equal(pwrite(fd, "abcdef", 6, 4090), 6);
-	assert_int_equal(regions_read(&rig.guest->regions, &part, bytes, &error), 0);
+	assert_int_equal(region_read(region, &part, bytes, &error), 0);
 	assert_string_equal(bytes, "abcdef");
-	assert_int_equal(regions_write(&rig.guest->regions, &part, "xyz", 3, &error), 0);
+	assert_int_equal(region_write(region, &part, "xyz", 3, &error), 0);
 	assert_int_equal(pread(fd, bytes, 6, 4090), 6);
 	assert_string_equal(bytes, "xyzdef");
-	assert_true(regions_write(&rig.guest->regions, &part, "1234567", 7, &error) < 0);
-	part.bytes = 7;
-	assert_true(regions_read(&rig.guest->regions, &part, bytes, &error) < 0);
-	part.offset = UINT64_MAX;
-	assert_true(regions_read(&rig.guest->regions, &part, bytes, &error) < 0);
-	part = (struct oip_region){ .name = wire_string("two"), .bytes = 1 };
-	assert_true(regions_read(&rig.guest->regions, &part, bytes, &error) < 0);
-	assert_int_equal(error.status, TENSOCK_NOT_FOUND);
+	assert_true(region_write(region, &part, "1234567", 7, &error) < 0);
 	/* Whoever made it cuts it short. */
-	assert_int_equal(ftruncate(fd, 1), 0);
-	part = (struct oip_region){ .name = wire_string("one"), .bytes = 6 };
-	assert_true(regions_read(&rig.guest->regions, &part, bytes, &error) < 0);
+	assert_true(region_has(region, &part));
+	assert_int_equal(ftruncate(fd, 4095), 0);
+	assert_false(region_has(region, &part));
+	assert_true(region_read(region, &part, bytes, &error) < 0);
 	assert_non_null(strstr(error.message, "cut"));
+	close(fd);
+	regions_release(&rig.guest->regions, region);
+	rig_done(&rig);
+}
+
+static void test_parts(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct oip_region part = { .name = wire_string("one"), .offset = 4090, .bytes = 7 };
+	struct tensock_error error;
+	struct region *region;
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	close(register_region(&rig, "one"));
+	assert_true(regions_hold(&rig.guest->regions, &part, &region, &error) < 0);
+	assert_int_equal(error.status, TENSOCK_INVALID_ARGUMENT);
+	part.offset = UINT64_MAX;
+	assert_true(regions_hold(&rig.guest->regions, &part, &region, &error) < 0);
+	part = (struct oip_region){ .name = wire_string("two"), .bytes = 1 };
+	assert_true(regions_hold(&rig.guest->regions, &part, &region, &error) < 0);
+	assert_int_equal(error.status, TENSOCK_NOT_FOUND);
+	rig_done(&rig);
+}
+
+/* One that is held can be used, and counts, until it is let go. */
+static void test_held(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct oip_region part = { .name = wire_string("one"), .bytes = 3 };
+	struct region *region, *other;
+	struct tensock_error error;
+	struct rig rig;
+	char bytes[4] = "";
+	int fd;
+
+	(void)state;
+	rig_init(&rig, &limits);
+	fd = register_region(&rig, "one");
+	region = hold(&rig, &part);
+	assert_ptr_equal(hold(&rig, &part), region);
+	regions_unregister(&rig.guest->regions, part.name);
+	assert_true(region_is_gone(region));
+	assert_false(regions_have(&rig.guest->regions, part.name));
+	assert_true(regions_hold(&rig.guest->regions, &part, &other, &error) < 0);
+	close(register_region(&rig, "one"));
+	other = hold(&rig, &part);
+	assert_ptr_not_equal(other, region);
+	assert_int_not_equal(region_number(other), region_number(region));
+	assert_false(region_is_same(other, region));
+	assert_true(region_is_same(region, region));
+	assert_int_equal(pwrite(fd, "abc", 3, 0), 3);
+	assert_int_equal(region_read(region, &part, bytes, &error), 0);
+	assert_string_equal(bytes, "abc");
+	assert_int_equal(rig.guest->regions.n, 2);
+	regions_release(&rig.guest->regions, region);
+	assert_int_equal(rig.guest->regions.n, 2);
+	regions_release(&rig.guest->regions, region);
+	assert_int_equal(rig.guest->regions.n, 1);
+	regions_release(&rig.guest->regions, other);
+	regions_release(&rig.guest->regions, NULL);
+	assert_int_equal(rig.guest->regions.n, 1);
 	close(fd);
 	rig_done(&rig);
 }
@@ -246,10 +319,8 @@ static void test_inference(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_register),
-		TSK_TEST(test_refused),
-		TSK_TEST(test_bytes),
-		TSK_TEST(test_inference),
+		TSK_TEST(test_register), TSK_TEST(test_refused), TSK_TEST(test_bytes),
+		TSK_TEST(test_parts),    TSK_TEST(test_held),    TSK_TEST(test_inference),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -20,6 +20,7 @@
 struct buffer;
 struct model;
 struct request;
+struct worker_link;
 
 /* The outputs of a run, in memory that the worker may still write: look at each byte once. */
 struct request_outputs {
@@ -29,7 +30,10 @@ struct request_outputs {
 	 */
 	struct buffer *buffer;
 	const void *region;
-	/* Those of the model, in order; checked.  While done() runs. */
+	/*
+	 * Those of the model, in order; checked.  One with `foreign` set lies in its place, and not in the
+	 * region.  While done() runs.
+	 */
 	const struct run_tensor *tensors;
 	unsigned n_tensors;
 	uint64_t queue_ns;   /* from models_submit() until a worker could begin with its last run */
@@ -78,6 +82,14 @@ struct request {
 	 * The run takes it over; NULL after done(), and after a cancel of a request that ran.
 	 */
 	struct buffer *in;
+	/* Set for prepare(): whom the run goes to, for worker_foreign_use().  Not to be kept. */
+	struct worker_link *worker;
+	/*
+	 * Of prepare(): where the run is to write outputs in foreign memory, as fill() describes them to
+	 * the worker.  Lives until done().
+	 */
+	const struct run_tensor *places;
+	unsigned n_places;
 	TAILQ_ENTRY(request) entry; /* in its model's queue; one that runs stands in no queue */
 	struct model *model;        /* set while it belongs to one */
 	bool is_counted;            /* with its inferences */

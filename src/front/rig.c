@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -48,6 +49,7 @@ struct front_start rig_limits(void)
 		.requests_max = 64,
 		.uploads_max = 2,
 		.upload_keep_ms = 60000,
+		.ports = { 9999 },
 	};
 }
 
@@ -344,6 +346,28 @@ static struct tsk_map *free_map(struct rig_worker *worker, uint32_t id)
 	return &worker->buffers[i].map;
 }
 
+/* Whether it was of foreign memory, which the test maps where it wants. */
+static bool take_foreign(struct rig_worker *worker)
+{
+	bool is_foreign = received.msg.type == WORKER_FOREIGN;
+	struct stat st;
+
+	if (is_foreign) {
+		worker->foreign = received.msg;
+		worker->n_foreign++;
+		assert_int_equal(fstat(received.fds[0], &st), 0);
+		assert_in_range(received.msg.value, 1, st.st_size);
+		assert_in_range(received.msg.id, 1, UINT32_MAX);
+	} else if (received.msg.type == WORKER_FOREIGN_DROP) {
+		worker->foreign_drop = received.msg;
+		worker->n_foreign_drops++;
+		is_foreign = true;
+	}
+	if (is_foreign)
+		worker_received_done(&received);
+	return is_foreign;
+}
+
 /* Takes what stands in the socket: buffers come and go. */
 static void take_buffers(struct rig_worker *worker)
 {
@@ -351,6 +375,8 @@ static void take_buffers(struct rig_worker *worker)
 		bool drops = received.msg.type == WORKER_BUFFER_DROP;
 		struct tsk_map *map = map_of(worker, (uint32_t)received.msg.id);
 
+		if (take_foreign(worker))
+			continue;
 		if (drops) {
 			assert_non_null(map);
 			tsk_map_done(map);
@@ -362,6 +388,22 @@ static void take_buffers(struct rig_worker *worker)
 		assert_int_equal(tsk_map_new(received.fds[0], received.msg.value, true, map), 0);
 		worker_received_done(&received);
 	}
+}
+
+void rig_worker_take(struct rig *rig, struct rig_worker *worker)
+{
+	rig_run(rig, 1);
+	take_buffers(worker);
+}
+
+void rig_worker_foreign_mapped(struct rig *rig, struct rig_worker *worker, bool is_mapped)
+{
+	struct worker_msg msg = { .type = WORKER_FOREIGN_MAPPED,
+				  .id = worker->foreign.id,
+				  .value = is_mapped };
+
+	assert_int_equal(worker_control_send(worker->socket, &msg, NULL, 0, NULL, 0), 0);
+	rig_run(rig, 2);
 }
 
 struct run_entry rig_worker_expect(struct rig *rig, struct rig_worker *worker, uint32_t type)

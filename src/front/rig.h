@@ -41,6 +41,9 @@ struct rig_worker {
 		uint32_t id;
 		struct tsk_map map;
 	} buffers[RIG_BUFFERS_MAX];
+	/* Foreign memory: what was offered last, and dropped last. */
+	struct worker_msg foreign, foreign_drop;
+	unsigned n_foreign, n_foreign_drops;
 };
 
 /* For a group's setup: libuv keeps some fds for ever, which no test has leaked. */
@@ -94,6 +97,10 @@ struct run_entry rig_worker_expect(struct rig *rig, struct rig_worker *worker, u
 void *rig_worker_region(struct rig_worker *worker, uint32_t buffer, uint64_t offset,
 			uint64_t bytes);
 void rig_worker_push(struct rig_worker *worker, const struct run_entry *entry);
+/* Says that what was offered last is mapped, or is not. */
+void rig_worker_foreign_mapped(struct rig *rig, struct rig_worker *worker, bool is_mapped);
+/* Takes what stands in the worker's socket: buffers, foreign memory. */
+void rig_worker_take(struct rig *rig, struct rig_worker *worker);
 /* Answers a START or FETCH with one FP32 output of these values. */
 void rig_worker_done(struct rig_worker *worker, const struct run_entry *entry, const float *values,
 		     unsigned n);

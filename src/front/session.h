@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A stream to port 9999: tells by its first bytes which protocol it speaks, then leaves it to that
+ * A stream to a guest's port: tells by its first bytes which protocol it speaks, then leaves it to that
  * protocol, and ends it when the peer falls silent where it must not.
  */
 #ifndef FRONT_SESSION_H

@@ -48,6 +48,42 @@ static inline void check(bool ok)
 		abort();
 }
 
+/* Frames that go out: only their headers are kept. */
+#define FUZZ_HEADER_MAX 16u
+struct fuzz_frames {
+	size_t header_bytes;
+	uint64_t (*look_at)(const unsigned char *header); /* how many bytes follow it */
+	unsigned char header[FUZZ_HEADER_MAX];
+	size_t n; /* bytes of a header that are there */
+	uint64_t left;
+};
+
+static inline void fuzz_frames_take(struct fuzz_frames *f, const unsigned char *bytes, size_t n)
+{
+	while (n) {
+		uint64_t room = f->left ? f->left : f->header_bytes - f->n;
+		size_t part = n < room ? n : (size_t)room;
+
+		if (f->left) {
+			f->left -= part;
+		} else {
+			memcpy(f->header + f->n, bytes, part);
+			f->n += part;
+		}
+		bytes += part;
+		n -= part;
+		if (f->n == f->header_bytes) {
+			f->n = 0;
+			f->left = f->look_at(f->header);
+		}
+	}
+}
+
+static inline bool fuzz_frames_are_whole(const struct fuzz_frames *f)
+{
+	return f->n == 0 && f->left == 0;
+}
+
 /*
  * ---- The worker: its model takes any x of FP32 and gives y, as many of them as bytes came
  */
@@ -323,7 +359,8 @@ static inline struct front_start limits(void)
 				     .model_keep_ms = 60000,
 				     .requests_max = 8,
 				     .uploads_max = 1,
-				     .upload_keep_ms = 60000 };
+				     .upload_keep_ms = 60000,
+				     .ports = { 9999 } };
 }
 
 /* Everything but what the workers and models keep has been given back. */

@@ -80,7 +80,7 @@ static inline unsigned stream_gather(const struct stream_ops *ops, void *stream,
 	return iov->iov_len > 0;
 }
 
-/* What begins a stream: given to each carrier of connections to port 9999. */
+/* What begins a stream: given to each carrier of guests' connections. */
 struct stream_service {
 	const struct stream_ops *ops;
 	void *context;

@@ -188,6 +188,9 @@ static void on_message(struct worker_link *link, const struct worker_received *r
 		worker_link_fail(link, false, (enum tensock_status)msg->status, "%s", msg->text);
 	} else if (msg->type == WORKER_LOADED) {
 		on_loaded(link, received);
+	} else if (msg->type == WORKER_FOREIGN_MAPPED) {
+		if (worker_foreign_answered(link, msg->id, msg->value != 0) < 0)
+			break_rules(link, "memory that it was not given");
 	} else {
 		break_rules(link, "an unexpected message");
 	}

@@ -21,6 +21,7 @@
 #include "front/model_file.h"
 #include "front/request.h"
 #include "front/work.h"
+#include "front/worker_foreign.h"
 #include "tensor/model_info.h"
 
 struct workers;
@@ -104,6 +105,7 @@ struct worker_link {
 	unsigned parallel; /* runs that it has under way at once, by its own word; 1 at least */
 
 	unsigned n_known; /* buffers of the guest's pool that it has been told of */
+	struct worker_foreign foreign;
 	uint64_t last_run;
 	uint64_t runs_ok; /* that ended well */
 	struct worker_run
@@ -122,6 +124,7 @@ struct worker_link {
 	bool is_blame_due;
 	unsigned char blamed[MODEL_HASH_BYTES];
 	bool is_short; /* of memory, or of life: the next run waits for the end of one, or of it */
+	uint64_t run_ns;       /* what a run took of late (run_pace); 0: not known */
 	uint64_t outputs_seen; /* a region that held the outputs of late */
 };
 

@@ -335,6 +335,57 @@ static void test_no_room_for_buffers(void **state)
 	rig_done(&rig);
 }
 
+/* The worker is asked beside the front for a short run that is the only one, and for no other. */
+static void test_placement(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct run_entry start, behind_start;
+	struct worker_link *link;
+	struct rig_worker *worker;
+	struct pairing *pairing;
+	struct rig rig;
+	int fd, behind;
+
+	(void)state;
+	worker = begin(&rig, &limits, &fd);
+	link = TAILQ_FIRST(&rig.guest->workers->list);
+	pairing = &rig.guest->workers->pairing;
+	rig_worker_loaded(worker, TENSOCK_FLOAT32);
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	assert_int_equal(start.cpu, 0);
+	rig_worker_done(worker, &start, values, 2);
+	rig_expect_bytes(&rig, fd, "OK");
+	assert_true(link->run_ns > 0);
+
+	link->run_ns = 1000;
+	rig_write_frame(&rig, fd, 2, "model");
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	assert_int_equal(start.cpu, pairing->affinity.cpu);
+	assert_int_equal(start.cpu, pairing->affinity.is_off ? 0 : affinity_here());
+	behind = rig_connect(&rig);
+	rig_write_frame(&rig, behind, 3, "model");
+	behind_start = rig_worker_expect(&rig, worker, RUN_START);
+	assert_int_equal(behind_start.cpu, 0);
+	assert_int_equal(pairing->affinity.cpu, 0);
+	rig_worker_done(worker, &start, values, 2);
+	rig_expect_bytes(&rig, fd, "OK");
+	rig_worker_done(worker, &behind_start, values, 2);
+	rig_expect_bytes(&rig, behind, "OK");
+
+	link->run_ns = UINT64_C(1000000000);
+	pairing->affinity.bound_ns = 0;
+	rig_write_frame(&rig, fd, 4, "model");
+	start = rig_worker_expect(&rig, worker, RUN_START);
+	assert_int_equal(start.cpu, 0);
+	rig_worker_done(worker, &start, values, 2);
+	rig_expect_bytes(&rig, fd, "OK");
+	close(fd);
+	close(behind);
+	rig_run(&rig, 2);
+	rig_worker_exit(&rig, worker, 0);
+	rig_done(&rig);
+}
+
 /* A run that would be above max-bytes-in-flight waits for the one before it; one that is so alone fails. */
 static void test_bytes_in_flight(void **state)
 {
@@ -523,6 +574,7 @@ int main(void)
 		TSK_TEST(test_fetch),
 		TSK_TEST(test_fetch_twice),
 		TSK_TEST(test_no_room_for_buffers),
+		TSK_TEST(test_placement),
 		TSK_TEST(test_bytes_in_flight),
 		TSK_TEST(test_end_is_no_deadline),
 		TSK_TEST(test_deadline_is_counted),

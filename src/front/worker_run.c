@@ -18,6 +18,9 @@
 /* Of those that a worker can map (worker/buffers.h), with room for what is on its way. */
 #define KNOWN_MAX 192u
 
+/* Longer runs lose less by a wake-up than they would by waiting for a CPU that others want, too. */
+#define BRIEF_NS (2 * TSK_NS_PER_MS)
+
 void worker_link_forget(struct worker_link *link, const struct buffer *buffer)
 {
 	struct worker_msg msg = { .type = WORKER_BUFFER_DROP, .id = buffer->id };
@@ -152,10 +155,28 @@ static void break_rules(struct worker_link *link, const char *how)
 	worker_link_fail(link, true, TENSOCK_WORKER_DIED, "the worker broke the rules: %s", how);
 }
 
+/* Of all the guest's runs it is the only one, and those of this model were short of late. */
+static bool is_brief_and_alone(const struct worker_link *link)
+{
+	const struct worker_link *other;
+
+	if (link->n_runs != 1 || !link->run_ns || link->run_ns >= BRIEF_NS)
+		return false;
+	TAILQ_FOREACH(other, &link->workers->list, entry)
+	{
+		if (other != link && other->n_runs)
+			return false;
+	}
+	return true;
+}
+
 static void push(struct worker_link *link, struct worker_run *run, uint32_t type)
 {
 	struct run_entry entry = {
 		.type = type,
+		.cpu = type == RUN_START
+			       ? pairing_choose(&link->workers->pairing, is_brief_and_alone(link))
+			       : 0,
 		.request_id = run->id,
 		.in_buffer = run->in->id,
 		.out_buffer = (*written(run))->id,
@@ -186,8 +207,8 @@ static void begin_run(struct worker_link *link)
 		run->begun_ns = tsk_now_ns();
 }
 
-static void answer(struct worker_run *run, struct request_outputs *outputs,
-		   const struct tensock_error *error)
+static void answer(struct worker_link *link, struct worker_run *run,
+		   struct request_outputs *outputs, const struct tensock_error *error)
 {
 	struct request *request = TAKE_PTR(run->request);
 	struct buffer **buffer = written(run);
@@ -202,6 +223,7 @@ static void answer(struct worker_run *run, struct request_outputs *outputs,
 	outputs->region = outputs->buffer->map.addr;
 	outputs->compute_ns = tsk_now_ns() - run->begun_ns;
 	outputs->queue_ns = run->begun_ns - request->queued_ns;
+	link->run_ns = run_pace(link->run_ns, outputs->compute_ns, 4 * BRIEF_NS);
 	(*buffer)->is_in_run = false;
 	request_end(request, outputs, NULL);
 	*buffer = outputs->buffer;
@@ -213,11 +235,12 @@ static void finish(struct worker_link *link, struct request_outputs *outputs,
 {
 	struct worker_run *head = run_at(link, 0);
 
-	answer(head, outputs, error);
+	answer(link, head, outputs, error);
 	put_buffers(link, head);
 	link->first = (link->first + 1) % WORKER_RUNS_MAX;
 	link->n_runs--;
 	link->is_short = false;
+	worker_foreign_run_ended(link);
 	watch_head(link);
 	begin_run(link);
 	link->ops->idle(link->user);
@@ -266,8 +289,12 @@ static int sizes_of(struct worker_link *link, struct request *request,
 		    const struct tsk_model_info *info, uint64_t *ret_in, uint64_t *ret_out,
 		    struct tensock_error *reterr)
 {
-	int r = request->ops->prepare(request, info, ret_in, ret_out, reterr);
+	int r;
 
+	request->worker = link;
+	request->places = NULL;
+	request->n_places = 0;
+	r = request->ops->prepare(request, info, ret_in, ret_out, reterr);
 	if (r != 0)
 		return r < 0 ? r : WORKER_RUN_UNWANTED;
 	return inputs_check_size(link->workers->limits, *ret_in, reterr);
@@ -333,6 +360,7 @@ static void cancel_filling(struct worker_link *link, struct worker_run *run)
 	work_remove(link->workers->work, &link->fill);
 	put_buffers(link, run);
 	link->n_runs--;
+	worker_foreign_run_ended(link);
 	link->ops->idle(link->user);
 }
 
@@ -399,7 +427,20 @@ struct request *worker_run_drop(struct worker_link *link, bool is_late,
 	return ran;
 }
 
-static bool outputs_fit(const struct worker_link *link, unsigned n)
+/* Where it was said to be written, if not in the region. */
+static bool is_in_its_place(const struct request *request, const struct run_tensor *t)
+{
+	for (unsigned i = 0; i < request->n_places; i++) {
+		const struct run_tensor *place = &request->places[i];
+
+		if (place->index == t->index)
+			return place->foreign == t->foreign && place->offset == t->offset &&
+			       t->bytes <= place->bytes;
+	}
+	return false;
+}
+
+static bool outputs_fit(const struct worker_link *link, const struct request *request, unsigned n)
 {
 	const struct run_tensor *tensors = link->workers->tensors;
 
@@ -407,6 +448,8 @@ static bool outputs_fit(const struct worker_link *link, unsigned n)
 		return false;
 	for (unsigned i = 0; i < n; i++) {
 		if (tensors[i].index != i || tensors[i].dtype != link->output_dtypes[i])
+			return false;
+		if (tensors[i].foreign && !is_in_its_place(request, &tensors[i]))
 			return false;
 	}
 	return true;
@@ -443,9 +486,9 @@ static void on_ok(struct worker_link *link, struct worker_run *head, uint64_t ou
 	struct tensock_error error;
 
 	if (out_bytes > buffer->map.size ||
-	    run_read(buffer->map.addr, out_bytes, link->workers->tensors, RUN_TENSORS_MAX,
-		     &outputs.n_tensors) < 0 ||
-	    !outputs_fit(link, outputs.n_tensors)) {
+	    run_read_foreign(buffer->map.addr, out_bytes, link->workers->tensors, RUN_TENSORS_MAX,
+			     &outputs.n_tensors, NULL) < 0 ||
+	    !outputs_fit(link, head->request, outputs.n_tensors)) {
 		break_rules(link, "outputs that do not fit the model");
 		return;
 	}

@@ -87,6 +87,15 @@ static void forget_buffer(void *context, const struct buffer *buffer)
 		worker_link_forget(link, buffer);
 }
 
+void workers_forget_region(void *context, uint32_t number)
+{
+	struct workers *workers = context;
+	struct worker_link *link;
+
+	TAILQ_FOREACH(link, &workers->list, entry)
+	worker_foreign_forget(link, number);
+}
+
 static void want_look(void *context);
 
 static void on_look(uv_timer_t *timer)
@@ -127,7 +136,7 @@ int workers_new(uv_loop_t *loop, struct supervisor_link *supervisor, struct work
 	workers->buffers.want_look = want_look;
 	if (limits->flight_bytes_max)
 		workers->buffers.used_bytes_max = limits->flight_bytes_max;
-	if (start_handles(workers) < 0) {
+	if (pairing_init(&workers->pairing, loop) < 0 || start_handles(workers) < 0) {
 		workers_free(workers);
 		return -ENOMEM;
 	}
@@ -147,6 +156,7 @@ void workers_free(struct workers *workers)
 	}
 	buffer_pool_done(&workers->buffers);
 	handle_free(workers->look_timer);
+	pairing_done(&workers->pairing);
 	handle_free(workers->prepare);
 	handle_free(workers->check);
 	handle_free(workers->idle);

@@ -16,6 +16,7 @@
 #include "channel/worker_control.h"
 #include "front/account.h"
 #include "front/model_file.h"
+#include "front/pairing.h"
 #include "front/supervisor_link.h"
 #include "front/work.h"
 #include "front/worker_link.h"
@@ -41,6 +42,7 @@ struct workers {
 	uint64_t last_id;
 	uint64_t n_attacks; /* workers that tried what the sandbox kills for */
 	struct buffer_pool buffers;
+	struct pairing pairing;
 	uv_prepare_t *prepare;
 	uv_check_t *check;
 	uv_idle_t *idle; /* active while the loop must not block */
@@ -76,6 +78,9 @@ int workers_load(struct workers *workers, const struct worker_model *model,
  */
 int workers_buffer(struct workers *workers, const struct worker_link *link, uint64_t bytes,
 		   struct buffer **ret) _nodiscard_;
+
+/* For regions->gone: the workers that have mapped it are to forget it. */
+void workers_forget_region(void *workers, uint32_t number);
 
 /* Messages of the supervisor.  fd is taken over. */
 void workers_spawned(struct workers *workers, uint64_t id, int result, uint64_t wait_ms, int fd);

@@ -11,9 +11,6 @@
 #include "base/status.h"
 #include "supervisor/quantity.h"
 
-/* VMADDR_PORT_ANY is not a port. */
-#define VSOCK_PORT_MAX UINT64_C(0xfffffffe)
-
 int address_check_path(const char *path, size_t suffix_bytes, struct tensock_error *reterr)
 {
 	size_t len = strlen(path);
@@ -63,7 +60,7 @@ static int parse_vsock(const char *rest, struct address *ret, struct tensock_err
 {
 	uint64_t port;
 
-	if (quantity_number(rest, 1, VSOCK_PORT_MAX, &port) < 0)
+	if (quantity_number(rest, 1, ADDRESS_VSOCK_PORT_MAX, &port) < 0)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"'%.80s' is no vsock port; write vsock:9999", rest);
 	ret->port = (uint32_t)port;

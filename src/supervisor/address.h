@@ -16,13 +16,14 @@
 /* The longest of what is put behind a PATH: "_4294967295". */
 #define ADDRESS_SUFFIX_MAX 11u
 #define ADDRESS_SEQPACKET_SUFFIX ".seqpacket"
-#define ADDRESS_TEXT_SIZE (ADDRESS_PATH_SIZE + FRONT_NAME_SIZE + 16)
-#define ADDRESS_PORT 9999u /* the one port of Tensock */
+#define ADDRESS_TEXT_SIZE (ADDRESS_PATH_SIZE + FRONT_NAME_SIZE + 32)
+#define ADDRESS_PORT 9999u                          /* of Tensock, where nothing else is said */
+#define ADDRESS_VSOCK_PORT_MAX UINT32_C(0xfffffffe) /* VMADDR_PORT_ANY is not a port */
 
 enum address_kind {
 	ADDRESS_VSOCK,  /* port */
 	ADDRESS_UNIX,   /* path */
-	ADDRESS_HYBRID, /* name, path: the listener is path_9999 */
+	ADDRESS_HYBRID, /* name, path: the listeners are path_PORT, for each of the guest's ports */
 	ADDRESS_TCP,    /* ipv4 (host byte order; loopback only), port (0: the kernel picks one) */
 	ADDRESS_KIND_MAX
 };

@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "sandbox/feature.h"
 #include "supervisor/quantity.h"
+#include "supervisor/reach.h"
 #include "supervisor/setting.h"
 
 #define GUESTS_DEFAULT 64u
@@ -153,11 +154,14 @@ static int set_guests(struct config *config, const char *value, struct tensock_e
 }
 
 /* What both [daemon] and [guest] may say.  0, or 1 where the key is none of it, or -errno. */
-static int set_for_guests(struct limits *limits, struct rights *rights, const char *key,
-			  const char *value, struct tensock_error *reterr)
+static int set_for_guests(struct limits *limits, struct rights *rights, struct ports *ports,
+			  const char *key, const char *value, struct tensock_error *reterr)
 {
-	int r = rights_set(rights, key, value, reterr);
+	int r;
 
+	if (strcmp(key, "ports") == 0)
+		return ports_set(ports, value, reterr);
+	r = rights_set(rights, key, value, reterr);
 	if (r <= 0)
 		return r;
 	r = limits_set(limits, key, value, reterr);
@@ -193,7 +197,7 @@ static int set_daemon(struct config *config, const char *key, const char *value,
 		r = log_setting_set(&config->log, key, value, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	return set_for_guests(&config->limits, &config->rights, key, value, reterr);
+	return set_for_guests(&config->limits, &config->rights, &config->ports, key, value, reterr);
 }
 
 static int set_guest(struct config_guest *guest, const char *key, const char *value,
@@ -212,7 +216,12 @@ static int set_guest(struct config_guest *guest, const char *key, const char *va
 	r = store_of_guest_set(&guest->store, key, value, reterr);
 	if (r != 0)
 		return r < 0 ? r : 0;
-	return set_for_guests(&guest->limits, &guest->rights, key, value, reterr);
+	/* It comes by a socket that is everybody's. */
+	if (strcmp(key, "ports") == 0 && address_check_name(guest->name, NULL) < 0)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"guest %s has no socket of its own, and so no ports; use listen",
+				guest->name);
+	return set_for_guests(&guest->limits, &guest->rights, &guest->ports, key, value, reterr);
 }
 
 /* The file */
@@ -512,44 +521,6 @@ static int assign_cids(struct config *config, struct tensock_error *reterr)
 	return 0;
 }
 
-/* Whether path is what a guest with this PATH reaches at one of its ports. */
-static bool is_port_of(const char *path, const char *uds)
-{
-	size_t len = strlen(uds);
-	const char *port;
-
-	if (!len || strncmp(path, uds, len) != 0 || path[len] != '_')
-		return false;
-	port = path + len + 1;
-	return *port && !port[strspn(port, "0123456789")];
-}
-
-static int check_port(const char *path, const struct config_guest *guest,
-		      struct tensock_error *reterr)
-{
-	if (!is_port_of(path, guest->uds))
-		return 0;
-	return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-			"%s is what guest %s reaches at port %s; choose another path", path,
-			guest->name, path + strlen(guest->uds) + 1);
-}
-
-/* No guest reaches a socket of the daemon's own, another guest's for example, as one of its ports. */
-static int check_ports(const struct config *config, const struct config_guest *guest,
-		       struct tensock_error *reterr)
-{
-	int r = 0;
-
-	for (unsigned i = 0; i < config->n_guests && r == 0; i++) {
-		r = check_port(config->guests[i].uds, guest, reterr);
-		if (r == 0)
-			r = check_port(config->guests[i].vhost_socket, guest, reterr);
-	}
-	for (unsigned i = 0; i < config->n_listens && r == 0; i++)
-		r = check_port(config->listens[i].path, guest, reterr);
-	return r < 0 ? r : check_port(config->control, guest, reterr);
-}
-
 /* An engine that is not on is a mistake of the file's, wherever it stands. */
 static int check_rights(const struct config *config, struct tensock_error *reterr)
 {
@@ -569,6 +540,18 @@ static int check_rights(const struct config *config, struct tensock_error *reter
 	return 0;
 }
 
+/* What its section does not say holds as for all. */
+static void finish_guest(const struct config *config, struct config_guest *guest)
+{
+	struct limits limits = config->limits;
+
+	limits_merge(&limits, &guest->limits);
+	guest->limits = limits;
+	rights_default(&guest->rights, &config->rights);
+	if (!guest->ports.n)
+		guest->ports = config->ports;
+}
+
 int config_finish(struct config *config, struct tensock_error *reterr)
 {
 	int r;
@@ -583,17 +566,16 @@ int config_finish(struct config *config, struct tensock_error *reterr)
 		config->only_configured = 0;
 	if (!config->guests_max)
 		config->guests_max = GUESTS_DEFAULT;
+	if (!config->ports.n)
+		config->ports = ports_default;
+	for (unsigned i = 0; i < config->n_guests; i++)
+		finish_guest(config, &config->guests[i]);
 	for (unsigned i = 0; i < config->n_guests; i++) {
-		struct limits limits = config->limits;
-
 		r = check_guest(&config->guests[i], reterr);
 		if (r == 0)
-			r = check_ports(config, &config->guests[i], reterr);
+			r = reach_check(config, &config->guests[i], reterr);
 		if (r < 0)
 			return r;
-		limits_merge(&limits, &config->guests[i].limits);
-		config->guests[i].limits = limits;
-		rights_default(&config->guests[i].rights, &config->rights);
 	}
 	r = store_setting_finish(&config->store, reterr);
 	if (r == 0)
@@ -631,6 +613,13 @@ const struct rights *config_rights(const struct config *config, const char *name
 	const struct config_guest *guest = find_guest(config, name);
 
 	return guest ? &guest->rights : &config->rights;
+}
+
+const struct ports *config_ports(const struct config *config, const char *name)
+{
+	const struct config_guest *guest = find_guest(config, name);
+
+	return guest ? &guest->ports : &config->ports;
 }
 
 const struct limits *config_limits(const struct config *config, const char *name)
@@ -676,20 +665,6 @@ static int set_attached(struct config_guest *place, const struct config_guest *g
 	return check_guest(place, reterr);
 }
 
-/* The new guest's sockets are no other guest's ports, and the reverse. */
-static int check_others(const struct config *config, const struct config_guest *guest,
-			struct tensock_error *reterr)
-{
-	int r = check_ports(config, guest, reterr);
-
-	for (unsigned i = 0; i < config->n_guests && r == 0; i++) {
-		r = check_port(guest->vhost_socket, &config->guests[i], reterr);
-		if (r == 0)
-			r = check_port(guest->uds, &config->guests[i], reterr);
-	}
-	return r;
-}
-
 /* Takes the guest's sockets away, and the guest, where it has nothing else. */
 static void clear(struct config *config, struct config_guest *guest)
 {
@@ -720,10 +695,11 @@ int config_attach(struct config *config, const struct config_guest *guest,
 	if (!place->has_section) {
 		place->limits = config->limits;
 		place->rights = config->rights;
+		place->ports = config->ports;
 	}
 	r = set_attached(place, guest, reterr);
 	if (r == 0)
-		r = check_others(config, place, reterr);
+		r = reach_check_both(config, place, reterr);
 	if (r == 0 && place->cid && cid_is_taken(config, place->cid, place))
 		r = tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 			     "guest %s cannot have the cid %llu of another guest; "

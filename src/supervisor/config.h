@@ -18,6 +18,7 @@
 #include "supervisor/limits.h"
 #include "supervisor/log_setting.h"
 #include "supervisor/metrics_setting.h"
+#include "supervisor/ports.h"
 #include "supervisor/rights.h"
 #include "supervisor/store_setting.h"
 
@@ -41,6 +42,7 @@ struct config_guest {
 	struct limits limits; /* only what is set, until config_finish() */
 	struct store_of_guest store;
 	struct rights rights; /* only what is set, until config_finish() */
+	struct ports ports;   /* the same */
 };
 
 struct config {
@@ -56,6 +58,7 @@ struct config {
 	struct metrics_setting metrics;
 	struct log_setting log;
 	struct rights rights;
+	struct ports ports;  /* of guests without their own; not said, until config_finish() */
 	int only_configured; /* guests = configured; -1: not given, until config_finish() */
 	uint64_t guests_max; /* 0: not given, until config_finish() */
 	int log_level;       /* enum tsk_log_level; -1: not given, until config_finish() */
@@ -124,6 +127,7 @@ bool config_knows(const struct config *config, const char *name);
 
 /* What that guest may use: its section's, or what holds for all.  Good until *config changes. */
 const struct rights *config_rights(const struct config *config, const char *name);
+const struct ports *config_ports(const struct config *config, const char *name);
 const struct limits *config_limits(const struct config *config, const char *name);
 
 /* NULL when there is none of that name. */

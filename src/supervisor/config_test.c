@@ -160,6 +160,42 @@ static void test_rights(void **state)
 	config_done(&config);
 }
 
+static void expect_ports(const struct ports *ports, unsigned n, uint32_t first)
+{
+	assert_int_equal(ports->n, n);
+	assert_int_equal(ports->list[0], first);
+}
+
+static void test_ports(void **state)
+{
+	struct config config =
+		read_text("[guest web]\nports = 8000, 8001\nvhost-socket = /w\nuds = /u\n"
+			  "[guest db]\nhybrid = /db\n"
+			  "[daemon]\nports = 7, 9999, 8\n"
+			  "listen = hybrid:web=/u\nlisten = hybrid:fc=/fc\n");
+	const struct config_guest late = { .name = "late", .hybrid = "/late" },
+				  other = { .name = "other", .hybrid = "/u" };
+	struct tensock_error error;
+
+	(void)state;
+	expect_ports(&config.ports, 3, 7);
+	expect_ports(config_ports(&config, "web"), 2, 8000);
+	expect_ports(config_ports(&config, "db"), 3, 7);
+	expect_ports(config_ports(&config, "fc"), 3, 7);
+	assert_int_equal(config_attach(&config, &late, &error), 0);
+	expect_ports(config_ports(&config, "late"), 3, 7);
+	assert_true(config_attach(&config, &other, &error) < 0);
+	assert_non_null(strstr(error.message, "/u_7 is what guest web reaches at port 7"));
+	/* A section's ports stay when its sockets go. */
+	config_detach(&config, "web");
+	expect_ports(config_ports(&config, "web"), 2, 8000);
+	config_done(&config);
+	config = read_text("[guest web]\nports = 8000\n");
+	expect_ports(&config.ports, 1, 9999);
+	expect_ports(config_ports(&config, "web"), 1, 8000);
+	config_done(&config);
+}
+
 static void test_bad_lines(void **state)
 {
 	static const char *const bad[][2] = {
@@ -200,6 +236,18 @@ static void test_bad_lines(void **state)
 		{ "[guest a]\nvhost-socket=/a\nuds=/u\n[guest b]\nvhost-socket=/b\nuds=/u_22",
 		  "/u_22 is what guest a reaches at port 22" },
 		{ "[guest a]\nvhost-socket=/u_9\nuds=/u", "guest a reaches at port 9;" },
+		{ "[daemon]\nports = 8000, 8001, 8000", "file:2: ports: 8000 is there twice" },
+		{ "[guest a]\nports = 8000\nports = 8001", "file:3: ports is given twice" },
+		{ "[guest cid-7]\nports = 8000", "file:2: guest cid-7 has no socket of its own" },
+		{ "[guest tcp]\nports = 8000", "file:2: guest tcp has no socket of its own" },
+		{ "[guest a]\nvhost-socket=/a\nuds=/u\n[guest b]\nports=9999 8000\nhybrid=/u",
+		  "/u_8000 is what guest a reaches at port 8000; choose" },
+		{ "[guest a]\nvhost-socket=/a\nuds=/u\nports=8000\n[guest b]\nhybrid=/u",
+		  "/u_9999 is what guest a reaches at port 9999; choose" },
+		{ "[daemon]\nlisten=hybrid:b=/u\n[guest b]\nports=1\n[guest a]\nvhost-socket=/a\n"
+		  "uds=/u",
+		  "/u_1 is what guest a reaches at port 1; choose" },
+		{ "[daemon]\nmetrics=unix:/u_7\n[guest a]\nvhost-socket=/a\nuds=/u", "port 7;" },
 		{ "[daemon]\nlisten=unix:/u_1\n[guest a]\nvhost-socket=/a\nuds=/u", "port 1;" },
 		{ "[guest a]\nvhost-socket=/a\nuds=/2345678901234567890123456789012345678901234567"
 		  "89012345678901234567890123456789012345678901234567",
@@ -616,6 +664,7 @@ int main(void)
 		cmocka_unit_test(test_full),
 		cmocka_unit_test(test_store),
 		cmocka_unit_test(test_rights),
+		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_bad_lines),
 		cmocka_unit_test(test_hostile_bytes),
 		cmocka_unit_test(test_too_many),

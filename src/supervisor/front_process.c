@@ -432,7 +432,7 @@ static void on_kill(struct front_process *front, uint64_t id, bool is_rogue)
 			worker->is_told = true;
 		tell_end(front, false, true);
 	}
-	if (!worker || worker->has_exited)
+	if (!worker || worker->has_exited || worker->is_killed)
 		return;
 	tell_worker(front, FRONT_PROCESS_KILLED);
 	worker->is_killed = true;
@@ -458,7 +458,7 @@ static bool may_connect(struct front_process *front)
 		      tsk_now_ns()))
 		return true;
 	log_about_guest(&front->log, TSK_LOG_WARNING, front->name,
-			"a connection is refused: more than max-connects in a second");
+			"a connection or a region is refused: more than max-connects in a second");
 	return false;
 }
 
@@ -466,12 +466,13 @@ static void on_connect(struct front_process *front, uint64_t id, uint64_t value)
 {
 	uint64_t port = value & ~FRONT_CONNECT_SEQPACKET;
 	int type = value & FRONT_CONNECT_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM;
+	const struct ports *ports = config_ports(front->launcher->config, front->name);
 	char path[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
 	struct front_msg msg = { .type = FRONT_CONNECTED, .id = id, .result = -ECONNREFUSED };
 	int fd = -1;
 
-	/* Our own port is served by the front itself, and goes nowhere else. */
-	if (front->uds[0] && port <= UINT32_MAX && port != ADDRESS_PORT && may_connect(front)) {
+	/* Our own ports are served by the front itself, and go nowhere else. */
+	if (front->uds[0] && port <= UINT32_MAX && !ports_have(ports, port) && may_connect(front)) {
 		snprintf(path, sizeof(path), "%s_%u", front->uds, (unsigned)port);
 		msg.result = unix_socket_connect_checked(path, type, &fd);
 		if (msg.result == -ELOOP || msg.result == -EPERM)

@@ -49,7 +49,8 @@ int front_process_new(struct launcher *launcher, const struct front_start *start
 
 /*
  * Hands fd over (it stays the caller's) as CONNECTION, HOST_STREAM or DEVICE, now or as soon as the
- * front takes it.  -EAGAIN: it does not keep up, and as many wait as it may have open.  -EPIPE: it is gone, and lost() has been called.
+ * front takes it.  -EAGAIN: it does not keep up, and as many wait as it may have open.  -EPIPE: it is
+ * gone, and lost() has been called.
  */
 int front_process_send(struct front_process *front, enum front_msg_type type, int fd) _nodiscard_;
 

@@ -93,6 +93,8 @@ static void begin(const struct front_start *start, uint64_t n_received)
 	say(FRONT_READY, 0, 0);
 	note("start %s, cid %llu, workers %u, run %u ms\n", start->name,
 	     (unsigned long long)start->cid, start->workers_max, start->run_deadline_ms);
+	if (start->ports[1])
+		note("ports %u %u %u\n", start->ports[0], start->ports[1], start->ports[2]);
 	if (start->process_bytes_max)
 		note("memory %llu\n", (unsigned long long)start->process_bytes_max);
 	if (start->is_borrowed)
@@ -101,6 +103,7 @@ static void begin(const struct front_start *start, uint64_t n_received)
 		for (uint64_t id = 1; id <= 3; id++)
 			say(FRONT_SPAWN, id, 0);
 		say(FRONT_SPAWN, 1, 0);
+		say(FRONT_KILL, 2, 0);
 		say(FRONT_KILL, 2, 0);
 		say(FRONT_KILL, 99, 0);
 	} else if (strcmp(start->name, "connector") == 0) {
@@ -113,6 +116,7 @@ static void begin(const struct front_start *start, uint64_t n_received)
 		say(FRONT_CONNECT, 7, 82);
 		say(FRONT_CONNECT, 8, FRONT_CONNECT_SEQPACKET | 9999);
 		say(FRONT_CONNECT, 9, FRONT_CONNECT_SEQPACKET | (UINT64_C(1) << 33) | 82);
+		say(FRONT_CONNECT, 10, 83);
 	} else if (strcmp(start->name, "sharer") == 0) {
 		for (uint64_t id = 1; id <= 20; id++)
 			ask_for_region(id, "tensock-test-of-nobody");

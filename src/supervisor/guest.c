@@ -298,6 +298,8 @@ static int start_front(struct guest *guest)
 	int r;
 
 	memcpy(start.name, guest->name, sizeof(start.name));
+	memcpy(start.ports, config_ports(guest->table->config, guest->name)->list,
+	       sizeof(start.ports));
 	limits_to_start(&guest->limits, &start);
 	r = front_process_new(launcher, &start, guest->uds, guest->log_fd, &ops, guest,
 			      &guest->front);

@@ -53,7 +53,7 @@ static int set_up(void **state)
 		text, sizeof(text),
 		"[daemon]\nmax-guests = 3\nmax-workers = 2\nmax-connections = 40\nrun-deadline = 70ms\nlog-level = error\n"
 		"[engine test]\nplugin = /dev/null\n"
-		"[guest connector]\nvhost-socket = /x\nuds = %s/uds\ncid = 42\n"
+		"[guest connector]\nvhost-socket = /x\nuds = %s/uds\ncid = 42\nports = 9999, 83\n"
 		"[guest sharer]\nhybrid = /y\nshared-memory = 0\nmax-connects = 4\n",
 		f->folder);
 	assert_int_equal(config_parse(&f->config, "test", text, strlen(text), &error), 0);
@@ -107,7 +107,6 @@ static void deliver(struct fixture *f, const char *name, enum front_msg_type typ
 	int fds[2];
 
 	memset(record, 0, sizeof(record));
-
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
 	guest_deliver(guest(f, name), type, fds[1]);
 	for (;;) {
@@ -170,7 +169,6 @@ static void test_start(void **state)
 	struct fixture *f = *state;
 
 	deliver(f, "plain", FRONT_CONNECTION);
-
 	expect("start plain, cid 0, workers 2, run 70 ms\nfd 2\n");
 	expect("session own\n");
 	/* Where the kernel tells how long a turn is: 0.1 ms. */
@@ -198,6 +196,8 @@ static void test_workers(void **state)
 	expect("worker 3: -122\n"); /* EDQUOT: max-workers */
 	assert_null(strstr(record, "exited 1"));
 	assert_int_equal(n_children(f), 2);
+	/* Asked for twice, it is one. */
+	assert_int_equal(guest_info(guest(f, "spawner")).counts->worker_kills, 1);
 }
 
 static void write_to(const char *path, const char *text)
@@ -501,6 +501,7 @@ static void test_borrowed_names(void **state)
 	assert_null(strstr(record, "borrowed"));
 	assert_int_equal(config_parse(&f->config, "test", "[guest cid-78]", 14, &error), 0);
 	f->config.guests[f->config.n_guests - 1].limits = f->config.limits;
+	f->config.guests[f->config.n_guests - 1].ports = f->config.ports;
 	deliver(f, "cid-78", FRONT_CONNECTION);
 	expect("start cid-78");
 	assert_null(strstr(record, "borrowed"));
@@ -578,9 +579,9 @@ static void test_connect(void **state)
 	assert_int_equal(unix_socket_listen(path, SOCK_SEQPACKET, 0600, &messages_fd, &messages,
 					    NULL),
 			 0);
-	wait_for(f, "connector", "connected 9");
+	wait_for(f, "connector", "connected 10");
 	deliver(f, "connector", FRONT_CONNECTION);
-	expect("start connector, cid 42");
+	expect("start connector, cid 42, workers 2, run 70 ms\nports 9999 83 0\n");
 	expect("connected 1: 0\n");
 	expect("connected 2: -2\n");   /* no such file */
 	expect("connected 3: -111\n"); /* 9999 goes nowhere */
@@ -590,6 +591,7 @@ static void test_connect(void **state)
 	expect("connected 7: -91\n");
 	expect("connected 8: -111\n");
 	expect("connected 9: -111\n");
+	expect("connected 10: -111\n"); /* another one of its own */
 	close(fd);
 	close(messages_fd);
 	unix_socket_remove(&file);
@@ -732,7 +734,8 @@ static void test_detach_early_and_late(void **state)
 
 	guest(f, "plain");
 	detach_and_wait(f, "plain");
-	assert_int_equal(guest_keep(guest(f, "connector")), 0);
+	kill_kept(f, "connector");
+	/* After a second loss there is none for a while. */
 	kill(guest_info(guest(f, "connector")).pid, SIGKILL);
 	while (guest_info(guest(f, "connector")).pid)
 		uv_run(&f->loop, UV_RUN_ONCE);

@@ -67,10 +67,9 @@ int launcher_find_store(struct launcher *launcher, struct tensock_error *reterr)
 int launcher_find_metrics(struct launcher *launcher, struct tensock_error *reterr) _nodiscard_;
 
 /*
- * The program's end of the control socket is control_fd; log_fd: the budget of its guest's log, or 0; all stay the
- * caller's.  A worker opens the
- * engines that the guest may use; -ENOPKG where none of them is there.  memory_bytes: the guest's
- * max-memory, which bounds the worker's own.
+ * The program's end of the control socket is control_fd; log_fd: the budget of its guest's log, or 0;
+ * all stay the caller's.  A worker opens the engines that the guest may use; -ENOPKG where none of them
+ * is there.  memory_bytes: the guest's max-memory, which bounds the worker's own.
  */
 int launcher_start_front(struct launcher *launcher, const char *guest, int log_fd, int control_fd,
 			 pid_t *ret_pid) _nodiscard_;

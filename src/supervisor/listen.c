@@ -67,7 +67,7 @@ static int open_place(struct daemon *d, const struct place *place, struct contro
 					  d->control_ops, d, control, reterr);
 	r = open_listener(d, place, handed, reterr);
 	if (r == -EAFNOSUPPORT && place->may_be_missing) {
-		tsk_info("no AF_VSOCK: this kernel has no vsock (module vhost_vsock)");
+		tsk_info("no vsock:%u: this kernel has no vsock (module vhost_vsock)", place->port);
 		return 0;
 	}
 	return r;
@@ -150,14 +150,11 @@ static int add_local(struct daemon *d, const struct config *config, struct place
 static int add_default(struct daemon *d, const struct config *config, struct places *places,
 		       struct tensock_error *reterr)
 {
-	const struct place vsock = { .kind = LISTENER_VSOCK,
-				     .port = ADDRESS_PORT,
-				     .may_be_missing = true };
 	int r = add_local(d, config, places, reterr);
 
 	if (r < 0)
 		return r;
-	return places_add(places, &vsock) < 0 ? no_memory(reterr) : 0;
+	return places_add_vsock(places, &config->ports) < 0 ? no_memory(reterr) : 0;
 }
 
 /* All places of *config. */
@@ -193,7 +190,7 @@ int listen_device(struct daemon *d, const char *name, struct tensock_error *rete
 int listen_guest(struct daemon *d, const struct config_guest *config, struct tensock_error *reterr)
 {
 	struct places places = { 0 };
-	int r = places_add_guest(&places, config) < 0 ? no_memory(reterr) : 0;
+	int r = places_add_guest(&places, d->config, config) < 0 ? no_memory(reterr) : 0;
 
 	for (unsigned i = 0; i < places.n && r == 0; i++)
 		r = open_place(d, &places.list[i], NULL, reterr);
@@ -335,7 +332,7 @@ int listen_check_paths(const struct daemon *d, const struct config_guest *guest,
 		       struct tensock_error *reterr)
 {
 	struct places places = { 0 };
-	int r = places_add_guest(&places, guest) < 0 ? no_memory(reterr) : 0;
+	int r = places_add_guest(&places, d->config, guest) < 0 ? no_memory(reterr) : 0;
 
 	for (unsigned i = 0; i < places.n && r == 0; i++)
 		r = check_path(d, places.list[i].path, reterr);

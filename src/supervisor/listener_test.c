@@ -81,7 +81,7 @@ static int tear_down(void **state)
 
 static struct place place_of(enum listener_kind kind)
 {
-	struct place place = { .kind = kind };
+	struct place place = { .kind = kind, .port = kind == LISTENER_HYBRID ? 9999 : 0 };
 
 	snprintf(place.path, sizeof(place.path), "%s/s%s", f.folder,
 		 kind == LISTENER_HYBRID ? "_9999" : "");

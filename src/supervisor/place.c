@@ -26,11 +26,10 @@ int places_add(struct places *places, const struct place *place)
 }
 
 /* path and suffix fit, as address_check_path() has it: what does not is cut. */
-static int add_path(struct places *places, enum listener_kind kind, const char *guest,
-		    const char *path, const char *suffix)
+static int add_file(struct places *places, struct place place, const char *guest, const char *path,
+		    const char *suffix)
 {
 	char whole[ADDRESS_PATH_SIZE + ADDRESS_SUFFIX_MAX];
-	struct place place = { .kind = kind };
 
 	if (!path[0])
 		return 0;
@@ -40,15 +39,31 @@ static int add_path(struct places *places, enum listener_kind kind, const char *
 	return places_add(places, &place);
 }
 
-static int add_hybrid(struct places *places, const char *guest, const char *path)
+static int add_path(struct places *places, enum listener_kind kind, const char *guest,
+		    const char *path, const char *suffix)
 {
-	char port[ADDRESS_SUFFIX_MAX + 1];
-
-	snprintf(port, sizeof(port), "_%u", ADDRESS_PORT);
-	return add_path(places, LISTENER_HYBRID, guest, path, port);
+	return add_file(places, (struct place){ .kind = kind }, guest, path, suffix);
 }
 
-static int add_address(struct places *places, const struct address *address)
+/* One for each port of the guest. */
+static int add_hybrid(struct places *places, const struct config *config, const char *guest,
+		      const char *path)
+{
+	const struct ports *ports = config_ports(config, guest);
+	int r = 0;
+
+	for (unsigned i = 0; i < ports->n && r == 0; i++) {
+		struct place place = { .kind = LISTENER_HYBRID, .port = ports->list[i] };
+		char port[ADDRESS_SUFFIX_MAX + 1];
+
+		snprintf(port, sizeof(port), "_%u", place.port);
+		r = add_file(places, place, guest, path, port);
+	}
+	return r;
+}
+
+static int add_address(struct places *places, const struct config *config,
+		       const struct address *address)
 {
 	struct place place = { .port = address->port, .ipv4 = address->ipv4 };
 
@@ -62,16 +77,17 @@ static int add_address(struct places *places, const struct address *address)
 	case ADDRESS_UNIX:
 		return add_path(places, LISTENER_UNIX, "", address->path, "");
 	case ADDRESS_HYBRID:
-		return add_hybrid(places, address->name, address->path);
+		return add_hybrid(places, config, address->name, address->path);
 	case ADDRESS_KIND_MAX:
 		break;
 	}
 	return -EINVAL;
 }
 
-int places_add_guest(struct places *places, const struct config_guest *guest)
+int places_add_guest(struct places *places, const struct config *config,
+		     const struct config_guest *guest)
 {
-	int r = add_hybrid(places, guest->name, guest->hybrid);
+	int r = add_hybrid(places, config, guest->name, guest->hybrid);
 
 	if (r == 0)
 		r = add_path(places, LISTENER_HOST, guest->name, guest->uds, "");
@@ -81,6 +97,20 @@ int places_add_guest(struct places *places, const struct config_guest *guest)
 	return r < 0 ? r : add_path(places, LISTENER_VHOST, guest->name, guest->vhost_socket, "");
 }
 
+int places_add_vsock(struct places *places, const struct ports *ports)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < ports->n && r == 0; i++) {
+		const struct place place = { .kind = LISTENER_VSOCK,
+					     .port = ports->list[i],
+					     .may_be_missing = true };
+
+		r = places_add(places, &place);
+	}
+	return r;
+}
+
 int places_add_config(struct places *places, const struct config *config)
 {
 	int r = 0;
@@ -88,9 +118,9 @@ int places_add_config(struct places *places, const struct config *config)
 	if (strcmp(config->control, CONFIG_NO_CONTROL) != 0)
 		r = add_path(places, LISTENER_CONTROL, "", config->control, "");
 	for (unsigned i = 0; i < config->n_listens && r == 0; i++)
-		r = add_address(places, &config->listens[i]);
+		r = add_address(places, config, &config->listens[i]);
 	for (unsigned i = 0; i < config->n_guests && r == 0; i++)
-		r = places_add_guest(places, &config->guests[i]);
+		r = places_add_guest(places, config, &config->guests[i]);
 	return r;
 }
 
@@ -125,6 +155,7 @@ void place_format(const struct place *place, char ret[ADDRESS_TEXT_SIZE])
 		[LISTENER_METRICS] = "unix",
 	};
 	struct address address = { .port = place->port, .ipv4 = place->ipv4 };
+	char port[sizeof(" (port 4294967295)")] = "", suffix[ADDRESS_SUFFIX_MAX + 1];
 	int len = (int)strlen(place->path);
 
 	if (place->kind == LISTENER_VSOCK || place->kind == LISTENER_TCP) {
@@ -133,10 +164,13 @@ void place_format(const struct place *place, char ret[ADDRESS_TEXT_SIZE])
 		return;
 	}
 	/* As the operator has written it. */
-	if (place->kind == LISTENER_HYBRID)
-		len -= (int)strlen("_9999");
-	snprintf(ret, ADDRESS_TEXT_SIZE, "%s:%s%s%.*s", words[place->kind], place->guest,
-		 place->guest[0] ? "=" : "", len, place->path);
+	if (place->kind == LISTENER_HYBRID) {
+		len -= snprintf(suffix, sizeof(suffix), "_%u", place->port);
+		if (place->port != ADDRESS_PORT)
+			snprintf(port, sizeof(port), " (port %u)", place->port);
+	}
+	snprintf(ret, ADDRESS_TEXT_SIZE, "%s:%s%s%.*s%s", words[place->kind], place->guest,
+		 place->guest[0] ? "=" : "", len, place->path, port);
 }
 
 union name {

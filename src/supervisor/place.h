@@ -16,7 +16,7 @@
 enum listener_kind {
 	LISTENER_VSOCK,  /* guests of the kernel's vsock: "cid-N", by the peer's address */
 	LISTENER_UNIX,   /* programs of this host: "uid-N", by SO_PEERCRED */
-	LISTENER_HYBRID, /* a VMM's hybrid vsock, PATH_9999: the guest that the path is for */
+	LISTENER_HYBRID, /* a VMM's hybrid vsock, PATH_PORT: the guest that the path is for */
 	LISTENER_TCP,    /* loopback: all of them are "tcp" */
 	LISTENER_VHOST,  /* a VMM's vhost-user connection: the guest that the path is for */
 	LISTENER_HOST,   /* host programs that want a port of that guest */
@@ -30,7 +30,7 @@ struct place {
 	enum listener_kind kind;
 	char guest[FRONT_NAME_SIZE];  /* HYBRID, VHOST, HOST, HOST_SEQPACKET */
 	char path[ADDRESS_PATH_SIZE]; /* of the file; empty for VSOCK and TCP */
-	uint32_t port, ipv4;          /* VSOCK, TCP: as in struct address */
+	uint32_t port, ipv4; /* VSOCK, TCP: as in struct address; HYBRID: the port in the path */
 	bool may_be_missing;          /* VSOCK: not where the kernel has none */
 };
 
@@ -43,10 +43,14 @@ void places_done(struct places *places);
 
 int places_add(struct places *places, const struct place *place) _nodiscard_;
 
+/* The kernel's vsock at these ports, where it has one.  -ENOMEM. */
+int places_add_vsock(struct places *places, const struct ports *ports) _nodiscard_;
+
 /* The control socket that is given, what is listened at, the sockets of all guests; the default places are
  * not among them.  -ENOMEM. */
 int places_add_config(struct places *places, const struct config *config) _nodiscard_;
-int places_add_guest(struct places *places, const struct config_guest *guest) _nodiscard_;
+int places_add_guest(struct places *places, const struct config *config,
+		     const struct config_guest *guest) _nodiscard_;
 
 bool place_equals(const struct place *a, const struct place *b);
 bool places_have(const struct places *places, const struct place *place);

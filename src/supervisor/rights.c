@@ -5,21 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/memfd.h"
 #include "base/status.h"
 #include "supervisor/quantity.h"
-
-/* The next word of *text, which is moved behind it; the length, or 0 at the end. */
-static size_t next_word(const char **text, const char **ret)
-{
-	size_t len;
-
-	*text += strspn(*text, " \t,");
-	len = strcspn(*text, " \t,");
-	*ret = *text;
-	*text += len;
-	return len;
-}
+#include "supervisor/setting.h"
 
 static int add_engine(struct rights *rights, const char *word, size_t len,
 		      struct tensock_error *reterr)
@@ -33,28 +23,6 @@ static int add_engine(struct rights *rights, const char *word, size_t len,
 	snprintf(rights->engines[rights->n_engines++], sizeof(rights->engines[0]), "%.*s", (int)len,
 		 word);
 	return 0;
-}
-
-static int digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-static bool read_hash(const char *word, size_t len, unsigned char ret[RIGHTS_HASH_BYTES])
-{
-	if (len != 2 * (size_t)RIGHTS_HASH_BYTES)
-		return false;
-	for (size_t i = 0; i < RIGHTS_HASH_BYTES; i++) {
-		int high = digit(word[2 * i]), low = digit(word[2 * i + 1]);
-
-		if (high < 0 || low < 0)
-			return false;
-		ret[i] = (unsigned char)(high << 4 | low);
-	}
-	return true;
 }
 
 static int add_model(struct rights *rights, const char *word, size_t len,
@@ -72,7 +40,8 @@ static int add_model(struct rights *rights, const char *word, size_t len,
 	if (rights->n_models == RIGHTS_MODELS_MAX)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"models: there are more than %u; use any", RIGHTS_MODELS_MAX);
-	if (!read_hash(word, len, rights->models[rights->n_models]))
+	if (len != 2 * (size_t)RIGHTS_HASH_BYTES ||
+	    !tsk_hex_read(word, RIGHTS_HASH_BYTES, rights->models[rights->n_models]))
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"models: '%.*s' is no SHA-256; write its 64 digits, as `sha256sum` "
 				"prints them, or any",
@@ -112,7 +81,7 @@ static int set_regions(struct rights *rights, const char *value, struct tensock_
 	rights->regions_said = true;
 	if (strcmp(value, "no") == 0)
 		return 0;
-	while (r == 0 && (len = next_word(&value, &word)) > 0)
+	while (r == 0 && (len = setting_word(&value, &word)) > 0)
 		r = add_uid(rights, word, len, reterr);
 	if (r == 0 && !rights->n_uids)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "shared-memory has no value");
@@ -129,7 +98,7 @@ static int set_list(struct rights *rights, bool is_engines, const char *key, con
 
 	if (is_engines && rights->n_engines)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT, "%s is given twice", key);
-	for (; r == 0 && (len = next_word(&value, &word)) > 0; n++)
+	for (; r == 0 && (len = setting_word(&value, &word)) > 0; n++)
 		r = is_engines ? add_engine(rights, word, len, reterr)
 			       : add_model(rights, word, len, reterr);
 	if (r == 0 && n == 0)

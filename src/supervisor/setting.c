@@ -49,3 +49,14 @@ int setting_bool(const char *key, const char *value, int *ret, struct tensock_er
 	*ret = v;
 	return 0;
 }
+
+size_t setting_word(const char **text, const char **ret)
+{
+	size_t len;
+
+	*text += strspn(*text, " \t,");
+	len = strcspn(*text, " \t,");
+	*ret = *text;
+	*text += len;
+	return len;
+}

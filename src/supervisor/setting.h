@@ -25,4 +25,7 @@ int setting_number(const char *key, const char *value, uint64_t min, uint64_t ma
 int setting_bool(const char *key, const char *value, int *ret, struct tensock_error *reterr)
 	_nodiscard_;
 
+/* Of a list: the next word of *text, which is moved behind it; its length, or 0 at the end. */
+size_t setting_word(const char **text, const char **ret);
+
 #endif

@@ -2,15 +2,13 @@
 #include "supervisor/store_process.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/queue.h>
-#include <sys/wait.h>
 
-#include "base/clock.h"
+#include "base/log.h"
 #include "base/seqpacket.h"
-#include "supervisor/restarts.h"
+#include "supervisor/helper.h"
 
 /* How soon to try again what the store had no room for. */
 #define RETRY_MS 20
@@ -23,22 +21,16 @@ struct waiting {
 };
 
 struct store_process {
-	struct child child; /* the first member: it is told by it */
-	struct launcher *launcher;
+	struct helper helper; /* the first member: it is told by it */
 	struct store_process_config config;
-	int fd; /* the control socket; -1 while there is no process */
-	uv_timer_t restart, retry;
-	unsigned n_handles; /* not yet closed */
-	struct restarts restarts;
-	bool is_stopping;
+	uv_timer_t retry;
+	unsigned n_handles;            /* not yet closed */
 	TAILQ_HEAD(, waiting) waiting; /* what no store has taken yet */
 };
 
-static void on_exited(struct child *child, int wait_status);
-
 static int send_msg(struct store_process *store, const struct store_msg *msg, int fd)
 {
-	return store->fd < 0 ? -ENOTCONN : store_control_send(store->fd, msg, fd);
+	return store->helper.fd < 0 ? -ENOTCONN : store_control_send(store->helper.fd, msg, fd);
 }
 
 static void drop(struct store_process *store, struct waiting *waiting)
@@ -75,8 +67,8 @@ static void send_waiting(struct store_process *store)
 			return; /* if it is gone, the next one gets it */
 		drop(store, first);
 	}
-	if (store->is_stopping)
-		store->fd = tsk_close(store->fd);
+	if (store->helper.is_stopping)
+		store->helper.fd = tsk_close(store->helper.fd);
 }
 
 static void on_retry(uv_timer_t *timer)
@@ -104,66 +96,42 @@ static int send_later(struct store_process *store, const struct store_msg *msg, 
 	return 0;
 }
 
-static int start(struct store_process *store)
+static int introduce(struct helper *helper)
 {
+	struct store_process *store = (struct store_process *)helper;
+	struct launcher *launcher = helper->launcher;
 	struct store_msg msg = { .type = STORE_START,
 				 .bytes = store->config.bytes,
 				 .ms = store->config.keep_ms,
-				 .value = store->launcher->log_level | store->launcher->log_bits };
-	int fds[2];
-	int r = tsk_seqpacket_pair(fds);
+				 .value = launcher->log_level | launcher->log_bits };
+	int r = send_msg(store, &msg, store->config.folder_fd);
 
-	if (r < 0)
-		return r;
-	r = launcher_start_store(store->launcher, fds[1], &store->child.pid);
-	tsk_close(fds[1]);
-	if (r < 0) {
-		tsk_close(fds[0]);
-		return r;
-	}
-	store->fd = fds[0];
-	restarts_began(&store->restarts, tsk_now_ns());
-	store->child.exited = on_exited;
-	children_add(&store->launcher->children, &store->child);
-	r = send_msg(store, &msg, store->config.folder_fd);
-	if (r < 0) {
-		kill(store->child.pid, SIGKILL);
-		return r;
-	}
-	send_waiting(store);
-	return 0;
+	if (r == 0)
+		send_waiting(store);
+	return r;
 }
 
-static void on_restart(uv_timer_t *timer)
+static void on_restarted(struct helper *helper)
 {
-	struct store_process *store = timer->data;
-	int r = start(store);
+	struct store_process *store = (struct store_process *)helper;
 
-	if (r == 0) {
-		store->config.restarted(store->config.context);
-		return;
-	}
-	tsk_error("the store cannot be started again: %s", strerror(-r));
-	if (store->fd < 0) /* else its end brings us back here */
-		uv_timer_start(timer, on_restart, restarts_failed(&store->restarts), 0);
+	store->config.restarted(store->config.context);
 }
 
-static void on_exited(struct child *child, int wait_status)
+/* The fronts ask the next one for other channels. */
+static void on_ended(struct helper *helper)
 {
-	struct store_process *store = (struct store_process *)child;
-
-	store->fd = tsk_close(store->fd);
-	drop_all(store, STORE_GUEST, NULL); /* the fronts ask the next one for another */
-	if (store->is_stopping)
-		return;
-	tsk_warning(
-		"the store %d %s %d: models are kept in memory only until the next one is there",
-		(int)child->pid,
-		WIFSIGNALED(wait_status) ? "was killed by signal" : "exited with status",
-		WIFSIGNALED(wait_status) ? WTERMSIG(wait_status) : WEXITSTATUS(wait_status));
-	uv_timer_start(&store->restart, on_restart, restarts_ended(&store->restarts, tsk_now_ns()),
-		       0);
+	drop_all((struct store_process *)helper, STORE_GUEST, NULL);
 }
+
+static const struct helper_kind kind = {
+	.name = "the store",
+	.loss = ": models are kept in memory only until the next one is there",
+	.launch = launcher_start_store,
+	.introduce = introduce,
+	.restarted = on_restarted,
+	.ended = on_ended,
+};
 
 int store_process_new(struct launcher *launcher, const struct store_process_config *config,
 		      struct store_process **ret)
@@ -175,16 +143,14 @@ int store_process_new(struct launcher *launcher, const struct store_process_conf
 		tsk_close(config->folder_fd);
 		return -ENOMEM;
 	}
-	store->launcher = launcher;
+	helper_init(&store->helper, launcher, &kind);
 	store->config = *config;
-	store->fd = -1;
 	TAILQ_INIT(&store->waiting);
-	uv_timer_init(launcher->loop, &store->restart);
 	uv_timer_init(launcher->loop, &store->retry);
-	store->restart.data = store->retry.data = store;
+	store->retry.data = store;
 	store->n_handles = 2;
-	r = start(store);
-	if (r < 0 && store->fd < 0) {
+	r = helper_start(&store->helper);
+	if (r < 0 && store->helper.fd < 0) {
 		store_process_free(store);
 		return r;
 	}
@@ -200,7 +166,7 @@ int store_process_open(struct store_process *store, const char *guest, uint64_t 
 	if (r < 0)
 		return r;
 	memcpy(msg.name, guest, strnlen(guest, sizeof(msg.name) - 1));
-	r = store->fd < 0 ? -ENOTCONN : 0;
+	r = store->helper.fd < 0 ? -ENOTCONN : 0;
 	if (r == 0)
 		r = send_later(store, &msg, TAKE_FD(fds[1]));
 	tsk_close(fds[1]);
@@ -223,8 +189,7 @@ void store_process_forget(struct store_process *store, const char *guest)
 
 void store_process_stop(struct store_process *store)
 {
-	store->is_stopping = true;
-	uv_timer_stop(&store->restart);
+	helper_stop(&store->helper);
 	drop_all(store, STORE_GUEST, NULL);
 	send_waiting(store);
 }
@@ -243,8 +208,7 @@ void store_process_free(struct store_process *store)
 		return;
 	while (!TAILQ_EMPTY(&store->waiting))
 		drop(store, TAILQ_FIRST(&store->waiting));
-	tsk_close(store->fd);
 	tsk_close(store->config.folder_fd);
-	uv_close((uv_handle_t *)&store->restart, on_closed);
+	helper_close(&store->helper, on_closed);
 	uv_close((uv_handle_t *)&store->retry, on_closed);
 }

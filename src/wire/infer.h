@@ -2,11 +2,12 @@
 /*
  * INFER and RESULT: metadata, then payload.
  *
- * Both begin with u32 meta_bytes (of all metadata, these four included) and u64 payload_bytes (of
- * all payload).  Payload begins at the next multiple of WIRE_ALIGN of the body; what does not fit the
- * frame follows in CHUNKs of the same id.  Tensors stand in it in the order of their descriptions,
- * each at the next multiple of WIRE_ALIGN from payload's start, the gaps zero (nobody looks at them);
- * payload_bytes is the last one's offset and bytes.  So it can be received as one piece, be it into memory that an engine works on.
+ * Both begin with u32 meta_bytes (of all metadata, these four included) and u64 payload_bytes (of all
+ * payload).  Payload begins at the next multiple of WIRE_ALIGN of the body; what does not fit the frame
+ * follows in CHUNKs of the same id.  Tensors stand in it in the order of their descriptions, each at
+ * the next multiple of WIRE_ALIGN from payload's start, the gaps zero (nobody looks at them);
+ * payload_bytes is the last one's offset and bytes.  So it can be received as one piece, be it into
+ * memory that an engine works on.
  */
 #ifndef TSK_WIRE_INFER_H
 #define TSK_WIRE_INFER_H

@@ -23,7 +23,7 @@
 
 /* Attaching is answered by the GUEST that there is then, and a RESULT. */
 enum operator_request_type {
-	OPERATOR_ATTACH_HYBRID = 1, /* name, path: tensockd is to listen on path_9999 */
+	OPERATOR_ATTACH_HYBRID = 1, /* name, path: tensockd is to listen on path_PORT */
 	OPERATOR_ATTACH_VM =
 		2,           /* name, path (vhost-user), cid (0: the lowest free one), uds or "" */
 	OPERATOR_DETACH = 3, /* name, flags */

@@ -23,21 +23,15 @@ static unsigned free_place(const struct buffers *buffers)
 	return i;
 }
 
-int buffers_add(struct buffers *buffers, uint64_t id, int fd, uint64_t bytes)
+static int add(struct buffers *buffers, uint64_t id, int fd, uint64_t size)
 {
 	unsigned place = free_place(buffers);
-	uint64_t size;
 	int r;
 
 	if (find(buffers, id))
 		return -EEXIST;
 	if (place == BUFFERS_MAX)
 		return -EBUSY;
-	r = tsk_memfd_check(fd, false, &size);
-	if (r < 0)
-		return r;
-	if (size != bytes || size == 0)
-		return -EPROTO;
 	r = tsk_map_new(fd, size, true, &buffers->places[place].map);
 	if (r < 0)
 		return r;
@@ -45,6 +39,23 @@ int buffers_add(struct buffers *buffers, uint64_t id, int fd, uint64_t bytes)
 	if (place == buffers->n_used)
 		buffers->n_used++;
 	return 0;
+}
+
+int buffers_add(struct buffers *buffers, uint64_t id, int fd, uint64_t bytes)
+{
+	uint64_t size;
+	int r = tsk_memfd_check(fd, false, &size);
+
+	if (r < 0)
+		return r;
+	if (size != bytes || size == 0)
+		return -EPROTO;
+	return add(buffers, id, fd, size);
+}
+
+int buffers_add_foreign(struct buffers *buffers, uint64_t id, int fd, uint64_t bytes)
+{
+	return bytes ? add(buffers, id, fd, bytes) : -EPROTO;
 }
 
 void buffers_drop(struct buffers *buffers, uint64_t id)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The shared buffers that the front has given to this worker, by their ids. */
+/*
+ * The shared buffers that the front has given to this worker, by their ids; and, in a second set of the
+ * kind, foreign memory (channel/run.h).
+ */
 #ifndef WORKER_BUFFERS_H
 #define WORKER_BUFFERS_H
 
@@ -23,6 +26,9 @@ struct buffers {
  * 0, -EEXIST for an id that is in use, -EBUSY above BUFFERS_MAX, or another -errno.
  */
 int buffers_add(struct buffers *buffers, uint64_t id, int fd, uint64_t bytes) _nodiscard_;
+
+/* Maps the first bytes of fd, which may be cut short under us.  -EEXIST, -EBUSY, or another -errno. */
+int buffers_add_foreign(struct buffers *buffers, uint64_t id, int fd, uint64_t bytes) _nodiscard_;
 
 /* Nothing happens for an id that there is not. */
 void buffers_drop(struct buffers *buffers, uint64_t id);

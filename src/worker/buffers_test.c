@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -81,12 +82,39 @@ static void test_bound(void **state)
 	buffers_done(&buffers);
 }
 
+/* Of no seal, and larger or smaller than what is mapped: nothing of that is looked at. */
+static void test_foreign(void **state)
+{
+	static struct buffers buffers;
+	int fd = memfd_create("test", MFD_CLOEXEC);
+	unsigned char *start;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 8192), 0);
+	assert_int_equal(pwrite(fd, "ab", 2, 4160), 2);
+	assert_int_equal(buffers_add_foreign(&buffers, 3, fd, 0), -EPROTO);
+	assert_int_equal(buffers_add_foreign(&buffers, 3, fd, 5000), 0);
+	assert_int_equal(buffers_add_foreign(&buffers, 3, fd, 5000), -EEXIST);
+	start = buffers_region(&buffers, 3, 4160, 2);
+	assert_memory_equal(start, "ab", 2);
+	assert_null(buffers_region(&buffers, 3, 0, 5001));
+	start[0] = 'c';
+	assert_int_equal(pread(fd, start + 1, 1, 4160), 1);
+	assert_int_equal(start[1], 'c');
+	assert_true(buffers_add_foreign(&buffers, 4, fd, UINT64_MAX) < 0);
+	assert_int_equal(buffers_add_foreign(&buffers, 4, fd, 1 << 20), 0);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	buffers_done(&buffers);
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_regions),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_bound),
+		cmocka_unit_test(test_foreign),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

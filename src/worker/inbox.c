@@ -297,23 +297,13 @@ struct job *inbox_wait(struct inbox *inbox)
 }
 
 /*
- * What runs take when nothing holds them up: it follows a shorter one at once, and a longer one
- * slowly.  A core that all want makes a run of 50 µs last 200, and there a helper is no help (identity
- * of 602,112 B, eight connections on two cores: 0.8 of the requests/s with helpers).
+ * A core that all want makes a run of 50 µs last 200, and there a helper is no help (identity of
+ * 602,112 B, eight connections on two cores: 0.8 of the requests/s with helpers).
  */
 static void measure(struct inbox *inbox, const struct job *job)
 {
-	uint64_t ns;
-
-	if (!job->begun_ns)
-		return;
-	ns = tsk_now_ns() - job->begun_ns;
-	if (ns > RUN_NS_MAX)
-		ns = RUN_NS_MAX;
-	if (!inbox->run_ns || ns < inbox->run_ns)
-		inbox->run_ns = (3 * inbox->run_ns + ns) / (inbox->run_ns ? 4 : 1);
-	else
-		inbox->run_ns += (ns - inbox->run_ns) / 16;
+	if (job->begun_ns)
+		inbox->run_ns = run_pace(inbox->run_ns, tsk_now_ns() - job->begun_ns, RUN_NS_MAX);
 }
 
 void inbox_finish(struct inbox *inbox, struct job *job, bool is_main)

@@ -193,7 +193,7 @@ static void *help(void *arg)
 	struct runner runner;
 
 	(void)arg;
-	must(runner_init(&runner, &model) == 0);
+	must(runner_init(&runner, &model, NULL) == 0);
 	for (;;)
 		run_job(&runner, inbox_wait(&inbox), false);
 	return NULL;
@@ -206,7 +206,7 @@ static void *work(void *arg)
 	int r;
 
 	(void)arg;
-	must(runner_init(&runner, &model) == 0);
+	must(runner_init(&runner, &model, NULL) == 0);
 	for (;;) {
 		struct pollfd fds[2] = { { .fd = worker_control, .events = POLLIN },
 					 { .fd = worker_rings.in.doorbell, .events = POLLIN } };

@@ -16,27 +16,34 @@ static const struct tensock_model_description *description(const struct runner *
 static void free_arrays(struct runner *runner)
 {
 	free(runner->descriptors);
+	free(runner->results);
+	free(runner->places);
 	free(runner->sizes);
+	free(runner->laid);
 	free(runner->offsets);
 	free(runner->inputs);
 	free(runner->outputs);
 }
 
-int runner_init(struct runner *runner, const struct model *model)
+int runner_init(struct runner *runner, const struct model *model, runner_find *find_foreign)
 {
 	size_t n_inputs = model->description->n_inputs, n_outputs = model->description->n_outputs;
-	size_t n = n_inputs > n_outputs ? n_inputs : n_outputs;
+	size_t n = n_inputs + n_outputs;
 
 	/* One more than needed: calloc(0) may give NULL. */
 	*runner = (struct runner){ .model = model,
+				   .find_foreign = find_foreign,
 				   .in_place = true,
 				   .descriptors = calloc(n + 1, sizeof(*runner->descriptors)),
+				   .results = calloc(n_outputs + 1, sizeof(*runner->results)),
+				   .places = calloc(n_outputs + 1, sizeof(*runner->places)),
 				   .sizes = calloc(n_outputs + 1, sizeof(*runner->sizes)),
+				   .laid = calloc(n_outputs + 1, sizeof(*runner->laid)),
 				   .offsets = calloc(n_outputs + 1, sizeof(*runner->offsets)),
 				   .inputs = calloc(n_inputs + 1, sizeof(*runner->inputs)),
 				   .outputs = calloc(n_outputs + 1, sizeof(*runner->outputs)) };
-	if (runner->descriptors && runner->sizes && runner->offsets && runner->inputs &&
-	    runner->outputs)
+	if (runner->descriptors && runner->results && runner->places && runner->sizes &&
+	    runner->laid && runner->offsets && runner->inputs && runner->outputs)
 		return 0;
 	free_arrays(runner);
 	*runner = (struct runner){ 0 };
@@ -88,33 +95,109 @@ static int check_input(struct runner *runner, const struct run_tensor *t, uint32
 	return 0;
 }
 
-/* From the input region to runner->inputs. */
+/* Where its payload lies, in the region or elsewhere; NULL: nowhere. */
+static void *find_payload(const struct runner *runner, const struct region *in,
+			  const struct run_tensor *t)
+{
+	if (t->foreign)
+		return runner->find_foreign(t->foreign, t->offset, t->bytes);
+	return in->start + t->offset;
+}
+
+static int take_input(struct runner *runner, const struct region *in, uint32_t i,
+		      struct tensock_error *reterr)
+{
+	const struct run_tensor *t = &runner->descriptors[i];
+	int r = check_input(runner, t, i, reterr);
+
+	if (r < 0)
+		return r;
+	runner->inputs[i] = (struct tensock_tensor){ .index = t->index,
+						     .dtype = t->dtype,
+						     .rank = t->rank,
+						     .data = find_payload(runner, in, t),
+						     .bytes = t->bytes };
+	memcpy(runner->inputs[i].dims, t->dims, sizeof(t->dims));
+	if (!runner->inputs[i].data)
+		return tsk_fail(reterr, TENSOCK_PROTOCOL, "an input lies in no memory");
+	return 0;
+}
+
+static void forget_places(struct runner *runner)
+{
+	memset(runner->places, 0, description(runner)->n_outputs * sizeof(*runner->places));
+}
+
+/* Of outputs that the model has, each at most once. */
+static int take_places(struct runner *runner, const struct run_tensor *at, uint32_t n,
+		       struct tensock_error *reterr)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct runner_place *place;
+
+		if (at[i].index >= description(runner)->n_outputs)
+			return tsk_fail(reterr, TENSOCK_PROTOCOL, "a place for no output");
+		place = &runner->places[at[i].index];
+		if (!place->start)
+			*place = (struct runner_place){
+				.start = runner->find_foreign(at[i].foreign, at[i].offset,
+							      at[i].bytes),
+				.at = &at[i],
+			};
+		if (place->at != &at[i] || !place->start)
+			return tsk_fail(reterr, TENSOCK_PROTOCOL, "a place in no memory");
+	}
+	return 0;
+}
+
+/* From the input region to runner->inputs and runner->places. */
 static int read_inputs(struct runner *runner, const struct region *in, uint32_t *ret_n,
 		       struct tensock_error *reterr)
 {
-	unsigned n;
+	const struct tensock_model_description *d = description(runner);
+	unsigned n, n_places;
 	int r;
 
+	forget_places(runner);
 	if (!in->start)
 		return tsk_fail(reterr, TENSOCK_PROTOCOL, "the inputs' region is in no buffer");
-	r = run_read(in->start, in->bytes, runner->descriptors, description(runner)->n_inputs, &n);
-	if (r < 0)
+	r = run_read_foreign(in->start, in->bytes, runner->descriptors, d->n_inputs + d->n_outputs,
+			     &n, &n_places);
+	if (r < 0 || n > d->n_inputs)
 		return tsk_fail(reterr, TENSOCK_PROTOCOL, "the inputs are not well described");
 	for (unsigned i = 0; i < n; i++) {
-		const struct run_tensor *t = &runner->descriptors[i];
-
-		r = check_input(runner, t, i, reterr);
+		r = take_input(runner, in, i, reterr);
 		if (r < 0)
 			return r;
-		runner->inputs[i] = (struct tensock_tensor){ .index = t->index,
-							     .dtype = t->dtype,
-							     .rank = t->rank,
-							     .data = in->start + t->offset,
-							     .bytes = t->bytes };
-		memcpy(runner->inputs[i].dims, t->dims, sizeof(t->dims));
 	}
 	*ret_n = n;
-	return 0;
+	return take_places(runner, runner->descriptors + n, n_places, reterr);
+}
+
+/* Whether the output goes to its place, if it is so large. */
+static bool has_place(const struct runner *runner, uint32_t i, uint64_t bytes)
+{
+	const struct runner_place *place = &runner->places[i];
+
+	return place->start && bytes <= place->at->bytes &&
+	       description(runner)->outputs[i].dtype != TENSOCK_BYTES;
+}
+
+/* The outputs' region, by runner->sizes: *ret_total bytes, runner->offsets are set. */
+static int lay_out(struct runner *runner, uint64_t *ret_total)
+{
+	uint32_t n = description(runner)->n_outputs;
+
+	for (uint32_t i = 0; i < n; i++)
+		runner->laid[i] = has_place(runner, i, runner->sizes[i]) ? 0 : runner->sizes[i];
+	return run_layout(runner->laid, n, runner->offsets, ret_total);
+}
+
+static unsigned char *output_at(const struct runner *runner, uint32_t i, const struct region *out)
+{
+	if (has_place(runner, i, runner->sizes[i]))
+		return runner->places[i].start;
+	return out->start + runner->offsets[i];
 }
 
 /* More inputs than this are not looked through for the sizes of outputs. */
@@ -176,13 +259,12 @@ static uint32_t count_in_place(struct runner *runner, uint32_t n_inputs, const s
 		runner->sizes[n_known] = runner->outputs[n_known].bytes;
 		n_known++;
 	}
-	if (run_layout(runner->sizes, d->n_outputs, runner->offsets, &total) < 0 ||
-	    total > out->bytes)
+	if (lay_out(runner, &total) < 0 || total > out->bytes)
 		return 0;
 	return n_known;
 }
 
-/* Lets the engine write straight into the region what it can.  Returns how many outputs that is. */
+/* Lets the engine write straight into the region, or its place, what it can.  Returns how many outputs that is. */
 static uint32_t place_outputs(struct runner *runner, uint32_t n_inputs, const struct region *out)
 {
 	uint32_t n_outputs = description(runner)->n_outputs;
@@ -190,7 +272,7 @@ static uint32_t place_outputs(struct runner *runner, uint32_t n_inputs, const st
 
 	for (uint32_t i = 0; i < n_in_place; i++) {
 		runner->outputs[i].index = i;
-		runner->outputs[i].data = out->start + runner->offsets[i];
+		runner->outputs[i].data = output_at(runner, i, out);
 	}
 	for (uint32_t i = n_in_place; i < n_outputs; i++)
 		runner->outputs[i] = (struct tensock_tensor){ .index = i };
@@ -264,27 +346,29 @@ static int run_model(struct runner *runner, uint64_t run_id, uint32_t n_inputs,
 	return r;
 }
 
-static void describe_output(const struct tensock_tensor *t, uint64_t offset, struct run_tensor *ret)
+static void describe_output(const struct runner *runner, const struct tensock_tensor *t, uint32_t i,
+			    struct run_tensor *ret)
 {
+	const struct run_tensor *place = runner->places[i].at;
+	bool is_placed = has_place(runner, i, t->bytes);
+
 	*ret = (struct run_tensor){ .index = t->index,
 				    .dtype = t->dtype,
 				    .rank = t->rank,
-				    .offset = offset,
+				    .foreign = is_placed ? place->foreign : 0,
+				    .offset = is_placed ? place->offset : runner->offsets[i],
 				    .bytes = t->bytes };
 	memcpy(ret->dims, t->dims, t->rank * sizeof(t->dims[0]));
 }
 
-/* The outputs' own region: *ret_total bytes, runner->offsets are set. */
-static int lay_out(struct runner *runner, const struct tensock_tensor *outputs, uint64_t *ret_total,
-		   struct tensock_error *reterr)
+/* The room that they need where they have no place: what a FETCH must bring. */
+static uint64_t room_without_places(struct runner *runner)
 {
-	uint32_t n = description(runner)->n_outputs;
+	uint64_t total;
 
-	for (uint32_t i = 0; i < n; i++)
-		runner->sizes[i] = outputs[i].bytes;
-	if (run_layout(runner->sizes, n, runner->offsets, ret_total) < 0)
-		return tsk_fail(reterr, TENSOCK_ENGINE_FAILED, "the outputs are too large");
-	return 0;
+	if (run_layout(runner->sizes, description(runner)->n_outputs, NULL, &total) < 0)
+		return UINT64_MAX;
+	return total;
 }
 
 /* Writes the outputs into the region, where they fit; if not, done->needed says what they need. */
@@ -293,23 +377,24 @@ static int deliver(struct runner *runner, const struct tensock_tensor *outputs,
 {
 	uint32_t n = description(runner)->n_outputs;
 	uint64_t total;
-	int r = lay_out(runner, outputs, &total, reterr);
 
-	if (r < 0)
-		return r;
+	for (uint32_t i = 0; i < n; i++)
+		runner->sizes[i] = outputs[i].bytes;
+	if (lay_out(runner, &total) < 0)
+		return tsk_fail(reterr, TENSOCK_ENGINE_FAILED, "the outputs are too large");
 	if (total > out->bytes) {
-		done->needed = total;
+		done->needed = room_without_places(runner);
 		return tsk_fail(reterr, TENSOCK_TOO_LARGE, "the outputs need %llu bytes of room",
-				(unsigned long long)total);
+				(unsigned long long)done->needed);
 	}
 	for (uint32_t i = 0; i < n; i++) {
 		const struct tensock_tensor *t = &outputs[i];
 
-		if (t->bytes && t->data != out->start + runner->offsets[i])
-			memcpy(out->start + runner->offsets[i], t->data, t->bytes);
-		describe_output(t, runner->offsets[i], &runner->descriptors[i]);
+		if (t->bytes && t->data != output_at(runner, i, out))
+			memcpy(output_at(runner, i, out), t->data, t->bytes);
+		describe_output(runner, t, i, &runner->results[i]);
 	}
-	if (run_write(out->start, out->bytes, runner->descriptors, n) < 0)
+	if (run_write(out->start, out->bytes, runner->results, n) < 0)
 		return tsk_fail(reterr, TENSOCK_INTERNAL, "the outputs cannot be described");
 	done->out_bytes = total;
 	return 0;
@@ -341,6 +426,7 @@ static int fetch(struct runner *runner, struct job *job, const struct region *ou
 {
 	if (!job->kept)
 		return tsk_fail(reterr, TENSOCK_NOT_FOUND, "no outputs are kept");
+	forget_places(runner);
 	return deliver(runner, job->kept->outputs, out, &job->done, reterr);
 }
 

@@ -59,6 +59,10 @@ static const struct filter_call calls[] = {
 	{ .name = "futex", .why = "locks, conditions, threads that wait for work" },
 	{ .name = "rseq", .why = "a thread's start: without it the C library gives up" },
 	{ .name = "exit", .why = "a thread's end" },
+	{ .name = "sched_setaffinity",
+	  .is_rare = true,
+	  .checks = { FILTER_IS(0, 0) },
+	  .why = "itself to the front's CPU, where runs are short" },
 	/* The rest. */
 	{ .name = "clock_gettime",
 	  .is_rare = true,
@@ -127,7 +131,8 @@ static int mapped_bytes(uint64_t *ret_all, uint64_t *ret_data)
 
 /*
  * The engine's own memory is bounded by the guest's max-memory; its addresses by as much again, for the
- * model and the tensors that the front shares with it and keeps within max-memory.
+ * model and the tensors that the front shares with it and keeps within max-memory, and once more for
+ * foreign memory, of which the front gives it no more either.
  */
 static int bound_memory(uint64_t memory_bytes)
 {
@@ -137,7 +142,7 @@ static int bound_memory(uint64_t memory_bytes)
 	if (r < 0)
 		return r;
 	r = seal_limit(RLIMIT_DATA, data + DATA_BESIDE + memory_bytes);
-	return r < 0 ? r : seal_limit(RLIMIT_AS, all + ADDRESSES_BESIDE + 2 * memory_bytes);
+	return r < 0 ? r : seal_limit(RLIMIT_AS, all + ADDRESSES_BESIDE + 3 * memory_bytes);
 }
 
 static int bound(uint64_t memory_bytes)

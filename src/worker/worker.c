@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/affinity.h"
 #include "base/status.h"
 #include "channel/ring.h"
 #include "channel/run.h"
@@ -29,6 +30,7 @@ struct worker {
 	int control_fd;
 	const struct engines *engines;
 	struct inbox inbox; /* has a mutex of its own; never both at once, but for a load */
+	struct affinity affinity; /* the main thread's */
 	struct ring_pair rings;
 	bool attached, loaded;
 	bool has_message; /* the control socket may have one */
@@ -40,7 +42,7 @@ struct worker {
 	unsigned char description[WORKER_DESCRIPTION_MAX];
 
 	pthread_mutex_t mutex; /* of reading the control socket, and of the rest */
-	struct buffers buffers;
+	struct buffers buffers, foreign;
 	struct worker_received received;
 };
 
@@ -80,6 +82,18 @@ static void free_runners(struct worker *w)
 		runner_done(&w->runners[--w->n_runners]);
 }
 
+/* A runner's, on any thread. */
+static void *find_foreign(uint32_t id, uint64_t offset, uint64_t bytes)
+{
+	struct worker *w = &the_worker;
+	void *at;
+
+	pthread_mutex_lock(&w->mutex);
+	at = buffers_region(&w->foreign, id, offset, bytes);
+	pthread_mutex_unlock(&w->mutex);
+	return at;
+}
+
 /* One for each run that may be under way at once. */
 static int make_runners(struct worker *w)
 {
@@ -87,7 +101,7 @@ static int make_runners(struct worker *w)
 	int r = 0;
 
 	while (w->n_runners < n && r == 0) {
-		r = runner_init(&w->runners[w->n_runners], &w->model);
+		r = runner_init(&w->runners[w->n_runners], &w->model, find_foreign);
 		w->n_runners += r == 0;
 	}
 	if (r < 0)
@@ -163,6 +177,16 @@ static int load(struct worker *w, const struct worker_received *received)
 	return worker_control_send(w->control_fd, &loaded, w->description, bytes, NULL, 0);
 }
 
+/* Where it cannot be had, the front copies. */
+static int add_foreign(struct worker *w, const struct worker_received *received)
+{
+	struct worker_msg mapped = { .type = WORKER_FOREIGN_MAPPED, .id = received->msg.id };
+
+	mapped.value = buffers_add_foreign(&w->foreign, received->msg.id, received->fds[0],
+					   received->msg.value) == 0;
+	return tell(w->control_fd, &mapped);
+}
+
 static int handle_message(struct worker *w, struct worker_received *received)
 {
 	switch (received->msg.type) {
@@ -175,6 +199,11 @@ static int handle_message(struct worker *w, struct worker_received *received)
 				   received->msg.value);
 	case WORKER_BUFFER_DROP:
 		buffers_drop(&w->buffers, received->msg.id);
+		return 0;
+	case WORKER_FOREIGN:
+		return add_foreign(w, received);
+	case WORKER_FOREIGN_DROP:
+		buffers_drop(&w->foreign, received->msg.id);
 		return 0;
 	default:
 		return -EPROTO;
@@ -274,6 +303,8 @@ static int handle_requests(struct worker *w)
 		if (r <= 0)
 			return r == -EPIPE ? 1 : r;
 		w->n_answered++;
+		if (job->entry.type == RUN_START)
+			affinity_bind(&w->affinity, job->entry.cpu);
 		r = answer(w, &w->runners[0], job);
 		if (r != 0) {
 			inbox_leave(&w->inbox);
@@ -332,6 +363,7 @@ int worker_prepare(int control_fd, const struct engines *engines)
 	w->control_fd = control_fd;
 	w->has_message = true;
 	w->engines = engines;
+	affinity_init(&w->affinity);
 	return inbox_init(&w->inbox, control_fd);
 }
 

@@ -155,13 +155,15 @@ def serve(program, path):
 def bench(folder, arguments, floor_program, identity, model):
     """identity and model: as bench_identity() and bench_model(), to be called beside that floor."""
     addresses = {name: folder / f"{name}.sock" for name in ("floor", "echo", "onnx")}
-    echo = folder / "echo.conf"
-    echo.write_text(f"[engine echo]\nplugin = {BUILD}/tests/engines/tensock-engine-echo.so\n")
+    shared = f"[daemon]\nshared-memory = {os.getuid()}\n"
+    echo, onnx = folder / "echo.conf", folder / "onnx.conf"
+    echo.write_text(f"{shared}[engine echo]\nplugin = {BUILD}/tests/engines/tensock-engine-echo.so\n")
+    onnx.write_text(shared)
     listen = {name: ["--listen", f"unix:{path}"] for name, path in addresses.items()}
     floor = serve(floor_program, addresses["floor"])
     try:
         with Daemon(["--config", echo, *listen["echo"]], [addresses["echo"]]), \
-                Daemon(listen["onnx"], [addresses["onnx"]]):
+                Daemon(["--config", onnx, *listen["onnx"]], [addresses["onnx"]]):
             for size in SIZES:
                 if arguments.only in (None, str(size)):
                     identity(folder, size, addresses, arguments)

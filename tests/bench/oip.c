@@ -3,16 +3,21 @@
  * The Open Inference Protocol over HTTP with binary tensors, as lean as it goes: what a server costs
  * shows where its client costs next to nothing.
  *
- *   oip load PATH MODEL INPUT SHAPE C SECONDS [identity]
+ *   oip load PATH MODEL INPUT SHAPE C SECONDS [identity | region OUTPUT]
+ *   oip copy SHAPE SECONDS
  *   oip serve PATH
  *
  * load: C connections to a Unix socket, a thread each, one request at a time on each.  SHAPE: of the
- * one input, FP32, as 1,3,48,192.  identity: the output must have the bytes of the input.  Prints
+ * one input, FP32, as 1,3,48,192.  identity: the output must have the bytes of the input.  region: so it must
+ * here, and both lie in shared memory of the host, a region for each connection.  Prints
  * "p50_us p99_us requests_per_s requests".
+ *
+ * copy: the same figures of the copy from one such half of a region to the other, by nobody but itself.
  *
  * serve: answers each request with the bytes that it brought: the floor of such a server.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -21,6 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -196,6 +202,7 @@ struct bench {
 	size_t bytes;
 	double seconds;
 	bool is_identity;
+	const char *output; /* wanted in a region; NULL: none is used */
 	pthread_barrier_t warm;
 	uint64_t began_ns;
 };
@@ -216,7 +223,8 @@ static void check_answer(const struct bench *bench, const struct message *m, uin
 		fprintf(stderr, "oip: %.*s\n", (int)(m->have < 1000 ? m->have : 1000), m->buf);
 		exit(1);
 	}
-	if (bench->is_identity && (bytes != bench->bytes || !is_stamped(back, bytes, count)))
+	if (!bench->output && bench->is_identity &&
+	    (bytes != bench->bytes || !is_stamped(back, bytes, count)))
 		die("answer", "other bytes came back");
 }
 
@@ -227,9 +235,76 @@ static void ask(const struct bench *bench, int fd, const struct iovec *request, 
 
 	stamp(request[2].iov_base, bench->bytes, count);
 	memcpy(iov, request, sizeof(iov));
-	if (!send_all(fd, iov, 3) || !receive(fd, m))
+	if (!send_all(fd, iov, bench->output ? 2 : 3) || !receive(fd, m))
 		die("connection", "it broke");
 	check_answer(bench, m, count);
+	if (bench->output &&
+	    !is_stamped((char *)request[2].iov_base + request[2].iov_len, bench->bytes, count))
+		die("region", "other bytes came back");
+}
+
+/* A region for the input, then the output. */
+static void *open_region(const struct bench *bench, const char *key)
+{
+	int memory = shm_open(key, O_RDWR | O_CREAT | O_EXCL, 0600);
+	void *bytes;
+
+	if (memory < 0 || ftruncate(memory, (off_t)(2 * bench->bytes)))
+		die(key, strerror(errno));
+	bytes = mmap(NULL, 2 * bench->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0);
+	if (bytes == MAP_FAILED)
+		die(key, strerror(errno));
+	close(memory);
+	return bytes;
+}
+
+/* The same, registered under its key. */
+static void *make_region(const struct bench *bench, int fd, const char *key)
+{
+	char head[HEAD_MAX], json[HEAD_MAX];
+	struct iovec iov[2] = { { .iov_base = head }, { .iov_base = json } };
+	struct message m = { 0 };
+	void *bytes = open_region(bench, key);
+
+	iov[1].iov_len = (size_t)snprintf(json, sizeof(json),
+					  "{\"key\":\"%s\",\"offset\":0,\"byte_size\":%zu}", key,
+					  2 * bench->bytes);
+	iov[0].iov_len =
+		(size_t)snprintf(head, sizeof(head),
+				 "POST /v2/systemsharedmemory/region%s/register HTTP/1.1\r\n"
+				 "Host: localhost\r\nContent-Length: %zu\r\n\r\n",
+				 key, iov[1].iov_len);
+	if (!send_all(fd, iov, 2) || !receive(fd, &m) || memcmp(m.buf, "HTTP/1.1 200 ", 13) != 0)
+		die("region", m.buf ? m.buf : "it was not registered");
+	shm_unlink(key);
+	free(m.buf);
+	return bytes;
+}
+
+/* The same as make_request(), of tensors in a region. */
+static void make_region_request(const struct bench *bench, int fd, struct iovec iov[3])
+{
+	char *head = malloc(HEAD_MAX), *json = malloc(HEAD_MAX), key[64];
+	size_t n = bench->bytes;
+
+	snprintf(key, sizeof(key), "/tensock-bench-%d-%d", getpid(), fd);
+	if (!head || !json)
+		die("request", "no memory");
+	iov[2] = (struct iovec){ make_region(bench, fd, key), n };
+	fill(iov[2].iov_base, n);
+	iov[1].iov_base = json;
+	iov[1].iov_len = (size_t)snprintf(
+		json, HEAD_MAX,
+		"{\"inputs\":[{\"name\":\"%s\",\"shape\":[%s],\"datatype\":\"FP32\",\"parameters\":"
+		"{\"shared_memory_region\":\"%s\",\"shared_memory_byte_size\":%zu}}],"
+		"\"outputs\":[{\"name\":\"%s\",\"parameters\":{\"shared_memory_region\":\"%s\","
+		"\"shared_memory_byte_size\":%zu,\"shared_memory_offset\":%zu}}]}",
+		bench->input, bench->shape, key + 1, n, bench->output, key + 1, n, n);
+	iov[0].iov_base = head;
+	iov[0].iov_len = (size_t)snprintf(head, HEAD_MAX,
+					  "POST /v2/models/%s/infer HTTP/1.1\r\nHost: localhost\r\n"
+					  "Content-Length: %zu\r\n\r\n",
+					  bench->model, iov[1].iov_len);
 }
 
 /* head, JSON, bytes; all of it from malloc. */
@@ -268,7 +343,10 @@ static void *load_connection(void *context)
 	struct iovec request[3];
 	uint64_t count = 0, end_ns;
 
-	make_request(bench, request);
+	if (bench->output)
+		make_region_request(bench, fd, request);
+	else
+		make_request(bench, request);
 	while (count < warm_up(bench->bytes))
 		ask(bench, fd, request, count++, &m);
 	if (pthread_barrier_wait(&bench->warm) == PTHREAD_BARRIER_SERIAL_THREAD)
@@ -284,8 +362,12 @@ static void *load_connection(void *context)
 	} while (c->ended_ns < end_ns);
 	close(fd);
 	free(m.buf);
-	for (unsigned i = 0; i < 3; i++)
-		free(request[i].iov_base);
+	free(request[0].iov_base);
+	free(request[1].iov_base);
+	if (bench->output)
+		munmap(request[2].iov_base, 2 * bench->bytes);
+	else
+		free(request[2].iov_base);
 	return NULL;
 }
 
@@ -312,6 +394,36 @@ static int load(struct bench *bench, unsigned n)
 	return 0;
 }
 
+static int copy(const struct bench *bench)
+{
+	struct latencies all = { 0 };
+	uint64_t began_ns = 0, now_ns;
+	char key[64], *bytes;
+
+	snprintf(key, sizeof(key), "/tensock-bench-%d", getpid());
+	bytes = open_region(bench, key);
+	shm_unlink(key);
+	fill(bytes, bench->bytes);
+	for (uint64_t count = 0;; count++) {
+		uint64_t before_ns = bench_now_ns();
+
+		stamp(bytes, bench->bytes, count);
+		memcpy(bytes + bench->bytes, bytes, bench->bytes);
+		now_ns = bench_now_ns();
+		if (count < warm_up(bench->bytes)) {
+			began_ns = now_ns;
+			continue;
+		}
+		latencies_add(&all, now_ns - before_ns);
+		if ((double)(now_ns - began_ns) > bench->seconds * 1e9)
+			break;
+	}
+	if (!is_stamped(bytes + bench->bytes, bench->bytes, warm_up(bench->bytes) + all.n - 1))
+		die("copy", "it is another one");
+	latencies_print(&all, now_ns - began_ns);
+	return 0;
+}
+
 static size_t bytes_of(const char *shape)
 {
 	size_t bytes = 4;
@@ -326,20 +438,28 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 3 && strcmp(argv[1], "serve") == 0)
 		serve(argv[2]);
-	if ((argc == 8 || argc == 9) && strcmp(argv[1], "load") == 0) {
+	if (argc >= 8 && argc <= 10 && strcmp(argv[1], "load") == 0) {
 		struct bench bench = { .path = argv[2],
 				       .model = argv[3],
 				       .input = argv[4],
 				       .shape = argv[5],
 				       .bytes = bytes_of(argv[5]),
 				       .seconds = atof(argv[7]),
-				       .is_identity = argc == 9 };
+				       .is_identity = argc >= 9,
+				       .output = argc == 10 ? argv[9] : NULL };
 		unsigned long n = strtoul(argv[6], NULL, 10);
 
 		if (n >= 1 && n <= CONNECTIONS_MAX && bench.bytes >= 16)
 			return load(&bench, (unsigned)n);
 	}
+	if (argc == 4 && strcmp(argv[1], "copy") == 0) {
+		struct bench bench = { .bytes = bytes_of(argv[2]), .seconds = atof(argv[3]) };
+
+		if (bench.bytes >= 16)
+			return copy(&bench);
+	}
 	fprintf(stderr,
-		"usage: oip load PATH MODEL INPUT SHAPE C SECONDS [identity] | serve PATH\n");
+		"usage: oip load PATH MODEL INPUT SHAPE C SECONDS [identity | region OUTPUT] | "
+		"copy SHAPE SECONDS | serve PATH\n");
 	return 2;
 }

@@ -5,7 +5,7 @@
     oip.py [--rounds N] [--seconds S] [--only SIZE]
 
 Identity models with binary tensors over a Unix socket, by a lean client in C, against the same client at an echo
-server in C; and a real model against the same engine in a process without us.  As native.py does it: in turns, and a
+server in C; the same with the tensors in shared memory, against a copy there; and a real model against the same engine in a process without us.  As native.py does it: in turns, and a
 ratio is the median of the ratios of each round.
 """
 
@@ -21,7 +21,9 @@ from native import Cell, number, ratio_text, ratios, spread
 GOAL = 2.0
 GOAL_MODEL_US = 200
 native.TITLES["floor"] = "HTTP echo in C"
+native.TITLES["copy"] = "a copy of them, by nobody else"
 INPUTS = {"echo": "x0", "onnx": "x"}
+OUTPUTS = {"echo": "x0", "onnx": "y"}
 
 
 def push(address, model, name):
@@ -47,6 +49,23 @@ def bench_identity(folder, size, addresses, arguments):
     native.run_rounds(list(cells.values()), arguments.rounds)
     print(f"\n### {native.SIZES[size]} there and back\n")
     native.print_cells(cells, "floor", goals)
+    bench_regions(size, addresses, arguments)
+
+
+def bench_regions(size, addresses, arguments):
+    """Of the models that bench_identity() has pushed."""
+    shape = size // 4
+    cells = {"copy": Cell([native.BENCH / "oip", "copy", shape, arguments.seconds])}
+    for name, output in OUTPUTS.items():
+        cells[name] = Cell([native.BENCH / "oip", "load", addresses[name], f"identity{size}", INPUTS[name], shape, 1,
+                            arguments.seconds, "region", output])
+    native.run_rounds(list(cells.values()), arguments.rounds)
+    print(f"\n### {native.SIZES[size]} from one part of a region of shared memory to another\n")
+    print("| | p50 µs | p99 µs | added µs |\n|---|---|---|---|")
+    for name, cell in cells.items():
+        added = sorted(a - b for a, b in zip(cell.p50, cells["copy"].p50))
+        print(f"| {native.TITLES[name]} | {spread(cell.p50)} | {number(sorted(cell.p99)[len(cell.p99) // 2])} | "
+              f"{number(added[len(added) // 2]) if name != 'copy' else ''} |", flush=True)
 
 
 def bench_model(address, arguments):

@@ -3,12 +3,14 @@
 the tests."""
 
 import os
+import pathlib
 import secrets
 from types import SimpleNamespace
 
 import numpy
 import pytest
 import tritonclient.utils.shared_memory as shm
+from daemon import eventually
 from faces import FACES, INVALID, NOT_FOUND, Grpc, record
 from models import values
 from tritonclient.utils import serialize_byte_tensor
@@ -50,6 +52,12 @@ def into_region(face, name, n, offset=0):
     output = face.output(name)
     output.set_shared_memory("region", n, offset)
     return output
+
+
+def mapping(server, key):
+    """The workers that have mapped a region."""
+    return [pid for pid in server.tensock.workers()
+            if f"/dev/shm{key}" in pathlib.Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")]
 
 
 def test_register_and_unregister(face, region):
@@ -106,6 +114,29 @@ def test_some_inputs_by_a_region_and_some_not(face, need, region):
     assert result.as_numpy("sum").tolist() == (a + b).tolist()
     got = shm.get_contents_as_numpy(region.handle, numpy.float32, [2, 4], offset=1024)
     assert got.tolist() == (a - b).tolist()
+
+
+def test_large_tensors_stay_in_the_region(face, server, need):
+    """The model runs on them as they lie there: its worker has mapped the region, from the first request on."""
+    need(face, "sums")
+    key, n = f"/tensock-test-{secrets.token_hex(8)}", 1 << 20
+    region = shm.create_shared_memory_region("region", key, 4 * n)
+    try:
+        face.register_system_shared_memory("region", key, 4 * n)
+        inputs = [by_region(face, name, "FP32", [n // 16, 4], n, i * n) for i, name in enumerate("ab")]
+        outputs = [into_region(face, "sum", n, 2 * n), into_region(face, "difference", n, 3 * n)]
+        for factor in 1, 2, 3:
+            a = factor * numpy.arange(n // 4, dtype=numpy.float32)
+            b = numpy.full(n // 4, factor, numpy.float32)
+            shm.set_shared_memory_region(region, [a, b])
+            face.infer("sums", inputs, outputs=outputs)
+            got = shm.get_contents_as_numpy(region, numpy.float32, [2, n // 4], offset=2 * n)
+            assert (got[0] == a + b).all() and (got[1] == a - b).all()
+            assert factor == 1 or mapping(server, key)
+        face.unregister_system_shared_memory("region")
+        assert eventually(lambda: not mapping(server, key))
+    finally:
+        shm.destroy_shared_memory_region(region)
 
 
 def test_strings_by_a_region(face, need, region):

@@ -115,8 +115,8 @@ static enum grpc_event begin(struct grpc_decoder *d)
 			       "a compressed message, and no grpc-encoding that says how");
 	else if (d->length > d->length_max)
 		(void)tsk_fail(&d->error, TENSOCK_TOO_LARGE,
-			       "a message of %u bytes, above max-request-size, which allows %llu",
-			       d->length, (unsigned long long)d->length_max);
+			       "a message of %u bytes, above %s, which is %llu bytes", d->length,
+			       d->limit, (unsigned long long)d->length_max);
 	else
 		d->state = AT_BEGIN;
 	if (d->state != AT_BEGIN)

@@ -33,6 +33,7 @@ enum grpc_event {
 struct grpc_decoder {
 	bool is_infer;       /* messages are ModelInferRequests; set by the caller, once */
 	uint64_t length_max; /* of a message; set by the caller */
+	const char *limit;   /* the key that length_max is of, or what else says it; the caller's */
 	bool takes_packed;   /* compressed messages; set by the caller, once */
 
 	uint32_t length;

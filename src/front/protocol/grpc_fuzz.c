@@ -114,7 +114,7 @@ static void headers(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz f = { .d = { .length_max = LENGTH_MAX } };
+	struct fuzz f = { .d = { .length_max = LENGTH_MAX, .limit = "a key" } };
 	size_t pace, at = 1;
 
 	if (size == 0)

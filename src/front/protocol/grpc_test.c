@@ -369,8 +369,8 @@ static void test_what_is_no_message(void **state)
 		{ "\2\0\0\0\1x", 6, "no message of gRPC" },
 		{ "\377\0\0\0\1x", 6, "no message of gRPC" },
 		{ "\1\0\0\0\1x", 6, "no grpc-encoding" },
-		{ "\0\0\1\0\1x", 6, "65537 bytes, above max-request-size, which allows 65536" },
-		{ "\0\377\377\377\377", 5, "above max-request-size" },
+		{ "\0\0\1\0\1x", 6, "a message of 65537 bytes, above a key, which is 65536 bytes" },
+		{ "\0\377\377\377\377", 5, "above a key" },
 		/* Fields that go beyond the message, a tag without an end, groups, a varint of 11 bytes. */
 		{ "\0\0\0\0\3\072\2x", 8, "no ModelInferRequest" },
 		{ "\0\0\0\0\3\012\2x", 8, "no ModelInferRequest" },
@@ -390,7 +390,9 @@ static void test_what_is_no_message(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bads); i++) {
 		for (size_t pace = 1; pace < 20; pace += 6) {
-			struct grpc_decoder d = { .is_infer = true, .length_max = 65536 };
+			struct grpc_decoder d = { .is_infer = true,
+						  .length_max = 65536,
+						  .limit = "a key" };
 			struct trace t;
 
 			trace_init(&t);

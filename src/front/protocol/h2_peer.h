@@ -23,7 +23,7 @@ struct h2_peer_stream {
 	/* What has come: headers and trailers as "name: value\n". */
 	char headers[PEER_TEXT_MAX];
 	unsigned char *answer;
-	size_t n_answer;
+	size_t n_answer, answer_max;
 	bool has_ended, is_closed;
 	uint32_t error;
 };
@@ -67,18 +67,32 @@ static inline int peer_on_header(nghttp2_session *session, const nghttp2_frame *
 	return 0;
 }
 
+/* Twice as much each time: one more frame each time is quadratic where realloc() copies always. */
+static inline bool peer_has_room(struct h2_peer_stream *s, size_t n)
+{
+	size_t max = 2 * (s->n_answer + n);
+	unsigned char *grown;
+
+	if (n <= s->answer_max - s->n_answer)
+		return true;
+	grown = realloc(s->answer, max);
+	if (!grown)
+		return false;
+	s->answer = grown;
+	s->answer_max = max;
+	return true;
+}
+
 static inline int peer_on_data(nghttp2_session *session, uint8_t flags, int32_t id,
 			       const uint8_t *bytes, size_t n, void *user)
 {
 	struct h2_peer_stream *s = peer_stream(user, id);
-	unsigned char *grown = s ? realloc(s->answer, s->n_answer + n) : NULL;
 
 	(void)session;
 	(void)flags;
-	if (!grown)
+	if (!s || !peer_has_room(s, n))
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
-	memcpy(grown + s->n_answer, bytes, n);
-	s->answer = grown;
+	memcpy(s->answer + s->n_answer, bytes, n);
 	s->n_answer += n;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "base/checked.h"
+#include "base/hex.h"
 #include "base/status.h"
 
 #define SCHEME "http://"
@@ -224,14 +225,6 @@ static int read_field(struct reading *r, const struct http_field *field)
  * ---- The request line
  */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c |= 0x20;
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* In place.  -EINVAL: what follows a '%' is no byte, or is one of 0. */
 static int decode(char *bytes, uint16_t *len)
 {
@@ -239,12 +232,11 @@ static int decode(char *bytes, uint16_t *len)
 
 	for (uint16_t i = 0; i < *len; i++) {
 		if (bytes[i] == '%') {
-			int high = *len - i > 2 ? hex_digit(bytes[i + 1]) : -1;
-			int low = high >= 0 ? hex_digit(bytes[i + 2]) : -1;
+			char byte = 0;
 
-			if (low < 0 || high + low == 0)
+			if (*len - i <= 2 || !tsk_hex_read(bytes + i + 1, 1, &byte) || !byte)
 				return -EINVAL;
-			bytes[to++] = (char)(high << 4 | low);
+			bytes[to++] = byte;
 			i = (uint16_t)(i + 2);
 		} else {
 			bytes[to++] = bytes[i];

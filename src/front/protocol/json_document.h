@@ -35,7 +35,10 @@ void json_document_done(struct json_document *document);
 /* A raw value's number: false where a double cannot hold it, as 1e999. */
 bool json_raw_number(yyjson_val *value, double *ret);
 
-/* In all that follows, `what` is what errors call the value; NULL is one that is missing; a failure is INVALID_ARGUMENT. */
+/*
+ * In all that follows, `what` is what errors call the value; NULL is one that is missing; a failure is
+ * INVALID_ARGUMENT.
+ */
 
 struct json_field {
 	const char *key;

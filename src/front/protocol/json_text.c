@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/checked.h"
+#include "base/hex.h"
 #include "base/utf8.h"
 #include "front/protocol/json_number.h"
 
@@ -75,17 +76,13 @@ void json_text_key(struct json_text *text, const char *key)
 
 static char *write_escaped(char *to, unsigned char c)
 {
-	static const char digits[] = "0123456789abcdef";
-
 	*to++ = '\\';
 	if (c == '"' || c == '\\') {
 		*to++ = (char)c;
 		return to;
 	}
 	memcpy(to, "u00", 3);
-	to[3] = digits[c >> 4];
-	to[4] = digits[c & 15];
-	return to + 5;
+	return tsk_hex_write(to + 3, &c, 1);
 }
 
 /* The character at p, of n bytes that are there: *ret_used of them. */

@@ -21,6 +21,7 @@
 #define OIP_TENSORS_MAX WIRE_TENSORS_MAX /* inputs, and wanted outputs */
 #define OIP_ID_MAX 1024u                 /* bytes of a request's id */
 #define OIP_REGION_NAME_MAX 255u
+#define OIP_KEY_MAX 1024u /* bytes of a parameter's key */
 
 /* Part of a shared-memory region that the guest has registered. */
 struct oip_region {
@@ -62,6 +63,16 @@ struct oip_infer {
 	void *own;                  /* what all this lies in: for free_own() */
 	void (*free_own)(void *own);
 };
+
+/* What a run is told of one by one: its inputs, and outputs in regions as far as there is room for them. */
+static inline uint32_t oip_infer_described(const struct oip_infer *infer)
+{
+	uint32_t n = infer->n_inputs;
+
+	for (uint32_t i = 0; i < infer->n_outputs && n < OIP_TENSORS_MAX; i++)
+		n += infer->outputs[i].region.name.len != 0;
+	return n;
+}
 
 /* Frees what it holds, and zeroes it.  Also of one that is zero. */
 static inline void oip_infer_done(struct oip_infer *infer)
@@ -183,6 +194,16 @@ int oip_tensor_parameters_end(struct wire_string tensor,
 /*
  * ---- How both tell of a model
  */
+
+/* What is told of a model; strings terminated. */
+struct oip_model_view {
+	const char *name, *version;
+	const char *const *versions;       /* all of that name, ended by NULL */
+	const struct tsk_model_info *info; /* of metadata and configuration; else it may be NULL */
+	const struct oip_stats *stats;
+	const char *state, *reason; /* "READY", "UNAVAILABLE", "LOADING" */
+	uint64_t memory;
+};
 
 /* "onnxruntime": its engine, without the version.  Lies in info. */
 struct wire_string oip_backend(const struct tsk_model_info *info);

@@ -4,11 +4,13 @@
  * say what is so anyway, and what only hints at how to be fast.  Whatever else it asks for is refused by
  * name, rather than not done.
  */
+#include "front/protocol/oip_config.h"
+
 #include <assert.h>
 
 #include "base/status.h"
 #include "front/protocol/json_document.h"
-#include "front/protocol/oip_json.h"
+#include "front/protocol/oip.h"
 
 struct config {
 	const char *name;

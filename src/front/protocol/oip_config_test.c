@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "front/protocol/oip_config.h"
+
 #include <string.h>
 
 #include "base/testing.h"
-#include "front/protocol/oip_json.h"
 
 static struct tensock_error error;
 static char engine[] = "onnxruntime 1.28.0", format[] = "onnx", x[] = "x", y[] = "y", s[] = "s";

@@ -55,22 +55,12 @@ int oip_json_error(const char *message, struct oip_json *ret) _nodiscard_;
 int oip_json_server(const char *name, const char *version, const char *const *extensions,
 		    struct oip_json *ret) _nodiscard_;
 
-/* What is told of a model; strings terminated. */
-struct oip_json_model {
-	const char *name, *version;
-	const char *const *versions; /* all of that name, ended by NULL */
-	const struct tsk_model_info *info; /* of metadata and configuration; else it may be NULL */
-	const struct oip_stats *stats;
-	const char *state, *reason; /* "READY", "UNAVAILABLE", "LOADING" */
-	uint64_t memory;
-};
-
-int oip_json_model_metadata(const struct oip_json_model *model, struct oip_json *ret) _nodiscard_;
-int oip_json_model_config(const struct oip_json_model *model, struct oip_json *ret) _nodiscard_;
-int oip_json_model_ready(const struct oip_json_model *model, bool is_ready, struct oip_json *ret)
+int oip_json_model_metadata(const struct oip_model_view *model, struct oip_json *ret) _nodiscard_;
+int oip_json_model_config(const struct oip_model_view *model, struct oip_json *ret) _nodiscard_;
+int oip_json_model_ready(const struct oip_model_view *model, bool is_ready, struct oip_json *ret)
 	_nodiscard_;
-int oip_json_stats(const struct oip_json_model *models, size_t n, struct oip_json *ret) _nodiscard_;
-int oip_json_index(const struct oip_json_model *models, size_t n, struct oip_json *ret) _nodiscard_;
+int oip_json_stats(const struct oip_model_view *models, size_t n, struct oip_json *ret) _nodiscard_;
+int oip_json_index(const struct oip_model_view *models, size_t n, struct oip_json *ret) _nodiscard_;
 
 /* POST /v2/repository/index; an empty body is none. */
 int oip_json_index_read(const char *text, size_t n, bool *ret_ready, struct tensock_error *reterr)
@@ -81,19 +71,12 @@ struct oip_json_load {
 	bool has_file;
 	struct wire_string version; /* of the file: that of "file:1/model.onnx"; or len 0 */
 	uint64_t file_bytes;        /* decoded */
-	struct wire_string config; /* len 0: none; checked by oip_config_check() */
+	struct wire_string config;  /* len 0: none; not checked (oip_config.h) */
 	void *own;
 };
 int oip_json_load_read(const char *text, size_t n, struct oip_json_load *ret,
 		       struct tensock_error *reterr) _nodiscard_;
 void oip_json_load_file(const struct oip_json_load *load, void *to); /* file_bytes of them */
 void oip_json_load_done(struct oip_json_load *load);
-
-/*
- * A model configuration that a client gives: INVALID_ARGUMENT for what is none, or says something else
- * than is true of the model (info may be NULL); UNSUPPORTED, named, for what this host does not do.
- */
-int oip_config_check(struct wire_string config, const char *name, const struct tsk_model_info *info,
-		     struct tensock_error *reterr) _nodiscard_;
 
 #endif

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "front/protocol/oip_config.h"
 #include "front/protocol/oip_json.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -89,8 +89,7 @@ static int read_parameter(yyjson_val *key, yyjson_val *value, take_parameter *ta
 			  struct tensock_error *reterr)
 {
 	struct oip_parameter parameter = { 0 };
-	int r = json_get_string(key, "parameter's key", TSK_TENSOR_NAME_MAX, &parameter.key,
-				reterr);
+	int r = json_get_string(key, "parameter's key", OIP_KEY_MAX, &parameter.key, reterr);
 
 	if (r < 0)
 		return r;

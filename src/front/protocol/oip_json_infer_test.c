@@ -291,6 +291,11 @@ static void test_too_many(void **state)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "x");
 	snprintf(text + n, sizeof(text) - n, "'}");
 	assert_refused(text, TENSOCK_INVALID_ARGUMENT, "'id' is 1025 bytes long");
+
+	n = (size_t)snprintf(text, sizeof(text), "{'inputs':[],'parameters':{'");
+	memset(text + n, 'k', OIP_KEY_MAX + 1);
+	snprintf(text + n + OIP_KEY_MAX + 1, sizeof(text) - n - OIP_KEY_MAX - 1, "':1}}");
+	assert_refused(text, TENSOCK_INVALID_ARGUMENT, "parameter's key is 1025 bytes long");
 }
 
 /* One more parameter than is compared with all others; as many as may be. */

@@ -69,7 +69,7 @@ static int read_parameter(yyjson_val *name, yyjson_val *value, struct oip_json_l
 {
 	struct wire_string key, version;
 	bool ignored; /* a model has no dependents here */
-	int r = json_get_string(name, "parameter's key", TSK_TENSOR_NAME_MAX, &key, reterr);
+	int r = json_get_string(name, "parameter's key", OIP_KEY_MAX, &key, reterr);
 
 	if (r < 0)
 		return r;

@@ -90,7 +90,7 @@ static void put_platform(struct json_text *text, const struct tsk_model_info *in
 	put_string(text, "platform", platform);
 }
 
-int oip_json_model_metadata(const struct oip_json_model *model, struct oip_json *ret)
+int oip_json_model_metadata(const struct oip_model_view *model, struct oip_json *ret)
 {
 	const struct tsk_model_info *info = model->info;
 	struct json_text text = { 0 };
@@ -164,7 +164,7 @@ static void put_empty(struct json_text *text, const char *key, const char *inner
 	json_text_close(text, '}');
 }
 
-int oip_json_model_config(const struct oip_json_model *model, struct oip_json *ret)
+int oip_json_model_config(const struct oip_model_view *model, struct oip_json *ret)
 {
 	const struct tsk_model_info *info = model->info;
 	struct wire_string backend = oip_backend(info);
@@ -196,7 +196,7 @@ int oip_json_model_config(const struct oip_json_model *model, struct oip_json *r
 	return take(&text, ret);
 }
 
-int oip_json_model_ready(const struct oip_json_model *model, bool is_ready, struct oip_json *ret)
+int oip_json_model_ready(const struct oip_model_view *model, bool is_ready, struct oip_json *ret)
 {
 	struct json_text text = { 0 };
 
@@ -264,7 +264,7 @@ static void put_memory(struct json_text *text, uint64_t bytes)
 	json_text_close(text, ']');
 }
 
-static void put_stats(struct json_text *text, const struct oip_json_model *model)
+static void put_stats(struct json_text *text, const struct oip_model_view *model)
 {
 	const struct oip_stats *stats = model->stats;
 
@@ -281,7 +281,7 @@ static void put_stats(struct json_text *text, const struct oip_json_model *model
 	json_text_close(text, '}');
 }
 
-int oip_json_stats(const struct oip_json_model *models, size_t n, struct oip_json *ret)
+int oip_json_stats(const struct oip_model_view *models, size_t n, struct oip_json *ret)
 {
 	struct json_text text = { 0 };
 
@@ -295,7 +295,7 @@ int oip_json_stats(const struct oip_json_model *models, size_t n, struct oip_jso
 	return take(&text, ret);
 }
 
-int oip_json_index(const struct oip_json_model *models, size_t n, struct oip_json *ret)
+int oip_json_index(const struct oip_model_view *models, size_t n, struct oip_json *ret)
 {
 	struct json_text text = { 0 };
 

@@ -4,6 +4,7 @@
 #include <yyjson.h>
 
 #include "base/testing.h"
+#include "front/protocol/oip_config.h"
 #include "front/protocol/oip_json.h"
 
 static char engine[] = "onnxruntime 1.28.0", format[] = "onnx", x[] = "x", y[] = "y\"\xff";
@@ -29,7 +30,7 @@ static const struct oip_stats stats = {
 	.infer = { 2, 200 },
 	.output = { 3, 6 },
 };
-static const struct oip_json_model model = {
+static const struct oip_model_view model = {
 	.name = "m",
 	.version = "2",
 	.versions = versions,
@@ -40,7 +41,7 @@ static const struct oip_json_model model = {
 	.memory = 4096,
 };
 static const struct oip_stats no_stats;
-static const struct oip_json_model unloaded = { .name = "n\n",
+static const struct oip_model_view unloaded = { .name = "n\n",
 						.version = "1",
 						.stats = &no_stats,
 						.state = "UNAVAILABLE",
@@ -139,7 +140,7 @@ static void test_config_is_accepted(void **state)
 
 static void test_stats(void **state)
 {
-	struct oip_json_model models[] = { model, unloaded };
+	struct oip_model_view models[] = { model, unloaded };
 	struct oip_json json;
 
 	(void)state;
@@ -164,7 +165,7 @@ static void test_stats(void **state)
 
 static void test_index(void **state)
 {
-	struct oip_json_model models[] = { model, unloaded };
+	struct oip_model_view models[] = { model, unloaded };
 	struct oip_json json;
 
 	(void)state;

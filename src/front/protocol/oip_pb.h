@@ -16,7 +16,6 @@
 
 #include "base/cleanup.h"
 #include "front/protocol/oip.h"
-#include "front/protocol/oip_json.h"
 #include "tensor/model_info.h"
 
 struct oip_pb {
@@ -110,13 +109,14 @@ int oip_pb_named_read(enum oip_pb_method method, const unsigned char *bytes, siz
 		      struct oip_pb_named *ret, struct tensock_error *reterr) _nodiscard_;
 void oip_pb_named_done(struct oip_pb_named *named);
 
-int oip_pb_bool(enum oip_pb_method method, bool value, struct oip_pb *ret) _nodiscard_;
+/* live of ServerLiveResponse; ready of the others. */
+int oip_pb_bool(bool value, struct oip_pb *ret) _nodiscard_;
 int oip_pb_server(const char *name, const char *version, const char *const *extensions,
 		  struct oip_pb *ret) _nodiscard_;
-int oip_pb_model_metadata(const struct oip_json_model *model, struct oip_pb *ret) _nodiscard_;
-int oip_pb_model_config(const struct oip_json_model *model, struct oip_pb *ret) _nodiscard_;
-int oip_pb_stats(const struct oip_json_model *models, size_t n, struct oip_pb *ret) _nodiscard_;
-int oip_pb_index(const struct oip_json_model *models, size_t n, struct oip_pb *ret) _nodiscard_;
+int oip_pb_model_metadata(const struct oip_model_view *model, struct oip_pb *ret) _nodiscard_;
+int oip_pb_model_config(const struct oip_model_view *model, struct oip_pb *ret) _nodiscard_;
+int oip_pb_stats(const struct oip_model_view *models, size_t n, struct oip_pb *ret) _nodiscard_;
+int oip_pb_index(const struct oip_model_view *models, size_t n, struct oip_pb *ret) _nodiscard_;
 int oip_pb_health(bool is_serving, struct oip_pb *ret) _nodiscard_;
 
 /* SystemSharedMemoryStatusResponse; CudaSharedMemoryStatusResponse of n 0 is the same. */

@@ -116,7 +116,7 @@ static int read_entry(const struct reading *r, struct tsk_reader entry, struct o
 
 	while (proto_next(&entry, &field)) {
 		if (field.number == 1) {
-			err = oip_pb_string(&entry, &field, UINT16_MAX, "key of a parameter",
+			err = oip_pb_string(&entry, &field, OIP_KEY_MAX, "key of a parameter",
 					    &parameter.key, r->reterr);
 			if (err < 0)
 				return err;

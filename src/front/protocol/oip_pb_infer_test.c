@@ -377,6 +377,22 @@ static void test_long_parameter(void **state)
 	free(text);
 }
 
+static void test_long_key(void **state)
+{
+	char key[OIP_KEY_MAX + 2];
+	struct read r;
+
+	(void)state;
+	memset(key, 'k', sizeof(key));
+	key[OIP_KEY_MAX + 1] = '\0';
+	assert_refused(read_parameter(key, 2, NULL, 1), TENSOCK_INVALID_ARGUMENT,
+		       "the key of a parameter is 1025 bytes long, more than 1024");
+	key[OIP_KEY_MAX] = '\0';
+	r = read_parameter(key, 2, NULL, 1);
+	assert_int_equal(r.err, 0);
+	oip_infer_done(&r.infer);
+}
+
 /*
  * ---- Shapes and names
  */
@@ -595,11 +611,11 @@ int main(void)
 		TSK_TEST(test_raws),           TSK_TEST(test_contents),
 		TSK_TEST(test_region),         TSK_TEST(test_region_of_output),
 		TSK_TEST(test_parameters),     TSK_TEST(test_parameter_twice),
-		TSK_TEST(test_long_parameter), TSK_TEST(test_rank),
-		TSK_TEST(test_shape),          TSK_TEST(test_names),
-		TSK_TEST(test_too_many),       TSK_TEST(test_most),
-		TSK_TEST(test_malformed),      TSK_TEST(test_unknown_fields),
-		TSK_TEST(test_cut_and_bent),
+		TSK_TEST(test_long_parameter), TSK_TEST(test_long_key),
+		TSK_TEST(test_rank),           TSK_TEST(test_shape),
+		TSK_TEST(test_names),          TSK_TEST(test_too_many),
+		TSK_TEST(test_most),           TSK_TEST(test_malformed),
+		TSK_TEST(test_unknown_fields), TSK_TEST(test_cut_and_bent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

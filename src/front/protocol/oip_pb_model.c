@@ -3,11 +3,10 @@
 #include "front/protocol/oip_pb_write.h"
 #include "tensor/dtype.h"
 
-int oip_pb_bool(enum oip_pb_method method, bool value, struct oip_pb *ret)
+int oip_pb_bool(bool value, struct oip_pb *ret)
 {
 	struct pb_writer w;
 
-	(void)method; /* live of ServerLiveResponse, ready of the others: field 1 */
 	pb_writer_init(&w);
 	pb_number(&w, 1, value);
 	return pb_writer_end(&w, ret);
@@ -65,7 +64,7 @@ static void write_metadata(struct pb_writer *w, uint32_t field,
 	}
 }
 
-int oip_pb_model_metadata(const struct oip_json_model *model, struct oip_pb *ret)
+int oip_pb_model_metadata(const struct oip_model_view *model, struct oip_pb *ret)
 {
 	const struct tsk_model_info *info = model->info;
 	struct pb_writer w;
@@ -104,7 +103,7 @@ static void write_version_policy(struct pb_writer *w)
 	pb_message_end(w, policy);
 }
 
-int oip_pb_model_config(const struct oip_json_model *model, struct oip_pb *ret)
+int oip_pb_model_config(const struct oip_model_view *model, struct oip_pb *ret)
 {
 	const struct tsk_model_info *info = model->info;
 	struct pb_writer w;
@@ -164,7 +163,7 @@ static void write_memory(struct pb_writer *w, uint32_t field, uint64_t bytes)
 	pb_message_end(w, at);
 }
 
-int oip_pb_stats(const struct oip_json_model *models, size_t n, struct oip_pb *ret)
+int oip_pb_stats(const struct oip_model_view *models, size_t n, struct oip_pb *ret)
 {
 	struct pb_writer w;
 
@@ -186,7 +185,7 @@ int oip_pb_stats(const struct oip_json_model *models, size_t n, struct oip_pb *r
 	return pb_writer_end(&w, ret);
 }
 
-int oip_pb_index(const struct oip_json_model *models, size_t n, struct oip_pb *ret)
+int oip_pb_index(const struct oip_model_view *models, size_t n, struct oip_pb *ret)
 {
 	struct pb_writer w;
 

@@ -31,7 +31,7 @@ static const struct oip_stats stats = {
 	.output = { 60, UINT64_MAX },
 };
 static const struct oip_stats no_stats;
-static const struct oip_json_model models[] = {
+static const struct oip_model_view models[] = {
 	{
 		.name = "densenet",
 		.version = "2",
@@ -56,12 +56,12 @@ static void test_bool(void **state)
 	Inference__ServerLiveResponse *live;
 
 	(void)state;
-	assert_int_equal(oip_pb_bool(OIP_PB_SERVER_LIVE, true, &pb), 0);
+	assert_int_equal(oip_pb_bool(true, &pb), 0);
 	live = unpacked(&inference__server_live_response__descriptor, &pb);
 	assert_true(live->live);
 	free_unpacked(live);
 	free_pb(&pb);
-	assert_int_equal(oip_pb_bool(OIP_PB_MODEL_READY, false, &pb), 0);
+	assert_int_equal(oip_pb_bool(false, &pb), 0);
 	ready = unpacked(&inference__model_ready_response__descriptor, &pb);
 	assert_false(ready->ready);
 	free_unpacked(ready);

@@ -146,7 +146,7 @@ static int read_load_parameter(struct tsk_reader *message, const struct proto_fi
 
 	while (err == 0 && proto_next(&entry, &field)) {
 		if (field.number == 1)
-			err = oip_pb_string(&entry, &field, UINT16_MAX, "key of a parameter",
+			err = oip_pb_string(&entry, &field, OIP_KEY_MAX, "key of a parameter",
 					    &parameter.key, reterr);
 		else if (field.number == 2)
 			entry.bad |= !read_load_value(proto_message(&entry, &field), &parameter);

@@ -216,6 +216,7 @@ static void new_device(void)
 		.window_bytes_max = 600000, /* two wide ones */
 		.pause_ms = PAUSE_MS,
 		.service = { .ops = &echo_ops, .open = echo_open },
+		.ports = { 9999 },
 		.connect = ask_for_port,
 		.ended = session_ended,
 	};

@@ -17,7 +17,6 @@
 #include "front/vhost/vsock_stream.h"
 #include "front/vhost/vsock_table.h"
 
-#define SERVICE_PORT 9999u
 #define VIRTIO_VSOCK_F_SEQPACKET (UINT64_C(1) << 1)
 
 /* Work of one turn of the loop, so that the rest of the process gets its share. */
@@ -448,6 +447,17 @@ static const struct vhost_device_ops device_ops = {
 	.disconnected = device_disconnected,
 };
 
+static bool is_port_of_service(const struct vsock_device *device, uint32_t port)
+{
+	const uint32_t *ports = device->config.ports;
+
+	for (unsigned i = 0; i < FRONT_PORTS_MAX && ports[i]; i++) {
+		if (ports[i] == port)
+			return true;
+	}
+	return false;
+}
+
 /* The guest asks for a port of the host; see struct vsock_table_config. */
 static int open_port(void *context, uint64_t id, uint32_t port, struct vsock_conn *conn)
 {
@@ -455,7 +465,7 @@ static int open_port(void *context, uint64_t id, uint32_t port, struct vsock_con
 	bool is_stream = conn->type == VSOCK_TYPE_STREAM;
 	int r;
 
-	if (port != SERVICE_PORT)
+	if (!is_port_of_service(device, port))
 		return device->config.connect(device->config.connect_context, id, port,
 					      is_stream ? SOCK_STREAM : SOCK_SEQPACKET);
 	if (!is_stream)

@@ -2,7 +2,7 @@
 /*
  * The built-in vsock device of one VM: VIRTIO 1.2 §5.10 over front/vhost/backend.h.
  *
- *   guest → CID 2, port 9999    a stream of the front's service, in this process
+ *   guest → CID 2, its ports    a stream of the front's service, in this process
  *   guest → CID 2, other port   the Unix socket PATH_PORT, connected by the supervisor
  *   host  → PATH, "CONNECT n\n" the guest's port n; answered "OK m\n" when the guest accepts
  *
@@ -15,6 +15,7 @@
 #include <uv.h>
 
 #include "base/cleanup.h"
+#include "channel/front_control.h"
 #include "front/stream.h"
 #include "front/vhost/backend.h"
 
@@ -25,7 +26,8 @@ struct vsock_device_config {
 	uint32_t connections_max;
 	uint64_t window_bytes_max;     /* see struct vsock_table_config */
 	uint32_t pause_ms;             /* how long a driver that has stopped is waited for */
-	struct stream_service service; /* port 9999 */
+	struct stream_service service;
+	uint32_t ports[FRONT_PORTS_MAX]; /* of the service; zeros behind them */
 	/*
 	 * Asks for a connection to PATH_port, of this SOCK_ type; answered by vsock_device_connected()
 	 * with the same id, later, from the loop.  -errno: no way to ask now, the guest gets RST.

@@ -205,6 +205,28 @@ static void the_service_takes_and_gives(void **state)
 	assert_int_equal(n_echoes, 0);
 }
 
+/* Each of its ports, and none that only looks like one. */
+static void the_service_is_at_its_ports(void **state)
+{
+	static const uint32_t others[] = { 0, 8001, 9998, 0x1f40u << 16 | 8000 };
+	struct fixture *f = *state;
+
+	offer_rx(f, 8, 300, 300);
+	send_op(f, VSOCK_OP_REQUEST, 1, 8000, 0);
+	expect(f, VSOCK_OP_RESPONSE);
+	send_data(f, 1, 8000, "http", 4);
+	expect_data(f, "http", 4);
+	assert_int_equal(n_echoes, 1);
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		unsigned asked = f->asked;
+
+		send_op(f, VSOCK_OP_REQUEST, 2 + (uint32_t)i, others[i], 0);
+		turn(f);
+		assert_int_equal(n_echoes, 1);
+		assert_int_equal(f->asked, asked + 1);
+	}
+}
+
 static void the_service_hears_of_the_guests_end(void **state)
 {
 	struct fixture *f = *state;
@@ -697,6 +719,7 @@ int main(void)
 		CASE(tx_chains_that_are_too_short_are_dropped),
 		CASE(a_length_that_lies_is_reset),
 		CASE(the_service_takes_and_gives),
+		CASE(the_service_is_at_its_ports),
 		CASE(the_service_hears_of_the_guests_end),
 		CASE(the_service_wakes_its_connection),
 		CASE(a_stream_that_another_one_wakes_has_its_turn),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * For the test of the device: a driver and a VMM that the test is itself, on rings of its own,
- * and a service on port 9999.
+ * and a service on ports 9999 and 8000.
  */
 #ifndef VHOST_VSOCK_FAKE_DRIVER_H
 #define VHOST_VSOCK_FAKE_DRIVER_H
@@ -316,6 +316,7 @@ static int set_up(void **state)
 		.window_bytes_max = UINT64_MAX,
 		.pause_ms = PAUSE_MS,
 		.service = { .ops = &echo_ops, .open = echo_open },
+		.ports = { 9999, 8000 },
 		.connect = ask,
 		.connect_context = f,
 		.ended = on_session_ended,

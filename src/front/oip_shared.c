@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "front/oip_shared.h"
+
+#include "front/oip_classes.h"
+#include "front/worker_foreign.h"
+
+/* What holds the i-th output's region. */
+static struct oip_part *part_of_output(const struct oip_call *call, uint32_t i)
+{
+	return &call->parts[call->infer.n_inputs + i];
+}
+
+int oip_shared_hold(struct oip_call *call, struct tensock_error *reterr)
+{
+	struct regions *regions = &call->guest->regions;
+	const struct oip_infer *infer = &call->infer;
+	int r = 0;
+
+	for (uint32_t i = 0; i < infer->n_inputs && r == 0; i++) {
+		if (infer->inputs[i].source == OIP_REGION)
+			r = regions_hold(regions, &infer->inputs[i].region, &call->parts[i].region,
+					 reterr);
+	}
+	for (uint32_t i = 0; i < infer->n_outputs && r == 0; i++) {
+		if (infer->outputs[i].region.name.len)
+			r = regions_hold(regions, &infer->outputs[i].region,
+					 &part_of_output(call, i)->region, reterr);
+	}
+	return r;
+}
+
+void oip_shared_release(struct oip_call *call)
+{
+	uint32_t n = call->parts ? call->infer.n_inputs + call->infer.n_outputs : 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		regions_release(&call->guest->regions, call->parts[i].region);
+}
+
+/*
+ * Whether the worker may use it where it lies.  A region that is too short now would be the worker's end: it
+ * is left to the copy, which says so.
+ */
+static bool can_stay(const struct oip_call *call, const struct region *region,
+		     const struct oip_region *part, uint32_t dtype)
+{
+	return part->bytes >= OIP_SHARED_BYTES_MIN && dtype != TENSOCK_BYTES &&
+	       region_offset(region, part) % RUN_ALIGN == 0 && region_has(region, part) &&
+	       worker_foreign_use(call->request.worker, region);
+}
+
+static int prepare_input(struct oip_call *call, uint32_t i, struct tensock_error *reterr)
+{
+	const struct oip_input *input = &call->infer.inputs[i];
+	struct run_tensor *t = &call->inputs[i];
+	struct oip_part *part = &call->parts[i];
+	int r;
+
+	if (!part->region || part->is_read)
+		return 0;
+	if (can_stay(call, part->region, &input->region, t->dtype)) {
+		t->foreign = region_number(part->region);
+		t->offset = region_offset(part->region, &input->region);
+		return 0;
+	}
+	r = region_read(part->region, &input->region,
+			(unsigned char *)call->request.in->map.addr + t->offset, reterr);
+	part->is_read = r == 0;
+	return r;
+}
+
+static bool overlap(const struct region *a, const struct oip_region *a_part, const struct region *b,
+		    const struct oip_region *b_part)
+{
+	uint64_t a_at = region_offset(a, a_part), b_at = region_offset(b, b_part);
+
+	return region_is_same(a, b) && a_at < b_at + b_part->bytes && b_at < a_at + a_part->bytes;
+}
+
+/* The model would see what it writes, or an earlier output would be lost in this one. */
+static bool is_in_the_way(const struct oip_call *call, uint32_t i)
+{
+	const struct oip_infer *infer = &call->infer;
+	const struct oip_region *part = &infer->outputs[i].region;
+	const struct region *region = part_of_output(call, i)->region;
+
+	for (uint32_t k = 0; k < infer->n_inputs; k++) {
+		if (call->inputs[k].foreign &&
+		    overlap(region, part, call->parts[k].region, &infer->inputs[k].region))
+			return true;
+	}
+	for (uint32_t k = 0; k < infer->n_outputs; k++) {
+		const struct region *other = part_of_output(call, k)->region;
+
+		if (k != i && other && overlap(region, part, other, &infer->outputs[k].region))
+			return true;
+	}
+	return false;
+}
+
+/* For how many places there is room beside the inputs. */
+static uint32_t places_max(const struct oip_call *call)
+{
+	uint32_t n = call->n_room - call->infer.n_inputs;
+
+	return n < OIP_PLACES_MAX ? n : OIP_PLACES_MAX;
+}
+
+static void place_outputs(struct oip_call *call, const struct tsk_model_info *info)
+{
+	struct request *request = &call->request;
+
+	for (uint32_t i = 0; i < call->infer.n_outputs && request->n_places < places_max(call);
+	     i++) {
+		const struct oip_output *output = &call->infer.outputs[i];
+		const struct region *region = part_of_output(call, i)->region;
+
+		if (!region || output->classes || is_in_the_way(call, i) ||
+		    !can_stay(call, region, &output->region, info->outputs[call->wanted[i]].dtype))
+			continue;
+		call->places[request->n_places++] =
+			(struct run_tensor){ .index = call->wanted[i],
+					     .foreign = region_number(region),
+					     .offset = region_offset(region, &output->region),
+					     .bytes = output->region.bytes };
+	}
+	request->places = call->places;
+}
+
+int oip_shared_prepare(struct oip_call *call, const struct tsk_model_info *info,
+		       struct tensock_error *reterr)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; i < call->infer.n_inputs && r == 0; i++)
+		r = prepare_input(call, i, reterr);
+	if (r == 0)
+		place_outputs(call, info);
+	return r;
+}
+
+int oip_shared_put(struct oip_call *call, struct oip_result *result, uint32_t i,
+		   const struct run_tensor *t, struct tensock_error *reterr)
+{
+	const struct oip_infer *infer = &call->infer;
+	int r = 0;
+
+	if (i >= infer->n_outputs || !infer->outputs[i].region.name.len)
+		return 0;
+	if (!t->foreign)
+		r = region_write(part_of_output(call, i)->region, &infer->outputs[i].region,
+				 result->data, result->bytes, reterr);
+	if (r < 0)
+		return r;
+	result->region = infer->outputs[i].region;
+	result->region.bytes = result->bytes;
+	oip_classes_free(result, infer, i, &call->guest->account);
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which of the guest's regions of shared memory (regions.h) a worker has mapped, so that runs find their
+ * tensors there (channel/run.h: foreign memory).  The front maps none of them itself.  Part of a worker_link.
+ *
+ * A region is offered when a request first needs it, and used from the worker's answer on: until then,
+ * and where it cannot be mapped, the front copies.
+ */
+#ifndef FRONT_WORKER_FOREIGN_H
+#define FRONT_WORKER_FOREIGN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+#include "front/regions.h"
+
+struct worker_link;
+
+struct worker_region {
+	uint32_t number; /* of the region */
+	bool is_mapped;
+	bool is_gone; /* nothing new may use it; told to the worker when last_run has ended */
+	uint64_t last_run, bytes;
+};
+
+struct worker_foreign {
+	struct worker_region regions[REGIONS_MAX];
+	unsigned n, n_gone;
+	unsigned n_asked; /* answers that are still to come */
+	uint64_t bytes;   /* of all: at most the guest's max-memory */
+};
+
+/* Whether runs of this worker may use the region now; offers it, where that has not been done. */
+bool worker_foreign_use(struct worker_link *link, const struct region *region);
+
+/* The region is no longer used. */
+void worker_foreign_forget(struct worker_link *link, uint32_t number);
+
+/* A run has ended. */
+void worker_foreign_run_ended(struct worker_link *link);
+
+/* FOREIGN_MAPPED.  -EPROTO: nothing was asked. */
+int worker_foreign_answered(struct worker_link *link, uint64_t number, bool is_mapped) _nodiscard_;
+
+#endif
