@@ -200,50 +200,82 @@ static unsigned char *output_at(const struct runner *runner, uint32_t i, const s
 	return out->start + runner->offsets[i];
 }
 
-/* The bytes of an output whose shape the model fixes. */
-static bool fixed_bytes(const struct tensock_tensor_info *info, uint64_t *ret)
+/* More inputs than this are not looked through for the sizes of outputs. */
+#define NAMED_INPUTS_MAX 16u
+
+/*
+ * The size of a dimension that the model leaves open and names, as the inputs' dimensions of that
+ * name have it.  -1 where none has, or not all have the same: some converters name every open one "?".
+ */
+static int64_t named_dim(const struct runner *runner, uint32_t n_inputs, const char *name)
 {
-	return info->rank > 0 && tsk_shape_bytes(info->dtype, info->dims, info->rank, ret) == 0;
+	int64_t size = -1;
+
+	if (!name || n_inputs > NAMED_INPUTS_MAX)
+		return -1;
+	for (uint32_t i = 0; i < n_inputs; i++) {
+		const struct tensock_tensor *input = &runner->inputs[i];
+		const struct tensock_tensor_info *info = &description(runner)->inputs[input->index];
+
+		for (uint32_t d = 0; d < info->rank; d++) {
+			if (!info->dim_names[d] || strcmp(info->dim_names[d], name) != 0)
+				continue;
+			if (size >= 0 && size != input->dims[d])
+				return -1;
+			size = input->dims[d];
+		}
+	}
+	return size;
+}
+
+/* An output's type, shape and size, where they are known before the run. */
+static bool is_known(const struct runner *runner, uint32_t n_inputs,
+		     const struct tensock_tensor_info *info, struct tensock_tensor *ret)
+{
+	*ret = (struct tensock_tensor){ .dtype = info->dtype, .rank = info->rank };
+	for (uint32_t d = 0; d < info->rank; d++) {
+		ret->dims[d] = info->dims[d] >= 0 ? info->dims[d]
+						  : named_dim(runner, n_inputs, info->dim_names[d]);
+	}
+	return info->rank > 0 &&
+	       tsk_shape_bytes(ret->dtype, ret->dims, ret->rank, &ret->bytes) == 0;
 }
 
 /*
  * How many outputs, from the first, have a place in the region that is known before the run: up to
- * the first whose size is not.  Most models fix all of their outputs, or none.
+ * the first whose size is not.  Of most models all are known, or none.  Those are described.
  */
-static uint32_t count_in_place(struct runner *runner, const struct region *out)
+static uint32_t count_in_place(struct runner *runner, uint32_t n_inputs, const struct region *out)
 {
 	const struct tensock_model_description *d = description(runner);
-	uint32_t n_fixed = 0;
+	uint32_t n_known = 0;
 	uint64_t total;
 
 	if (!runner->in_place)
 		return 0;
 	memset(runner->sizes, 0, d->n_outputs * sizeof(*runner->sizes));
-	while (n_fixed < d->n_outputs && fixed_bytes(&d->outputs[n_fixed], &runner->sizes[n_fixed]))
-		n_fixed++;
+	while (n_known < d->n_outputs &&
+	       is_known(runner, n_inputs, &d->outputs[n_known], &runner->outputs[n_known])) {
+		runner->sizes[n_known] = runner->outputs[n_known].bytes;
+		n_known++;
+	}
 	if (lay_out(runner, &total) < 0 || total > out->bytes)
 		return 0;
-	return n_fixed;
+	return n_known;
 }
 
 /* Lets the engine write straight into the region, or its place, what it can.  Returns how many outputs that is. */
-static uint32_t place_outputs(struct runner *runner, const struct region *out)
+static uint32_t place_outputs(struct runner *runner, uint32_t n_inputs, const struct region *out)
 {
-	const struct tensock_model_description *d = description(runner);
-	uint32_t n_in_place = count_in_place(runner, out);
+	uint32_t n_outputs = description(runner)->n_outputs;
+	uint32_t n_in_place = count_in_place(runner, n_inputs, out);
 
-	for (uint32_t i = 0; i < d->n_outputs; i++) {
-		struct tensock_tensor *t = &runner->outputs[i];
-
-		*t = (struct tensock_tensor){ .index = i };
-		if (i >= n_in_place)
-			continue;
-		t->dtype = d->outputs[i].dtype;
-		t->rank = d->outputs[i].rank;
-		memcpy(t->dims, d->outputs[i].dims, sizeof(t->dims));
-		t->data = output_at(runner, i, out);
-		t->bytes = runner->sizes[i];
+	for (uint32_t i = 0; i < n_in_place; i++) {
+		runner->outputs[i].index = i;
+		runner->outputs[i].data = output_at(runner, i, out);
 	}
+	for (uint32_t i = n_in_place; i < n_outputs; i++)
+		runner->outputs[i] = (struct tensock_tensor){ .index = i };
 	return n_in_place;
 }
 
@@ -294,20 +326,20 @@ static int call_engine(struct runner *runner, uint64_t run_id, uint32_t n_inputs
 }
 
 /*
- * Runs the model.  A model may state a fixed shape and then give another: engines warn of it, but
+ * Runs the model.  A model may state a shape and then give another: engines warn of it, but
  * fail when they were told to write in place.  So such a failure is tried once more without, and if
  * that helps, so it stays.
  */
 static int run_model(struct runner *runner, uint64_t run_id, uint32_t n_inputs,
 		     const struct region *out, struct tensock_error *reterr)
 {
-	uint32_t n_in_place = place_outputs(runner, out);
+	uint32_t n_in_place = place_outputs(runner, n_inputs, out);
 	int r = call_engine(runner, run_id, n_inputs, reterr);
 
 	if (r == 0 || n_in_place == 0 || r == -ECANCELED)
 		return r;
 	runner->in_place = false;
-	place_outputs(runner, out);
+	place_outputs(runner, n_inputs, out);
 	r = call_engine(runner, run_id, n_inputs, reterr);
 	if (r < 0)
 		runner->in_place = true;

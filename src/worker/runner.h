@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Runs: from an entry of the ring to the entry that answers it.  Inputs are given to the engine
- * where they lie; so are outputs whose shape the model fixes.  Others the engine allocates, and they
- * are copied; when they do not fit they are kept for a FETCH.  Outputs that have a place in foreign memory
- * go there, if it is large enough; but not by a FETCH.
+ * where they lie; so are outputs whose shape the model fixes, or takes from its inputs by the names of
+ * dimensions.  Others the engine allocates, and they are copied; when they do not fit they are kept for
+ * a FETCH.  Outputs that have a place in foreign memory go there, if it is large enough; but not by a
+ * FETCH.
  */
 #ifndef WORKER_RUNNER_H
 #define WORKER_RUNNER_H
@@ -41,7 +42,7 @@ struct runner {
 	uint64_t *sizes, *offsets;      /* of the outputs */
 	uint64_t *laid; /* what each takes in the region: its size, or 0 where its place holds it */
 	struct tensock_tensor *inputs, *outputs;
-	bool in_place; /* outputs of fixed shape; off for good once the model broke its word */
+	bool in_place; /* outputs of known shape; off for good once the model broke its word */
 };
 
 int runner_init(struct runner *runner, const struct model *model, runner_find *find_foreign)

@@ -13,12 +13,18 @@
 #define FOREIGN 7u
 
 /* y = x + 1, of each input the output of the same number.  The second one is of no fixed shape. */
-static unsigned n_in_place;
+static unsigned n_in_place, n_calls;
 static const void *seen[2];
 
 static void free_data(struct tensock_tensor *tensor)
 {
 	free(tensor->data);
+}
+
+static bool same_shape(const struct tensock_tensor *a, const struct tensock_tensor *b)
+{
+	return a->rank == b->rank && a->bytes == b->bytes &&
+	       memcmp(a->dims, b->dims, a->rank * sizeof(a->dims[0])) == 0;
 }
 
 static uint32_t engine_run(void *model, uint64_t run_id, const struct tensock_tensor *inputs,
@@ -34,6 +40,9 @@ static uint32_t engine_run(void *model, uint64_t run_id, const struct tensock_te
 		uint32_t *y;
 
 		seen[i] = x;
+		n_calls += i == 0;
+		if (outputs[i].data && !same_shape(&outputs[i], &inputs[i]))
+			return TENSOCK_ENGINE_FAILED;
 		n_in_place += outputs[i].data != NULL;
 		if (!outputs[i].data) {
 			outputs[i] = inputs[i];
@@ -273,12 +282,92 @@ static void test_fetch(void **state)
 	done(&f);
 }
 
+/* A model of inputs [a, b] and outputs [y, b], all open, with dimensions of these names. */
+struct named {
+	struct tensock_tensor_info inputs[2], outputs[2];
+	struct tensock_model_description description;
+	struct model model;
+};
+
+static void init_named(struct named *m, struct fixture *f, const char *a, const char *b,
+		       const char *y)
+{
+	init(f);
+	runner_done(&f->runner);
+	for (unsigned i = 0; i < 2; i++) {
+		m->inputs[i] = (struct tensock_tensor_info){ .name = "x",
+							     .dtype = TENSOCK_UINT32,
+							     .rank = 2,
+							     .dims = { -1, -1 },
+							     .dim_names = { a, b } };
+		m->outputs[i] = m->inputs[i];
+		m->outputs[i].dim_names[0] = y;
+		f->inputs[i].rank = 2;
+		f->inputs[i].dims[0] = 2;
+		f->inputs[i].dims[1] = ELEMS / 2;
+	}
+	m->description = description;
+	m->description.inputs = m->inputs;
+	m->description.outputs = m->outputs;
+	m->model = (struct model){ .plugin = &plugin, .description = &m->description };
+	assert_int_equal(runner_init(&f->runner, &m->model, find_foreign), 0);
+}
+
+static void expect_named(struct fixture *f, unsigned wanted_in_place, unsigned wanted_calls)
+{
+	n_in_place = n_calls = 0;
+	assert_int_equal(run(f, NULL, 0, SIZE), TENSOCK_OK);
+	assert_int_equal(n_in_place, wanted_in_place);
+	assert_int_equal(n_calls, wanted_calls);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(f->results[i].dims[0], 2);
+		assert_int_equal(f->results[i].dims[1], ELEMS / 2);
+		expect(out_bytes + f->results[i].offset, i ? 21 : 11);
+	}
+}
+
+static void test_named_dimensions(void **state)
+{
+	static const struct {
+		const char *a, *b, *y;
+		unsigned n_in_place;
+	} cases[] = {
+		{ "n", "m", "n", 2 },    { "n", "m", "k", 0 }, { "n", "m", NULL, 0 },
+		{ NULL, NULL, NULL, 0 }, { "?", "?", "?", 0 }, /* one name, two sizes */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct fixture f;
+		struct named m;
+
+		init_named(&m, &f, cases[i].a, cases[i].b, cases[i].y);
+		expect_named(&f, cases[i].n_in_place, 1);
+		done(&f);
+	}
+}
+
+/* As many rows as columns are promised; once that has proved wrong, it is believed no longer. */
+static void test_broken_word(void **state)
+{
+	struct fixture f;
+	struct named m;
+
+	(void)state;
+	init_named(&m, &f, "n", "m", "m");
+	m.outputs[1].dim_names[0] = NULL;
+	expect_named(&f, 0, 2);
+	expect_named(&f, 0, 1);
+	done(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_inputs),     TSK_TEST(test_bad_inputs),
-		TSK_TEST(test_places),     TSK_TEST(test_places_that_are_too_small),
-		TSK_TEST(test_bad_places), TSK_TEST(test_fetch),
+		TSK_TEST(test_inputs),           TSK_TEST(test_bad_inputs),
+		TSK_TEST(test_places),           TSK_TEST(test_places_that_are_too_small),
+		TSK_TEST(test_bad_places),       TSK_TEST(test_fetch),
+		TSK_TEST(test_named_dimensions), TSK_TEST(test_broken_word),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

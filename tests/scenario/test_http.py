@@ -120,6 +120,19 @@ def test_real_model(onnx, real_model):
         assert told["inference_stats"]["success"]["count"] == 3  # whatever protocol they came by
 
 
+def test_outputs_of_named_dimensions(onnx):
+    """Where the name tells an output's size before the run, and where it tells a lie."""
+    axis = onnx_writer.field(1, "axis") + onnx_writer.field(3, 0) + onnx_writer.field(20, 2)
+    ends = onnx_writer.graph_input("x", ["n"]), onnx_writer.graph_output("y", ["n"])
+    push(onnx, onnx_writer.model(onnx_writer.node("Relu", ["x"], ["y"]), *ends), "relu")
+    push(onnx, onnx_writer.model(onnx_writer.node("Concat", ["x", "x"], ["y"], axis), *ends), "twice")
+    with http_guest.Guest(onnx.local) as guest:
+        for n in (3, 1000, 0, 1, 1 << 20):
+            x = numpy.random.rand(n).astype("float32") - numpy.float32(0.5)
+            assert numpy.array_equal(guest.infer("relu", [("x", x)]).tensors["y"], numpy.maximum(x, 0))
+            assert numpy.array_equal(guest.infer("twice", [("x", x)]).tensors["y"], numpy.concatenate([x, x]))
+
+
 def test_types_and_shapes(guest, echo):
     for number, (name, dtype) in enumerate(http_guest.DTYPES.items()):
         model = f"m{number}"
