@@ -4,6 +4,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include "base/log.h"
+
 static struct child *take(struct children *children, pid_t pid)
 {
 	for (struct child **p = &children->first; *p; p = &(*p)->next) {
@@ -70,4 +72,18 @@ void children_kill(const struct children *children)
 {
 	for (const struct child *child = children->first; child; child = child->next)
 		kill(child->pid, SIGKILL);
+}
+
+void children_leave(struct children *children)
+{
+	struct child *child;
+
+	while ((child = children->first)) {
+		children->first = child->next;
+		tsk_warning("process %d was killed and does not end: it is left behind",
+			    (int)child->pid);
+		child->exited(child, SIGKILL);
+	}
+	if (children->none_left)
+		children->none_left(children->context);
 }

@@ -37,4 +37,10 @@ void children_reap(struct children *children);
 /* SIGKILL to all. */
 void children_kill(const struct children *children);
 
+/*
+ * They are told of as ended by SIGKILL, and are waited for no more: one that the kernel holds (a filesystem
+ * that does not answer) does not end even so.
+ */
+void children_leave(struct children *children);
+
 #endif

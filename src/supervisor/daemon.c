@@ -18,6 +18,9 @@
 /* Beyond what the fronts may need to finish: they report, and exit. */
 #define DRAIN_EXTRA_MS 2000
 
+/* How long a killed process is waited for: to free its memory takes a while. */
+#define KILLED_MS 10000
+
 #define LOG_LINES_PER_SEC 50u
 
 static const int signal_numbers[DAEMON_SIGNAL_MAX] = { [DAEMON_SIGNAL_TERM] = SIGTERM,
@@ -95,12 +98,23 @@ static void on_none_left(void *context)
 		end(d);
 }
 
-static void on_drain_over(uv_timer_t *timer)
+static void on_killed_for_long(uv_timer_t *timer)
 {
 	struct daemon *d = timer->data;
 
-	tsk_warning("what still runs has passed its deadline, and is killed");
+	children_leave(&d->launcher.children);
+}
+
+static void kill_all(struct daemon *d)
+{
 	children_kill(&d->launcher.children);
+	uv_timer_start(&d->drain, on_killed_for_long, KILLED_MS, 0);
+}
+
+static void on_drain_over(uv_timer_t *timer)
+{
+	tsk_warning("what still runs has passed its deadline, and is killed");
+	kill_all(timer->data);
 }
 
 static void stop(struct daemon *d)
@@ -134,7 +148,7 @@ static void on_signal(uv_signal_t *handle, int signum)
 		stop(d);
 	} else {
 		tsk_info("ending now");
-		children_kill(&d->launcher.children);
+		kill_all(d);
 	}
 }
 
