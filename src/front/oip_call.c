@@ -90,8 +90,6 @@ void oip_call_end(struct oip_call *call)
 	free(call->tensors);
 	free(call->inputs);
 	free(call->wanted);
-	free(call->parts);
-	free(call->places);
 	free(call->name);
 	free(call->version);
 	oip_infer_done(&call->infer);
@@ -333,10 +331,9 @@ static int take_private(struct oip_call *call, const struct tsk_model_info *info
 	const struct oip_infer *infer = &call->infer;
 	uint64_t in = infer->n_inputs, out = infer->n_outputs;
 	uint64_t n_results = out || !info ? out : info->n_outputs;
-	uint64_t n_places = out < OIP_PLACES_MAX ? out : OIP_PLACES_MAX;
-	uint64_t bytes = (in + out) * (sizeof(struct wire_tensor) + sizeof(struct oip_part)) +
-			 (in + n_places) * sizeof(struct run_tensor) + out * sizeof(uint32_t) +
-			 n_results * sizeof(struct oip_result);
+	uint64_t bytes = (in + out) * sizeof(struct wire_tensor) + in * sizeof(struct run_tensor) +
+			 out * sizeof(uint32_t) + n_results * sizeof(struct oip_result) +
+			 oip_shared_bytes(infer);
 	int r = inputs_account(call->guest, bytes, reterr);
 
 	if (r < 0)
@@ -344,13 +341,8 @@ static int take_private(struct oip_call *call, const struct tsk_model_info *info
 	call->private_bytes = bytes;
 	call->tensors = calloc(in + out + 1, sizeof(*call->tensors));
 	call->inputs = calloc(in + 1, sizeof(*call->inputs));
-	call->parts = calloc(in + out + 1, sizeof(*call->parts));
 	call->wanted = out ? calloc(out, sizeof(*call->wanted)) : NULL;
-	call->places = out ? calloc(n_places, sizeof(*call->places)) : NULL;
-	return call->tensors && call->inputs && call->parts &&
-			       (!out || (call->wanted && call->places))
-		       ? 0
-		       : no_memory(reterr);
+	return call->tensors && call->inputs && (!out || call->wanted) ? 0 : no_memory(reterr);
 }
 
 /* Each is where the session has said: within the room, aligned. */

@@ -53,7 +53,8 @@ struct oip_call {
 	uint32_t *wanted;
 	struct oip_result *results;
 	uint32_t n_results;
-	struct oip_part *parts; /* of regions, that inputs lie in, then outputs (oip_shared.h) */
+	/* Of regions that inputs lie in, then outputs (oip_shared.h); NULL where none does. */
+	struct oip_part *parts;
 	struct run_tensor *places;
 	uint32_t n_room; /* inputs, and places of outputs, that the buffer has room for */
 	uint64_t payload_at, region_bytes, room_bytes;

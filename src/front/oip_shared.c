@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/oip_shared.h"
 
+#include <stdlib.h>
+
+#include "base/status.h"
 #include "front/oip_classes.h"
 #include "front/worker_foreign.h"
 
@@ -10,11 +13,48 @@ static struct oip_part *part_of_output(const struct oip_call *call, uint32_t i)
 	return &call->parts[call->infer.n_inputs + i];
 }
 
+static bool has_regions(const struct oip_infer *infer)
+{
+	for (uint32_t i = 0; i < infer->n_inputs; i++) {
+		if (infer->inputs[i].source == OIP_REGION)
+			return true;
+	}
+	for (uint32_t i = 0; i < infer->n_outputs; i++) {
+		if (infer->outputs[i].region.name.len)
+			return true;
+	}
+	return false;
+}
+
+static uint64_t n_parts(const struct oip_infer *infer)
+{
+	return (uint64_t)infer->n_inputs + infer->n_outputs;
+}
+
+static uint64_t n_places(const struct oip_infer *infer)
+{
+	return infer->n_outputs < OIP_PLACES_MAX ? infer->n_outputs : OIP_PLACES_MAX;
+}
+
+uint64_t oip_shared_bytes(const struct oip_infer *infer)
+{
+	return has_regions(infer) ? n_parts(infer) * sizeof(struct oip_part) +
+					    n_places(infer) * sizeof(struct run_tensor)
+				  : 0;
+}
+
 int oip_shared_hold(struct oip_call *call, struct tensock_error *reterr)
 {
 	struct regions *regions = &call->guest->regions;
 	const struct oip_infer *infer = &call->infer;
 	int r = 0;
+
+	if (!has_regions(infer))
+		return 0;
+	call->parts = calloc(n_parts(infer), sizeof(*call->parts));
+	call->places = calloc(n_places(infer) + 1, sizeof(*call->places));
+	if (!call->parts || !call->places)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the request");
 
 	for (uint32_t i = 0; i < infer->n_inputs && r == 0; i++) {
 		if (infer->inputs[i].source == OIP_REGION)
@@ -31,10 +71,12 @@ int oip_shared_hold(struct oip_call *call, struct tensock_error *reterr)
 
 void oip_shared_release(struct oip_call *call)
 {
-	uint32_t n = call->parts ? call->infer.n_inputs + call->infer.n_outputs : 0;
+	uint64_t n = call->parts ? n_parts(&call->infer) : 0;
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint64_t i = 0; i < n; i++)
 		regions_release(&call->guest->regions, call->parts[i].region);
+	free(TAKE_PTR(call->parts));
+	free(TAKE_PTR(call->places));
 }
 
 /*
@@ -98,12 +140,12 @@ static bool is_in_the_way(const struct oip_call *call, uint32_t i)
 	return false;
 }
 
-/* For how many places there is room beside the inputs. */
-static uint32_t places_max(const struct oip_call *call)
+/* For how many there is room beside the inputs. */
+static uint64_t places_max(const struct oip_call *call)
 {
-	uint32_t n = call->n_room - call->infer.n_inputs;
+	uint64_t room = call->n_room - call->infer.n_inputs, n = n_places(&call->infer);
 
-	return n < OIP_PLACES_MAX ? n : OIP_PLACES_MAX;
+	return n < room ? n : room;
 }
 
 static void place_outputs(struct oip_call *call, const struct tsk_model_info *info)
@@ -132,6 +174,8 @@ int oip_shared_prepare(struct oip_call *call, const struct tsk_model_info *info,
 {
 	int r = 0;
 
+	if (!call->parts)
+		return 0;
 	for (uint32_t i = 0; i < call->infer.n_inputs && r == 0; i++)
 		r = prepare_input(call, i, reterr);
 	if (r == 0)

@@ -24,7 +24,10 @@ struct oip_part {
 	bool is_read;          /* an input: it has been copied to its room */
 };
 
-/* At its submission: each region of call->infer is there, and large enough. */
+/* What a call of this takes for its regions, of the guest's memory; 0: it has none. */
+uint64_t oip_shared_bytes(const struct oip_infer *infer);
+
+/* At its submission: each region of call->infer is there, and large enough.  Its bytes are accounted for. */
 int oip_shared_hold(struct oip_call *call, struct tensock_error *reterr) _nodiscard_;
 
 /*
