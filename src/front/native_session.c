@@ -767,6 +767,13 @@ static const struct stream_ops native_stream_ops = {
 	.close = native_close,
 };
 
+static bool native_takes_fd(const void *stream)
+{
+	const struct native_session *s = stream;
+
+	return s->features & WIRE_FEATURE_MEMORY;
+}
+
 static bool native_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 {
 	static const unsigned char type[PROTOCOL_FIRST_BYTES] = { WIRE_HELLO, 0, 0, 0 };
@@ -776,10 +783,10 @@ static bool native_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 
 const struct protocol native_protocol = {
 	.name = "native",
-	.takes_fd = true,
 	.begins = native_begins,
 	.stream = &native_stream_ops,
 	.open = native_open,
+	.takes_fd = native_takes_fd,
 	.is_waiting = native_is_waiting,
 	.timed_out = native_timed_out,
 	.stop = native_stop,
