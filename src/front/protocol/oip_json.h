@@ -67,7 +67,12 @@ int oip_json_index(const struct oip_model_view *models, size_t n, struct oip_jso
 int oip_json_index_read(const char *text, size_t n, bool *ret_ready, struct tensock_error *reterr)
 	_nodiscard_;
 
-/* POST /v2/repository/models/M/load and unload. */
+/*
+ * POST /v2/repository/models/M/load and unload.  The text is read in place, so that a model in base64 is not
+ * there twice: its memory is this process's alone, OIP_JSON_PADDING bytes longer than the text, and outlives
+ * *ret.
+ */
+#define OIP_JSON_PADDING 4u
 struct oip_json_load {
 	bool has_file;
 	struct wire_string version; /* of the file: that of "file:1/model.onnx"; or len 0 */
@@ -75,7 +80,10 @@ struct oip_json_load {
 	struct wire_string config;  /* len 0: none; not checked (oip_config.h) */
 	void *own;
 };
-int oip_json_load_read(const char *text, size_t n, struct oip_json_load *ret,
+
+/* What reading it takes at most, beside the text. */
+uint64_t oip_json_load_memory(const char *text, size_t n);
+int oip_json_load_read(char *text, size_t n, struct oip_json_load *ret,
 		       struct tensock_error *reterr) _nodiscard_;
 void oip_json_load_file(const struct oip_json_load *load, void *to); /* file_bytes of them */
 void oip_json_load_done(struct oip_json_load *load);

@@ -118,18 +118,20 @@ static void try_infer(const char *text, size_t n)
 
 static void try_load(const char *text, size_t n)
 {
-	struct oip_json_load load;
+	char *own = room_for(n + OIP_JSON_PADDING);
+	struct oip_json_load load = { 0 };
 	struct tensock_error error;
 	void *bytes;
 
-	if (!is_read(oip_json_load_read(text, n, &load, &error), &error))
-		return;
+	memcpy(own, text, n);
+	is_read(oip_json_load_read(own, n, &load, &error), &error);
 	if (load.has_file) {
 		bytes = room_for(load.file_bytes);
 		oip_json_load_file(&load, bytes);
 		free(bytes);
 	}
 	oip_json_load_done(&load);
+	free(own);
 }
 
 static void try_config(const char *text, size_t n)
