@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The other end here is the test, which is not always kind: what it says lies in its socket before it is asked. */
+/* The other end here is the test, which is not always kind. */
 #include "cli/metrics.h"
 
 #include <arpa/inet.h>

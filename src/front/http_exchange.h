@@ -74,8 +74,9 @@ void http_models_answer(struct http_exchange *x);
 void http_memory_answer(struct http_exchange *x);
 void http_server_answer(struct http_exchange *x);
 
-/* Of http_infer.c: the session answers with this error what has no answer yet; lets go of what is under way for it. */
+/* Of http_infer.c.  The session answers with this error what has no answer yet: it counts as such. */
 void http_infer_fail(struct http_exchange *x, const struct tensock_error *error);
+/* Lets go of what is under way for it. */
 void http_infer_end(struct http_exchange *x);
 
 /*

@@ -23,7 +23,7 @@ static int read_text(const char *text, struct json_document *document)
 	return r;
 }
 
-/* Whether it is taken in place, too: with what yyjson must not read beyond the padding, and its strings inside. */
+/* Whether it is taken in place, too: what was behind it is not looked at, and strings lie in it. */
 static bool is_taken_in_place(const char *text)
 {
 	struct json_document document = { 0 };

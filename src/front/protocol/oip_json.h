@@ -59,8 +59,8 @@ struct oip_json_answer {
 void oip_json_answer_begin(struct oip_json_answer *w, const struct oip_answer *answer);
 
 /*
- * Writes on, for about max bytes (from 1) of results, but an element of BYTES whole.  1: there is more; 0: *ret is all of it.
- * UNSUPPORTED for a type that JSON cannot carry (FP16, BF16 ...), OUT_OF_MEMORY.
+ * Writes on, for about max bytes (from 1) of results, but an element of BYTES whole.  1: there is more; 0:
+ * *ret is all of it.  UNSUPPORTED for a type that JSON cannot carry (FP16, BF16 ...), OUT_OF_MEMORY.
  */
 int oip_json_answer_write(struct oip_json_answer *w, size_t max, struct oip_json *ret,
 			  struct tensock_error *reterr) _nodiscard_;

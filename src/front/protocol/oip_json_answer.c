@@ -229,7 +229,10 @@ static void put_binary(struct json_text *text, const struct oip_result *result)
 	json_text_close(text, '}');
 }
 
-/* Of one in a region nothing more than its shape: Triton's C++ client takes any parameters for those of a binary one. */
+/*
+ * Of one in a region no more is told than its shape: Triton's C++ client takes any parameters for those of a
+ * binary one.
+ */
 static bool has_data(const struct oip_result *result)
 {
 	return !result->is_binary && !result->region.name.len;

@@ -41,8 +41,8 @@ void oip_trace_settings(struct oip_settings *ret);
 void oip_log_settings(enum tsk_log_level level, struct oip_settings *ret);
 
 /*
- * What a client wants a setting to be, by JSON as by protobuf.  Its key has OIP_KEY_MAX bytes at most, as a parameter's; levels to
- * trace, of which Triton has three, may be so many, said again and again.
+ * What a client wants a setting to be, by JSON as by protobuf.  Its key has OIP_KEY_MAX bytes at most, as a
+ * parameter's; levels to trace, of which Triton has three, may be so many, said again and again.
  */
 #define OIP_SETTING_VALUES_MAX 16u
 
