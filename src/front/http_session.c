@@ -315,7 +315,7 @@ static void fail(struct http_session *s, unsigned status, const struct tensock_e
 	else
 		tell(s, &none, NULL, status, error->status, error);
 	if (x->handler && x->infer.call.is_counted)
-		oip_call_fail(&x->infer.call, error);
+		http_infer_fail(x, error);
 	else if (!x->handler || !x->task.is_counted)
 		count_error(s->guest, error);
 	if (x->handler)
