@@ -172,6 +172,8 @@ int control_ask(int fd, const struct operator_request *request, int timeout_ms,
 		if (r == 0 && each)
 			each(user, &answer);
 	}
+	if (r == 0 && answer.status == TENSOCK_OK && answer.text[0] && each)
+		each(user, &answer);
 	if (r < 0 || answer.status == TENSOCK_OK)
 		return r;
 	return tsk_fail(reterr,

@@ -29,6 +29,11 @@ static void answer(int fd, struct operator_answer answer)
 	assert_int_equal(send(fd, bytes, sizeof(bytes), 0), sizeof(bytes));
 }
 
+static void keep(void *user, const struct operator_answer *answer)
+{
+	*(struct operator_answer *)user = *answer;
+}
+
 static void count(void *user, const struct operator_answer *answer)
 {
 	assert_int_equal(answer->type, OPERATOR_GUEST);
@@ -52,6 +57,11 @@ static void test_answers(void **state)
 	answer(fds[1], guest); /* the next request's */
 	assert_int_equal(control_ask(fds[0], &list, TIMEOUT_MS, count, &n, &error), 0);
 	assert_int_equal(n, 2);
+	/* What the RESULT of a success says is told, too. */
+	answer(fds[1], operator_result(TENSOCK_OK, "words"));
+	assert_int_equal(control_ask(fds[0], &list, TIMEOUT_MS, keep, &guest, &error), 0);
+	assert_int_equal(guest.type, OPERATOR_RESULT);
+	assert_string_equal(guest.text, "words");
 	assert_int_equal(recv(fds[1], bytes, sizeof(bytes), 0), OPERATOR_REQUEST_BYTES);
 	assert_int_equal(operator_request_read(bytes, OPERATOR_REQUEST_BYTES, &asked), 0);
 	assert_int_equal(asked.type, OPERATOR_LIST);

@@ -13,6 +13,7 @@
 #include "cli/control.h"
 #include "cli/findings.h"
 #include "cli/guests.h"
+#include "cli/metrics.h"
 #include "cli/model.h"
 #include "cli/outputs.h"
 #include "cli/text.h"
@@ -24,7 +25,8 @@ static const char help[] =
 	"Looks at what lies between a guest and its tensockd, or at this host's own, and tells what\n"
 	"is wrong with the command that mends it: vsock device and CID, local socket and its\n"
 	"permissions, connection, version, and whether a model runs (a very small one of its own,\n"
-	"which it removes again).  Where tensockd's control socket is, it asks for the guests, too.\n"
+	"which it removes again).  Where tensockd's control socket is, it asks for the guests, too,\n"
+	"and whether its metrics can be had.\n"
 	"\n"
 	"  --yes-i-am-a-guest  this machine is a guest of yours: connect to CID 2, its host.  Not\n"
 	"                     needed where the kernel's command line has vsguest=1\n"
@@ -32,6 +34,8 @@ static const char help[] =
 	"  --host ADDRESS     as in tensock --help\n"
 	"\n"
 	"Exit status 1 when something failed.\n";
+
+#define METRICS_TIMEOUT_MS 5000
 
 #define LOAD_GUEST "modprobe vmw_vsock_virtio_transport"
 
@@ -151,6 +155,25 @@ static void join_guests(const struct guest_list *list, char *ret, size_t size)
 		memcpy(ret + size - 4, "...", 4);
 }
 
+/* Whether the operator's programs get what it counts. */
+static void look_at_metrics(struct findings *findings, const char *address)
+{
+	struct tensock_error error;
+
+	if (!address[0])
+		findings_add(findings, FINDING_OK, NULL,
+			     "no metrics are told: there is no \"metrics\" in [daemon]");
+	else if (metrics_ask(address, METRICS_TIMEOUT_MS, &error) == 0)
+		findings_add(findings, FINDING_OK, NULL, "the metrics at %.150s answer", address);
+	else if (error.status == TENSOCK_PERMISSION_DENIED)
+		findings_add(findings, FINDING_WARN, "sudo tensock doctor",
+			     "the metrics at %.150s cannot be asked for: %s", address,
+			     error.message);
+	else
+		findings_add(findings, FINDING_FAIL, "look into tensockd's log",
+			     "the metrics at %.150s do not answer: %s", address, error.message);
+}
+
 /* The daemon's own word, where it runs on this machine and listens for it. */
 static void look_at_daemon(struct findings *findings)
 {
@@ -170,6 +193,7 @@ static void look_at_daemon(struct findings *findings)
 		findings_add(findings, FINDING_OK, NULL,
 			     "tensockd %.40s, pid %u, has %zu guest%s%s", list.daemon.text,
 			     list.daemon.pid, list.n, list.n == 1 ? "" : "s", guests);
+		look_at_metrics(findings, list.metrics);
 	}
 	guest_list_done(&list);
 }

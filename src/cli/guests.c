@@ -102,6 +102,8 @@ static void take_answer(void *user, const struct operator_answer *answer)
 
 	if (answer->type == OPERATOR_DAEMON)
 		list->daemon = *answer;
+	if (answer->type == OPERATOR_RESULT)
+		memcpy(list->metrics, answer->text, sizeof(list->metrics));
 	if (answer->type != OPERATOR_GUEST)
 		return;
 	guests = list->n < GUESTS_MAX ? reallocarray(list->guests, list->n + 1, sizeof(*guests))

@@ -11,6 +11,7 @@
 /* A daemon, and its guests in the order in which it told of them. */
 struct guest_list {
 	struct operator_answer daemon;
+	char metrics[OPERATOR_TEXT_SIZE]; /* where it tells its metrics, or "" */
 	struct operator_answer *guests;
 	size_t n;
 	bool is_lost; /* there was no room for more */

@@ -166,12 +166,16 @@ static int need_room(struct grpc_message *m, struct wire_string name, uint32_t n
 static int need_raw_room(struct grpc_message *m, struct tensock_error *reterr)
 {
 	const struct grpc_decoder *d = &m->stream->decoder;
-	uint32_t n = d->n_inputs;
+	uint32_t n = d->n_inputs, described = n + d->n_outputs;
 
+	/* Outputs are perhaps in regions: that stands in the message. */
+	if (described > OIP_TENSORS_MAX)
+		described = OIP_TENSORS_MAX;
 	if (n > 1 && n <= OIP_TENSORS_MAX && !m->infer.room)
-		return need_room(m, name_of(d), n, aligned(d->left) + n * RUN_ALIGN, reterr);
+		return need_room(m, name_of(d), described, aligned(d->left) + n * RUN_ALIGN,
+				 reterr);
 	if (n == 1 && !m->infer.room)
-		return need_room(m, name_of(d), n, aligned(d->raw_bytes), reterr);
+		return need_room(m, name_of(d), described, aligned(d->raw_bytes), reterr);
 	if (!m->infer.room || m->infer.room_bytes - m->infer.used_bytes < aligned(d->raw_bytes))
 		return need_room(m, name_of(d), OIP_TENSORS_MAX,
 				 aligned(d->left) + OIP_TENSORS_MAX * RUN_ALIGN, reterr);
@@ -228,10 +232,12 @@ static int lay_out(struct grpc_message *m, struct oip_infer *infer, struct wire_
 		   struct tensock_error *reterr)
 {
 	uint64_t end = m->infer.used_bytes;
-	/* Where bytes have been received, room for places of outputs is not worth moving them. */
-	uint32_t n = end ? infer->n_inputs : oip_infer_described(infer);
+	uint32_t n = oip_infer_described(infer);
 	int r;
 
+	/* Where bytes have been received, room for more places of outputs is not worth moving them. */
+	if (end && n > m->infer.n_room)
+		n = infer->n_inputs;
 	for (uint32_t i = 0; i < infer->n_inputs; i++) {
 		struct wire_tensor *t = &infer->inputs[i].tensor;
 

@@ -3,11 +3,14 @@
 #include "front/grpc_stream.h"
 
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <zlib.h>
 
 #include "front/grpc_testing.h"
 #include "front/limit_hits.h"
+#include "front/oip_shared.h"
 
 static struct client client;
 
@@ -65,6 +68,97 @@ static void test_inputs_behind_raw_contents(void **state)
 	end_loaded(&client, worker);
 	said_done(&said);
 	said_done(&normal);
+}
+
+static void on_region(struct region_task *task, const struct tensock_error *error)
+{
+	(void)task;
+	assert_null(error);
+}
+
+/* Region "one", of this size. */
+static void register_region(struct rig *rig, struct region_task *task, uint64_t bytes)
+{
+	int fd = memfd_create("region", MFD_CLOEXEC);
+	struct tensock_error error;
+
+	assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
+	*task = (struct region_task){ .done = on_region };
+	assert_int_equal(regions_register(&rig->guest->regions, task, wire_string("one"),
+					  wire_string("key"), 0, bytes, &error),
+			 0);
+	rig_send(rig, FRONT_REGION_OPENED, rig_expect(rig, FRONT_REGION).id, 0, 0, fd);
+	close(fd);
+}
+
+/* A request whose input is raw, and whose output goes to region "one". */
+static struct said infer_to_region(int64_t bytes)
+{
+	static Inference__InferParameter name, size;
+	static Inference__ModelInferRequest__InferRequestedOutputTensor__ParametersEntry entries[2],
+		*p_entries[] = { &entries[0], &entries[1] };
+	Inference__ModelInferRequest__InferRequestedOutputTensor *output;
+	struct test_request r = { 0 };
+	struct said said = { 0 };
+
+	make(&r, "name");
+	output = request_output(&r, "y");
+	inference__infer_parameter__init(&name);
+	name.parameter_choice_case = INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_STRING_PARAM;
+	name.string_param = "one";
+	inference__infer_parameter__init(&size);
+	size.parameter_choice_case = INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_INT64_PARAM;
+	size.int64_param = bytes;
+	for (unsigned i = 0; i < 2; i++)
+		inference__model_infer_request__infer_requested_output_tensor__parameters_entry__init(
+			&entries[i]);
+	entries[0].key = "shared_memory_region";
+	entries[0].value = &name;
+	entries[1].key = "shared_memory_byte_size";
+	entries[1].value = &size;
+	output->parameters = p_entries;
+	output->n_parameters = 2;
+	said_add(&said, &r.message);
+	return said;
+}
+
+/* Beside raw contents, too, an output is written where it is wanted, once the worker has the region. */
+static void test_output_in_place(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct said said = infer_to_region(OIP_SHARED_BYTES_MIN);
+	struct region_task task;
+	struct rig_worker *worker;
+	struct rig rig;
+
+	(void)state;
+	worker = begin_loaded(&client, &rig, &limits);
+	register_region(&rig, &task, OIP_SHARED_BYTES_MIN);
+	for (unsigned i = 0; i < 2; i++) {
+		struct h2_peer_stream *s = client_call(&client, INFERENCE "ModelInfer", &said);
+		unsigned n, n_places;
+		struct run_entry start;
+		struct run_tensor t[2];
+		char *region;
+
+		client_say_all(&client);
+		start = rig_worker_expect(&rig, worker, RUN_START);
+		region =
+			rig_worker_region(worker, start.in_buffer, start.in_offset, start.in_bytes);
+		assert_int_equal(run_read_foreign(region, start.in_bytes, t, 2, &n, &n_places), 0);
+		assert_int_equal(n, 1);
+		assert_memory_equal(region + t[0].offset, x, sizeof(x));
+		assert_int_equal(n_places, i);
+		if (n_places)
+			assert_int_equal(t[1].bytes, OIP_SHARED_BYTES_MIN);
+		rig_worker_done(worker, &start, values, 2);
+		client_expect(&client, s, 0, "");
+		if (i == 0)
+			rig_worker_foreign_mapped(&rig, worker, true);
+	}
+	region_task_end(&rig.guest->regions, &task);
+	end_loaded(&client, worker);
+	said_done(&said);
 }
 
 static void test_typed_contents(void **state)
@@ -401,15 +495,11 @@ static void test_deadline(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_inference),
-		TSK_TEST(test_inputs_behind_raw_contents),
-		TSK_TEST(test_typed_contents),
-		TSK_TEST(test_large_tensors),
-		TSK_TEST(test_what_is_refused),
-		TSK_TEST(test_headers),
-		TSK_TEST(test_compressed_messages),
-		TSK_TEST(test_cancel),
-		TSK_TEST(test_cancel_of_what_is_answered),
+		TSK_TEST(test_inference),       TSK_TEST(test_inputs_behind_raw_contents),
+		TSK_TEST(test_output_in_place), TSK_TEST(test_typed_contents),
+		TSK_TEST(test_large_tensors),   TSK_TEST(test_what_is_refused),
+		TSK_TEST(test_headers),         TSK_TEST(test_compressed_messages),
+		TSK_TEST(test_cancel),          TSK_TEST(test_cancel_of_what_is_answered),
 		TSK_TEST(test_deadline),
 	};
 

@@ -34,7 +34,8 @@ struct grpc_stream;
 
 /* An inference's tensors, as they come. */
 struct grpc_infer {
-	unsigned char *room; /* for n_room inputs of bytes; NULL: none has been taken */
+	/* For n_room inputs and places of outputs, and bytes; NULL: none has been taken. */
+	unsigned char *room;
 	uint32_t n_room;
 	uint64_t room_bytes, used_bytes;
 	struct oip_pb_raw *raws; /* n_raws of raws_max */

@@ -24,7 +24,7 @@ static int resize(struct http_body *body, size_t size, struct tensock_error *ret
 		return limit_fail(
 			METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
 			"no room for a body of %zu bytes beside what is in use (max-memory)", size);
-	bytes = realloc(body->bytes, size);
+	bytes = realloc(body->bytes, size + HTTP_BODY_PADDING);
 	if (!bytes) {
 		account_give(body->account, size - body->size);
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the body");

@@ -19,6 +19,9 @@ struct http_body_limit {
 	enum metrics_limit hits; /* where a body above it counts; METRICS_LIMIT_MAX: nowhere */
 };
 
+/* Behind what a body has room for there are so many bytes more, for who reads it in place. */
+#define HTTP_BODY_PADDING 4u
+
 struct http_body {
 	struct account *account;
 	char *bytes;

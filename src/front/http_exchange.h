@@ -21,6 +21,7 @@
 #include "front/http_routes.h"
 #include "front/oip_call.h"
 #include "front/oip_models.h"
+#include "front/work.h"
 
 struct http_exchange;
 
@@ -40,6 +41,9 @@ struct http_infer {
 	struct oip_call call;
 	struct oip_infer infer;            /* until it is submitted */
 	uint64_t json_bytes, answer_bytes; /* of memory, accounted for */
+	struct oip_json_answer answer;     /* it is written in turns of the loop, by: */
+	struct work work;
+	struct buffer *buffer; /* that its results lie in, until the answer has it */
 	unsigned char *room;
 	uint32_t next; /* behind the input that is received */
 	uint64_t left; /* bytes of that which are missing */
@@ -70,7 +74,9 @@ void http_models_answer(struct http_exchange *x);
 void http_memory_answer(struct http_exchange *x);
 void http_server_answer(struct http_exchange *x);
 
-/* Lets go of what is under way for it.  Of http_infer.c. */
+/* Of http_infer.c.  The session answers with this error what has no answer yet: it counts as such. */
+void http_infer_fail(struct http_exchange *x, const struct tensock_error *error);
+/* Lets go of what is under way for it. */
 void http_infer_end(struct http_exchange *x);
 
 /*

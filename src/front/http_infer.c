@@ -15,6 +15,8 @@
 #include "tensor/dtype.h"
 
 #define US_PER_MS 1000u
+/* Bytes of results that become JSON in a turn of the loop: some 2 ms. */
+#define WRITE_BYTES ((size_t)128 << 10)
 
 static struct http_exchange *exchange_of(struct oip_call *call)
 {
@@ -22,10 +24,30 @@ static struct http_exchange *exchange_of(struct oip_call *call)
 						offsetof(struct http_exchange, infer.call));
 }
 
+/* Whether its results are there, and not yet told. */
+static bool is_writing(const struct http_exchange *x)
+{
+	return x->infer.work.is_queued;
+}
+
+void http_infer_fail(struct http_exchange *x, const struct tensock_error *error)
+{
+	if (is_writing(x))
+		oip_call_untold(&x->infer.call, error);
+	else
+		oip_call_fail(&x->infer.call, error);
+	work_remove(&x->guest->work, &x->infer.work);
+}
+
 void http_infer_end(struct http_exchange *x)
 {
 	struct http_infer *i = &x->infer;
 
+	if (is_writing(x))
+		oip_call_untold(&i->call, NULL);
+	work_remove(&x->guest->work, &i->work);
+	oip_json_answer_done(&i->answer);
+	buffer_pool_put(&x->guest->workers->buffers, TAKE_PTR(i->buffer));
 	oip_infer_done(&i->infer);
 	oip_call_end(&i->call);
 	account_give(&x->guest->account, i->json_bytes + i->answer_bytes);
@@ -51,26 +73,65 @@ static void refuse_body(struct http_exchange *x, const char *how)
  * ---- Its answer
  */
 
-static int make_json(struct http_exchange *x, const struct oip_answer *answer, struct oip_json *ret,
-		     struct tensock_error *reterr)
+/* Its JSON's memory, for which there must be room. */
+static int begin_json(struct http_exchange *x, const struct oip_answer *answer,
+		      struct tensock_error *reterr)
 {
-	struct account *account = &x->guest->account;
 	uint64_t bytes = oip_json_answer_memory(answer);
-	int r;
 
-	if (account_take(account, bytes) < 0)
+	if (account_take(&x->guest->account, bytes) < 0)
 		return limit_fail(
 			METRICS_LIMIT_MEMORY, reterr, TENSOCK_LIMIT_REACHED,
 			"no room for an answer of up to %llu bytes of JSON beside what is in use "
 			"(max-memory): binary outputs need none",
 			(unsigned long long)bytes);
 	x->infer.answer_bytes = bytes;
-	r = oip_json_answer(answer, ret, reterr);
-	if (r == 0 && ret->n < bytes) {
-		account_give(account, bytes - ret->n);
-		x->infer.answer_bytes = ret->n;
+	oip_json_answer_begin(&x->infer.answer, answer);
+	return 0;
+}
+
+static void answer_untold(struct http_exchange *x, const struct tensock_error *error)
+{
+	oip_call_untold(&x->infer.call, error);
+	http_answer_error(x, error);
+}
+
+static void answer_json(struct http_exchange *x, struct oip_json *json)
+{
+	struct http_infer *i = &x->infer;
+	struct buffer_pool *buffers = &x->guest->workers->buffers;
+	struct buffer *buffer = TAKE_PTR(i->buffer);
+
+	if (json->n < i->answer_bytes) {
+		account_give(&x->guest->account, i->answer_bytes - json->n);
+		i->answer_bytes = json->n;
 	}
-	return r;
+	http_answer_results(x, json, &i->answer.answer, &buffer);
+	buffer_pool_put(buffers, buffer);
+}
+
+/* A piece of it.  True: there is more. */
+static bool write_json(struct http_exchange *x)
+{
+	struct tensock_error error;
+	struct oip_json json;
+	int r = oip_json_answer_write(&x->infer.answer, WRITE_BYTES, &json, &error);
+
+	if (r > 0)
+		return true;
+	if (r < 0)
+		answer_untold(x, &error);
+	else
+		answer_json(x, &json);
+	return false;
+}
+
+static bool on_turn(struct work *work)
+{
+	struct http_infer *i =
+		(struct http_infer *)(void *)((char *)work - offsetof(struct http_infer, work));
+
+	return write_json(exchange_of(&i->call));
 }
 
 static void on_done(struct oip_call *call, const struct oip_answer *answer, struct buffer **buffer,
@@ -78,16 +139,17 @@ static void on_done(struct oip_call *call, const struct oip_answer *answer, stru
 {
 	struct http_exchange *x = exchange_of(call);
 	struct tensock_error own;
-	struct oip_json json;
 
-	if (!error && make_json(x, answer, &json, &own) < 0) {
-		oip_call_untold(call, &own);
-		error = &own;
-	}
-	if (error)
+	if (error) {
 		http_answer_error(x, error);
-	else
-		http_answer_results(x, &json, answer, buffer);
+	} else if (begin_json(x, answer, &own) < 0) {
+		answer_untold(x, &own);
+	} else {
+		x->infer.buffer = TAKE_PTR(*buffer);
+		x->infer.work.step = on_turn;
+		if (write_json(x))
+			work_add(&x->guest->work, &x->infer.work);
+	}
 }
 
 static const struct oip_call_ops call_ops = { .done = on_done };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is asked of models, and of the repository. */
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -8,6 +9,8 @@
 #include "front/limit_hits.h"
 #include "front/oip_told.h"
 #include "front/protocol/oip_config.h"
+
+static_assert(HTTP_BODY_PADDING >= OIP_JSON_PADDING, "a body that is read in place is too short");
 
 static struct http_exchange *exchange_of(struct oip_task *task)
 {
@@ -145,7 +148,7 @@ static int begin_load(struct http_exchange *x, const struct oip_json_load *load)
 
 static void answer_load(struct http_exchange *x)
 {
-	uint64_t bytes = oip_json_memory(x->body.bytes, x->body.n);
+	uint64_t bytes = oip_json_load_memory(x->body.bytes, x->body.n);
 	struct oip_json_load load = { 0 };
 	struct wire_string version;
 	struct tensock_error error;

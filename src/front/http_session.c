@@ -315,7 +315,7 @@ static void fail(struct http_session *s, unsigned status, const struct tensock_e
 	else
 		tell(s, &none, NULL, status, error->status, error);
 	if (x->handler && x->infer.call.is_counted)
-		oip_call_fail(&x->infer.call, error);
+		http_infer_fail(x, error);
 	else if (!x->handler || !x->task.is_counted)
 		count_error(s->guest, error);
 	if (x->handler)
@@ -642,6 +642,13 @@ static const struct stream_ops http_stream_ops = {
 	.close = http_close,
 };
 
+/* Of a region that is registered. */
+static bool http_takes_fd(const void *stream)
+{
+	(void)stream;
+	return true;
+}
+
 /* A method's first letters.  Those of HTTP/2, which begins by a method of its own, are another's. */
 static bool http_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 {
@@ -656,10 +663,10 @@ static bool http_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 
 const struct protocol http_protocol = {
 	.name = "http",
-	.takes_fd = true,
 	.begins = http_begins,
 	.stream = &http_stream_ops,
 	.open = http_open,
+	.takes_fd = http_takes_fd,
 	.is_waiting = http_is_waiting,
 	.timed_out = http_timed_out,
 	.stop = http_stop,

@@ -59,7 +59,10 @@ void oip_call_fail(struct oip_call *call, const struct tensock_error *error)
 void oip_call_untold(struct oip_call *call, const struct tensock_error *error)
 {
 	call->guest->counters.ok--;
-	count_error(call, error);
+	if (error)
+		count_error(call, error);
+	else
+		call->is_done = false;
 }
 
 static void free_results(struct oip_call *call)
@@ -125,19 +128,37 @@ static struct oip_result result_of(const struct oip_call *call, const struct tsk
 	return result;
 }
 
+/* Room for n of them, and their names, which outlive the model's description. */
+static bool take_results(struct oip_call *call, const struct request_outputs *outputs, uint32_t n)
+{
+	const struct tsk_model_info *info = models_info(call->model);
+	size_t names = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		names += strlen(info->outputs[written(call, outputs, i)->index].name);
+	call->results = calloc(1, ((size_t)n + 1) * sizeof(*call->results) + names);
+	return call->results;
+}
+
 /* All of them, as they are wanted. */
 static int make_results(struct oip_call *call, const struct request_outputs *outputs,
 			struct tensock_error *reterr)
 {
 	const struct tsk_model_info *info = models_info(call->model);
 	uint32_t n = call->infer.n_outputs ? call->infer.n_outputs : outputs->n_tensors;
+	char *names;
 	int r = 0;
 
-	call->results = calloc((size_t)n + 1, sizeof(*call->results));
-	if (!call->results)
+	if (!take_results(call, outputs, n))
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");
+	names = (char *)(call->results + n + 1);
 	for (uint32_t i = 0; i < n && r == 0; i++) {
+		struct wire_string *name = &call->results[i].name;
+
 		call->results[i] = result_of(call, info, outputs, i);
+		memcpy(names, name->bytes, name->len);
+		name->bytes = names;
+		names += name->len;
 		call->n_results = i + 1;
 		r = oip_classes_make(&call->results[i], &call->infer, i, &call->guest->account,
 				     reterr);
@@ -324,15 +345,25 @@ static int no_memory(struct tensock_error *reterr)
 	return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the request");
 }
 
+/* What its results take, and their names. */
+static uint64_t results_bytes(const struct oip_infer *infer, const struct tsk_model_info *info)
+{
+	uint32_t out = infer->n_outputs, n = out || !info ? out : info->n_outputs;
+	uint64_t bytes = n * sizeof(struct oip_result);
+
+	for (uint32_t i = 0; i < n; i++)
+		bytes += out ? infer->outputs[i].name.len : strlen(info->outputs[i].name);
+	return bytes;
+}
+
 /* What is kept of it until its end, of the guest's memory. */
 static int take_private(struct oip_call *call, const struct tsk_model_info *info,
 			struct tensock_error *reterr)
 {
 	const struct oip_infer *infer = &call->infer;
 	uint64_t in = infer->n_inputs, out = infer->n_outputs;
-	uint64_t n_results = out || !info ? out : info->n_outputs;
 	uint64_t bytes = (in + out) * sizeof(struct wire_tensor) + in * sizeof(struct run_tensor) +
-			 out * sizeof(uint32_t) + n_results * sizeof(struct oip_result) +
+			 out * sizeof(uint32_t) + results_bytes(infer, info) +
 			 oip_shared_bytes(infer);
 	int r = inputs_account(call->guest, bytes, reterr);
 

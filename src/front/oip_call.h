@@ -30,9 +30,9 @@ struct oip_part;
 
 struct oip_call_ops {
 	/*
-	 * The one answer: either answer or error.  What answer points to is valid during this call;
-	 * the results' bytes as long as *buffer, where that is taken (TAKE_PTR), to be given back with
-	 * buffer_pool_put(&guest->workers->buffers, ...), and as long as the call has not ended.  May
+	 * The one answer: either answer or error.  *answer is valid during this call, what it points to
+	 * as long as the call has not ended; the results' bytes also only as long as *buffer, where that
+	 * is taken (TAKE_PTR), to be given back with buffer_pool_put(&guest->workers->buffers, ...).  May
 	 * end the call.
 	 */
 	void (*done)(struct oip_call *call, const struct oip_answer *answer, struct buffer **buffer,
@@ -101,7 +101,10 @@ void oip_call_submit(struct oip_call *call, struct oip_infer *infer, struct wire
  */
 void oip_call_fail(struct oip_call *call, const struct tensock_error *error);
 
-/* Within done(): its results cannot be told to the client, who gets this error.  It counts as such. */
+/*
+ * Within done(), or later: its results cannot be told to the client, who gets this error, or, NULL, has gone.
+ * It counts as such.
+ */
 void oip_call_untold(struct oip_call *call, const struct tensock_error *error);
 
 /* Lets go of all that it holds.  One without an answer is cancelled, or reset if it was not submitted. */

@@ -217,6 +217,8 @@ static void on_request(void *context, struct control_peer *peer,
 		break;
 	case OPERATOR_STATE:
 		on_state(d, peer);
+		if (d->guests.metrics)
+			operator_set_text(&done, metrics_process_listener(d->guests.metrics)->text);
 		break;
 	default:
 		break; /* the reader knows no other */

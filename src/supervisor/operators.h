@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What operators ask of the running daemon at its control socket (wire/operator.h). */
+/*
+ * What operators ask of the running daemon at its control socket (wire/operator.h).  The text of STATE's
+ * RESULT is the address where its metrics are told (as of address_format()), or "".
+ */
 #ifndef SUPERVISOR_OPERATORS_H
 #define SUPERVISOR_OPERATORS_H
 

@@ -14,8 +14,8 @@ def faults(build):
     text = suite.DOCUMENT.read_text(encoding="utf-8")
     results = suite.read_results(text)
     numbers = [mode.number for mode in modes.MODES]
-    if numbers != list(range(1, 70)):
-        yield "modes.py does not number the modes from 1 to 69"
+    if numbers != list(range(1, len(numbers) + 1)) or len(numbers) < 70:
+        yield "modes.py does not number the modes from 1 on, or some are gone"
     for test, marked in suite.own_tests().items():
         if not marked or not set(marked) <= set(numbers):
             yield f"{test} is of no mode"

@@ -9,7 +9,7 @@ other suites stand in SHOWN below, each as
     vring_fuzz                                                      all of a C test, or of another program
 
 An outcome is never better than what ran: PARTLY says what a mode still lacks, PENDING that nothing of ours
-shows it yet, CANNOT why it cannot be shown here.
+shows it yet, CANNOT why it cannot be shown here.  New modes go behind the last: a number stays.
 """
 
 from collections import namedtuple
@@ -86,6 +86,7 @@ MODES = [Mode(*row) for row in (
     (67, "libtensock and a host that lies or goes", "a bounded error in the guest's program"),
     (68, "versions that differ", "negotiated, or refused by name"),
     (69, "all of it for a long time", "memory does not grow, nothing hangs"),
+    (70, "shared memory is cut short under a run", "an error, and the end of its own worker alone"),
 )]
 
 # What other suites show.
@@ -288,6 +289,8 @@ SHOWN = {
          "scenario/test_versions.py::test_guest_of_a_later_version",
          "scenario/test_native.py::test_version_is_refused",
          "scenario/test_native.py::test_later_versions_may_say_more", "native_session::test_versions"],
+    70: ["scenario/test_shared_memory.py::test_cut_while_it_runs", "scenario/test_shared_memory.py::test_region_that_is_cut",
+         "scenario/test_passed_memory.py::test_region_that_is_cut_or_sealed", "oip_shared::test_cut"],
 }
 
 # What a mode lacks beside what is shown of it.

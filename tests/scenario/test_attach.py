@@ -4,6 +4,8 @@
 import contextlib
 import json
 import os
+import re
+import signal
 import socket
 import stat
 import subprocess
@@ -286,6 +288,32 @@ def test_doctor_asks_the_daemon(host, control, folder):
     host.end = lambda: None
     environment["TENSOCK_CONTROL"] = str(folder / "none")
     assert "the daemon" not in tensock("doctor", *address, env=environment).stdout
+
+
+@pytest.mark.parametrize("metrics", ["tcp:127.0.0.1:0", "unix:{folder}/metrics.sock"])
+def test_doctor_asks_for_the_metrics(start, folder, metrics):
+    environment = {**os.environ, "TENSOCK_CONTROL": str(folder / "control.sock")}
+    config = "metrics = " + metrics.format(folder=folder) + "\n"
+    host = start(config + engine_config("echo"), "--control", folder / "control.sock")
+    address = ["--host", f"unix:{host.local}"]
+    done = tensock("doctor", *address, env=environment)
+    told = re.search(r"ok    the metrics at (\S+) answer\n", done.stdout)
+    assert told and f"info: metrics at {told[1]}" in "\n".join(host.log), done.stdout
+    # Its process stands still: what connects there waits.
+    process, = host.processes("tensock-metrics")
+    os.kill(process, signal.SIGSTOP)
+    try:
+        done = tensock("doctor", *address, env=environment)
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert done.returncode == 1
+    assert f"fail  the metrics at {told[1]} do not answer: no answer in time\n" in done.stdout
+
+
+def test_doctor_where_there_are_no_metrics(host, folder):
+    environment = {**os.environ, "TENSOCK_CONTROL": str(host.control)}
+    done = tensock("doctor", "--host", f"unix:{host.local}", env=environment)
+    assert 'ok    no metrics are told: there is no "metrics" in [daemon]\n' in done.stdout
 
 
 def test_bad_messages(host, control):

@@ -227,6 +227,23 @@ def test_load_and_unload(onnx):
         assert answer.status in (400, 501) and answer.error
 
 
+@pytest.mark.parametrize("memory, status", [("19MiB", 200), ("18MiB", 429)])
+def test_memory_that_a_load_takes(start, memory, status):
+    """Its text, in base64, and the model: seven thirds of the model's size and little more."""
+    model = onnx_writer.identity(3, 8 << 20)
+    text = json.dumps({"parameters": {"file:1/m": base64.b64encode(model).decode()}})
+    tensock = start(f"max-memory = {memory}\nmax-request-size = 1MiB\nmax-model-size = 16MiB\n")
+    with http_guest.Guest(tensock.local) as guest:
+        answer = guest.ask("POST", "/v2/repository/models/m/load", text)
+        assert answer.status == status, answer.body
+        if status == 429:
+            assert "max-memory" in answer.error
+            return
+        # The text has been let go of.
+        x = numpy.array([1, 2, 3], "float32")
+        assert (guest.infer("m", [("x", x)]).tensors["y"] == x).all()
+
+
 def test_what_is_not_there(guest):
     assert guest.get("/v2/systemsharedmemory/status").json == []
     assert guest.get("/v2/cudasharedmemory/status").json == []

@@ -304,6 +304,9 @@ def test_cut_while_it_runs(start, folder, large):
         assert guest.get("/v2/health/live").status == 200
         assert tensock.fronts() == fronts
         assert len(set(before) & set(tensock.workers())) == 1
+        with native.Guest(f"{folder}/other_9999") as other:
+            answer, = other.infer("echo", [("x0", FOUR)]).values()
+            assert (answer == FOUR).all()
         assert "cut" in infer_large(guest, "slow").error
         os.truncate(large.path, 2 * ROOM)
         large.write(0, LARGE.tobytes())

@@ -32,6 +32,7 @@ enum wire_type {
 enum infer_field {
 	FIELD_NAME = 1,
 	FIELD_INPUTS = 5,
+	FIELD_OUTPUTS = 6,
 	FIELD_RAW = 7
 };
 
@@ -90,7 +91,7 @@ static void begin_bytes(struct grpc_decoder *d)
 	d->left = d->length;
 	d->n = 0;
 	d->n_key = 0;
-	d->n_inputs = 0;
+	d->n_inputs = d->n_outputs = 0;
 	d->name_at = d->name_bytes = 0;
 }
 
@@ -241,6 +242,7 @@ static enum grpc_event begin_field(struct grpc_decoder *d, const struct key *key
 		d->name_bytes = (size_t)key->value;
 	}
 	d->n_inputs += key->tag == (FIELD_INPUTS << 3 | BYTES);
+	d->n_outputs += key->tag == (FIELD_OUTPUTS << 3 | BYTES);
 	d->state = IN_FIELD;
 	return GO_ON;
 }

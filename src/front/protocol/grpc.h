@@ -43,7 +43,7 @@ struct grpc_decoder {
 	size_t n, size, needed;
 	uint64_t raw_bytes, raw_left;
 	/* Of the infer's message, as far as it has come: for the first guess of what it needs. */
-	uint32_t n_inputs;
+	uint32_t n_inputs, n_outputs;
 	size_t name_at, name_bytes; /* model_name in buffer; 0: not yet */
 	struct tensock_error error;
 

@@ -69,8 +69,8 @@ static bool take_event(struct grpc_decoder *d, struct trace *t)
 		break;
 	case GRPC_MESSAGE:
 		t->n_message = d->n;
-		note(t, "message %zu/%08x inputs %u name '%.*s' ", d->n, sum(d->buffer, d->n),
-		     d->n_inputs, (int)d->name_bytes,
+		note(t, "message %zu/%08x inputs %u outputs %u name '%.*s' ", d->n,
+		     sum(d->buffer, d->n), d->n_inputs, d->n_outputs, (int)d->name_bytes,
 		     d->name_at ? (const char *)d->buffer + d->name_at : "");
 		break;
 	case GRPC_BROKEN:
@@ -176,6 +176,7 @@ static void write_infer(const unsigned char *raw, size_t n_first, size_t n_secon
 	put_field(&text, 1, "resnet", 6);
 	put_field(&text, 5, "in", 2);
 	put_field(&text, 5, "in", 2);
+	put_field(&text, 6, "out", 3);
 	put_varint(&text, 9 << 3 | 0); /* a varint, of no known field */
 	put_varint(&text, UINT64_MAX);
 	put_varint(&text, 10 << 3 | 5);
@@ -205,8 +206,8 @@ static void test_raw_contents_go_to_their_place(void **state)
 		if (i == 0)
 			memcpy(wanted, t.text, sizeof(wanted));
 		assert_string_equal(t.text, wanted);
-		assert_non_null(strstr(t.text, "raw 70000 end raw 3 end message 45/"));
-		assert_non_null(strstr(t.text, "inputs 2 name 'resnet'"));
+		assert_non_null(strstr(t.text, "raw 70000 end raw 3 end message 50/"));
+		assert_non_null(strstr(t.text, "inputs 2 outputs 1 name 'resnet'"));
 		assert_int_equal(t.n_raws, 70003);
 		assert_memory_equal(t.raws, raw, 70000);
 		assert_memory_equal(t.raws + 70000, raw, 3);
@@ -346,7 +347,7 @@ static void test_packed_messages(void **state)
 	grpc_unpacked(&d, text.bytes + 5, (uint32_t)text.n - 5);
 	while (take_event(&d, &t))
 		;
-	assert_non_null(strstr(t.text, "raw 1000 end raw 3 end message 45/"));
+	assert_non_null(strstr(t.text, "raw 1000 end raw 3 end message 50/"));
 	assert_memory_equal(t.raws, raw, 1000);
 	grpc_feed(&d, packed + 7, 5);
 	while (take_event(&d, &t))

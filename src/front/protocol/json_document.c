@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "front/protocol/json_document.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -8,6 +9,8 @@
 #include "front/protocol/oip.h"
 
 #define READ_FLAGS (YYJSON_READ_ALLOW_INF_AND_NAN | YYJSON_READ_BIGNUM_AS_RAW)
+
+static_assert(JSON_PADDING >= YYJSON_PADDING_SIZE, "yyjson reads beyond a text in place");
 
 #define SLACK 1024u /* yyjson's padding, its document, its allocator's lists */
 
@@ -38,21 +41,26 @@ static uint64_t values_max(const char *text, size_t n)
 
 uint64_t json_document_memory(const char *text, size_t n)
 {
-	return n + values_max(text, n) * sizeof(yyjson_val) + SLACK;
+	return n + json_document_memory_in_place(text, n);
+}
+
+uint64_t json_document_memory_in_place(const char *text, size_t n)
+{
+	return values_max(text, n) * sizeof(yyjson_val) + SLACK;
 }
 
 /*
  * yyjson begins with room for a value in six bytes, and takes half as much again where that is too
- * little.  What it does not write to is address space, and no memory.
+ * little.  What it does not write to is address space, and no memory.  copied: bytes of the text.
  */
-static bool room_for(const char *text, size_t n, size_t *ret)
+static bool room_for(const char *text, size_t n, size_t copied, size_t *ret)
 {
 	uint64_t values = values_max(text, n), room;
 
 	values += values / 2;
 	if (values < n / 6)
 		values = n / 6;
-	return tsk_mul(values, sizeof(yyjson_val), &room) && tsk_add(room, n + SLACK, ret);
+	return tsk_mul(values, sizeof(yyjson_val), &room) && tsk_add(room, copied + SLACK, ret);
 }
 
 static int fail_read(const yyjson_read_err *error, struct tensock_error *reterr)
@@ -64,9 +72,10 @@ static int fail_read(const yyjson_read_err *error, struct tensock_error *reterr)
 			error->pos);
 }
 
-int json_document_read(const char *text, size_t n, struct json_document *ret,
-		       struct tensock_error *reterr)
+static int read_document(char *text, size_t n, yyjson_read_flag flags, struct json_document *ret,
+			 struct tensock_error *reterr)
 {
+	size_t copied = flags & YYJSON_READ_INSITU ? 0 : n;
 	_cleanup_free_ void *memory = NULL;
 	yyjson_read_err error;
 	yyjson_alc pool;
@@ -76,17 +85,30 @@ int json_document_read(const char *text, size_t n, struct json_document *ret,
 	if (n == 0)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"failed to parse the request JSON buffer: it is empty");
-	if (room_for(text, n, &room))
+	if (room_for(text, n, copied, &room))
 		memory = malloc(room);
 	if (!memory || !yyjson_alc_pool_init(&pool, memory, room))
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for %zu bytes of JSON",
 				n);
-	/* It does not write to the text: that is for YYJSON_READ_INSITU. */
-	doc = yyjson_read_opts((char *)(uintptr_t)text, n, READ_FLAGS, &pool, &error);
+	doc = yyjson_read_opts(text, n, READ_FLAGS | flags, &pool, &error);
 	if (!doc)
 		return fail_read(&error, reterr);
 	*ret = (struct json_document){ yyjson_doc_get_root(doc), TAKE_PTR(memory) };
 	return 0;
+}
+
+int json_document_read(const char *text, size_t n, struct json_document *ret,
+		       struct tensock_error *reterr)
+{
+	/* It does not write to the text: that is for YYJSON_READ_INSITU. */
+	return read_document((char *)(uintptr_t)text, n, 0, ret, reterr);
+}
+
+int json_document_read_in_place(char *text, size_t n, struct json_document *ret,
+				struct tensock_error *reterr)
+{
+	memset(text + n, 0, JSON_PADDING);
+	return read_document(text, n, YYJSON_READ_INSITU, ret, reterr);
 }
 
 void json_document_done(struct json_document *document)

@@ -24,12 +24,24 @@ struct json_document {
 	void *memory;
 };
 
-/* The memory that reading it touches, at most. */
+/* The memory that reading it touches, at most; where it is read in place, beside the text. */
 uint64_t json_document_memory(const char *text, size_t n);
+uint64_t json_document_memory_in_place(const char *text, size_t n);
 
 /* INVALID_ARGUMENT, OUT_OF_MEMORY.  text may go afterwards. */
 int json_document_read(const char *text, size_t n, struct json_document *ret,
 		       struct tensock_error *reterr) _nodiscard_;
+
+#define JSON_PADDING 4u /* bytes */
+
+/*
+ * The same without a copy: strings are unescaped in the text itself, which must outlive the document, and have
+ * JSON_PADDING bytes of room behind it.  Its memory is this process's alone: what has been checked is not
+ * read again elsewhere.
+ */
+int json_document_read_in_place(char *text, size_t n, struct json_document *ret,
+				struct tensock_error *reterr) _nodiscard_;
+
 void json_document_done(struct json_document *document);
 
 /* A raw value's number: false where a double cannot hold it, as 1e999. */

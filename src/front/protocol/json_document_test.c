@@ -23,10 +23,31 @@ static int read_text(const char *text, struct json_document *document)
 	return r;
 }
 
+/* Whether it is taken in place, too: what was behind it is not looked at, and strings lie in it. */
+static bool is_taken_in_place(const char *text)
+{
+	struct json_document document = { 0 };
+	size_t n = strlen(text);
+	char *own = malloc(n + JSON_PADDING);
+	const char *string;
+	bool is_taken;
+
+	assert_non_null(own);
+	memcpy(own, text, n);
+	memset(own + n, '"', JSON_PADDING);
+	is_taken = json_document_read_in_place(own, n, &document, &error) == 0;
+	string = is_taken ? yyjson_get_str(document.root) : NULL;
+	assert_true(!string || (string > own && string < own + n));
+	json_document_done(&document);
+	free(own);
+	return is_taken;
+}
+
 static void assert_refused(const char *text)
 {
 	struct json_document document;
 
+	assert_false(is_taken_in_place(text));
 	if (read_text(text, &document) == 0)
 		fail_msg("taken: %s", text);
 	assert_int_equal(error.status, TENSOCK_INVALID_ARGUMENT);
@@ -37,6 +58,7 @@ static void assert_taken(const char *text)
 {
 	struct json_document document;
 
+	assert_true(is_taken_in_place(text));
 	if (read_text(text, &document) < 0)
 		fail_msg("%s: %s", text, error.message);
 	json_document_done(&document);

@@ -15,6 +15,7 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "front/protocol/json_text.h"
 #include "front/protocol/oip.h"
 #include "front/protocol/oip_settings.h"
 #include "tensor/model_info.h"
@@ -42,11 +43,30 @@ void oip_json_values_write(const struct oip_input *input, void *to);
 uint64_t oip_json_answer_memory(const struct oip_answer *answer);
 
 /*
- * The answer to it; binary results (is_binary, not in a region) get "binary_data_size", and stand
- * behind the JSON.  UNSUPPORTED for a type that JSON cannot carry (FP16, BF16 ...), OUT_OF_MEMORY.
+ * The answer to it, as it is written; binary results (is_binary, not in a region) get "binary_data_size", and
+ * stand behind the JSON.  What it points to must stay until it is done.
  */
-int oip_json_answer(const struct oip_answer *answer, struct oip_json *ret,
-		    struct tensock_error *reterr) _nodiscard_;
+struct oip_json_answer {
+	struct oip_answer answer;
+
+	/* Its own. */
+	struct json_text text;
+	uint32_t next;      /* the result that is written */
+	bool is_within;     /* its "data" */
+	uint64_t at, elems; /* bytes of it that have been; elements that are left */
+};
+
+void oip_json_answer_begin(struct oip_json_answer *w, const struct oip_answer *answer);
+
+/*
+ * Writes on, for about max bytes (from 1) of results, but an element of BYTES whole.  1: there is more; 0:
+ * *ret is all of it.  UNSUPPORTED for a type that JSON cannot carry (FP16, BF16 ...), OUT_OF_MEMORY.
+ */
+int oip_json_answer_write(struct oip_json_answer *w, size_t max, struct oip_json *ret,
+			  struct tensock_error *reterr) _nodiscard_;
+
+/* Always, also of one that is zero. */
+void oip_json_answer_done(struct oip_json_answer *w);
 
 /* The following fail with -ENOMEM only. */
 
@@ -67,7 +87,12 @@ int oip_json_index(const struct oip_model_view *models, size_t n, struct oip_jso
 int oip_json_index_read(const char *text, size_t n, bool *ret_ready, struct tensock_error *reterr)
 	_nodiscard_;
 
-/* POST /v2/repository/models/M/load and unload. */
+/*
+ * POST /v2/repository/models/M/load and unload.  The text is read in place, so that a model in base64 is not
+ * there twice: its memory is this process's alone, OIP_JSON_PADDING bytes longer than the text, and outlives
+ * *ret.
+ */
+#define OIP_JSON_PADDING 4u
 struct oip_json_load {
 	bool has_file;
 	struct wire_string version; /* of the file: that of "file:1/model.onnx"; or len 0 */
@@ -75,7 +100,10 @@ struct oip_json_load {
 	struct wire_string config;  /* len 0: none; not checked (oip_config.h) */
 	void *own;
 };
-int oip_json_load_read(const char *text, size_t n, struct oip_json_load *ret,
+
+/* What reading it takes at most, beside the text. */
+uint64_t oip_json_load_memory(const char *text, size_t n);
+int oip_json_load_read(char *text, size_t n, struct oip_json_load *ret,
 		       struct tensock_error *reterr) _nodiscard_;
 void oip_json_load_file(const struct oip_json_load *load, void *to); /* file_bytes of them */
 void oip_json_load_done(struct oip_json_load *load);

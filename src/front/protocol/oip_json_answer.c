@@ -121,23 +121,25 @@ static void put_piece(struct json_text *text, uint32_t dtype, const union piece 
 		text->bad = true;
 }
 
-static void put_numbers(struct json_text *text, const struct oip_result *result)
+/* The next elements of a result, until *room is used up: once, where it is small. */
+static void put_numbers(struct oip_json_answer *w, const struct oip_result *result, size_t *room)
 {
-	size_t width = tsk_dtype_bits(result->dtype) / 8, left = result->bytes / width;
+	size_t width = tsk_dtype_bits(result->dtype) / 8;
 	const unsigned char *data = result->data;
 	union piece piece;
 
-	while (left && !text->bad) {
-		size_t n = left < PIECE ? left : PIECE;
+	while (w->elems && *room && !w->text.bad) {
+		size_t n = w->elems < PIECE ? w->elems : PIECE;
 
-		tsk_copy_once(&piece, data, n * width);
-		put_piece(text, result->dtype, &piece, n);
-		data += n * width;
-		left -= n;
+		tsk_copy_once(&piece, data + w->at, n * width);
+		put_piece(&w->text, result->dtype, &piece, n);
+		w->at += n * width;
+		w->elems -= n;
+		*room -= *room < n * width ? *room : n * width;
 	}
 	/* The last comma. */
-	if (result->bytes >= width && !text->bad)
-		text->n--;
+	if (w->at && !w->elems && !w->text.bad)
+		w->text.n--;
 }
 
 static void name_result(const struct oip_result *result, struct tensock_error *reterr)
@@ -165,18 +167,20 @@ static const void *read_string(struct tsk_reader *r, uint32_t *ret_len)
 	return tsk_read_bytes(r, *ret_len);
 }
 
-static int put_strings(struct json_text *text, const struct oip_result *result, uint64_t elems,
+static int put_strings(struct oip_json_answer *w, const struct oip_result *result, size_t *room,
 		       struct tensock_error *reterr)
 {
-	struct tsk_reader r = tsk_reader(result->data, result->bytes);
+	struct tsk_reader r =
+		tsk_reader((const unsigned char *)result->data + w->at, result->bytes - w->at);
 
-	for (uint64_t i = 0; i < elems; i++) {
+	while (w->elems && *room && !w->text.bad) {
+		size_t before = tsk_reader_left(&r), taken;
 		uint32_t len = 0;
 		const void *bytes = read_string(&r, &len);
 
 		if (!bytes)
 			return fail_broken(result, reterr);
-		if (!json_text_bytes(text, bytes, len)) {
+		if (!json_text_bytes(&w->text, bytes, len)) {
 			int e = tsk_fail(
 				reterr, TENSOCK_UNSUPPORTED,
 				"an element is not UTF-8, and JSON cannot carry it: ask for "
@@ -185,15 +189,19 @@ static int put_strings(struct json_text *text, const struct oip_result *result, 
 			name_result(result, reterr);
 			return e;
 		}
+		taken = before - tsk_reader_left(&r);
+		w->at += taken;
+		w->elems--;
+		*room -= *room < taken ? *room : taken;
 	}
-	return tsk_reader_end(&r) ? 0 : fail_broken(result, reterr);
+	return w->elems || tsk_reader_end(&r) ? 0 : fail_broken(result, reterr);
 }
 
-static int put_data(struct json_text *text, const struct oip_result *result,
-		    struct tensock_error *reterr)
+/* Whether its bytes are as many as its shape and datatype say; of BYTES only reading them tells. */
+static int begin_data(struct oip_json_answer *w, const struct oip_result *result,
+		      struct tensock_error *reterr)
 {
-	uint64_t elems, bytes;
-	int r = 0;
+	uint64_t bytes = result->bytes;
 
 	if (result->dtype != TENSOCK_BYTES && !element_chars(result->dtype))
 		return tsk_fail(
@@ -201,20 +209,15 @@ static int put_data(struct json_text *text, const struct oip_result *result,
 			"sending %s data via JSON is not supported. Please use the binary data "
 			"format for output %.*s",
 			tsk_dtype_name(result->dtype), OIP_SAID(result->name));
-	if (tsk_shape_elems(result->dims, result->rank, &elems) < 0)
+	if (tsk_shape_elems(result->dims, result->rank, &w->elems) < 0 ||
+	    (result->dtype != TENSOCK_BYTES &&
+	     tsk_shape_bytes(result->dtype, result->dims, result->rank, &bytes) < 0) ||
+	    bytes != result->bytes)
 		return fail_broken(result, reterr);
-	json_text_key(text, "data");
-	json_text_open(text, '[');
-	if (result->dtype == TENSOCK_BYTES) {
-		r = put_strings(text, result, elems, reterr);
-	} else {
-		if (tsk_shape_bytes(result->dtype, result->dims, result->rank, &bytes) < 0 ||
-		    bytes != result->bytes)
-			return fail_broken(result, reterr);
-		put_numbers(text, result);
-	}
-	json_text_close(text, ']');
-	return r;
+	w->at = 0;
+	json_text_key(&w->text, "data");
+	json_text_open(&w->text, '[');
+	return 0;
 }
 
 static void put_binary(struct json_text *text, const struct oip_result *result)
@@ -226,11 +229,20 @@ static void put_binary(struct json_text *text, const struct oip_result *result)
 	json_text_close(text, '}');
 }
 
-static int put_result(struct json_text *text, const struct oip_result *result,
-		      struct tensock_error *reterr)
+/*
+ * Of one in a region no more is told than its shape: Triton's C++ client takes any parameters for those of a
+ * binary one.
+ */
+static bool has_data(const struct oip_result *result)
+{
+	return !result->is_binary && !result->region.name.len;
+}
+
+static int begin_result(struct oip_json_answer *w, const struct oip_result *result,
+			struct tensock_error *reterr)
 {
 	const char *datatype = tsk_dtype_name(result->dtype);
-	int r = 0;
+	struct json_text *text = &w->text;
 
 	if (!datatype || result->rank > TENSOCK_RANK_MAX)
 		return fail_broken(result, reterr);
@@ -244,13 +256,33 @@ static int put_result(struct json_text *text, const struct oip_result *result,
 	for (uint32_t i = 0; i < result->rank; i++)
 		json_text_int(text, result->dims[i]);
 	json_text_close(text, ']');
-	/* Of one in a region nothing more: Triton's C++ client takes any parameters for those of a binary one. */
-	if (!result->region.name.len && result->is_binary)
+	if (has_data(result))
+		return begin_data(w, result, reterr);
+	w->elems = 0;
+	if (!result->region.name.len)
 		put_binary(text, result);
-	else if (!result->region.name.len)
-		r = put_data(text, result, reterr);
-	json_text_close(text, '}');
-	return r;
+	return 0;
+}
+
+/* What *room has room for. */
+static int put_result(struct oip_json_answer *w, const struct oip_result *result, size_t *room,
+		      struct tensock_error *reterr)
+{
+	int r = w->is_within ? 0 : begin_result(w, result, reterr);
+
+	w->is_within = true;
+	if (r == 0 && has_data(result) && result->dtype == TENSOCK_BYTES)
+		r = put_strings(w, result, room, reterr);
+	else if (r == 0 && has_data(result))
+		put_numbers(w, result, room);
+	if (r < 0 || w->elems)
+		return r;
+	if (has_data(result))
+		json_text_close(&w->text, ']');
+	json_text_close(&w->text, '}');
+	w->is_within = false;
+	w->next++;
+	return 0;
 }
 
 #define RESULT_CHARS 512u /* of keys and numbers that stand around an output's values */
@@ -260,7 +292,7 @@ static uint64_t result_memory(const struct oip_result *result)
 	uint64_t data = 0, width = tsk_dtype_bits(result->dtype) / 8;
 
 	/* A character of BYTES takes six at most; its length, four bytes long, is less than what quotes it. */
-	if (!result->is_binary && !result->region.name.len) {
+	if (has_data(result)) {
 		uint64_t elems = width ? result->bytes / width : result->bytes;
 
 		if (!tsk_mul(elems, (uint64_t)(width ? element_chars(result->dtype) : 6), &data))
@@ -281,9 +313,13 @@ uint64_t oip_json_answer_memory(const struct oip_answer *answer)
 	return n;
 }
 
-static int put_answer(struct json_text *text, const struct oip_answer *answer,
-		      struct tensock_error *reterr)
+void oip_json_answer_begin(struct oip_json_answer *w, const struct oip_answer *answer)
 {
+	struct json_text *text = &w->text;
+
+	*w = (struct oip_json_answer){ .answer = *answer };
+	/* All at once: what is not written to is address space, and no memory. */
+	json_text_room(text, oip_json_answer_memory(answer));
 	json_text_open(text, '{');
 	if (answer->id.len) {
 		json_text_key(text, "id");
@@ -295,29 +331,29 @@ static int put_answer(struct json_text *text, const struct oip_answer *answer,
 	json_text_string(text, answer->version);
 	json_text_key(text, "outputs");
 	json_text_open(text, '[');
-	for (uint32_t i = 0; i < answer->n_results; i++) {
-		int r = put_result(text, &answer->results[i], reterr);
+}
 
-		if (r < 0)
-			return r;
+int oip_json_answer_write(struct oip_json_answer *w, size_t max, struct oip_json *ret,
+			  struct tensock_error *reterr)
+{
+	int r = 0;
+
+	while (r == 0 && max && !w->text.bad && w->next < w->answer.n_results) {
+		r = put_result(w, &w->answer.results[w->next], &max, reterr);
+		max -= max < RESULT_CHARS ? max : RESULT_CHARS;
 	}
-	json_text_close(text, ']');
-	json_text_close(text, '}');
+	if (r < 0)
+		return r;
+	if (w->next < w->answer.n_results && !w->text.bad)
+		return 1;
+	json_text_close(&w->text, ']');
+	json_text_close(&w->text, '}');
+	if (json_text_take(&w->text, &ret->bytes, &ret->n) < 0)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer's JSON");
 	return 0;
 }
 
-int oip_json_answer(const struct oip_answer *answer, struct oip_json *ret,
-		    struct tensock_error *reterr)
+void oip_json_answer_done(struct oip_json_answer *w)
 {
-	_cleanup_(json_text_done) struct json_text text = { 0 };
-	int r;
-
-	/* All at once: what is not written to is address space, and no memory. */
-	json_text_room(&text, oip_json_answer_memory(answer));
-	r = put_answer(&text, answer, reterr);
-	if (r < 0)
-		return r;
-	if (json_text_take(&text, &ret->bytes, &ret->n) < 0)
-		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer's JSON");
-	return 0;
+	json_text_done(&w->text);
 }

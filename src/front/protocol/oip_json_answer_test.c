@@ -19,12 +19,47 @@ static struct oip_result result_of(uint32_t dtype, int64_t n, const void *data, 
 				    .data = data };
 }
 
+/* In pieces for max bytes each; how many they were is *ret_pieces. */
+static int write_pieces(const struct oip_answer *answer, size_t max, struct oip_json *ret,
+			unsigned *ret_pieces)
+{
+	struct oip_json_answer writing;
+	int r;
+
+	*ret_pieces = 0;
+	oip_json_answer_begin(&writing, answer);
+	do {
+		r = oip_json_answer_write(&writing, max, ret, &error);
+		++*ret_pieces;
+	} while (r > 0);
+	oip_json_answer_done(&writing);
+	return r;
+}
+
+/* At once; in pieces it is the same. */
+static int write_answer(const struct oip_answer *answer, struct oip_json *ret)
+{
+	struct oip_json other;
+	unsigned n;
+	int r = write_pieces(answer, SIZE_MAX, ret, &n);
+
+	assert_int_equal(n, 1);
+	assert_int_equal(write_pieces(answer, 1, &other, &n), r);
+	if (r == 0) {
+		assert_true(n >= answer->n_results);
+		assert_int_equal(other.n, ret->n);
+		assert_memory_equal(other.bytes, ret->bytes, ret->n);
+		free(other.bytes);
+	}
+	return r;
+}
+
 static int answer_of(const struct oip_result *results, uint32_t n, struct oip_json *ret)
 {
 	struct oip_answer answer = {
 		.model = "m", .version = "1", .n_results = n, .results = results
 	};
-	int r = oip_json_answer(&answer, ret, &error);
+	int r = write_answer(&answer, ret);
 
 	if (r == 0)
 		assert_true(ret->n <= oip_json_answer_memory(&answer));
@@ -125,7 +160,7 @@ static void test_whole_answer(void **state)
 	results[2].is_binary = true;
 	results[2].region =
 		(struct oip_region){ .name = wire_string("r"), .offset = 64, .bytes = 9 };
-	assert_int_equal(oip_json_answer(&answer, &json, &error), 0);
+	assert_int_equal(write_answer(&answer, &json), 0);
 	assert_json(&json,
 		    "{\"id\":\"7\",\"model_name\":\"m\\\"\",\"model_version\":\"1\",\"outputs\":["
 		    "{\"name\":\"y\",\"datatype\":\"FP32\",\"shape\":[2,1],\"data\":[1.0,2.0]},"
@@ -199,11 +234,36 @@ static void test_many(void **state)
 	free(json.bytes);
 }
 
+/* A piece is of so many bytes: 1,000 elements of four are eight of 512, which go by 128 elements. */
+static void test_pieces(void **state)
+{
+	static float f32[1000];
+	struct oip_result results[] = { result_of(TENSOCK_FLOAT32, 1000, f32, sizeof(f32)),
+					result_of(TENSOCK_FLOAT32, 1, f32, 4) };
+	struct oip_answer answer = {
+		.model = "m", .version = "1", .n_results = 2, .results = results
+	};
+	struct oip_json_answer writing;
+	struct oip_json json;
+	unsigned n;
+
+	(void)state;
+	assert_int_equal(write_pieces(&answer, 512, &json, &n), 0);
+	assert_int_equal(n, 9);
+	free(json.bytes);
+	/* One that is let go of halfway. */
+	oip_json_answer_begin(&writing, &answer);
+	assert_int_equal(oip_json_answer_write(&writing, 512, &json, &error), 1);
+	oip_json_answer_done(&writing);
+	oip_json_answer_done(&writing);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_all_types),    TSK_TEST(test_not_finite), TSK_TEST(test_strings),
 		TSK_TEST(test_whole_answer), TSK_TEST(test_refused),    TSK_TEST(test_many),
+		TSK_TEST(test_pieces),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,12 +80,23 @@ static void answer_values(const struct oip_input *input, const unsigned char *by
 	struct oip_answer answer = {
 		.model = "m", .version = "1", .n_results = 1, .results = &result
 	};
+	struct oip_json_answer whole, pieces;
 	struct tensock_error error;
-	struct oip_json json;
+	struct oip_json json, other;
+	int r;
 
 	memcpy(result.dims, input->tensor.dims, sizeof(result.dims));
-	if (oip_json_answer(&answer, &json, &error) < 0 || json.n > oip_json_answer_memory(&answer))
+	oip_json_answer_begin(&whole, &answer);
+	if (oip_json_answer_write(&whole, SIZE_MAX, &json, &error) < 0 ||
+	    json.n > oip_json_answer_memory(&answer))
 		abort();
+	oip_json_answer_begin(&pieces, &answer);
+	do
+		r = oip_json_answer_write(&pieces, 1, &other, &error);
+	while (r > 0);
+	if (r < 0 || other.n != json.n || memcmp(other.bytes, json.bytes, json.n) != 0)
+		abort();
+	free(other.bytes);
 	read_again(&json, &input->tensor, bytes);
 	free(json.bytes);
 }
@@ -118,18 +129,20 @@ static void try_infer(const char *text, size_t n)
 
 static void try_load(const char *text, size_t n)
 {
-	struct oip_json_load load;
+	char *own = room_for(n + OIP_JSON_PADDING);
+	struct oip_json_load load = { 0 };
 	struct tensock_error error;
 	void *bytes;
 
-	if (!is_read(oip_json_load_read(text, n, &load, &error), &error))
-		return;
+	memcpy(own, text, n);
+	is_read(oip_json_load_read(own, n, &load, &error), &error);
 	if (load.has_file) {
 		bytes = room_for(load.file_bytes);
 		oip_json_load_file(&load, bytes);
 		free(bytes);
 	}
 	oip_json_load_done(&load);
+	free(own);
 }
 
 static void try_config(const char *text, size_t n)

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <string.h>
 
 #include "base/base64.h"
 #include "base/status.h"
 #include "front/protocol/json_document.h"
 #include "front/protocol/oip_json.h"
+
+static_assert(OIP_JSON_PADDING >= JSON_PADDING, "a text that is read in place is too short");
 
 struct parsed {
 	struct json_document document;
@@ -102,20 +105,25 @@ static int read_parameters(yyjson_val *parameters, struct oip_json_load *load,
 	return 0;
 }
 
-static int read_request(const char *text, size_t n, struct oip_json_load *load,
+static int read_request(char *text, size_t n, struct oip_json_load *load,
 			struct tensock_error *reterr)
 {
 	struct parsed *parsed = load->own;
 	yyjson_val *parameters;
 	const struct json_field field = { "parameters", &parameters };
-	int r = json_document_read(text, n, &parsed->document, reterr);
+	int r = json_document_read_in_place(text, n, &parsed->document, reterr);
 
 	if (r == 0)
 		r = json_get_fields(parsed->document.root, "the request", &field, 1, reterr);
 	return r < 0 || !parameters ? r : read_parameters(parameters, load, reterr);
 }
 
-int oip_json_load_read(const char *text, size_t n, struct oip_json_load *ret,
+uint64_t oip_json_load_memory(const char *text, size_t n)
+{
+	return json_document_memory_in_place(text, n) + sizeof(struct parsed);
+}
+
+int oip_json_load_read(char *text, size_t n, struct oip_json_load *ret,
 		       struct tensock_error *reterr)
 {
 	struct oip_json_load load = { 0 };

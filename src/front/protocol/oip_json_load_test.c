@@ -5,10 +5,29 @@
 #include "front/protocol/oip_json.h"
 
 static struct tensock_error error;
+static char *own; /* what is read, in place: exactly sized */
+
+static int read_load(const char *text, struct oip_json_load *load)
+{
+	size_t n = strlen(text);
+
+	own = malloc(n + OIP_JSON_PADDING);
+	assert_non_null(own);
+	memcpy(own, text, n);
+	return oip_json_load_read(own, n, load, &error);
+}
+
+static void done(struct oip_json_load *load)
+{
+	oip_json_load_done(load);
+	assert_null(load->own);
+	free(own);
+	own = NULL;
+}
 
 static void take(const char *text, struct oip_json_load *load)
 {
-	if (oip_json_load_read(text, strlen(text), load, &error) < 0)
+	if (read_load(text, load) < 0)
 		fail_msg("%s: %s", text, error.message);
 }
 
@@ -16,9 +35,10 @@ static void assert_refused(const char *text, enum tensock_status status, const c
 {
 	struct oip_json_load load = { 0 };
 
-	if (oip_json_load_read(text, strlen(text), &load, &error) == 0)
+	if (read_load(text, &load) == 0)
 		fail_msg("taken: %s", text);
 	assert_null(load.own);
+	done(&load);
 	if (error.status != status || !strstr(error.message, message))
 		fail_msg("%s: %u %s", text, (unsigned)error.status, error.message);
 }
@@ -40,8 +60,7 @@ static void test_nothing_asked(void **state)
 		take(texts[i], &load);
 		assert_false(load.has_file);
 		assert_int_equal(load.config.len, 0);
-		oip_json_load_done(&load);
-		assert_null(load.own);
+		done(&load);
 	}
 }
 
@@ -63,17 +82,17 @@ static void test_file(void **state)
 	oip_json_load_file(&load, bytes);
 	assert_memory_equal(bytes, "fooba", 5);
 	free(bytes);
-	oip_json_load_done(&load);
+	done(&load);
 
 	take("{\"parameters\":{\"file:model.onnx\":\"Zg==\",\"config\":\"{}\"}}", &load);
 	assert_int_equal(load.version.len, 0);
-	oip_json_load_done(&load);
+	done(&load);
 
 	/* Triton wants a configuration with a file. */
 	take("{\"parameters\":{\"file:1/m\":\"Zg==\"}}", &load);
 	assert_true(load.has_file);
 	assert_int_equal(load.config.len, 0);
-	oip_json_load_done(&load);
+	done(&load);
 }
 
 static void test_refused(void **state)
@@ -116,6 +135,21 @@ static void test_long_config(void **state)
 	free(text);
 }
 
+/* Of base64 nothing is copied: reading it takes what a few values take. */
+static void test_memory(void **state)
+{
+	size_t n = 1 << 20;
+	char *text = malloc(n);
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, 'A', n);
+	assert_true(oip_json_load_memory(text, n) < 4096);
+	memset(text, ',', n);
+	assert_true(oip_json_load_memory(text, n) > 16 * n);
+	free(text);
+}
+
 static void test_index(void **state)
 {
 	bool ready = true;
@@ -139,7 +173,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_nothing_asked), TSK_TEST(test_file),  TSK_TEST(test_refused),
-		TSK_TEST(test_long_config),   TSK_TEST(test_index),
+		TSK_TEST(test_long_config),   TSK_TEST(test_index), TSK_TEST(test_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,9 +6,6 @@
 #include "front/protocol/json_text.h"
 #include "front/protocol/oip_json.h"
 
-/* Of a list: of levels to trace, of which Triton has three. */
-#define VALUES_MAX 16u
-
 static int read_value(yyjson_val *value, struct wire_string key, struct oip_setting_value *ret,
 		      struct tensock_error *reterr)
 {
@@ -49,11 +46,11 @@ static int check_setting(const struct oip_settings *settings, yyjson_val *name, 
 	struct wire_string key;
 	yyjson_val *each;
 	size_t i, n;
-	int r = json_get_string(name, "setting's key", TSK_TENSOR_NAME_MAX, &key, reterr);
+	int r = json_get_string(name, "setting's key", OIP_KEY_MAX, &key, reterr);
 
 	if (r < 0 || !settings->is_trace || !yyjson_is_arr(value))
 		return r < 0 ? r : check_value(settings, key, value, reterr);
-	r = json_get_array(value, "a setting's value", VALUES_MAX, reterr);
+	r = json_get_array(value, "a setting's value", OIP_SETTING_VALUES_MAX, reterr);
 	if (r == 0 && yyjson_arr_size(value) == 0)
 		r = oip_setting_check(settings, key, NULL, reterr);
 	if (r < 0)

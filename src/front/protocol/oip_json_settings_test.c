@@ -74,6 +74,20 @@ static void test_what_is_none(void **state)
 		       "neither a string");
 }
 
+/* A key that is as long as it may be is looked at; a longer one is not. */
+static void test_bounds(void **state)
+{
+	char text[OIP_KEY_MAX + 16];
+
+	(void)state;
+	memset(text, 'k', sizeof(text));
+	memcpy(text, "{\"", 2);
+	memcpy(text + 2 + OIP_KEY_MAX, "\":1}", 5);
+	assert_refused(&trace, text, TENSOCK_INVALID_ARGUMENT, "there is no trace setting");
+	memcpy(text + 2 + OIP_KEY_MAX, "k\":1}", 6);
+	assert_refused(&trace, text, TENSOCK_INVALID_ARGUMENT, "1025 bytes long, more than 1024");
+}
+
 static void test_written(void **state)
 {
 	static const char said[] =
@@ -101,10 +115,8 @@ static void test_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_no_change),
-		TSK_TEST(test_changes),
-		TSK_TEST(test_what_is_none),
-		TSK_TEST(test_written),
+		TSK_TEST(test_no_change), TSK_TEST(test_changes), TSK_TEST(test_what_is_none),
+		TSK_TEST(test_bounds),    TSK_TEST(test_written),
 	};
 
 	oip_trace_settings(&trace);

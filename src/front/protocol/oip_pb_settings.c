@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Settings: a map, field 1 of requests and responses, of entries with key 1 and SettingValue 2. */
+#include "base/status.h"
 #include "front/protocol/oip_pb.h"
 #include "front/protocol/oip_pb_read.h"
 #include "front/protocol/oip_pb_write.h"
@@ -43,8 +44,11 @@ static int check_values(const struct oip_settings *settings, struct wire_string 
 	while (r == 0 && proto_next(message, &field)) {
 		if (!take_value(settings, message, &field, &value, &r, reterr) || r < 0)
 			continue;
+		if (++*n > OIP_SETTING_VALUES_MAX)
+			return tsk_fail(reterr, TENSOCK_TOO_LARGE,
+					"a setting's value has more than %u elements",
+					OIP_SETTING_VALUES_MAX);
 		r = oip_setting_check(settings, key, &value, reterr);
-		(*n)++;
 	}
 	return r;
 }
@@ -57,7 +61,7 @@ static int find_key(struct tsk_reader entry, struct wire_string *ret, struct ten
 
 	while (r == 0 && proto_next(&entry, &field)) {
 		if (field.number == 1)
-			r = oip_pb_string(&entry, &field, UINT16_MAX, "key of a setting", ret,
+			r = oip_pb_string(&entry, &field, OIP_KEY_MAX, "key of a setting", ret,
 					  reterr);
 	}
 	return r;

@@ -101,6 +101,26 @@ static void test_log(void **state)
 	assert_non_null(strstr(error.message, "'log_format'"));
 }
 
+/* A key, and a list, that are as long as they may be are looked at; longer ones are not. */
+static void test_bounds(void **state)
+{
+	char *off[OIP_SETTING_VALUES_MAX + 1], key[OIP_KEY_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(off); i++)
+		off[i] = (char *)"OFF";
+	assert_int_equal(check_trace("trace_level", off, OIP_SETTING_VALUES_MAX), 0);
+	assert_true(check_trace("trace_level", off, OIP_SETTING_VALUES_MAX + 1) < 0);
+	assert_int_equal(error.status, TENSOCK_TOO_LARGE);
+	memset(key, 'k', sizeof(key));
+	key[OIP_KEY_MAX + 1] = '\0';
+	assert_true(check_trace(key, off, 1) < 0);
+	assert_non_null(strstr(error.message, "1025 bytes long, more than 1024"));
+	key[OIP_KEY_MAX] = '\0';
+	assert_true(check_trace(key, off, 1) < 0);
+	assert_non_null(strstr(error.message, "there is no trace setting"));
+}
+
 /* By hand: what protobuf-c writes no other way. */
 static void test_entries(void **state)
 {
@@ -193,8 +213,9 @@ static void test_log_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_trace),     TSK_TEST(test_log),           TSK_TEST(test_entries),
-		TSK_TEST(test_malformed), TSK_TEST(test_trace_written), TSK_TEST(test_log_written),
+		TSK_TEST(test_trace),       TSK_TEST(test_log),       TSK_TEST(test_entries),
+		TSK_TEST(test_bounds),      TSK_TEST(test_malformed), TSK_TEST(test_trace_written),
+		TSK_TEST(test_log_written),
 	};
 
 	oip_trace_settings(&trace);

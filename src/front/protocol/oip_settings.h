@@ -40,7 +40,12 @@ void oip_trace_settings(struct oip_settings *ret);
 /* Of a log that tells of what is at most this level. */
 void oip_log_settings(enum tsk_log_level level, struct oip_settings *ret);
 
-/* What a client wants a setting to be. */
+/*
+ * What a client wants a setting to be, by JSON as by protobuf.  Its key has OIP_KEY_MAX bytes at most, as a
+ * parameter's; levels to trace, of which Triton has three, may be so many, said again and again.
+ */
+#define OIP_SETTING_VALUES_MAX 16u
+
 struct oip_setting_value {
 	enum oip_setting_kind kind;
 	struct wire_string string;
