@@ -673,15 +673,6 @@ static void tell_inline_twice(struct fake_host *host, struct fake_infer *infer)
 	fake_infer_done(&again);
 }
 
-static void tell_inline_of_bytes(struct fake_host *host, struct fake_infer *infer)
-{
-	const struct wire_header header = { .type = WIRE_INLINE, .id = infer->id, .size = 1 };
-	unsigned char bytes[WIRE_HEADER_BYTES + 1] = { 0 };
-
-	wire_header_write(bytes, &header);
-	fake_host_raw(host, bytes, sizeof(bytes));
-}
-
 static void tell_other(struct fake_host *host, struct fake_infer *infer)
 {
 	struct wire_tensor output = right_output(infer);
@@ -735,7 +726,6 @@ static const struct lie lies[] = {
 	{ "RESULT_MEMORY without places", MIB, true, tell_result_memory },
 	{ "RESULT with places", MIB, false, tell_result },
 	{ "INLINE twice", MIB, false, tell_inline_twice },
-	{ "INLINE with a body", MIB, false, tell_inline_of_bytes },
 	{ "another output", MIB, false, tell_other },
 	{ "no output", MIB, false, tell_none },
 	{ "more than it allows", MIB, false, tell_beyond_its_word },
