@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A host that says anything.  The first byte: bit 0, the greeting is in the input, too (else a good
- * one comes before it); the rest says what is asked.  Then pieces of what the host says: u16 length,
+ * one comes before it); the rest says what is asked, and whether memory is shared (bit 3), and outputs
+ * go there (bit 4).  Then pieces of what the host says: u16 length,
  * bytes.  The client's requests have the ids from 1 on.
  */
 #include <fcntl.h>
@@ -34,7 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 struct rig {
 	struct tensock_client *client;
 	int host;
-	bool greets;
+	bool greets, has_memory, has_places;
 	struct tsk_reader said;
 	unsigned begun, ended;
 };
@@ -52,6 +53,7 @@ static void welcome(struct rig *rig)
 	const struct wire_welcome welcome = {
 		.version = WIRE_VERSION,
 		.requests_max = 8,
+		.features = rig->has_memory ? WIRE_FEATURE_MEMORY : 0,
 		.model_bytes_max = 1 << 20,
 		.request_bytes_max = 1 << 20,
 	};
@@ -139,10 +141,13 @@ static void fuzz_loop(struct rig *rig)
 	for (unsigned i = 1; i < REQUESTS; i++) {
 		if (i == 4)
 			input.dims[0] = (int64_t)(input.bytes = sizeof(bytes));
-		outputs[i][0] = (struct tensock_output){ .name = "y",
-							 .data = y[i],
-							 .capacity = sizeof(y[i]) };
+		outputs[i][0] =
+			(struct tensock_output){ .name = "y", .data = y[i], .capacity = 32 };
 		outputs[i][1] = (struct tensock_output){ .index = 1 };
+		if (rig->has_places)
+			outputs[i][1] = (struct tensock_output){ .index = 1,
+								 .data = y[i] + 32,
+								 .capacity = 32 };
 		/* What is allocated is what the host allows, and that is ours to say here. */
 		MUST(tensock_infer_start(rig->client, &model, &input, 1, outputs[i],
 					 rig->greets ? 1 : 2, NULL, &completion, &request,
@@ -210,6 +215,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	rig.greets = data[0] & GREETS;
 	kind = data[0] >> 1;
+	rig.has_memory = kind & 4;
+	rig.has_places = kind & 8;
 	rig.said = tsk_reader(data + 1, size - 1);
 	begin(&rig);
 	if (kind % 4 == 0)
