@@ -280,6 +280,7 @@ void fake_host_infer(struct fake_host *host, struct fake_infer *ret)
 	uint64_t offset, n, done = 0;
 	uint32_t meta_bytes;
 
+	MUST(host->descriptor < 0);
 	if (host->header.type == WIRE_INFER_MEMORY) {
 		read_in_memory(host, ret);
 		return;
