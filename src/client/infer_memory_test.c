@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <tensock/tensock.h>
 
@@ -160,6 +162,17 @@ static void check(const struct run *run)
 	assert_int_equal(run->output.rank, 1);
 	assert_int_equal(run->output.dims[0], run->input.bytes);
 	assert_int_equal(memcmp(run->output.data, run->x, run->input.bytes), 0);
+}
+
+/* All of them, and they go well. */
+static void finish(struct rig *rig, struct run *runs, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		await(rig, &runs[i]);
+		assert_int_equal(runs[i].status, 0);
+		check(&runs[i]);
+		run_done(&runs[i]);
+	}
 }
 
 /* All in one go, and it went well. */
@@ -334,12 +347,36 @@ static void test_several(void **state)
 		runs[i] = run_new(20 * MIB, i);
 		start(&rig, &runs[i]);
 	}
-	for (unsigned i = 0; i < 3; i++) {
-		await(&rig, &runs[i]);
-		assert_int_equal(runs[i].status, 0);
-		check(&runs[i]);
-		run_done(&runs[i]);
-	}
+	finish(&rig, runs, 3);
+	end(&rig);
+}
+
+/* The descriptor goes when there is room for its frame, with that. */
+static void host_reads_late(struct fake_host *host)
+{
+	host_model(host);
+	usleep(50000);
+	echo(host, WIRE_INFER);
+	fake_host_memory(host);
+	echo(host, WIRE_INFER_MEMORY);
+	wait_for_the_end(host);
+}
+
+static void test_late(void **state)
+{
+	struct run runs[2] = { run_new(30000, 0), run_new(MIB, 1) };
+	int little = 4096;
+	struct rig rig;
+
+	(void)state;
+	begin(&rig, host_reads_late);
+	assert_int_equal(setsockopt(tensock_client_get_fd(rig.client), SOL_SOCKET, SO_SNDBUF,
+				    &little, sizeof(little)),
+			 0);
+	start(&rig, &runs[0]);
+	start(&rig, &runs[1]);
+	assert_int_equal(rig.client->connection.memory.state, MEMORY_NEW);
+	finish(&rig, runs, 2);
 	end(&rig);
 }
 
@@ -395,12 +432,7 @@ static void test_inline(void **state)
 		runs[i] = run_new(100000, i);
 		start(&rig, &runs[i]);
 	}
-	for (unsigned i = 0; i < 2; i++) {
-		await(&rig, &runs[i]);
-		assert_int_equal(runs[i].status, 0);
-		check(&runs[i]);
-		run_done(&runs[i]);
-	}
+	finish(&rig, runs, 2);
 	assert_int_equal(rig.client->connection.memory.fd, -1);
 	infer_one(&rig, MIB, 2);
 	end(&rig);
@@ -512,38 +544,20 @@ static void test_cancelled(void **state)
 	await(&rig, &runs[0]);
 	assert_int_equal(runs[0].status, TENSOCK_CANCELLED);
 	start(&rig, &runs[2]);
-	for (unsigned i = 1; i < 3; i++) {
-		await(&rig, &runs[i]);
-		assert_int_equal(runs[i].status, 0);
-		check(&runs[i]);
-	}
+	finish(&rig, runs + 1, 2);
 	infer_one(&rig, MIB, 3);
-	for (unsigned i = 0; i < 3; i++)
-		run_done(&runs[i]);
+	run_done(&runs[0]);
 	end(&rig);
 }
 
 /* Cancelled before the host has heard of it: nothing is wrong with its memory. */
-static void host_hears_of_one(struct fake_host *host)
-{
-	struct fake_infer infer;
-
-	host_model(host);
-	fake_host_memory(host);
-	take(host, WIRE_INFER_MEMORY, &infer);
-	assert_int_equal(infer.at, 0);
-	fake_host_echo(host, &infer);
-	fake_infer_done(&infer);
-	wait_for_the_end(host);
-}
-
 static void test_cancelled_at_once(void **state)
 {
 	struct run run = run_new(MIB, 0);
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_hears_of_one);
+	begin(&rig, host_many);
 	/* Admitted, but not sent. */
 	assert_int_equal(tensock_infer_start(rig.client, rig.model, &run.input, 1, &run.output, 1,
 					     NULL, &(struct tensock_completion){ on_done, &run },
@@ -589,12 +603,7 @@ static void test_broken(void **state)
 		runs[i] = run_new(MIB, i);
 		start(&rig, &runs[i]);
 	}
-	for (unsigned i = 0; i < 2; i++) {
-		await(&rig, &runs[i]);
-		assert_int_equal(runs[i].status, 0);
-		check(&runs[i]);
-		run_done(&runs[i]);
-	}
+	finish(&rig, runs, 2);
 	infer_one(&rig, MIB, 2);
 	end(&rig);
 }
@@ -707,11 +716,6 @@ static void tell_payload(struct fake_host *host, struct fake_infer *infer)
 	fake_host_write(host, WIRE_RESULT_MEMORY, infer->id, body, tsk_writer_len(&w) + 1);
 }
 
-static void tell_chunk(struct fake_host *host, struct fake_infer *infer)
-{
-	fake_host_write(host, WIRE_CHUNK, infer->id, infer->payload, 1);
-}
-
 static void tell_garbage(struct fake_host *host, struct fake_infer *infer)
 {
 	unsigned char body[64];
@@ -730,7 +734,6 @@ static const struct lie lies[] = {
 	{ "no output", MIB, false, tell_none },
 	{ "more than it allows", MIB, false, tell_beyond_its_word },
 	{ "payload behind it", MIB, false, tell_payload },
-	{ "a chunk", MIB, false, tell_chunk },
 	{ "garbage", MIB, false, tell_garbage },
 };
 
@@ -779,6 +782,7 @@ int main(void)
 		TSK_TEST(test_many_tensors),
 		TSK_TEST(test_does_not_fit),
 		TSK_TEST(test_several),
+		TSK_TEST(test_late),
 		TSK_TEST(test_offered),
 		TSK_TEST(test_inline),
 		TSK_TEST(test_inline_when_cancelled),
