@@ -7,12 +7,14 @@
 #ifndef FRONT_SESSION_FUZZ_H
 #define FRONT_SESSION_FUZZ_H
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 #include "base/log.h"
+#include "base/memfd.h"
 #include "base/seqpacket.h"
 #include "channel/ring.h"
 #include "channel/run.h"
@@ -28,6 +30,9 @@ struct session_fuzz {
 };
 
 #define BUFFERS_MAX 256u
+
+/* Of a file in memory that comes with whatever the guest says. */
+#define FUZZ_MEMORY_BYTES (UINT64_C(256) << 10)
 
 struct player {
 	int socket;     /* -1: there is none */
@@ -141,6 +146,14 @@ static inline void attach(struct worker_received *received)
 	(void)!worker_control_send(player.socket, &ready, NULL, 0, NULL, 0);
 }
 
+/* It says so, and maps nothing: only the front's arithmetic is looked at. */
+static inline void tell_mapped(uint64_t id)
+{
+	struct worker_msg mapped = { .type = WORKER_FOREIGN_MAPPED, .id = id, .value = 1 };
+
+	(void)!worker_control_send(player.socket, &mapped, NULL, 0, NULL, 0);
+}
+
 /* Whether there was any. */
 static inline bool take_messages(void)
 {
@@ -158,39 +171,60 @@ static inline bool take_messages(void)
 			add_buffer(&received);
 		else if (received.msg.type == WORKER_BUFFER_DROP)
 			tsk_map_done(map_of((uint32_t)received.msg.id));
+		else if (received.msg.type == WORKER_FOREIGN)
+			tell_mapped(received.msg.id);
 		worker_received_done(&received);
 	}
 	player.is_let_go = r == 0;
 	return any;
 }
 
-/* Every byte of the inputs can be read, and their descriptors are right. */
-static inline uint64_t read_inputs(const struct run_entry *entry)
+static inline void check_foreign(const struct run_tensor *t)
+{
+	check(t->offset <= FUZZ_MEMORY_BYTES && t->bytes <= FUZZ_MEMORY_BYTES - t->offset);
+}
+
+/*
+ * Every byte of the inputs can be read, and their descriptors are right.  *ret_place: where the output is to
+ * go; foreign 0: anywhere.
+ */
+static inline uint64_t read_inputs(const struct run_entry *entry, struct run_tensor *ret_place)
 {
 	const struct tsk_map *map = map_of(entry->in_buffer);
 	volatile unsigned char touched;
-	struct run_tensor x;
-	unsigned n;
+	struct run_tensor t[2] = { 0 };
+	unsigned n, n_places;
 
 	check(map && entry->in_bytes <= map->size);
-	check(run_read(map->addr, entry->in_bytes, &x, 1, &n) == 0 && n == 1 && x.index == 0);
-	check(x.dtype == TENSOCK_FLOAT32);
-	if (x.bytes)
-		touched = ((unsigned char *)map->addr)[x.offset + x.bytes - 1];
+	check(run_read_foreign(map->addr, entry->in_bytes, t, 2, &n, &n_places) == 0);
+	check(n == 1 && t[0].index == 0 && t[0].dtype == TENSOCK_FLOAT32);
+	if (t[0].foreign)
+		check_foreign(&t[0]);
+	else if (t[0].bytes)
+		touched = ((unsigned char *)map->addr)[t[0].offset + t[0].bytes - 1];
 	(void)touched;
-	return x.bytes / 4;
+	if (n_places)
+		check_foreign(&t[1]);
+	*ret_place = n_places ? t[1] : (struct run_tensor){ 0 };
+	return t[0].bytes / 4;
 }
 
 static inline void run(const struct run_entry *entry)
 {
 	struct run_entry done = { .type = RUN_DONE, .request_id = entry->request_id };
 	struct tsk_map *map = map_of(entry->out_buffer);
-	struct run_tensor y = { .dtype = TENSOCK_FLOAT32, .rank = 1 };
+	struct run_tensor y = { .dtype = TENSOCK_FLOAT32, .rank = 1 }, place;
+	uint64_t bytes;
 
-	y.dims[0] = (int64_t)read_inputs(entry);
+	y.dims[0] = (int64_t)read_inputs(entry, &place);
 	y.bytes = 4 * (uint64_t)y.dims[0];
 	check(map && entry->out_bytes <= map->size);
-	check(run_layout(&y.bytes, 1, &y.offset, &done.out_bytes) == 0);
+	bytes = place.foreign && y.bytes <= place.bytes ? 0 : y.bytes;
+	check(run_layout(&bytes, 1, &y.offset, &done.out_bytes) == 0);
+	if (!bytes && y.bytes) {
+		y.foreign = place.foreign;
+		y.offset = place.offset;
+	}
 	if (done.out_bytes > entry->out_bytes) {
 		done.status = TENSOCK_TOO_LARGE;
 		done.needed = done.out_bytes;
@@ -298,6 +332,16 @@ static inline void on_wake(struct stream_host *host)
 	(void)host;
 }
 
+static inline int pass_fd(struct stream_host *host)
+{
+	static int memory = -1;
+
+	(void)host;
+	if (memory < 0)
+		check(tsk_memfd_new("fuzz", FUZZ_MEMORY_BYTES, &memory) == 0);
+	return fcntl(memory, F_DUPFD_CLOEXEC, 0);
+}
+
 /* Whether there was any. */
 static inline bool take_output(const struct session_fuzz *fuzz, void *stream, size_t pace)
 {
@@ -348,7 +392,7 @@ static inline size_t pace_of(const uint8_t *data, size_t size)
 static inline void converse(const struct session_fuzz *fuzz, struct guest *guest, int supervisor,
 			    const uint8_t *data, size_t size)
 {
-	struct stream_host host = { .wake = on_wake };
+	struct stream_host host = { .wake = on_wake, .take_fd = pass_fd };
 	void *stream = fuzz->protocol->open(guest, &host);
 	size_t pace = pace_of(data, size);
 	bool is_lazy = data[0] & 32, ends = data[0] & 64, scatters = data[0] & 128;
@@ -402,9 +446,22 @@ static inline struct front_start limits(void)
 				     .ports = { 9999 } };
 }
 
+/* Regions that have a name stay; what a connection has shared has gone with it. */
+static inline void look_over_regions(const struct regions *regions)
+{
+	const struct region *region = NULL;
+	struct oip_region_view view;
+	unsigned n = 0;
+
+	while (regions_next(regions, &region, &view))
+		n++;
+	check(regions->n == n);
+}
+
 /* Everything but what the workers and models keep has been given back. */
 static inline void look_over(struct guest *guest)
 {
+	look_over_regions(&guest->regions);
 	check(guest->n_calls == 0 && guest->n_held == 0 && guest->n_uploads == 0);
 	check(counters_active(&guest->counters) == 0);
 	uploads_free(guest->uploads);
