@@ -241,7 +241,7 @@ static bool lay_out_places(const struct infer_request *infer, uint64_t at, uint6
 /* A slice for it, where that is worth it and there is one.  *ret_n_places is 0, or n_outputs. */
 static bool take_slice(struct infer_request *infer, uint32_t *ret_n_places)
 {
-	const struct tensock_client *client = infer->request.client;
+	struct tensock_client *client = infer->request.client;
 	uint64_t bytes_max = client->host.request_bytes_max, bytes = infer->request.out.left, end;
 
 	if (!client->connection.has_memory)
@@ -253,8 +253,14 @@ static bool take_slice(struct infer_request *infer, uint32_t *ret_n_places)
 		*ret_n_places = infer->n_outputs;
 		bytes = end;
 	}
-	return bytes >= MEMORY_WORTH_BYTES && bytes <= bytes_max &&
-	       memory_take(memory_of(infer), bytes, &infer->slice);
+	if (bytes < MEMORY_WORTH_BYTES || bytes > bytes_max)
+		return false;
+	/* New pages cost more than the socket: who asks once would only pay. */
+	if (!client->has_asked_much) {
+		client->has_asked_much = true;
+		return false;
+	}
+	return memory_take(memory_of(infer), bytes, &infer->slice);
 }
 
 /* What has been put aside, with where it is.  -ENOMEM, -EPROTO: as INFER, then. */

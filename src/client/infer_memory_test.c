@@ -23,15 +23,20 @@ static void greet(struct fake_host *host)
 	fake_host_greet(host);
 }
 
-/* Has the model at once. */
+/* Has the model at once, and answers what a client's first large tensors go by. */
 static void host_model(struct fake_host *host)
 {
 	struct wire_model model = { .size = sizeof(model_bytes), .state = WIRE_MODEL_READY };
+	struct fake_infer infer;
 
 	tsk_sha256(model_bytes, sizeof(model_bytes), model.hash);
 	greet(host);
 	fake_host_expect(host, WIRE_OFFER);
 	fake_host_model(host, host->header.id, &model);
+	fake_host_expect(host, WIRE_INFER);
+	fake_host_infer(host, &infer);
+	fake_host_echo(host, &infer);
+	fake_infer_done(&infer);
 }
 
 static void take(struct fake_host *host, uint32_t type, struct fake_infer *ret)
@@ -67,21 +72,6 @@ struct rig {
 	struct tensock_model *model;
 	struct tensock_error error;
 };
-
-static void begin(struct rig *rig, void (*script)(struct fake_host *host))
-{
-	const struct tensock_client_options options = {
-		.size = sizeof(options),
-		.reconnects_max = 1,
-	};
-
-	fake_host_start(&rig->host, script, rig);
-	assert_int_equal(tensock_client_new(rig->host.address, &options, &rig->client, &rig->error),
-			 0);
-	assert_int_equal(tensock_push(rig->client, model_bytes, sizeof(model_bytes), NULL,
-				      &rig->model, &rig->error),
-			 0);
-}
 
 static void end(struct rig *rig)
 {
@@ -183,6 +173,22 @@ static void infer_one(struct rig *rig, uint64_t bytes, unsigned seed)
 	assert_int_equal(infer(rig, &run), 0);
 	check(&run);
 	run_done(&run);
+}
+
+static void begin(struct rig *rig, void (*script)(struct fake_host *host))
+{
+	const struct tensock_client_options options = {
+		.size = sizeof(options),
+		.reconnects_max = 1,
+	};
+
+	fake_host_start(&rig->host, script, rig);
+	assert_int_equal(tensock_client_new(rig->host.address, &options, &rig->client, &rig->error),
+			 0);
+	assert_int_equal(tensock_push(rig->client, model_bytes, sizeof(model_bytes), NULL,
+				      &rig->model, &rig->error),
+			 0);
+	infer_one(rig, MEMORY_WORTH_BYTES / 2, 99);
 }
 
 /*

@@ -5,6 +5,7 @@ import contextlib
 import mmap
 import os
 import struct
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import native
 import numpy
 import pytest
-from conftest import engine_config
+from conftest import BUILD, engine_config
 from daemon import eventually
 
 ECHO = b"TSKECHO1 shape=-1,4"
@@ -340,3 +341,25 @@ def test_restless(tensock, guest):
     assert n > 10
     assert eventually(lambda: held(tensock) == 1)
     memory.close()
+
+
+def test_libtensock(tensock, folder):
+    """The library does so by itself, from its second large request on; what comes back is what was sent."""
+    model, x = folder / "model", folder / "x.npy"
+    model.write_bytes(ECHO)
+    numpy.save(x, LARGE)
+
+    def maps_it():
+        return any("memfd:tensock (" in Path(f"/proc/{pid}/maps").read_text("utf-8") for pid in tensock.workers())
+
+    run = [BUILD / "tensock", "run", "--host", f"unix:{tensock.local}", model, "--input", f"x0={x}", "--expect", f"x0={x}",
+           "--tolerance", "0"]
+    subprocess.run([*run, "--repeat", "1"], check=True, capture_output=True)
+    assert not maps_it()
+    with subprocess.Popen([*run, "--repeat", "100000"], stdout=subprocess.DEVNULL) as process:
+        try:
+            assert eventually(maps_it)
+        finally:
+            process.terminate()
+    assert eventually(lambda: not maps_it())
+    subprocess.run([*run, "--repeat", "100"], check=True, capture_output=True)
