@@ -298,9 +298,10 @@ struct tensock_infer_options {
 };
 
 /*
- * Runs the model once.  Inputs' data is sent from where it lies and may be used again when this
- * returns (done() is called); the array of inputs is copied.  outputs: those that are wanted, each
- * once; the array must live until then.
+ * Runs the model once.  Inputs' data is sent from where it lies, or (over a Unix socket, where it is
+ * much) copied into memory that is shared with the host; it may be used again when this returns (done()
+ * is called); the array of inputs is copied.  outputs: those that are wanted, each once; the array must
+ * live until then.
  * INVALID_ARGUMENT for a tensor that does not fit the model, NOT_FOUND when the host has forgotten
  * the model (push it again), LIMIT_REACHED, TOO_LARGE, DEADLINE_EXCEEDED, CANCELLED, WORKER_DIED,
  * ENGINE_FAILED.

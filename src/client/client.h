@@ -34,6 +34,7 @@ struct tensock_client {
 	struct requests requests;
 	bool connect_is_wanted; /* though there is no request */
 	bool is_in_turn;
+	bool has_asked_much; /* once: worth a slice of shared memory */
 
 	/* Connections that broke in a row, without an answer between. */
 	uint32_t breaks;

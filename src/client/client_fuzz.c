@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A host that says anything.  The first byte: bit 0, the greeting is in the input, too (else a good
- * one comes before it); the rest says what is asked.  Then pieces of what the host says: u16 length,
+ * one comes before it); the rest says what is asked, and whether memory is shared (bit 3), and outputs
+ * go there (bit 4).  Then pieces of what the host says: u16 length,
  * bytes.  The client's requests have the ids from 1 on.
+ *
+ * The socket is played here, too (the linker leads the client's calls here): a real one would take most
+ * of the time.
  */
-#include <fcntl.h>
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 
 #include <tensock/tensock.h>
@@ -22,8 +28,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define GREETS 1u
 #define REQUESTS 5u
 
-/* The socket takes so much before anyone reads it. */
 #define INPUT_BYTES_MAX ((size_t)64 * 1024)
+#define WELCOME_BYTES_MAX 128u
+
+/* What the client can send before the host reads it; a request's input is larger. */
+#define ROOM_BYTES ((size_t)200 * 1024)
 
 #define MUST(condition)           \
 	do {                      \
@@ -33,11 +42,91 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct rig {
 	struct tensock_client *client;
-	int host;
-	bool greets;
+	bool greets, has_memory, has_places;
 	struct tsk_reader said;
 	unsigned begun, ended;
 };
+
+/* The socket between them: one at a time. */
+static struct {
+	unsigned char said[INPUT_BYTES_MAX + WELCOME_BYTES_MAX]; /* by the host */
+	size_t start, end;                                       /* of what is not received yet */
+	bool is_shut;                                            /* nothing more comes */
+	size_t room;
+} wire;
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+int __real_poll(struct pollfd *fds, nfds_t n, int timeout_ms);
+
+static size_t least(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	size_t done = 0;
+
+	MUST(fd >= 0 && (flags & MSG_DONTWAIT));
+	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		size_t n = least(msg->msg_iov[i].iov_len, wire.end - wire.start);
+
+		memcpy(msg->msg_iov[i].iov_base, wire.said + wire.start, n);
+		wire.start += n;
+		done += n;
+	}
+	if (done || wire.is_shut)
+		return (ssize_t)done;
+	errno = EAGAIN;
+	return -1;
+}
+
+/* Each byte is read, so that a sanitizer sees those that are none of the client's. */
+static void read_all(const unsigned char *bytes, size_t n)
+{
+	static unsigned char sink[4096];
+
+	for (size_t at = 0; at < n; at += sizeof(sink))
+		memcpy(sink, bytes + at, least(n - at, sizeof(sink)));
+}
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	size_t done = 0;
+
+	MUST(fd >= 0 && (flags & MSG_DONTWAIT));
+	if (!wire.room) {
+		errno = EAGAIN;
+		return -1;
+	}
+	for (size_t i = 0; i < msg->msg_iovlen && wire.room; i++) {
+		size_t n = least(msg->msg_iov[i].iov_len, wire.room);
+
+		read_all(msg->msg_iov[i].iov_base, n);
+		wire.room -= n;
+		done += n;
+	}
+	return (ssize_t)done;
+}
+
+int __wrap_poll(struct pollfd *fds, nfds_t n, int timeout_ms)
+{
+	if (n != 1 || fds->fd < 0)
+		return __real_poll(fds, n, timeout_ms);
+	fds->revents = fds->events & ((wire.room ? POLLOUT : 0) |
+				      (wire.end > wire.start || wire.is_shut ? POLLIN : 0));
+	MUST(fds->revents || timeout_ms == 0); /* nobody else would wake it */
+	return fds->revents != 0;
+}
+
+static void put(const void *bytes, size_t n)
+{
+	MUST(n <= sizeof(wire.said) - wire.end);
+	memcpy(wire.said + wire.end, bytes, n);
+	wire.end += n;
+}
 
 static void on_done(void *user, const struct tensock_error *error)
 {
@@ -47,15 +136,16 @@ static void on_done(void *user, const struct tensock_error *error)
 	rig->ended++;
 }
 
-static void welcome(struct rig *rig)
+static void welcome(const struct rig *rig)
 {
 	const struct wire_welcome welcome = {
 		.version = WIRE_VERSION,
 		.requests_max = 8,
+		.features = rig->has_memory ? WIRE_FEATURE_MEMORY : 0,
 		.model_bytes_max = 1 << 20,
 		.request_bytes_max = 1 << 20,
 	};
-	unsigned char frame[128];
+	unsigned char frame[WELCOME_BYTES_MAX];
 	struct tsk_writer w =
 		tsk_writer(frame + WIRE_HEADER_BYTES, sizeof(frame) - WIRE_HEADER_BYTES);
 	struct wire_header header = { .type = WIRE_WELCOME };
@@ -63,7 +153,7 @@ static void welcome(struct rig *rig)
 	wire_welcome_write(&w, &welcome);
 	header.size = tsk_writer_len(&w);
 	wire_header_write(frame, &header);
-	MUST(send(rig->host, frame, WIRE_HEADER_BYTES + header.size, 0) > 0);
+	put(frame, WIRE_HEADER_BYTES + header.size);
 }
 
 static void begin(struct rig *rig)
@@ -72,23 +162,18 @@ static void begin(struct rig *rig)
 		.size = sizeof(options),
 		.reconnects_max = UINT32_MAX,
 	};
-	int fds[2];
 
+	wire.start = wire.end = 0;
+	wire.is_shut = false;
+	wire.room = ROOM_BYTES;
 	MUST(tensock_client_new("unix:/nowhere/at/all", &options, &rig->client, NULL) == 0);
-	MUST(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) == 0);
-	rig->host = fds[1];
-	rig->client->connection.fd = fds[0];
+	rig->client->connection.fd = eventfd(0, EFD_CLOEXEC); /* to be closed */
 	rig->client->connection.state = CONNECTION_GREETING;
 	rig->client->connection.sender.hello_is_due = true;
 	rig->client->connection.deadline_ns = UINT64_MAX;
+	rig->client->has_asked_much = true;
 	if (!rig->greets)
 		welcome(rig);
-}
-
-static void end(struct rig *rig)
-{
-	tensock_client_free(rig->client);
-	tsk_close(rig->host);
 }
 
 /* The next piece; false after the last. */
@@ -102,15 +187,8 @@ static bool say(struct rig *rig)
 	bytes = tsk_read_bytes(&rig->said, n);
 	if (!bytes || !n)
 		return false;
-	return send(rig->host, bytes, n, MSG_NOSIGNAL) > 0;
-}
-
-static void listen_to(struct rig *rig)
-{
-	char bytes[4096];
-
-	while (recv(rig->host, bytes, sizeof(bytes), 0) > 0)
-		;
+	put(bytes, n);
+	return true;
 }
 
 /* Several requests at once, piece after piece. */
@@ -139,10 +217,13 @@ static void fuzz_loop(struct rig *rig)
 	for (unsigned i = 1; i < REQUESTS; i++) {
 		if (i == 4)
 			input.dims[0] = (int64_t)(input.bytes = sizeof(bytes));
-		outputs[i][0] = (struct tensock_output){ .name = "y",
-							 .data = y[i],
-							 .capacity = sizeof(y[i]) };
+		outputs[i][0] =
+			(struct tensock_output){ .name = "y", .data = y[i], .capacity = 32 };
 		outputs[i][1] = (struct tensock_output){ .index = 1 };
+		if (rig->has_places)
+			outputs[i][1] = (struct tensock_output){ .index = 1,
+								 .data = y[i] + 32,
+								 .capacity = 32 };
 		/* What is allocated is what the host allows, and that is ours to say here. */
 		MUST(tensock_infer_start(rig->client, &model, &input, 1, outputs[i],
 					 rig->greets ? 1 : 2, NULL, &completion, &request,
@@ -151,15 +232,15 @@ static void fuzz_loop(struct rig *rig)
 	do {
 		for (unsigned i = 0; i < 3; i++) {
 			(void)tensock_client_process(rig->client, NULL);
-			listen_to(rig);
+			wire.room = ROOM_BYTES;
 		}
 		if (rig->ended == 0 && tsk_reader_left(&rig->said) % 16 == 1)
 			tensock_request_cancel(request);
 	} while (rig->client->connection.fd >= 0 && say(rig));
-	shutdown(rig->host, SHUT_WR);
+	wire.is_shut = true;
 	for (unsigned i = 0; i < 100 && rig->ended < REQUESTS; i++) {
 		(void)tensock_client_process(rig->client, NULL);
-		listen_to(rig);
+		wire.room = ROOM_BYTES;
 	}
 	MUST(rig->ended == REQUESTS);
 	for (unsigned i = 1; i < REQUESTS; i++)
@@ -177,7 +258,7 @@ static void fuzz_question(struct rig *rig, unsigned kind)
 
 	while (say(rig))
 		;
-	shutdown(rig->host, SHUT_WR);
+	wire.is_shut = true;
 	switch (kind % 5) {
 	case 0:
 		if (tensock_open(rig->client, "m", NULL, &model, NULL) == 0)
@@ -210,12 +291,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	rig.greets = data[0] & GREETS;
 	kind = data[0] >> 1;
+	rig.has_memory = kind & 4;
+	rig.has_places = kind & 8;
 	rig.said = tsk_reader(data + 1, size - 1);
 	begin(&rig);
 	if (kind % 4 == 0)
 		fuzz_loop(&rig);
 	else
 		fuzz_question(&rig, kind / 4);
-	end(&rig);
+	tensock_client_free(rig.client);
 	return 0;
 }

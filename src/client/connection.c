@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "client/client.h"
+#include "wire/session.h"
 
 /* How long a host whose queue is full is left alone. */
 #define BUSY_NS (20 * TSK_NS_PER_MS)
@@ -16,13 +17,22 @@
 void connection_init(struct connection *connection)
 {
 	*connection = (struct connection){ .fd = -1 };
+	memory_init(&connection->memory);
 }
 
 void connection_close(struct connection *connection)
 {
 	tsk_close(connection->fd);
 	receiver_done(&connection->receiver);
+	memory_done(&connection->memory);
 	connection_init(connection);
+}
+
+/* Descriptors pass through Unix sockets alone. */
+uint64_t connection_features(const struct tensock_client *client)
+{
+	return client->address.socket.ss_family == AF_UNIX ? WIRE_FEATURES
+							   : WIRE_FEATURES & ~WIRE_FEATURE_MEMORY;
 }
 
 int connection_protocol_error(struct tensock_error *reterr, const char *fmt, ...)

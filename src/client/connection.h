@@ -15,6 +15,7 @@
 #include <tensock/types.h>
 
 #include "base/cleanup.h"
+#include "client/memory.h"
 #include "wire/frame.h"
 
 struct tensock_client;
@@ -83,6 +84,8 @@ struct connection {
 	uint64_t heartbeat_ns; /* when it became what it is */
 	uint32_t heartbeat_id; /* of all of them on this connection; 0 before the first */
 	unsigned n_heartbeats; /* that have no PONG yet */
+	bool has_memory;       /* both sides have that feature */
+	struct memory memory;
 	struct receiver receiver;
 	struct sender sender;
 };
@@ -102,6 +105,9 @@ short connection_events(const struct tensock_client *client);
 
 /* When a turn is needed though nothing happens; UINT64_MAX: never. */
 uint64_t connection_wake_ns(const struct tensock_client *client);
+
+/* Those that a host is offered, where this one is: features of HELLO. */
+uint64_t connection_features(const struct tensock_client *client);
 
 /* A frame of another kind than the host may send now, or one that says nonsense. */
 int connection_protocol_error(struct tensock_error *reterr, const char *fmt, ...) _printf_(2, 3);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -36,6 +37,7 @@ void fake_host_start(struct fake_host *host, void (*script)(struct fake_host *ho
 
 	memset(host, 0, sizeof(*host));
 	host->fd = -1;
+	host->descriptor = -1;
 	host->script = script;
 	host->context = context;
 	host->requests_max = 8;
@@ -74,8 +76,17 @@ void fake_host_accept(struct fake_host *host)
 	MUST(host->fd >= 0);
 }
 
+static void forget_memory(struct fake_host *host)
+{
+	if (host->memory)
+		munmap(host->memory, (size_t)host->memory_bytes);
+	host->memory = NULL;
+}
+
 void fake_host_close(struct fake_host *host)
 {
+	forget_memory(host);
+	host->descriptor = tsk_close(host->descriptor);
 	host->fd = tsk_close(host->fd);
 }
 
@@ -84,6 +95,7 @@ void fake_host_welcome(struct fake_host *host)
 	const struct wire_welcome welcome = {
 		.version = WIRE_VERSION,
 		.requests_max = host->requests_max,
+		.features = host->features,
 		.model_bytes_max = UINT64_C(1) << 32,
 		.request_bytes_max = host->bytes_max,
 		.program = wire_string("fake 1"),
@@ -108,6 +120,29 @@ void fake_host_greet(struct fake_host *host)
 	fake_host_welcome(host);
 }
 
+/* As recv(); keeps the descriptor that comes along. */
+static ssize_t receive(struct fake_host *host, void *bytes, size_t size)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { .iov_base = bytes, .iov_len = size };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(host->fd, &msg, MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+
+	if (!header)
+		return n;
+	MUST(header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int)));
+	MUST(!(msg.msg_flags & MSG_CTRUNC));
+	tsk_close(host->descriptor);
+	memcpy(&host->descriptor, CMSG_DATA(header), sizeof(int));
+	return n;
+}
+
 /* False at the end before the first byte. */
 bool fake_host_read_raw(struct fake_host *host, void *bytes, size_t size)
 {
@@ -117,7 +152,7 @@ bool fake_host_read_raw(struct fake_host *host, void *bytes, size_t size)
 		ssize_t n;
 
 		patient(host->fd, POLLIN);
-		n = recv(host->fd, (char *)bytes + done, size - done, 0);
+		n = receive(host, (char *)bytes + done, size - done);
 		if (n <= 0 && done == 0)
 			return false;
 		MUST(n > 0);
@@ -206,11 +241,50 @@ void fake_host_model(struct fake_host *host, uint32_t id, const struct wire_mode
 	fake_host_write(host, WIRE_MODEL, id, body, tsk_writer_len(&w));
 }
 
+void fake_host_memory(struct fake_host *host)
+{
+	fake_host_expect(host, WIRE_MEMORY);
+	forget_memory(host);
+	MUST(wire_memory_read(host->body, (size_t)host->header.size, &host->memory_bytes) == 0);
+	MUST(host->descriptor >= 0);
+	host->memory = mmap(NULL, (size_t)host->memory_bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+			    host->descriptor, 0);
+	MUST(host->memory != MAP_FAILED);
+	host->descriptor = tsk_close(host->descriptor);
+}
+
+static void read_in_memory(struct fake_host *host, struct fake_infer *ret)
+{
+	struct wire_infer_memory infer;
+
+	*ret = (struct fake_infer){ .id = host->header.id, .is_in_memory = true };
+	ret->meta = malloc((size_t)host->header.size);
+	MUST(ret->meta);
+	memcpy(ret->meta, host->body, (size_t)host->header.size);
+	MUST(wire_infer_memory_read(ret->meta, (size_t)host->header.size, &infer, &ret->tensors,
+				    &ret->places) == 0);
+	ret->infer = infer.infer;
+	ret->at = infer.at;
+	ret->n_places = infer.n_places;
+	if (!host->memory)
+		return;
+	MUST(infer.at <= host->memory_bytes &&
+	     infer.infer.payload_bytes <= host->memory_bytes - infer.at);
+	ret->payload = malloc(infer.infer.payload_bytes + 1);
+	MUST(ret->payload);
+	memcpy(ret->payload, host->memory + infer.at, (size_t)infer.infer.payload_bytes);
+}
+
 void fake_host_infer(struct fake_host *host, struct fake_infer *ret)
 {
 	uint64_t offset, n, done = 0;
 	uint32_t meta_bytes;
 
+	MUST(host->descriptor < 0);
+	if (host->header.type == WIRE_INFER_MEMORY) {
+		read_in_memory(host, ret);
+		return;
+	}
 	MUST(host->header.type == WIRE_INFER);
 	*ret = (struct fake_infer){ .id = host->header.id };
 	MUST(wire_meta_bytes(host->body, host->header.size, &meta_bytes) == 0);
@@ -236,6 +310,7 @@ void fake_infer_done(struct fake_infer *infer)
 	free(infer->meta);
 	free(infer->payload);
 	free(infer->tensors);
+	free(infer->places);
 }
 
 void fake_host_result(struct fake_host *host, uint32_t id, struct wire_tensor *outputs, uint32_t n,
@@ -266,6 +341,30 @@ void fake_host_result(struct fake_host *host, uint32_t id, struct wire_tensor *o
 	}
 }
 
+void fake_host_result_memory(struct fake_host *host, const struct fake_infer *infer,
+			     struct wire_tensor *outputs, uint32_t n, const unsigned char *payload)
+{
+	struct wire_result result = { .n_outputs = n, .queue_ns = 11, .compute_ns = 22 };
+	unsigned char *body = calloc(1, WIRE_META_MAX);
+	struct tsk_writer w = tsk_writer(body, WIRE_META_MAX);
+
+	MUST(body);
+	MUST(wire_tensors_layout(outputs, n, &result.payload_bytes) == 0);
+	wire_result_write(&w, &result, outputs);
+	MUST(!w.bad);
+	for (uint32_t i = 0; i < n && i < infer->n_places; i++) {
+		const struct wire_place *place = &infer->places[i];
+
+		MUST(place->at <= host->memory_bytes &&
+		     place->bytes <= host->memory_bytes - place->at);
+		if (outputs[i].bytes <= place->bytes)
+			memcpy(host->memory + place->at, payload + outputs[i].offset,
+			       (size_t)outputs[i].bytes);
+	}
+	fake_host_write(host, WIRE_RESULT_MEMORY, infer->id, body, tsk_writer_len(&w));
+	free(body);
+}
+
 void fake_host_echo(struct fake_host *host, const struct fake_infer *infer)
 {
 	uint32_t n = infer->infer.n_outputs;
@@ -279,6 +378,10 @@ void fake_host_echo(struct fake_host *host, const struct fake_infer *infer)
 		outputs[i].name = wanted->name.len ? wanted->name : wire_string("y");
 		outputs[i].index = wanted->name.len ? i : wanted->index;
 	}
-	fake_host_result(host, infer->id, outputs, n, infer->payload, WIRE_BODY_MAX, WIRE_BODY_MAX);
+	if (infer->n_places)
+		fake_host_result_memory(host, infer, outputs, n, infer->payload);
+	else
+		fake_host_result(host, infer->id, outputs, n, infer->payload, WIRE_BODY_MAX,
+				 WIRE_BODY_MAX);
 	free(outputs);
 }

@@ -21,6 +21,10 @@ struct fake_host {
 	void *context;             /* the script's */
 	uint32_t requests_max;     /* to be said */
 	uint64_t bytes_max;        /* of a request */
+	uint64_t features;         /* to be agreed on */
+	int descriptor;            /* the last that came, or -1 */
+	unsigned char *memory;     /* what the guest shares, since MEMORY came, or NULL */
+	uint64_t memory_bytes;
 	struct wire_header header; /* the last frame that came */
 	unsigned char body[WIRE_BODY_MAX];
 };
@@ -53,12 +57,20 @@ void fake_host_error(struct fake_host *host, uint32_t type, uint32_t id, uint32_
  * same.  hash, size, name and version are those of the offer. */
 void fake_host_model(struct fake_host *host, uint32_t id, const struct wire_model *model);
 
-/* After INFER came: all of it.  *ret_tensors and *ret_payload are the caller's to free. */
+/* MEMORY is to come next, with its descriptor: it takes the place of what was there. */
+void fake_host_memory(struct fake_host *host);
+
+/* After INFER or INFER_MEMORY came: all of it.  *ret_tensors, *ret_payload (a copy) and *ret_places are
+ * the caller's to free. */
 struct fake_infer {
 	uint32_t id;
 	struct wire_infer infer;
 	unsigned char *meta, *payload;
 	struct wire_tensor *tensors;
+	bool is_in_memory;
+	uint64_t at; /* in it */
+	uint32_t n_places;
+	struct wire_place *places;
 };
 void fake_host_infer(struct fake_host *host, struct fake_infer *ret);
 void fake_infer_done(struct fake_infer *infer);
@@ -66,6 +78,10 @@ void fake_infer_done(struct fake_infer *infer);
 /* RESULT, with first bytes of payload in its first frame at most, CHUNKs of chunk bytes. */
 void fake_host_result(struct fake_host *host, uint32_t id, struct wire_tensor *outputs, uint32_t n,
 		      const unsigned char *payload, uint64_t first, uint64_t chunk);
+
+/* RESULT_MEMORY: each output goes to its place, where it fits. */
+void fake_host_result_memory(struct fake_host *host, const struct fake_infer *infer,
+			     struct wire_tensor *outputs, uint32_t n, const unsigned char *payload);
 
 /* The inputs as outputs, named as wanted: a model of y = x. */
 void fake_host_echo(struct fake_host *host, const struct fake_infer *infer);

@@ -29,7 +29,7 @@ static int welcome(struct tensock_client *client, const void *body, size_t size,
 		return tsk_fail(reterr, TENSOCK_UNSUPPORTED,
 				"the host speaks version %u of the protocol, this library %u",
 				w.version, WIRE_VERSION);
-	if (w.features & ~WIRE_FEATURES)
+	if (w.features & ~connection_features(client))
 		return connection_protocol_error(reterr, "a WELCOME with what was not offered");
 	client->host.is_known = true;
 	client->host.requests_max = w.requests_max;
@@ -37,6 +37,7 @@ static int welcome(struct tensock_client *client, const void *body, size_t size,
 	client->host.request_bytes_max = w.request_bytes_max;
 	copy_label(client->host.program, w.program);
 	copy_label(client->host.guest, w.guest);
+	client->connection.has_memory = w.features & WIRE_FEATURE_MEMORY;
 	client->connection.state = CONNECTION_OPEN;
 	client->was_open = true;
 	return 0;

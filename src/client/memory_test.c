@@ -1,210 +1,251 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Each allocation of a conversation fails once: an error, no crash, nothing lost (under ASan). */
+#include "client/memory.h"
+
 #include "base/testing.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include <tensock/tensock.h>
+#define MIB ((uint64_t)1 << 20)
+#define PAGE 4096u
+#define PAGES (MEMORY_BYTES_MIN / PAGE)
 
-#include "client/fake_host.h"
-
-/* The linker puts these before libc's; the host's thread is left alone. */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t size);
-char *__real_strndup(const char *text, size_t n);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-char *__wrap_strndup(const char *text, size_t n);
-
-static __thread unsigned countdown; /* 0: none fails */
-
-static bool fails(void)
+static void test_sizes(void **state)
 {
-	return countdown && --countdown == 0;
-}
+	static const struct {
+		uint64_t bytes, size;
+	} sizes[] = {
+		{ 1, 64 * MIB },          { 32 * MIB, 64 * MIB },    { 32 * MIB + 1, 65 * MIB },
+		{ 100 * MIB, 200 * MIB }, { 700 * MIB, 1024 * MIB }, { 1024 * MIB, 1024 * MIB },
+	};
 
-void *__wrap_malloc(size_t size)
-{
-	return fails() ? NULL : __real_malloc(size);
-}
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(sizes); i++) {
+		struct memory_slice slice = { 0 };
+		struct memory memory;
+		struct stat st;
 
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return fails() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-	return fails() ? NULL : __real_realloc(old, size);
-}
-
-char *__wrap_strndup(const char *text, size_t n)
-{
-	return fails() ? NULL : __real_strndup(text, n);
-}
-
-static void answer_offer(struct fake_host *host, struct wire_model *model)
-{
-	const unsigned char from[8] = { 0 };
-	struct wire_offer offer;
-	uint32_t id = host->header.id;
-
-	if (wire_offer_read(host->body, (size_t)host->header.size, &offer) < 0)
-		abort();
-	memcpy(model->hash, offer.hash, sizeof(offer.hash));
-	model->size = offer.size;
-	fake_host_write(host, WIRE_SEND, id, from, sizeof(from));
-	/* Or the client has no memory to send it. */
-	if (fake_host_read(host) && host->header.type == WIRE_CHUNK)
-		fake_host_model(host, id, model);
-	else if (host->fd >= 0)
-		fake_host_error(host, WIRE_ERROR, id, TENSOCK_CANCELLED, "cancelled");
-}
-
-static void answer_list(struct fake_host *host, const struct wire_model *model)
-{
-	unsigned char body[256];
-	struct tsk_writer w = tsk_writer(body, sizeof(body));
-
-	wire_models_begin(&w, 1);
-	wire_models_add(&w, model);
-	fake_host_write(host, WIRE_MODELS, host->header.id, body, tsk_writer_len(&w));
-}
-
-static void host_serves(struct fake_host *host)
-{
-	struct wire_model model = { .state = WIRE_MODEL_READY, .name = wire_string("m") };
-	struct fake_infer infer;
-
-	/* The client may fail before it connects: then it says so by this. */
-	fake_host_accept(host);
-	if (!fake_host_read(host))
-		return;
-	fake_host_welcome(host);
-	while (fake_host_read(host)) {
-		switch (host->header.type) {
-		case WIRE_OFFER:
-			answer_offer(host, &model);
-			break;
-		case WIRE_INFER:
-			fake_host_infer(host, &infer);
-			fake_host_echo(host, &infer);
-			fake_infer_done(&infer);
-			break;
-		case WIRE_INFO:
-			fake_host_model(host, host->header.id, &model);
-			break;
-		case WIRE_LIST:
-			answer_list(host, &model);
-			break;
-		case WIRE_UNLOAD:
-			fake_host_write(host, WIRE_DONE, host->header.id, NULL, 0);
-			break;
-		default:
-			fake_host_write(host, WIRE_COUNTERS, host->header.id, "\0\0\0\0", 4);
-			break;
-		}
+		memory_init(&memory);
+		assert_true(memory_take(&memory, sizes[i].bytes, &slice));
+		assert_int_equal(memory.bytes, sizes[i].size);
+		assert_int_equal(fstat(memory.fd, &st), 0);
+		assert_int_equal(st.st_size, sizes[i].size);
+		assert_int_equal(st.st_blocks, 0);
+		assert_int_equal(memory.state, MEMORY_NEW);
+		assert_int_equal(slice.at, 0);
+		memory.start[sizes[i].bytes - 1] = 1;
+		memory_done(&memory);
+		assert_int_equal(slice.bytes, 0);
+		assert_int_equal(memory.fd, -1);
 	}
 }
 
-static int infer(struct tensock_client *client, const struct tensock_model *model,
-		 struct tensock_error *error)
+/* Whoever is handed the descriptor cannot pull pages from under it. */
+static void test_sealed(void **state)
 {
-	static const unsigned char x[100000];
-	const struct tensock_input input = {
-		.name = "x",
-		.dtype = TENSOCK_UINT8,
-		.rank = 1,
-		.dims = { sizeof(x) },
-		.data = x,
-		.bytes = sizeof(x),
-	};
-	struct tensock_output output = { .name = "y" };
-	int r = tensock_infer(client, model, &input, 1, &output, 1, NULL, error);
-
-	assert_true(r == TENSOCK_OK || !output.data);
-	tensock_outputs_done(&output, 1);
-	return r;
-}
-
-static int talk(struct tensock_client *client, struct tensock_error *error)
-{
-	struct tensock_model *model = NULL, *opened = NULL, **models = NULL;
-	struct tensock_counter *counters = NULL;
-	size_t n = 0;
-	int r = tensock_push(client, "model", 5, NULL, &model, error);
-
-	if (r == TENSOCK_OK)
-		r = infer(client, model, error);
-	if (r == TENSOCK_OK)
-		r = tensock_open(client, "m", NULL, &opened, error);
-	if (r == TENSOCK_OK)
-		r = tensock_list(client, &models, &n, error);
-	if (r == TENSOCK_OK)
-		r = tensock_stats(client, &counters, &n, error);
-	if (r == TENSOCK_OK)
-		r = tensock_unload(client, model, 0, error);
-	tensock_model_free(model);
-	tensock_model_free(opened);
-	tensock_models_free(models, models ? 1 : 0);
-	free(counters);
-	return r;
-}
-
-/* A client that has no memory to connect leaves the host waiting. */
-static void knock(struct fake_host *host)
-{
-	struct tensock_client_options options = { .size = sizeof(options),
-						  .connect_timeout_ms = 1 };
-	struct tensock_client *client;
-
-	assert_int_equal(tensock_client_new(host->address, &options, &client, NULL), 0);
-	(void)tensock_client_connect(client, NULL);
-	tensock_client_free(client);
-}
-
-static void test_each_allocation(void **state)
-{
-	unsigned n = 1;
-	int r;
+	struct memory_slice slice = { 0 };
+	struct memory memory;
 
 	(void)state;
-	do {
-		const struct tensock_client_options options = {
-			.size = sizeof(options),
-			.reconnects_max = UINT32_MAX,
-		};
-		struct tensock_error error = { 0 };
-		struct tensock_client *client = NULL;
-		struct fake_host host;
-		unsigned left;
+	memory_init(&memory);
+	assert_true(memory_take(&memory, 1, &slice));
+	assert_int_equal(ftruncate(memory.fd, 0), -1);
+	assert_int_equal(ftruncate(memory.fd, (off_t)(2 * memory.bytes)), -1);
+	assert_int_equal(fcntl(memory.fd, F_GETFD), FD_CLOEXEC);
+	memory_done(&memory);
+}
 
-		fake_host_start(&host, host_serves, NULL);
-		countdown = n;
-		r = tensock_client_new(host.address, &options, &client, &error);
-		if (r == TENSOCK_OK)
-			r = talk(client, &error);
-		left = countdown;
-		countdown = 0;
-		tensock_client_free(client);
-		knock(&host);
-		fake_host_done(&host);
-		/* It is either what failed, or there was nothing left to fail. */
-		if (r == TENSOCK_OK ? !left : r != TENSOCK_OUT_OF_MEMORY || left)
-			print_error("allocation %u: %d %s\n", n, r, error.message);
-		assert_true(r == TENSOCK_OK ? left > 0 : r == TENSOCK_OUT_OF_MEMORY && !left);
-		n++;
-	} while (r != TENSOCK_OK);
-	assert_true(n > 30);
+static void test_too_much(void **state)
+{
+	struct memory_slice slice = { 0 };
+	struct memory memory;
+
+	(void)state;
+	memory_init(&memory);
+	assert_false(memory_take(&memory, MEMORY_BYTES_MAX + 1, &slice));
+	assert_false(memory_take(&memory, UINT64_MAX, &slice));
+	assert_int_equal(slice.bytes, 0);
+	assert_int_equal(memory.state, MEMORY_NONE);
+	memory_done(&memory);
+}
+
+/* A larger one takes its place, but not under somebody's feet, nor while its descriptor goes. */
+static void test_growth(void **state)
+{
+	struct memory_slice small = { 0 }, large = { 0 };
+	struct memory memory;
+
+	(void)state;
+	memory_init(&memory);
+	assert_true(memory_take(&memory, MIB, &small));
+	memory.state = MEMORY_SHARED;
+	assert_false(memory_take(&memory, 64 * MIB, &large));
+	memory_give(&memory, &small);
+	memory.state = MEMORY_GOING;
+	assert_false(memory_take(&memory, 65 * MIB, &large));
+	assert_int_equal(memory.state, MEMORY_GOING);
+	memory.state = MEMORY_SHARED;
+	/* It fits: nothing new. */
+	assert_true(memory_take(&memory, 64 * MIB, &large));
+	assert_int_equal(memory.state, MEMORY_SHARED);
+	memory_give(&memory, &large);
+	assert_true(memory_take(&memory, 65 * MIB, &large));
+	assert_int_equal(memory.state, MEMORY_NEW);
+	assert_int_equal(memory.bytes, 130 * MIB);
+	memory_done(&memory);
+}
+
+static void test_abandoned(void **state)
+{
+	struct memory_slice a = { 0 }, b = { 0 }, c = { 0 };
+	struct memory memory;
+	unsigned char *start;
+
+	(void)state;
+	memory_init(&memory);
+	assert_true(memory_take(&memory, MIB, &a));
+	assert_true(memory_take(&memory, MIB, &b));
+	memory.state = MEMORY_SHARED;
+	start = memory.start;
+	memory_abandon(&memory, &a);
+	/* The other has its memory still; nobody gets any more of it. */
+	assert_false(memory_take(&memory, MIB, &c));
+	assert_ptr_equal(memory.start, start);
+	start[b.at] = 1;
+	memory_give(&memory, &b);
+	assert_null(memory.start);
+	assert_true(memory_take(&memory, MIB, &c));
+	assert_int_equal(memory.state, MEMORY_NEW);
+	/* Twice is once. */
+	memory_abandon(&memory, &a);
+	memory_give(&memory, &b);
+	assert_int_equal(c.bytes, MIB);
+	memory_abandon(&memory, &c);
+	assert_int_equal(memory.fd, -1);
+	memory_done(&memory);
+}
+
+static void test_off(void **state)
+{
+	struct memory_slice a = { 0 }, b = { 0 };
+	struct memory memory;
+
+	(void)state;
+	memory_init(&memory);
+	assert_true(memory_take(&memory, MIB, &a));
+	memory_off(&memory);
+	assert_false(memory_take(&memory, MIB, &b));
+	memory.start[a.at] = 1;
+	memory_give(&memory, &a);
+	assert_null(memory.start);
+	assert_false(memory_take(&memory, MIB, &b));
+	/* The next connection may. */
+	memory_done(&memory);
+	assert_true(memory_take(&memory, MIB, &b));
+	memory_done(&memory);
+}
+
+/* A file that is too long would be a signal. */
+static void test_limited(void **state)
+{
+	struct memory_slice slice = { 0 };
+	struct rlimit limit, less;
+	struct memory memory;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	less = limit;
+	less.rlim_cur = 1024 * 1024;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
+	memory_init(&memory);
+	assert_false(memory_take(&memory, MIB, &slice));
+	assert_int_equal(memory.state, MEMORY_OFF);
+	memory_done(&memory);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+/*
+ * ---- Against a map of pages
+ */
+
+/* Who has each page; 0: nobody. */
+static unsigned char owners[PAGES];
+
+static uint64_t first_gap(uint64_t pages)
+{
+	uint64_t run = 0;
+
+	for (uint64_t i = 0; i < PAGES; i++) {
+		run = owners[i] ? 0 : run + 1;
+		if (run == pages)
+			return i + 1 - pages;
+	}
+	return UINT64_MAX;
+}
+
+static void give(struct memory *memory, struct memory_slice *slice, unsigned who)
+{
+	for (uint64_t i = slice->at / PAGE; i < (slice->at + slice->bytes) / PAGE; i++) {
+		assert_int_equal(owners[i], who);
+		owners[i] = 0;
+	}
+	memory_give(memory, slice);
+	assert_int_equal(slice->bytes, 0);
+}
+
+static void take(struct memory *memory, struct memory_slice *slice, unsigned who)
+{
+	uint64_t bytes = 1 + (uint64_t)random() % (random() % 4 ? MIB : 20 * MIB);
+	uint64_t pages = (bytes + PAGE - 1) / PAGE, at = first_gap(pages);
+
+	assert_int_equal(memory_take(memory, bytes, slice), at != UINT64_MAX);
+	if (at == UINT64_MAX) {
+		assert_int_equal(slice->bytes, 0);
+		return;
+	}
+	assert_int_equal(slice->at, at * PAGE);
+	assert_int_equal(slice->bytes, pages * PAGE);
+	memset(owners + at, (int)who, pages);
+}
+
+static void test_random(void **state)
+{
+	enum {
+		SLICES = 50
+	};
+	struct memory_slice slices[SLICES] = { 0 };
+	unsigned refused = 0;
+	struct memory memory;
+
+	(void)state;
+	srandom(5);
+	memory_init(&memory);
+	for (unsigned turn = 0; turn < 5000; turn++) {
+		unsigned i = (unsigned)random() % SLICES;
+
+		if (slices[i].bytes)
+			give(&memory, &slices[i], i + 1);
+		else
+			take(&memory, &slices[i], i + 1);
+		refused += !slices[i].bytes;
+		assert_int_equal(memory.bytes, MEMORY_BYTES_MIN);
+	}
+	assert_true(refused > 100);
+	memory_done(&memory);
+	for (unsigned i = 0; i < SLICES; i++)
+		assert_int_equal(slices[i].bytes, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TSK_TEST(test_each_allocation),
+		TSK_TEST(test_sizes),   TSK_TEST(test_sealed),    TSK_TEST(test_too_much),
+		TSK_TEST(test_growth),  TSK_TEST(test_abandoned), TSK_TEST(test_off),
+		TSK_TEST(test_limited), TSK_TEST(test_random),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

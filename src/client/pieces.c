@@ -111,6 +111,17 @@ void pieces_put(struct pieces *pieces, const unsigned char *bytes, size_t n)
 	}
 }
 
+void pieces_copy(const struct pieces *pieces, unsigned char *to)
+{
+	for (unsigned i = 0; i < pieces->n; i++) {
+		const struct piece *piece = &pieces->pieces[i];
+
+		if (piece->data)
+			memcpy(to, piece->data, (size_t)piece->bytes);
+		to += piece->bytes;
+	}
+}
+
 void pieces_rewind(struct pieces *pieces)
 {
 	pieces->at = 0;

@@ -47,6 +47,9 @@ void pieces_advance(struct pieces *pieces, uint64_t n);
 /* Puts n ≤ left bytes where they go. */
 void pieces_put(struct pieces *pieces, const unsigned char *bytes, size_t n);
 
+/* All of them, those that are done too, as they would be sent; gaps are left as they are. */
+void pieces_copy(const struct pieces *pieces, unsigned char *to);
+
 void pieces_rewind(struct pieces *pieces);
 
 #endif

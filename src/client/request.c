@@ -144,6 +144,8 @@ void request_set_under_way(struct tensock_request *request)
 	struct requests *requests = requests_of(request);
 
 	assert(request->state == REQUEST_WAITING && request->head);
+	if (request->ops->begin)
+		request->ops->begin(request);
 	request->id = client_new_id(request->client);
 	write_id(request);
 	request->moved_ns = tsk_now_ns();
@@ -173,6 +175,15 @@ void request_set_waiting_again(struct tensock_request *request)
 	pieces_done(&request->in);
 	if (request->ops->restart)
 		request->ops->restart(request);
+}
+
+void request_ask_again(struct tensock_request *request)
+{
+	struct request_list *waiting = &requests_of(request)->in[REQUEST_WAITING];
+
+	request_set_waiting_again(request);
+	TAILQ_REMOVE(waiting, request, entry);
+	TAILQ_INSERT_HEAD(waiting, request, entry);
 }
 
 void request_fail(struct tensock_request *request, const struct tensock_error *error)

@@ -21,7 +21,9 @@ struct request_ops {
 	/* Optional: a slice of work that comes before there is something to ask; sets the head with
 	 * the last.  1: there is more. */
 	int (*work)(struct tensock_request *request, struct tensock_error *reterr);
-	/* Optional: the connection broke; all is as before the head was sent. */
+	/* Optional: it is about to be given to a connection that is open; the head may be another. */
+	void (*begin)(struct tensock_request *request);
+	/* Optional: the connection broke, or it is to be asked another way; all is as before the head was sent. */
 	void (*restart)(struct tensock_request *request);
 	/*
 	 * A message that answers: one of those of frame.h, but neither ERROR nor CHUNK.  Of a RESULT
@@ -128,6 +130,8 @@ struct tensock_request *request_find(struct requests *requests, uint32_t id);
 
 /* The connection is gone: as it was before. */
 void request_set_waiting_again(struct tensock_request *request);
+/* It is to be asked anew on the same one, before those that wait. */
+void request_ask_again(struct tensock_request *request);
 
 /* Remembers the first failure. */
 void request_fail(struct tensock_request *request, const struct tensock_error *error);

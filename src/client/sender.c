@@ -30,12 +30,12 @@ static void set_small(struct sender *s, uint32_t type, uint32_t id, uint64_t siz
 	s->head_left = WIRE_HEADER_BYTES;
 }
 
-static void set_hello(struct sender *s, const char *program)
+static void set_hello(struct sender *s, const char *program, uint64_t features)
 {
 	const struct wire_hello hello = {
 		.version_min = WIRE_VERSION,
 		.version_max = WIRE_VERSION,
-		.features = WIRE_FEATURES,
+		.features = features,
 		.program = wire_string(program),
 	};
 	struct tsk_writer w =
@@ -44,6 +44,17 @@ static void set_hello(struct sender *s, const char *program)
 	wire_hello_write(&w, &hello);
 	set_small(s, WIRE_HELLO, 0, tsk_writer_len(&w));
 	s->head_left += tsk_writer_len(&w);
+}
+
+static void set_memory(struct sender *s, struct memory *memory)
+{
+	struct tsk_writer w =
+		tsk_writer(s->small + WIRE_HEADER_BYTES, sizeof(s->small) - WIRE_HEADER_BYTES);
+
+	wire_memory_write(&w, memory->bytes);
+	set_small(s, WIRE_MEMORY, 0, tsk_writer_len(&w));
+	s->head_left += tsk_writer_len(&w);
+	memory->state = MEMORY_GOING;
 }
 
 static void set_first(struct sender *s, struct tensock_request *request)
@@ -109,11 +120,16 @@ static bool next_frame(struct tensock_client *client)
 
 	if (s->hello_is_due) {
 		s->hello_is_due = false;
-		set_hello(s, client->options.program);
+		set_hello(s, client->options.program, connection_features(client));
 		return true;
 	}
 	if (c->state == CONNECTION_GREETING)
 		return false;
+	/* Before those that use it. */
+	if (c->memory.state == MEMORY_NEW) {
+		set_memory(s, &c->memory);
+		return true;
+	}
 	if (s->n_pongs) {
 		take_pong(s);
 		return true;
@@ -138,7 +154,8 @@ static bool others_are_due(const struct tensock_client *client)
 	const struct connection *c = &client->connection;
 	const struct requests *requests = &client->requests;
 
-	return c->sender.n_pongs || c->heartbeat == HEARTBEAT_DUE || requests->n_cancels ||
+	return c->memory.state == MEMORY_NEW || c->sender.n_pongs ||
+	       c->heartbeat == HEARTBEAT_DUE || requests->n_cancels ||
 	       !TAILQ_EMPTY(&requests->turns[TURN_FIRST]) ||
 	       !TAILQ_EMPTY(&requests->turns[TURN_FURTHER]);
 }
@@ -286,18 +303,50 @@ static void gather(const struct tensock_client *client, struct gathered *g)
 	}
 }
 
+/* The descriptor goes with the first byte of its frame, once. */
+static ssize_t send_gathered(struct connection *c, struct gathered *g)
+{
+	bool has_descriptor = c->memory.state == MEMORY_GOING;
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr header;
+	} control = { .header = {
+			      .cmsg_len = CMSG_LEN(sizeof(int)),
+			      .cmsg_level = SOL_SOCKET,
+			      .cmsg_type = SCM_RIGHTS,
+		      } };
+	struct msghdr msg = { .msg_iov = g->iov, .msg_iovlen = g->n };
+	ssize_t n;
+
+	if (has_descriptor) {
+		memcpy(CMSG_DATA(&control.header), &c->memory.fd, sizeof(int));
+		msg.msg_control = &control;
+		msg.msg_controllen = sizeof(control.bytes);
+	}
+	n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	/* Too many of them are on their way, or it is not allowed: then it goes without, and the host
+	 * says INLINE. */
+	if (has_descriptor && n < 0 &&
+	    (errno == ETOOMANYREFS || errno == EPERM || errno == EACCES)) {
+		msg.msg_control = NULL;
+		msg.msg_controllen = 0;
+		n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
+	if (has_descriptor && n > 0)
+		c->memory.state = MEMORY_SHARED;
+	return n;
+}
+
 /* 1: there may be room for more.  *turn_bytes grows by what was sent. */
 static int send_some(struct tensock_client *client, uint64_t *turn_bytes,
 		     struct tensock_error *reterr)
 {
 	struct connection *c = &client->connection;
 	struct gathered g;
-	struct msghdr msg;
 	ssize_t n;
 
 	gather(client, &g);
-	msg = (struct msghdr){ .msg_iov = g.iov, .msg_iovlen = g.n };
-	n = sendmsg(c->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+	n = send_gathered(c, &g);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	/* The host may have said why before it closed: that is to be read first. */

@@ -84,15 +84,17 @@ uint64_t grpc_answer_memory(const struct grpc_answer *answer)
 /* The head, what protobuf wrote, then of each result what stands before it, and itself. */
 static bool piece_of(const struct grpc_answer *a, const void **ret_bytes, uint64_t *ret_n)
 {
-	const struct grpc_raw *raw = a->piece >= 2 ? &a->raws[(a->piece - 2) / 2] : NULL;
+	const struct grpc_raw *raw = NULL;
 
+	if (a->piece >= 2 && (a->piece - 2) / 2 < a->n_raws)
+		raw = &a->raws[(a->piece - 2) / 2];
 	if (a->piece == 0) {
 		*ret_bytes = a->head;
 		*ret_n = a->n_head;
 	} else if (a->piece == 1) {
 		*ret_bytes = a->pb.bytes;
 		*ret_n = a->pb.n;
-	} else if ((a->piece - 2) / 2 >= a->n_raws) {
+	} else if (!raw) {
 		return false;
 	} else if (a->piece % 2 == 0) {
 		*ret_bytes = raw->head;

@@ -126,14 +126,14 @@ static struct said infer_to_region(int64_t bytes)
 static void test_output_in_place(void **state)
 {
 	struct front_start limits = rig_limits();
-	struct said said = infer_to_region(OIP_SHARED_BYTES_MIN);
+	struct said said = infer_to_region(WORKER_FOREIGN_BYTES_MIN);
 	struct region_task task;
 	struct rig_worker *worker;
 	struct rig rig;
 
 	(void)state;
 	worker = begin_loaded(&client, &rig, &limits);
-	register_region(&rig, &task, OIP_SHARED_BYTES_MIN);
+	register_region(&rig, &task, WORKER_FOREIGN_BYTES_MIN);
 	for (unsigned i = 0; i < 2; i++) {
 		struct h2_peer_stream *s = client_call(&client, INFERENCE "ModelInfer", &said);
 		unsigned n, n_places;
@@ -150,7 +150,7 @@ static void test_output_in_place(void **state)
 		assert_memory_equal(region + t[0].offset, x, sizeof(x));
 		assert_int_equal(n_places, i);
 		if (n_places)
-			assert_int_equal(t[1].bytes, OIP_SHARED_BYTES_MIN);
+			assert_int_equal(t[1].bytes, WORKER_FOREIGN_BYTES_MIN);
 		rig_worker_done(worker, &start, values, 2);
 		client_expect(&client, s, 0, "");
 		if (i == 0)

@@ -386,6 +386,13 @@ static const struct stream_ops grpc_stream_ops = {
 	.close = grpc_close,
 };
 
+/* Of a region that is registered. */
+static bool grpc_takes_fd(const void *stream)
+{
+	(void)stream;
+	return true;
+}
+
 /* HTTP/2's preface. */
 static bool grpc_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 {
@@ -394,10 +401,10 @@ static bool grpc_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 
 const struct protocol grpc_protocol = {
 	.name = "grpc",
-	.takes_fd = true,
 	.begins = grpc_begins,
 	.stream = &grpc_stream_ops,
 	.open = grpc_open,
+	.takes_fd = grpc_takes_fd,
 	.is_waiting = grpc_is_waiting,
 	.timed_out = grpc_timed_out,
 	.stop = grpc_stop,

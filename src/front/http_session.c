@@ -642,6 +642,13 @@ static const struct stream_ops http_stream_ops = {
 	.close = http_close,
 };
 
+/* Of a region that is registered. */
+static bool http_takes_fd(const void *stream)
+{
+	(void)stream;
+	return true;
+}
+
 /* A method's first letters.  Those of HTTP/2, which begins by a method of its own, are another's. */
 static bool http_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 {
@@ -656,10 +663,10 @@ static bool http_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 
 const struct protocol http_protocol = {
 	.name = "http",
-	.takes_fd = true,
 	.begins = http_begins,
 	.stream = &http_stream_ops,
 	.open = http_open,
+	.takes_fd = http_takes_fd,
 	.is_waiting = http_is_waiting,
 	.timed_out = http_timed_out,
 	.stop = http_stop,

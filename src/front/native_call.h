@@ -70,10 +70,10 @@ void native_refuse(struct native_session *session, uint32_t id, const struct ten
 
 /*
  * What a message asks; body is private memory that is valid during the call only.  -EPROTO: it is no
- * such message.  Everything else is answered.
+ * such message.  Everything else is answered.  region: INFER_MEMORY, whose payload lies there; NULL: INFER.
  */
 int native_request_begin(struct native_session *session, uint32_t id, const void *meta,
-			 size_t meta_bytes) _nodiscard_;
+			 size_t meta_bytes, struct region *region) _nodiscard_;
 int native_upload_begin(struct native_session *session, uint32_t id, const void *body, size_t size)
 	_nodiscard_;
 int native_model_info(struct native_session *session, uint32_t id, const void *body, size_t size)

@@ -146,7 +146,7 @@ void native_output_commit(struct native_output *output, const struct tsk_writer 
 	assert(a && at == a->head && bytes <= a->head_bytes);
 	o->private_bytes -= a->head_bytes - bytes;
 	a->head_bytes = bytes;
-	if (type == WIRE_MODEL)
+	if (type == WIRE_MODEL || type == WIRE_RESULT_MEMORY)
 		hold(o, a);
 }
 

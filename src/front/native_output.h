@@ -43,7 +43,7 @@ struct native_output {
 	bool block_had_turn;
 	TAILQ_HEAD(native_answers, native_answer) answers;
 	unsigned n_answers;
-	unsigned n_held; /* of them, RESULTs and MODELs: answers to calls, which may be large */
+	unsigned n_held; /* of them, of a RESULT or a MODEL: answers to calls, which may be large */
 	unsigned *held;  /* the same of all connections together */
 	size_t private_bytes;
 	struct native_answer *current; /* in the middle of a frame; first of answers */

@@ -2,6 +2,7 @@
 /*
  * INFER → RESULT.  Payload is received into the buffer that the worker will read, behind the place of
  * the run's descriptors; these are written when the model stands ready and says what it takes.
+ * INFER_MEMORY → RESULT_MEMORY or RESULT: the same, but for where payload lies (native_memory.h).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/status.h"
 #include "front/inputs.h"
 #include "front/native_call.h"
+#include "front/native_memory.h"
 #include "front/protocol/native_input.h"
 #include "front/protocol/native_result.h"
 #include "wire/infer.h"
@@ -27,6 +29,7 @@ struct native_request {
 	uint32_t *wanted;
 
 	uint64_t payload_at, region_bytes, payload_bytes, received;
+	struct native_memory memory;
 	uint64_t private_bytes; /* of all this, accounted for */
 	char meta[];
 };
@@ -57,6 +60,9 @@ static int request_prepare(struct request *request, const struct tsk_model_info 
 	if (err == 0)
 		err = native_wanted_resolve(info, r->tensors + r->n_inputs, r->n_wanted, r->wanted,
 					    reterr);
+	if (err == 0 && r->memory.region)
+		err = native_memory_prepare(&r->memory, request, r->tensors, r->inputs, r->n_inputs,
+					    info, r->wanted, reterr);
 	if (err < 0)
 		return err;
 	*ret_in_bytes = r->region_bytes;
@@ -69,8 +75,25 @@ static bool request_fill(struct request *request, void *region)
 	const struct native_request *r = of_request(request);
 
 	/* The layout was made for these: they fit. */
-	(void)!run_write(region, r->region_bytes, r->inputs, r->n_inputs);
+	(void)!run_write_places(region, r->region_bytes, r->inputs, r->n_inputs, request->places,
+				request->n_places);
 	return false;
+}
+
+/* In the place of the RESULT's payload. */
+static int put_result(struct native_request *r, const struct native_result *result,
+		      const struct request_outputs *outputs, struct tensock_error *reterr)
+{
+	struct native_output *output = native_answers(r->call.session);
+	struct tsk_writer w;
+	int err = native_memory_put(&r->memory, result, outputs, reterr);
+
+	if (err < 0)
+		return err;
+	w = native_output_begin(output, result->meta_bytes);
+	wire_result_write(&w, &result->wire, result->outputs);
+	native_output_commit(output, &w, WIRE_RESULT_MEMORY, r->call.id);
+	return 0;
 }
 
 static int send_result(struct native_request *r, struct request_outputs *outputs,
@@ -88,12 +111,16 @@ static int send_result(struct native_request *r, struct request_outputs *outputs
 		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");
 	result.wire.queue_ns = outputs->queue_ns;
 	result.wire.compute_ns = outputs->compute_ns;
-	err = native_output_result(output, r->call.id, &result, outputs->tensors, outputs->region,
-				   &outputs->buffer);
+	if (r->memory.n_places) {
+		err = put_result(r, &result, outputs, reterr);
+	} else {
+		err = native_output_result(output, r->call.id, &result, outputs->tensors,
+					   outputs->region, &outputs->buffer);
+		if (err < 0)
+			(void)tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");
+	}
 	native_result_done(&result);
-	if (err < 0)
-		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the answer");
-	return 0;
+	return err;
 }
 
 static void request_done(struct request *request, struct request_outputs *outputs,
@@ -163,6 +190,7 @@ static void request_done_with(struct guest *guest, struct native_request *r)
 {
 	buffer_pool_put(&guest->workers->buffers, TAKE_PTR(r->request.in));
 	account_give(&guest->account, r->private_bytes);
+	native_memory_done(&r->memory, &guest->regions);
 	free(r->tensors);
 	free(r->inputs);
 	free(r->wanted);
@@ -189,6 +217,16 @@ static const struct native_call_ops call_ops = {
  * ---- Its beginning
  */
 
+/* What a message asks for. */
+struct question {
+	struct wire_infer_memory wire; /* of an INFER nothing but its infer counts */
+	struct wire_tensor *tensors;   /* until a request has them */
+	struct wire_place *places;     /* the same */
+	struct region *region;         /* that payload lies in; NULL: in frames */
+	const void *meta;
+	size_t meta_bytes;
+};
+
 static int no_memory(struct tensock_error *reterr)
 {
 	return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the request");
@@ -205,12 +243,11 @@ static void rebase(struct native_request *r, const void *meta)
 	}
 }
 
-/* Takes *tensors. */
-static int request_new(const struct wire_infer *infer, struct wire_tensor **tensors,
-		       const void *meta, size_t meta_bytes, struct native_request **ret,
+static int request_new(struct question *q, struct native_request **ret,
 		       struct tensock_error *reterr)
 {
-	struct native_request *r = malloc(sizeof(*r) + meta_bytes);
+	const struct wire_infer *infer = &q->wire.infer;
+	struct native_request *r = malloc(sizeof(*r) + q->meta_bytes);
 
 	if (!r)
 		return no_memory(reterr);
@@ -232,19 +269,22 @@ static int request_new(const struct wire_infer *infer, struct wire_tensor **tens
 		return no_memory(reterr);
 	}
 	r->call.request = &r->request;
-	r->tensors = TAKE_PTR(*tensors);
-	memcpy(r->meta, meta, meta_bytes);
-	rebase(r, meta);
+	r->tensors = TAKE_PTR(q->tensors);
+	memcpy(r->meta, q->meta, q->meta_bytes);
+	rebase(r, q->meta);
 	*ret = r;
 	return 0;
 }
 
 /* What its records take, of the guest's memory. */
-static uint64_t private_bytes(const struct wire_infer *infer, size_t meta_bytes)
+static uint64_t private_bytes(const struct question *q)
 {
-	return sizeof(struct native_request) + meta_bytes +
+	const struct wire_infer *infer = &q->wire.infer;
+
+	return sizeof(struct native_request) + q->meta_bytes +
 	       infer->n_inputs * (sizeof(struct wire_tensor) + sizeof(struct run_tensor)) +
-	       infer->n_outputs * (sizeof(struct wire_tensor) + sizeof(uint32_t));
+	       infer->n_outputs * (sizeof(struct wire_tensor) + sizeof(uint32_t)) +
+	       (q->region ? native_memory_bytes(&q->wire) : 0);
 }
 
 /* The model, and a buffer for the inputs. */
@@ -259,39 +299,53 @@ static int begin_inputs(struct guest *guest, const struct wire_infer *infer,
 	return inputs_take(guest, model, r->region_bytes, &r->request.in, reterr);
 }
 
+/* The descriptors of a run, with those of places, and payload behind them. */
 static int lay_out(const struct guest *guest, struct native_request *r,
 		   struct tensock_error *reterr)
 {
-	int err = native_input_layout(r->tensors, r->n_inputs, &r->payload_at, &r->region_bytes);
+	int err = native_input_layout(r->tensors, r->n_inputs, r->memory.n_places, &r->payload_at,
+				      &r->region_bytes);
 
 	if (err == -ENOMEM)
 		return no_memory(reterr);
 	return inputs_check_size(&guest->limits, err < 0 ? UINT64_MAX : r->region_bytes, reterr);
 }
 
-/* Records of it, which count against the guest's memory.  Takes *tensors. */
-static int accept_request(struct guest *guest, const struct wire_infer *infer,
-			  struct wire_tensor **tensors, const void *meta, size_t meta_bytes,
-			  struct native_request **ret, struct tensock_error *reterr)
+/* All that it is made of. */
+static int fill_in(struct guest *guest, struct question *q, struct native_request *r,
+		   struct tensock_error *reterr)
 {
-	uint64_t private = private_bytes(infer, meta_bytes);
+	int err = 0;
+
+	if (q->region)
+		err = native_memory_init(&r->memory, q->region, &q->wire, &q->places, reterr);
+	if (err == 0)
+		err = lay_out(guest, r, reterr);
+	if (err == 0)
+		err = begin_inputs(guest, &q->wire.infer, r, reterr);
+	return err;
+}
+
+/* Records of it, which count against the guest's memory. */
+static int accept_request(struct guest *guest, struct question *q, struct native_request **ret,
+			  struct tensock_error *reterr)
+{
+	uint64_t private = private_bytes(q);
 	struct native_request *r = NULL;
-	int err = inputs_check_size(&guest->limits, infer->payload_bytes, reterr);
+	int err = inputs_check_size(&guest->limits, q->wire.infer.payload_bytes, reterr);
 
 	if (err < 0)
 		return err;
 	err = inputs_account(guest, private, reterr);
 	if (err < 0)
 		return err;
-	err = request_new(infer, tensors, meta, meta_bytes, &r, reterr);
+	err = request_new(q, &r, reterr);
 	if (err < 0) {
 		account_give(&guest->account, private);
 		return err;
 	}
 	r->private_bytes = private;
-	err = lay_out(guest, r, reterr);
-	if (err == 0)
-		err = begin_inputs(guest, infer, r, reterr);
+	err = fill_in(guest, q, r, reterr);
 	if (err < 0) {
 		request_done_with(guest, r);
 		return err;
@@ -300,31 +354,46 @@ static int accept_request(struct guest *guest, const struct wire_infer *infer,
 	return 0;
 }
 
-int native_request_begin(struct native_session *session, uint32_t id, const void *meta,
-			 size_t meta_bytes)
+static int read_question(struct question *q, bool is_in_memory)
 {
-	_cleanup_free_ struct wire_tensor *tensors = NULL;
+	if (is_in_memory)
+		return wire_infer_memory_read(q->meta, q->meta_bytes, &q->wire, &q->tensors,
+					      &q->places);
+	return wire_infer_read(q->meta, q->meta_bytes, &q->wire.infer, &q->tensors);
+}
+
+static int begin(struct native_session *session, uint32_t id, struct question *q)
+{
 	struct native_request *r = NULL;
 	struct tensock_error error;
-	struct wire_infer infer;
-	int err = wire_infer_read(meta, meta_bytes, &infer, &tensors);
+	int err = read_question(q, q->region != NULL);
 
 	if (err == -EPROTO)
 		return err;
 	if (err < 0)
 		(void)no_memory(&error);
 	else
-		err = accept_request(native_guest(session), &infer, &tensors, meta, meta_bytes, &r,
-				     &error);
+		err = accept_request(native_guest(session), q, &r, &error);
 	if (err < 0) {
 		native_refuse(session, id, &error);
 		return 0;
 	}
 	native_call_begin(session, &r->call, id);
-	native_call_set_deadline(&r->call, infer.deadline_ms);
-	if (r->payload_bytes)
+	native_call_set_deadline(&r->call, q->wire.infer.deadline_ms);
+	if (r->payload_bytes && !q->region)
 		native_call_set_receiving(&r->call, true);
 	else
 		submit(r);
 	return 0;
+}
+
+int native_request_begin(struct native_session *session, uint32_t id, const void *meta,
+			 size_t meta_bytes, struct region *region)
+{
+	struct question q = { .region = region, .meta = meta, .meta_bytes = meta_bytes };
+	int err = begin(session, id, &q);
+
+	free(q.tensors);
+	free(q.places);
+	return err;
 }

@@ -29,11 +29,12 @@ struct native_session {
 	uint64_t connection;          /* its number */
 	bool is_in_op;                /* the carrier looks again by itself */
 	bool has_greeted;
-	bool has_operators; /* WIRE_FEATURE_OPERATORS: both ends have it */
-	bool is_stopping;   /* no new calls: GOAWAY */
-	bool has_ended;     /* the peer sends no more */
-	bool has_failed;    /* it broke the rules: nothing of it is looked at any more */
-	bool is_over;       /* nothing is sent any more, either */
+	uint64_t features;     /* that both ends have */
+	struct region *memory; /* that the peer shares; NULL: none that can be used */
+	bool is_stopping;      /* no new calls: GOAWAY */
+	bool has_ended;        /* the peer sends no more */
+	bool has_failed;       /* it broke the rules: nothing of it is looked at any more */
+	bool is_over;          /* nothing is sent any more, either */
 };
 
 /*
@@ -52,7 +53,7 @@ struct native_output *native_answers(struct native_session *session)
 
 bool native_has_operators(const struct native_session *session)
 {
-	return session->has_operators;
+	return session->features & WIRE_FEATURE_OPERATORS;
 }
 
 static void changed(struct native_session *s)
@@ -308,13 +309,13 @@ static struct native_call *find_call(struct native_session *s, uint32_t id)
 	return NULL;
 }
 
-static void send_welcome(struct native_session *s, uint64_t features)
+static void send_welcome(struct native_session *s)
 {
 	const struct front_start *limits = &s->guest->limits;
 	struct wire_welcome welcome = {
 		.version = WIRE_VERSION,
 		.requests_max = s->calls_max,
-		.features = features,
+		.features = s->features,
 		.model_bytes_max = limits->model_bytes_max,
 		.request_bytes_max = limits->request_bytes_max,
 		.program = wire_string("tensockd " TENSOCK_VERSION),
@@ -345,8 +346,8 @@ static void on_hello(struct native_session *s)
 		return;
 	}
 	s->has_greeted = true;
-	s->has_operators = hello.features & WIRE_FEATURE_OPERATORS;
-	send_welcome(s, hello.features & WIRE_FEATURES);
+	s->features = hello.features & WIRE_FEATURES;
+	send_welcome(s);
 }
 
 static void on_cancel(struct native_session *s)
@@ -369,6 +370,31 @@ static void send_pong(struct native_session *s)
 	struct tsk_writer w = native_output_begin(&s->output, 0);
 
 	native_output_commit(&s->output, &w, WIRE_PONG, s->decoder.header.id);
+}
+
+/* What was shared before is not used any more, but by what is under way. */
+static void on_memory(struct native_session *s)
+{
+	struct regions *regions = &s->guest->regions;
+	struct tensock_error error;
+	uint64_t bytes;
+
+	if (wire_memory_read(s->decoder.body, s->decoder.body_bytes, &bytes) < 0) {
+		break_rules(s, "malformed");
+		return;
+	}
+	regions_release(regions, TAKE_PTR(s->memory));
+	if (regions_share(regions, bytes, stream_take_fd(s->host), &s->memory, &error) < 0)
+		tsk_info("memory that a connection shares is not used: %s", error.message);
+}
+
+/* No memory is there that could be used: nothing is done, and that is the answer. */
+static void send_inline(struct native_session *s)
+{
+	struct tsk_writer w = native_output_begin(&s->output, 0);
+
+	native_output_commit(&s->output, &w, WIRE_INLINE, s->decoder.header.id);
+	native_answered(s);
 }
 
 /*
@@ -407,10 +433,14 @@ static void on_ask(struct native_session *s)
 		native_model_list(s, id);
 	else if (d->header.type == WIRE_STATS)
 		native_stats(s, id);
+	else if (d->header.type == WIRE_INFER_MEMORY && !s->memory)
+		send_inline(s);
 	else if (is_refused(s))
 		return;
 	else if (d->header.type == WIRE_INFER)
-		r = native_request_begin(s, id, d->body, d->body_bytes);
+		r = native_request_begin(s, id, d->body, d->body_bytes, NULL);
+	else if (d->header.type == WIRE_INFER_MEMORY)
+		r = native_request_begin(s, id, d->body, d->body_bytes, s->memory);
 	else if (d->header.type == WIRE_OFFER)
 		r = native_upload_begin(s, id, d->body, d->body_bytes);
 	else if (d->header.type == WIRE_INFO)
@@ -421,10 +451,19 @@ static void on_ask(struct native_session *s)
 		break_rules(s, "malformed");
 }
 
+static bool is_of_memory(uint32_t type)
+{
+	return type == WIRE_MEMORY || type == WIRE_INFER_MEMORY;
+}
+
 static void on_message(struct native_session *s)
 {
 	if (!s->has_greeted && s->decoder.header.type != WIRE_HELLO) {
 		break_rules(s, "before HELLO");
+		return;
+	}
+	if (is_of_memory(s->decoder.header.type) && !(s->features & WIRE_FEATURE_MEMORY)) {
+		break_rules(s, "the feature has not been agreed on");
 		return;
 	}
 	switch (s->decoder.header.type) {
@@ -440,7 +479,11 @@ static void on_message(struct native_session *s)
 	case WIRE_UNLOAD:
 	case WIRE_STATS:
 	case WIRE_INFER:
+	case WIRE_INFER_MEMORY:
 		on_ask(s);
+		break;
+	case WIRE_MEMORY:
+		on_memory(s);
 		break;
 	case WIRE_CANCEL:
 		on_cancel(s);
@@ -555,6 +598,7 @@ static void native_close(void *stream)
 
 	s->is_in_op = true;
 	drop_calls(s);
+	regions_release(&s->guest->regions, s->memory);
 	native_output_done(&s->output);
 	native_decoder_done(&s->decoder);
 	handle_free(s->timer);
@@ -723,6 +767,13 @@ static const struct stream_ops native_stream_ops = {
 	.close = native_close,
 };
 
+static bool native_takes_fd(const void *stream)
+{
+	const struct native_session *s = stream;
+
+	return s->features & WIRE_FEATURE_MEMORY;
+}
+
 static bool native_begins(const unsigned char first[PROTOCOL_FIRST_BYTES])
 {
 	static const unsigned char type[PROTOCOL_FIRST_BYTES] = { WIRE_HELLO, 0, 0, 0 };
@@ -735,6 +786,7 @@ const struct protocol native_protocol = {
 	.begins = native_begins,
 	.stream = &native_stream_ops,
 	.open = native_open,
+	.takes_fd = native_takes_fd,
 	.is_waiting = native_is_waiting,
 	.timed_out = native_timed_out,
 	.stop = native_stop,

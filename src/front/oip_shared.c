@@ -79,18 +79,6 @@ void oip_shared_release(struct oip_call *call)
 	free(TAKE_PTR(call->places));
 }
 
-/*
- * Whether the worker may use it where it lies.  A region that is too short now would be the worker's end: it
- * is left to the copy, which says so.
- */
-static bool can_stay(const struct oip_call *call, const struct region *region,
-		     const struct oip_region *part, uint32_t dtype)
-{
-	return part->bytes >= OIP_SHARED_BYTES_MIN && dtype != TENSOCK_BYTES &&
-	       region_offset(region, part) % RUN_ALIGN == 0 && region_has(region, part) &&
-	       worker_foreign_use(call->request.worker, region);
-}
-
 static int prepare_input(struct oip_call *call, uint32_t i, struct tensock_error *reterr)
 {
 	const struct oip_input *input = &call->infer.inputs[i];
@@ -100,7 +88,7 @@ static int prepare_input(struct oip_call *call, uint32_t i, struct tensock_error
 
 	if (!part->region || part->is_read)
 		return 0;
-	if (can_stay(call, part->region, &input->region, t->dtype)) {
+	if (worker_foreign_can_stay(call->request.worker, part->region, &input->region, t->dtype)) {
 		t->foreign = region_number(part->region);
 		t->offset = region_offset(part->region, &input->region);
 		return 0;
@@ -158,7 +146,8 @@ static void place_outputs(struct oip_call *call, const struct tsk_model_info *in
 		const struct region *region = part_of_output(call, i)->region;
 
 		if (!region || output->classes || is_in_the_way(call, i) ||
-		    !can_stay(call, region, &output->region, info->outputs[call->wanted[i]].dtype))
+		    !worker_foreign_can_stay(request->worker, region, &output->region,
+					     info->outputs[call->wanted[i]].dtype))
 			continue;
 		call->places[request->n_places++] =
 			(struct run_tensor){ .index = call->wanted[i],

@@ -13,8 +13,6 @@
 #include "front/oip_call.h"
 #include "front/regions.h"
 
-/* Below, a copy costs less than all that it spares. */
-#define OIP_SHARED_BYTES_MIN (UINT64_C(64) << 10)
 /* Outputs of one call that are written in place. */
 #define OIP_PLACES_MAX 64u
 

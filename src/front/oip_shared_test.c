@@ -13,7 +13,7 @@
 #define REGION_BYTES (UINT64_C(512) << 10)
 #define REGION_OFFSET UINT64_C(4096) /* of what is registered, in the memory */
 #define ROWS 6400
-#define TENSOR_BYTES (UINT64_C(12) * ROWS) /* a multiple of RUN_ALIGN, above OIP_SHARED_BYTES_MIN */
+#define TENSOR_BYTES (UINT64_C(12) * ROWS) /* a multiple of RUN_ALIGN, above WORKER_FOREIGN_BYTES_MIN */
 #define OUT_AT (UINT64_C(256) << 10)
 
 static struct region_task task;
@@ -394,7 +394,7 @@ static void test_outputs_that_are_copied(void **state)
 		uint64_t at, bytes;
 	} outputs[] = {
 		{ OUT_AT + 4, TENSOR_BYTES },          /* not aligned */
-		{ OUT_AT, OIP_SHARED_BYTES_MIN - 64 }, /* small */
+		{ OUT_AT, WORKER_FOREIGN_BYTES_MIN - 64 }, /* small */
 		{ 0, TENSOR_BYTES },                   /* upon the input */
 		{ TENSOR_BYTES - 64, TENSOR_BYTES },   /* upon its end */
 	};

@@ -24,7 +24,8 @@ struct region {
 	uint64_t offset, bytes;
 	uint32_t number;
 	unsigned n_held;
-	bool is_gone; /* unregistered: freed when nobody holds it */
+	bool is_gone;     /* unregistered: freed when nobody holds it */
+	bool is_nameless; /* in no list; the same */
 	dev_t device;
 	ino_t inode;
 };
@@ -43,12 +44,17 @@ static void free_region(struct regions *regions, struct region *region)
 	free(region);
 }
 
-static void drop(struct regions *regions, struct region *region)
+static void tell_gone(struct regions *regions, struct region *region)
 {
-	TAILQ_REMOVE(&regions->list, region, entry);
 	region->is_gone = true;
 	if (regions->gone)
 		regions->gone(regions->context, region->number);
+}
+
+static void drop(struct regions *regions, struct region *region)
+{
+	TAILQ_REMOVE(&regions->list, region, entry);
+	tell_gone(regions, region);
 	if (!region->n_held)
 		free_region(regions, region);
 }
@@ -97,7 +103,8 @@ static int read_key(struct wire_string key, char ret[FRONT_REGION_KEY_SIZE],
 			FRONT_REGION_KEY_SIZE - 1);
 }
 
-static struct region *region_new(struct regions *regions, struct wire_string name)
+/* In no list. */
+static struct region *make(struct regions *regions, struct wire_string name)
 {
 	struct region *region = calloc(1, sizeof(*region));
 
@@ -112,8 +119,16 @@ static struct region *region_new(struct regions *regions, struct wire_string nam
 	if (++regions->last_number == 0)
 		regions->last_number++;
 	region->number = regions->last_number;
-	TAILQ_INSERT_TAIL(&regions->list, region, entry);
 	regions->n++;
+	return region;
+}
+
+static struct region *region_new(struct regions *regions, struct wire_string name)
+{
+	struct region *region = make(regions, name);
+
+	if (region)
+		TAILQ_INSERT_TAIL(&regions->list, region, entry);
 	return region;
 }
 
@@ -124,19 +139,11 @@ static int ask(struct regions *regions, struct region *region,
 	return supervisor_send_region(regions->supervisor, region->id, key);
 }
 
-static int check(const struct regions *regions, struct wire_string name, uint64_t offset,
-		 uint64_t bytes, struct tensock_error *reterr)
+static int check_part(const struct regions *regions, uint64_t offset, uint64_t bytes,
+		      struct tensock_error *reterr)
 {
 	uint64_t end;
 
-	if (!name.len || name.len > OIP_REGION_NAME_MAX)
-		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
-				"a shared memory region needs a name of at most %u bytes",
-				OIP_REGION_NAME_MAX);
-	if (find(regions, name))
-		return tsk_fail(reterr, TENSOCK_ALREADY_EXISTS,
-				"shared memory region '%.*s' already in manager",
-				name.len < NAME_SHOWN ? name.len : NAME_SHOWN, name.bytes);
 	if (!bytes || !tsk_add(offset, bytes, &end) || end > INT64_MAX)
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"offset %" PRIu64 " and byte_size %" PRIu64
@@ -148,6 +155,20 @@ static int check(const struct regions *regions, struct wire_string name, uint64_
 				"guest may have",
 				regions->n);
 	return 0;
+}
+
+static int check(const struct regions *regions, struct wire_string name, uint64_t offset,
+		 uint64_t bytes, struct tensock_error *reterr)
+{
+	if (!name.len || name.len > OIP_REGION_NAME_MAX)
+		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
+				"a shared memory region needs a name of at most %u bytes",
+				OIP_REGION_NAME_MAX);
+	if (find(regions, name))
+		return tsk_fail(reterr, TENSOCK_ALREADY_EXISTS,
+				"shared memory region '%.*s' already in manager",
+				name.len < NAME_SHOWN ? name.len : NAME_SHOWN, name.bytes);
+	return check_part(regions, offset, bytes, reterr);
 }
 
 int regions_register(struct regions *regions, struct region_task *task, struct wire_string name,
@@ -284,6 +305,37 @@ int regions_register_fd(struct regions *regions, struct wire_string name, uint64
 	return r;
 }
 
+int regions_share(struct regions *regions, uint64_t bytes, int fd, struct region **ret,
+		  struct tensock_error *reterr)
+{
+	_cleanup_close_ int taken = fd;
+	struct region *region;
+	int r = check_part(regions, 0, bytes, reterr);
+
+	if (r == 0)
+		r = region_fd_check(taken, reterr);
+	if (r < 0)
+		return r;
+	region = make(regions, wire_string("of a connection"));
+	if (!region)
+		return tsk_fail(reterr, TENSOCK_OUT_OF_MEMORY, "no memory for the region");
+	region->is_nameless = true;
+	region->fd = TAKE_FD(taken);
+	region->bytes = bytes;
+	r = look_at_file(region, reterr);
+	if (r < 0)
+		free_region(regions, region);
+	else
+		*ret = region_hold(region);
+	return r;
+}
+
+struct region *region_hold(struct region *region)
+{
+	region->n_held++;
+	return region;
+}
+
 /* Open ones only: the others' tasks come first. */
 void regions_unregister(struct regions *regions, struct wire_string name)
 {
@@ -296,7 +348,8 @@ void regions_unregister(struct regions *regions, struct wire_string name)
 	}
 }
 
-bool regions_next(const struct regions *regions, const struct region **at, struct oip_region_view *ret)
+bool regions_next(const struct regions *regions, const struct region **at,
+		  struct oip_region_view *ret)
 {
 	const struct region *region = *at ? TAILQ_NEXT(*at, entry) : TAILQ_FIRST(&regions->list);
 
@@ -306,9 +359,9 @@ bool regions_next(const struct regions *regions, const struct region **at, struc
 		return false;
 	*at = region;
 	*ret = (struct oip_region_view){ .name = region->name,
-				     .key = region->said,
-				     .offset = region->offset,
-				     .bytes = region->bytes };
+					 .key = region->said,
+					 .offset = region->offset,
+					 .bytes = region->bytes };
 	return true;
 }
 
@@ -333,14 +386,17 @@ int regions_hold(struct regions *regions, const struct oip_region *part, struct 
 		return tsk_fail(reterr, TENSOCK_INVALID_ARGUMENT,
 				"Invalid offset + byte size for shared memory region: '%s'",
 				region->name);
-	region->n_held++;
-	*ret = region;
+	*ret = region_hold(region);
 	return 0;
 }
 
 void regions_release(struct regions *regions, struct region *region)
 {
-	if (region && --region->n_held == 0 && region->is_gone)
+	if (!region || --region->n_held > 0)
+		return;
+	if (region->is_nameless)
+		tell_gone(regions, region);
+	if (region->is_gone)
 		free_region(regions, region);
 }
 

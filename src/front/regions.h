@@ -61,6 +61,14 @@ int regions_register(struct regions *regions, struct region_task *task, struct w
 int regions_register_fd(struct regions *regions, struct wire_string name, uint64_t offset,
 			uint64_t bytes, int fd, struct tensock_error *reterr) _nodiscard_;
 
+/*
+ * One without a name, of the first bytes of a descriptor that has been passed as above, or -1: taken, also
+ * where this fails.  It is held by the caller, and gone when nobody holds it.
+ */
+int regions_share(struct regions *regions, uint64_t bytes, int fd, struct region **ret,
+		  struct tensock_error *reterr) _nodiscard_;
+struct region *region_hold(struct region *region);
+
 /* done() is not wanted any more; it is not registered then.  Also of a task that is done, or zero. */
 void region_task_end(struct regions *regions, struct region_task *task);
 

@@ -134,12 +134,19 @@ static unsigned session_scatter(void *stream, struct iovec *iov)
 	return iov->iov_len > 0;
 }
 
+static bool protocol_takes_fd(const struct session *session)
+{
+	const struct protocol *protocol = session->protocol;
+
+	return protocol->takes_fd && protocol->takes_fd(session->stream);
+}
+
 /* It comes with the first bytes, before it is known who would take it. */
 static bool session_takes_fd(void *stream)
 {
 	const struct session *session = stream;
 
-	return !session->protocol || session->protocol->takes_fd;
+	return !session->protocol || protocol_takes_fd(session);
 }
 
 static const struct protocol *find_protocol(const unsigned char *first)
@@ -193,8 +200,6 @@ static void choose_protocol(struct session *session)
 		session->is_over = true;
 		return;
 	}
-	if (!protocol->takes_fd)
-		tsk_close(stream_take_fd(session->host));
 	session->sessions->guest->counters.connections++;
 	session->stream = protocol->open(session->sessions->guest, &session->inner);
 	if (!session->stream) {
@@ -203,6 +208,8 @@ static void choose_protocol(struct session *session)
 		return;
 	}
 	session->protocol = protocol;
+	if (!protocol_takes_fd(session))
+		tsk_close(stream_take_fd(session->host));
 	if (session->is_beyond)
 		refuse_stream(session);
 	else

@@ -20,11 +20,9 @@ struct session;
 
 #define PROTOCOL_FIRST_BYTES 4u
 
-/* One row a protocol.  All functions are mandatory. */
+/* One row a protocol.  All functions but takes_fd() are mandatory. */
 struct protocol {
 	const char *name;
-	/* A descriptor that comes with its peer's bytes is of use to it (stream_host's take_fd()). */
-	bool takes_fd;
 
 	/* Whether a stream with these first bytes speaks it. */
 	bool (*begins)(const unsigned char first[PROTOCOL_FIRST_BYTES]);
@@ -34,6 +32,8 @@ struct protocol {
 	 */
 	const struct stream_ops *stream;
 	void *(*open)(struct guest *guest, struct stream_host *host); /* NULL: no memory */
+	/* A descriptor that comes with its peer's next bytes is of use to it (stream_host's take_fd()). */
+	bool (*takes_fd)(const void *stream);
 
 	/* True while the peer is to send (the rest of something) or to take bytes. */
 	bool (*is_waiting)(void *stream);

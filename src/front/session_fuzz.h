@@ -7,12 +7,14 @@
 #ifndef FRONT_SESSION_FUZZ_H
 #define FRONT_SESSION_FUZZ_H
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uv.h>
 
 #include "base/log.h"
+#include "base/memfd.h"
 #include "base/seqpacket.h"
 #include "channel/ring.h"
 #include "channel/run.h"
@@ -29,8 +31,12 @@ struct session_fuzz {
 
 #define BUFFERS_MAX 256u
 
+/* Of a file in memory that comes with whatever the guest says. */
+#define FUZZ_MEMORY_BYTES (UINT64_C(256) << 10)
+
 struct player {
-	int socket; /* -1: there is none */
+	int socket;     /* -1: there is none */
+	bool is_let_go; /* the front has closed its end */
 	uint64_t id;
 	struct ring_pair rings;
 	bool has_rings;
@@ -140,11 +146,23 @@ static inline void attach(struct worker_received *received)
 	(void)!worker_control_send(player.socket, &ready, NULL, 0, NULL, 0);
 }
 
-static inline void take_messages(void)
+/* It says so, and maps nothing: only the front's arithmetic is looked at. */
+static inline void tell_mapped(uint64_t id)
+{
+	struct worker_msg mapped = { .type = WORKER_FOREIGN_MAPPED, .id = id, .value = 1 };
+
+	(void)!worker_control_send(player.socket, &mapped, NULL, 0, NULL, 0);
+}
+
+/* Whether there was any. */
+static inline bool take_messages(void)
 {
 	static struct worker_received received;
+	bool any = false;
+	int r = -EAGAIN;
 
-	while (player.socket >= 0 && worker_control_recv(player.socket, &received) == 1) {
+	while (player.socket >= 0 && (r = worker_control_recv(player.socket, &received)) == 1) {
+		any = true;
 		if (received.msg.type == WORKER_ATTACH)
 			attach(&received);
 		else if (received.msg.type == WORKER_LOAD)
@@ -153,37 +171,60 @@ static inline void take_messages(void)
 			add_buffer(&received);
 		else if (received.msg.type == WORKER_BUFFER_DROP)
 			tsk_map_done(map_of((uint32_t)received.msg.id));
+		else if (received.msg.type == WORKER_FOREIGN)
+			tell_mapped(received.msg.id);
 		worker_received_done(&received);
 	}
+	player.is_let_go = r == 0;
+	return any;
 }
 
-/* Every byte of the inputs can be read, and their descriptors are right. */
-static inline uint64_t read_inputs(const struct run_entry *entry)
+static inline void check_foreign(const struct run_tensor *t)
+{
+	check(t->offset <= FUZZ_MEMORY_BYTES && t->bytes <= FUZZ_MEMORY_BYTES - t->offset);
+}
+
+/*
+ * Every byte of the inputs can be read, and their descriptors are right.  *ret_place: where the output is to
+ * go; foreign 0: anywhere.
+ */
+static inline uint64_t read_inputs(const struct run_entry *entry, struct run_tensor *ret_place)
 {
 	const struct tsk_map *map = map_of(entry->in_buffer);
 	volatile unsigned char touched;
-	struct run_tensor x;
-	unsigned n;
+	struct run_tensor t[2] = { 0 };
+	unsigned n, n_places;
 
 	check(map && entry->in_bytes <= map->size);
-	check(run_read(map->addr, entry->in_bytes, &x, 1, &n) == 0 && n == 1 && x.index == 0);
-	check(x.dtype == TENSOCK_FLOAT32);
-	if (x.bytes)
-		touched = ((unsigned char *)map->addr)[x.offset + x.bytes - 1];
+	check(run_read_foreign(map->addr, entry->in_bytes, t, 2, &n, &n_places) == 0);
+	check(n == 1 && t[0].index == 0 && t[0].dtype == TENSOCK_FLOAT32);
+	if (t[0].foreign)
+		check_foreign(&t[0]);
+	else if (t[0].bytes)
+		touched = ((unsigned char *)map->addr)[t[0].offset + t[0].bytes - 1];
 	(void)touched;
-	return x.bytes / 4;
+	if (n_places)
+		check_foreign(&t[1]);
+	*ret_place = n_places ? t[1] : (struct run_tensor){ 0 };
+	return t[0].bytes / 4;
 }
 
 static inline void run(const struct run_entry *entry)
 {
 	struct run_entry done = { .type = RUN_DONE, .request_id = entry->request_id };
 	struct tsk_map *map = map_of(entry->out_buffer);
-	struct run_tensor y = { .dtype = TENSOCK_FLOAT32, .rank = 1 };
+	struct run_tensor y = { .dtype = TENSOCK_FLOAT32, .rank = 1 }, place;
+	uint64_t bytes;
 
-	y.dims[0] = (int64_t)read_inputs(entry);
+	y.dims[0] = (int64_t)read_inputs(entry, &place);
 	y.bytes = 4 * (uint64_t)y.dims[0];
 	check(map && entry->out_bytes <= map->size);
-	check(run_layout(&y.bytes, 1, &y.offset, &done.out_bytes) == 0);
+	bytes = place.foreign && y.bytes <= place.bytes ? 0 : y.bytes;
+	check(run_layout(&bytes, 1, &y.offset, &done.out_bytes) == 0);
+	if (!bytes && y.bytes) {
+		y.foreign = place.foreign;
+		y.offset = place.offset;
+	}
 	if (done.out_bytes > entry->out_bytes) {
 		done.status = TENSOCK_TOO_LARGE;
 		done.needed = done.out_bytes;
@@ -195,23 +236,27 @@ static inline void run(const struct run_entry *entry)
 	check(ring_push(&player.rings.out, &done));
 }
 
-static inline void play_worker(void)
+/* Whether there was anything to do. */
+static inline bool play_worker(void)
 {
 	struct run_entry entry;
+	bool any = take_messages();
 
-	take_messages();
 	while (player.has_rings && ring_pop(&player.rings.in, &entry)) {
+		any = true;
 		take_messages();
 		if (entry.type != RUN_CANCEL)
 			run(&entry);
 	}
 	if (player.has_rings)
 		ring_ring(&player.rings.out);
+	return any;
 }
 
 static inline void end_worker(void)
 {
 	player.socket = tsk_close(player.socket);
+	player.is_let_go = false;
 	for (unsigned i = 0; i < BUFFERS_MAX; i++)
 		tsk_map_done(&player.buffers[i].map);
 	if (player.has_rings)
@@ -236,35 +281,46 @@ static inline void spawn(int supervisor, uint64_t id)
 }
 
 /* One that was let go of, or is to be killed. */
-static inline void look_at_worker(int supervisor, bool is_killed)
+static inline bool look_at_worker(int supervisor, bool is_killed)
 {
 	struct front_msg msg = { .type = FRONT_WORKER_EXITED, .id = player.id };
-	char byte;
 
-	if (player.socket < 0 ||
-	    (!is_killed && recv(player.socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0))
-		return;
+	if (player.socket < 0 || !(is_killed || player.is_let_go))
+		return false;
 	end_worker();
 	check(front_control_send(supervisor, &msg, -1) == 0);
+	return true;
 }
 
-static inline void play(struct guest *guest, int supervisor)
+/* One turn of everybody.  False: nothing comes of another one, before the guest says something. */
+static inline bool turn(struct guest *guest, int supervisor)
 {
-	for (unsigned i = 0; i < 3; i++) {
-		struct front_msg msg;
-		int fd;
+	struct front_msg msg;
+	bool any = false;
+	int fd;
 
-		uv_run(guest->loop, UV_RUN_NOWAIT);
-		while (front_control_recv(supervisor, &msg, &fd) == 1) {
-			tsk_close(fd);
-			if (msg.type == FRONT_SPAWN)
-				spawn(supervisor, msg.id);
-			else if (msg.type == FRONT_KILL)
-				look_at_worker(supervisor, true);
-		}
-		play_worker();
-		look_at_worker(supervisor, false);
+	uv_run(guest->loop, UV_RUN_NOWAIT);
+	while (front_control_recv(supervisor, &msg, &fd) == 1) {
+		any = true;
+		tsk_close(fd);
+		if (msg.type == FRONT_SPAWN)
+			spawn(supervisor, msg.id);
+		else if (msg.type == FRONT_KILL)
+			look_at_worker(supervisor, true);
 	}
+	any |= play_worker();
+	any |= look_at_worker(supervisor, false);
+	return any || uv_backend_timeout(guest->loop) == 0;
+}
+
+/* Whether there was anything to do. */
+static inline bool play(struct guest *guest, int supervisor)
+{
+	unsigned n = 1;
+
+	while (turn(guest, supervisor) && n < 3)
+		n++;
+	return n > 1;
 }
 
 /*
@@ -276,17 +332,31 @@ static inline void on_wake(struct stream_host *host)
 	(void)host;
 }
 
-static inline void take_output(const struct session_fuzz *fuzz, void *stream, size_t pace)
+static inline int pass_fd(struct stream_host *host)
+{
+	static int memory = -1;
+
+	(void)host;
+	if (memory < 0)
+		check(tsk_memfd_new("fuzz", FUZZ_MEMORY_BYTES, &memory) == 0);
+	return fcntl(memory, F_DUPFD_CLOEXEC, 0);
+}
+
+/* Whether there was any. */
+static inline bool take_output(const struct session_fuzz *fuzz, void *stream, size_t pace)
 {
 	const struct stream_ops *ops = fuzz->protocol->stream;
 	const void *bytes;
+	bool any = false;
 	size_t n;
 
 	while ((n = ops->output(stream, &bytes))) {
+		any = true;
 		n = n < pace ? n : pace;
 		fuzz->take(bytes, n);
 		ops->sent(stream, n);
 	}
+	return any;
 }
 
 /* Fills the pieces that the stream has room for, or the first of them.  How many bytes. */
@@ -308,12 +378,23 @@ static inline size_t give(const struct stream_ops *ops, void *stream, const uint
 	return done;
 }
 
+/* Byte after byte where the first byte says so; but a long input is no more tested by that than a short one. */
+#define FUZZ_PIECES_MAX 512u
+
+static inline size_t pace_of(const uint8_t *data, size_t size)
+{
+	size_t pace = data[0] % 32u * (data[0] % 32u) * 16 + 1;
+	size_t least = size / FUZZ_PIECES_MAX + 1;
+
+	return pace > least ? pace : least;
+}
+
 static inline void converse(const struct session_fuzz *fuzz, struct guest *guest, int supervisor,
 			    const uint8_t *data, size_t size)
 {
-	struct stream_host host = { .wake = on_wake };
+	struct stream_host host = { .wake = on_wake, .take_fd = pass_fd };
 	void *stream = fuzz->protocol->open(guest, &host);
-	size_t pace = data[0] % 32u * (data[0] % 32u) * 16 + 1;
+	size_t pace = pace_of(data, size);
 	bool is_lazy = data[0] & 32, ends = data[0] & 64, scatters = data[0] & 128;
 	const struct stream_ops *ops = fuzz->protocol->stream;
 	unsigned n_windows = 0;
@@ -334,8 +415,10 @@ static inline void converse(const struct session_fuzz *fuzz, struct guest *guest
 	if (ends)
 		ops->ended(stream);
 	for (unsigned i = 0; i < 8; i++) {
-		play(guest, supervisor);
-		take_output(fuzz, stream, pace);
+		bool any = play(guest, supervisor);
+
+		if (!take_output(fuzz, stream, pace) && !any)
+			break;
 	}
 	fuzz->look_over(ends, ops->finished(stream));
 	ops->close(stream);
@@ -363,9 +446,22 @@ static inline struct front_start limits(void)
 				     .ports = { 9999 } };
 }
 
+/* Regions that have a name stay; what a connection has shared has gone with it. */
+static inline void look_over_regions(const struct regions *regions)
+{
+	const struct region *region = NULL;
+	struct oip_region_view view;
+	unsigned n = 0;
+
+	while (regions_next(regions, &region, &view))
+		n++;
+	check(regions->n == n);
+}
+
 /* Everything but what the workers and models keep has been given back. */
 static inline void look_over(struct guest *guest)
 {
+	look_over_regions(&guest->regions);
 	check(guest->n_calls == 0 && guest->n_held == 0 && guest->n_uploads == 0);
 	check(counters_active(&guest->counters) == 0);
 	uploads_free(guest->uploads);
@@ -377,18 +473,37 @@ static inline void look_over(struct guest *guest)
 	check(guest->account.used_bytes == 0);
 }
 
+/* All inputs' own: it keeps nothing, once its handles are closed. */
+static inline uv_loop_t *the_loop(void)
+{
+	static uv_loop_t loop;
+	static bool is_there;
+
+	if (!is_there) {
+		signal(SIGPIPE, SIG_IGN);
+		check(uv_loop_init(&loop) == 0);
+		is_there = true;
+	}
+	return &loop;
+}
+
+static inline void fail_on_handle(uv_handle_t *handle, void *context)
+{
+	(void)handle;
+	(void)context;
+	abort();
+}
+
 static inline int session_fuzz(const struct session_fuzz *fuzz, const uint8_t *data, size_t size)
 {
 	struct front_msg start = { .type = FRONT_START, .start = limits() };
 	struct guest *guest;
-	uv_loop_t loop;
 	int fds[2];
 
 	if (size == 0)
 		return 0;
-	signal(SIGPIPE, SIG_IGN);
-	check(uv_loop_init(&loop) == 0 && tsk_seqpacket_pair(fds) == 0);
-	check(guest_new(&loop, fds[1], &guest) == 0);
+	check(tsk_seqpacket_pair(fds) == 0);
+	check(guest_new(the_loop(), fds[1], &guest) == 0);
 	check(front_control_send(fds[0], &start, -1) == 0);
 	play(guest, fds[0]);
 	converse(fuzz, guest, fds[0], data, size);
@@ -397,8 +512,9 @@ static inline int session_fuzz(const struct session_fuzz *fuzz, const uint8_t *d
 	guest_free(guest);
 	end_worker();
 	close(fds[0]);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	check(uv_loop_close(&loop) == 0);
+	uv_run(the_loop(), UV_RUN_DEFAULT);
+	check(!uv_loop_alive(the_loop()));
+	uv_walk(the_loop(), fail_on_handle, NULL);
 	return 0;
 }
 

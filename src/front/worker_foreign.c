@@ -40,13 +40,21 @@ static void offer(struct worker_link *link, const struct region *region)
 	foreign->n_asked++;
 }
 
-bool worker_foreign_use(struct worker_link *link, const struct region *region)
+static bool use(struct worker_link *link, const struct region *region)
 {
 	const struct worker_region *known = find(&link->foreign, region_number(region));
 
 	if (!known && !region_is_gone(region))
 		offer(link, region);
 	return known && known->is_mapped && !known->is_gone;
+}
+
+bool worker_foreign_can_stay(struct worker_link *link, const struct region *region,
+			     const struct oip_region *part, uint32_t dtype)
+{
+	return part->bytes >= WORKER_FOREIGN_BYTES_MIN && dtype != TENSOCK_BYTES &&
+	       region_offset(region, part) % RUN_ALIGN == 0 && region_has(region, part) &&
+	       use(link, region);
 }
 
 int worker_foreign_answered(struct worker_link *link, uint64_t number, bool is_mapped)

@@ -31,8 +31,16 @@ struct worker_foreign {
 	uint64_t bytes;   /* of all: at most the guest's max-memory */
 };
 
-/* Whether runs of this worker may use the region now; offers it, where that has not been done. */
-bool worker_foreign_use(struct worker_link *link, const struct region *region);
+/* Below, a copy costs less than all that it spares. */
+#define WORKER_FOREIGN_BYTES_MIN (UINT64_C(64) << 10)
+
+/*
+ * Whether runs of this worker may use the part of the region, for a tensor of that type, where it lies now.
+ * Offers the region, where that has not been done.  One that is too short would be the worker's end: it is
+ * left to the copy, which says so.
+ */
+bool worker_foreign_can_stay(struct worker_link *link, const struct region *region,
+			     const struct oip_region *part, uint32_t dtype);
 
 /* The region is no longer used. */
 void worker_foreign_forget(struct worker_link *link, uint32_t number);

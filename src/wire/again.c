@@ -137,6 +137,39 @@ static int again_infer(const unsigned char *body, size_t size, struct tsk_writer
 	return again_payload(body, size, meta_bytes, infer.payload_bytes, w);
 }
 
+static int again_infer_memory(const void *body, size_t size, struct tsk_writer *w)
+{
+	_cleanup_free_ struct wire_tensor *tensors = NULL;
+	_cleanup_free_ struct wire_place *places = NULL;
+	struct wire_infer_memory infer;
+	int r = wire_infer_memory_read(body, size, &infer, &tensors, &places);
+
+	if (r == 0)
+		wire_infer_memory_write(w, &infer, tensors, tensors + infer.infer.n_inputs, places);
+	return r;
+}
+
+static int again_result_memory(const void *body, size_t size, struct tsk_writer *w)
+{
+	_cleanup_free_ struct wire_tensor *tensors = NULL;
+	struct wire_result result;
+	int r = wire_result_read(body, size, &result, &tensors);
+
+	if (r == 0)
+		wire_result_write(w, &result, tensors);
+	return r;
+}
+
+static int again_memory(const void *body, size_t size, struct tsk_writer *w)
+{
+	uint64_t bytes;
+	int r = wire_memory_read(body, size, &bytes);
+
+	if (r == 0)
+		wire_memory_write(w, bytes);
+	return r;
+}
+
 static int again_result(const unsigned char *body, size_t size, struct tsk_writer *w)
 {
 	_cleanup_free_ struct wire_tensor *tensors = NULL;
@@ -180,6 +213,12 @@ int wire_again(uint32_t type, const void *body, size_t size, struct tsk_writer *
 		return again_infer(body, size, w);
 	case WIRE_RESULT:
 		return again_result(body, size, w);
+	case WIRE_MEMORY:
+		return again_memory(body, size, w);
+	case WIRE_INFER_MEMORY:
+		return again_infer_memory(body, size, w);
+	case WIRE_RESULT_MEMORY:
+		return again_result_memory(body, size, w);
 	case WIRE_CHUNK:
 		tsk_write_bytes(w, body, size);
 		return 0;

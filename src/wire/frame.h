@@ -47,6 +47,8 @@ enum wire_type {
 	WIRE_INFER = 21,  /* → RESULT */
 	WIRE_CANCEL = 22, /* of the request of this id; empty.  Its one answer comes all the same */
 	WIRE_STATS = 23,  /* → COUNTERS; empty */
+	WIRE_MEMORY = 24, /* memory of the guest's, by a descriptor that comes with it; id 0 */
+	WIRE_INFER_MEMORY = 25, /* INFER with its payload there → RESULT, RESULT_MEMORY or INLINE */
 
 	/* both ways */
 	WIRE_CHUNK = 32, /* raw bytes: the next ones of the upload, request or result of this id */
@@ -61,8 +63,10 @@ enum wire_type {
 	WIRE_DONE = 52, /* empty */
 	WIRE_RESULT = 53,
 	WIRE_COUNTERS = 54,
-	WIRE_ERROR = 55,  /* ends the request of this id; id 0: the connection */
-	WIRE_GOAWAY = 56, /* no new request is taken; those under way are answered; id 0 */
+	WIRE_ERROR = 55,         /* ends the request of this id; id 0: the connection */
+	WIRE_GOAWAY = 56,        /* no new request is taken; those under way are answered; id 0 */
+	WIRE_RESULT_MEMORY = 57, /* RESULT with its payload in the guest's memory */
+	WIRE_INLINE = 58,        /* that memory cannot be used: to be asked again by INFER; empty */
 };
 
 /* "HELLO"; NULL for a number that is none. */

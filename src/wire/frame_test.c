@@ -51,6 +51,8 @@ static const struct {
 	{ WIRE_INFER, false, true, 1, WIRE_BODY_MAX },
 	{ WIRE_CANCEL, false, true, 0, 0 },
 	{ WIRE_STATS, false, true, 0, 0 },
+	{ WIRE_MEMORY, true, false, 1, 8 },
+	{ WIRE_INFER_MEMORY, false, true, 1, WIRE_META_MAX },
 	{ WIRE_CHUNK, false, true, 1, WIRE_BODY_MAX },
 	{ WIRE_PING, true, true, 0, 0 },
 	{ WIRE_PONG, true, true, 0, 0 },
@@ -63,6 +65,8 @@ static const struct {
 	{ WIRE_COUNTERS, false, true, 1, 4676 },
 	{ WIRE_ERROR, true, true, 1, 257 },
 	{ WIRE_GOAWAY, true, false, 1, 257 },
+	{ WIRE_RESULT_MEMORY, false, true, 1, WIRE_META_MAX },
+	{ WIRE_INLINE, false, true, 0, 0 },
 };
 
 static void test_each_type(void **state)

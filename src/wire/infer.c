@@ -195,11 +195,10 @@ static void check_payload(struct tsk_writer *w, const struct wire_tensor *tensor
 		w->bad = true;
 }
 
-void wire_infer_write(struct tsk_writer *w, const struct wire_infer *infer,
-		      const struct wire_tensor *inputs, const struct wire_tensor *wanted)
+/* All of an INFER but its head. */
+static void write_question(struct tsk_writer *w, const struct wire_infer *infer,
+			   const struct wire_tensor *inputs, const struct wire_tensor *wanted)
 {
-	unsigned char *head = begin_meta(w);
-
 	check_payload(w, inputs, infer->n_inputs, infer->payload_bytes);
 	if (infer->n_outputs > WIRE_TENSORS_MAX)
 		w->bad = true;
@@ -213,7 +212,41 @@ void wire_infer_write(struct tsk_writer *w, const struct wire_infer *infer,
 	}
 	for (uint32_t i = 0; i < infer->n_outputs && !w->bad; i++)
 		write_choice(w, &wanted[i]);
+}
+
+void wire_infer_write(struct tsk_writer *w, const struct wire_infer *infer,
+		      const struct wire_tensor *inputs, const struct wire_tensor *wanted)
+{
+	unsigned char *head = begin_meta(w);
+
+	write_question(w, infer, inputs, wanted);
 	end_meta(w, head, infer->payload_bytes);
+}
+
+static bool is_aligned(uint64_t at)
+{
+	return at % WIRE_ALIGN == 0;
+}
+
+void wire_infer_memory_write(struct tsk_writer *w, const struct wire_infer_memory *infer,
+			     const struct wire_tensor *inputs, const struct wire_tensor *wanted,
+			     const struct wire_place *places)
+{
+	unsigned char *head = begin_meta(w);
+
+	write_question(w, &infer->infer, inputs, wanted);
+	if (!is_aligned(infer->at) ||
+	    (infer->n_places && infer->n_places != infer->infer.n_outputs))
+		w->bad = true;
+	tsk_write_u64(w, infer->at);
+	tsk_write_u32(w, infer->n_places);
+	for (uint32_t i = 0; i < infer->n_places && !w->bad; i++) {
+		if (!is_aligned(places[i].at))
+			w->bad = true;
+		tsk_write_u64(w, places[i].at);
+		tsk_write_u64(w, places[i].bytes);
+	}
+	end_meta(w, head, infer->infer.payload_bytes);
 }
 
 /* n tensors and n_wanted, for which there are bytes enough; zeroed. */
@@ -239,33 +272,91 @@ static int finish(const struct tsk_reader *r, struct wire_tensor *tensors, uint3
 	return 0;
 }
 
+/* What write_question() writes, and the head.  *ret_tensors: the caller's also where r is bad now. */
+static int read_question(struct tsk_reader *r, size_t meta_bytes, struct wire_infer *ret,
+			 struct wire_tensor **ret_tensors)
+{
+	struct wire_tensor *tensors;
+	int err;
+
+	ret->payload_bytes = read_head(r, meta_bytes);
+	ret->deadline_ms = tsk_read_u32(r);
+	wire_model_ref_read(r, &ret->model);
+	ret->n_inputs = tsk_read_u32(r);
+	ret->n_outputs = tsk_read_u32(r);
+	err = new_tensors(r, ret->n_inputs, ret->n_outputs, &tensors);
+	if (err < 0)
+		return err;
+	for (uint32_t i = 0; i < ret->n_inputs; i++) {
+		read_choice(r, &tensors[i]);
+		read_shape(r, &tensors[i]);
+	}
+	for (uint32_t i = 0; i < ret->n_outputs; i++)
+		read_choice(r, &tensors[ret->n_inputs + i]);
+	*ret_tensors = tensors;
+	return 0;
+}
+
 int wire_infer_read(const void *meta, size_t meta_bytes, struct wire_infer *ret,
 		    struct wire_tensor **ret_tensors)
 {
 	struct tsk_reader r = tsk_reader(meta, meta_bytes);
 	_cleanup_free_ struct wire_tensor *tensors = NULL;
 	struct wire_infer infer;
-	int err;
+	int err = read_question(&r, meta_bytes, &infer, &tensors);
 
-	infer.payload_bytes = read_head(&r, meta_bytes);
-	infer.deadline_ms = tsk_read_u32(&r);
-	wire_model_ref_read(&r, &infer.model);
-	infer.n_inputs = tsk_read_u32(&r);
-	infer.n_outputs = tsk_read_u32(&r);
-	err = new_tensors(&r, infer.n_inputs, infer.n_outputs, &tensors);
-	if (err < 0)
-		return err;
-	for (uint32_t i = 0; i < infer.n_inputs; i++) {
-		read_choice(&r, &tensors[i]);
-		read_shape(&r, &tensors[i]);
-	}
-	for (uint32_t i = 0; i < infer.n_outputs; i++)
-		read_choice(&r, &tensors[infer.n_inputs + i]);
-	err = finish(&r, tensors, infer.n_inputs, infer.payload_bytes);
+	if (err == 0)
+		err = finish(&r, tensors, infer.n_inputs, infer.payload_bytes);
 	if (err < 0)
 		return err;
 	*ret = infer;
 	*ret_tensors = TAKE_PTR(tensors);
+	return 0;
+}
+
+static int read_places(struct tsk_reader *r, uint32_t n, uint32_t n_outputs,
+		       struct wire_place **ret)
+{
+	struct wire_place *places;
+
+	if (r->bad || (n && n != n_outputs) || n * UINT64_C(16) > tsk_reader_left(r))
+		return -EPROTO;
+	places = calloc(n ? n : 1, sizeof(*places));
+	if (!places)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		places[i].at = tsk_read_u64(r);
+		places[i].bytes = tsk_read_u64(r);
+		if (!is_aligned(places[i].at))
+			r->bad = true;
+	}
+	*ret = places;
+	return 0;
+}
+
+int wire_infer_memory_read(const void *meta, size_t meta_bytes, struct wire_infer_memory *ret,
+			   struct wire_tensor **ret_tensors, struct wire_place **ret_places)
+{
+	struct tsk_reader r = tsk_reader(meta, meta_bytes);
+	_cleanup_free_ struct wire_tensor *tensors = NULL;
+	_cleanup_free_ struct wire_place *places = NULL;
+	struct wire_infer_memory infer;
+	int err = read_question(&r, meta_bytes, &infer.infer, &tensors);
+
+	if (err < 0)
+		return err;
+	infer.at = tsk_read_u64(&r);
+	infer.n_places = tsk_read_u32(&r);
+	if (!is_aligned(infer.at))
+		r.bad = true;
+	err = read_places(&r, infer.n_places, infer.infer.n_outputs, &places);
+	if (err == 0)
+		err = finish(&r, tensors, infer.infer.n_inputs, infer.infer.payload_bytes);
+	if (err < 0)
+		return err;
+	*ret = infer;
+	*ret_tensors = TAKE_PTR(tensors);
+	*ret_places = TAKE_PTR(places);
 	return 0;
 }
 

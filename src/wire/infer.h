@@ -8,6 +8,9 @@
  * the next multiple of WIRE_ALIGN from payload's start, the gaps zero (nobody looks at them);
  * payload_bytes is the last one's offset and bytes.  So it can be received as one piece, be it into
  * memory that an engine works on.
+ *
+ * INFER_MEMORY and RESULT_MEMORY have their payload in the memory that the guest has shared (MEMORY), and
+ * nothing behind their metadata.
  */
 #ifndef TSK_WIRE_INFER_H
 #define TSK_WIRE_INFER_H
@@ -34,6 +37,12 @@ struct wire_tensor {
 	uint64_t offset; /* not on the wire: from payload's start, as it follows from the order */
 };
 
+/* Where a wanted output is to be written, from the memory's start, and the room there. */
+struct wire_place {
+	uint64_t at; /* a multiple of WIRE_ALIGN */
+	uint64_t bytes;
+};
+
 /*
  * INFER: meta_bytes, payload_bytes, u32 deadline_ms, the model's reference, u32 n_inputs, u32
  * n_outputs, the inputs, then for each wanted output string name, u32 index.
@@ -46,7 +55,17 @@ struct wire_infer {
 	uint64_t payload_bytes;
 };
 
-/* RESULT: meta_bytes, payload_bytes, u32 n_outputs, u64 queue_ns, u64 compute_ns, the outputs
+/*
+ * INFER_MEMORY: as INFER, then u64 at, u32 n_places (0, or n_outputs), and for each wanted output its
+ * place.  Whoever gives places has the outputs written there, and is answered by RESULT_MEMORY.
+ */
+struct wire_infer_memory {
+	struct wire_infer infer;
+	uint64_t at; /* where payload begins in the memory: a multiple of WIRE_ALIGN */
+	uint32_t n_places;
+};
+
+/* RESULT and RESULT_MEMORY (each output in its place, as far as it has room there): meta_bytes, payload_bytes, u32 n_outputs, u64 queue_ns, u64 compute_ns, the outputs
  * in the order in which they were wanted (all: the model's). */
 struct wire_result {
 	uint32_t n_outputs;
@@ -100,6 +119,15 @@ int wire_meta_bytes(const unsigned char bytes[4], uint64_t body_size, uint32_t *
  */
 int wire_infer_read(const void *meta, size_t meta_bytes, struct wire_infer *ret,
 		    struct wire_tensor **ret_tensors) _nodiscard_;
+
+/* The same of INFER_MEMORY.  *ret_places: n_places of them, the caller's to free. */
+void wire_infer_memory_write(struct tsk_writer *w, const struct wire_infer_memory *infer,
+			     const struct wire_tensor *inputs, const struct wire_tensor *wanted,
+			     const struct wire_place *places);
+int wire_infer_memory_read(const void *meta, size_t meta_bytes, struct wire_infer_memory *ret,
+			   struct wire_tensor **ret_tensors, struct wire_place **ret_places)
+	_nodiscard_;
+
 int wire_result_read(const void *meta, size_t meta_bytes, struct wire_result *ret,
 		     struct wire_tensor **ret_tensors) _nodiscard_;
 

@@ -71,6 +71,24 @@ int wire_welcome_read(const void *body, size_t size, struct wire_welcome *ret)
 	return 0;
 }
 
+void wire_memory_write(struct tsk_writer *w, uint64_t bytes)
+{
+	if (!bytes)
+		w->bad = true;
+	tsk_write_u64(w, bytes);
+}
+
+int wire_memory_read(const void *body, size_t size, uint64_t *ret_bytes)
+{
+	struct tsk_reader r = tsk_reader(body, size);
+	uint64_t bytes = tsk_read_u64(&r);
+
+	if (!tsk_reader_end(&r) || !bytes)
+		return -EPROTO;
+	*ret_bytes = bytes;
+	return 0;
+}
+
 void wire_error_write(struct tsk_writer *w, const struct tensock_error *error)
 {
 	size_t len = strnlen(error->message, sizeof(error->message));

@@ -6,8 +6,11 @@
 #include "wire/frame.h"
 
 /* Features: bits of HELLO and WELCOME. */
-#define WIRE_FEATURE_OPERATORS UINT64_C(1) /* descriptions of form 2: they name the model's operators */
-#define WIRE_FEATURES WIRE_FEATURE_OPERATORS
+#define WIRE_FEATURE_OPERATORS \
+	UINT64_C(1) /* descriptions of form 2: they name the model's operators */
+/* MEMORY and what belongs to it; offered where descriptors can be passed. */
+#define WIRE_FEATURE_MEMORY UINT64_C(2)
+#define WIRE_FEATURES (WIRE_FEATURE_OPERATORS | WIRE_FEATURE_MEMORY)
 
 /*
  * u32 version_min, u32 version_max, u64 features (offered), string program.  Bytes beyond are for later
@@ -39,6 +42,10 @@ struct wire_welcome {
 
 void wire_welcome_write(struct tsk_writer *w, const struct wire_welcome *welcome);
 int wire_welcome_read(const void *body, size_t size, struct wire_welcome *ret) _nodiscard_;
+
+/* MEMORY: u64 bytes (not 0) of the memory, from its start on. */
+void wire_memory_write(struct tsk_writer *w, uint64_t bytes);
+int wire_memory_read(const void *body, size_t size, uint64_t *ret_bytes) _nodiscard_;
 
 /* ERROR and GOAWAY: u32 status (not OK), string message (WIRE_ERROR_TEXT_MAX). */
 void wire_error_write(struct tsk_writer *w, const struct tensock_error *error);

@@ -28,9 +28,7 @@ static void assert_hello(const char *name, const struct wire_hello *hello, bool 
 
 static void test_hello(void **state)
 {
-	struct wire_hello hello = { .version_min = 1,
-				    .version_max = 1,
-				    .features = WIRE_FEATURE_OPERATORS };
+	struct wire_hello hello = { .version_min = 1, .version_max = 1, .features = WIRE_FEATURES };
 
 	(void)state;
 	hello.program = wire_string("libtensock 0.1.0");

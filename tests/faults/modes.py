@@ -116,7 +116,7 @@ SHOWN = {
     10: ["scenario/test_daemon.py::test_no_file_descriptors_left",
          "scenario/test_daemon.py::test_too_few_files_for_its_limits",
         "scenario/test_limits.py::test_no_files_are_left"],
-    11: ["client_memory::test_each_allocation", "native_output::test_no_memory", "worker_run::test_short_of_memory"],
+    11: ["client_allocation::test_each_allocation", "native_output::test_no_memory", "worker_run::test_short_of_memory"],
     12: ["models_loss::test_spawn_fails"],
     13: ["scenario/test_store.py::test_disk_takes_nothing",
         "scenario/test_store.py::test_full",

@@ -14,9 +14,11 @@ BODY_MAX = 256 * 1024
 ALIGN = 64
 NO_INDEX = 0xFFFFFFFF
 
-HELLO, OFFER, INFO, LIST, UNLOAD, INFER, CANCEL, STATS = range(16, 24)
+HELLO, OFFER, INFO, LIST, UNLOAD, INFER, CANCEL, STATS, MEMORY, INFER_MEMORY = range(16, 26)
 CHUNK, PING, PONG = range(32, 35)
-WELCOME, SEND, MODEL, MODELS, DONE, RESULT, COUNTERS, ERROR, GOAWAY = range(48, 57)
+WELCOME, SEND, MODEL, MODELS, DONE, RESULT, COUNTERS, ERROR, GOAWAY, RESULT_MEMORY, INLINE = range(48, 59)
+
+FEATURE_OPERATORS, FEATURE_MEMORY = 1, 2
 
 # Statuses.
 (INVALID_ARGUMENT, INVALID_MODEL, UNSUPPORTED, NOT_FOUND, TOO_LARGE, PERMISSION_DENIED, PROTOCOL,
@@ -50,8 +52,8 @@ def string(text):
     return struct.pack("<H", len(data)) + data
 
 
-def hello(version_min=1, version_max=1, program="native.py"):
-    return frame(HELLO, 0, struct.pack("<IIQ", version_min, version_max, 0) + string(program))
+def hello(version_min=1, version_max=1, program="native.py", features=0):
+    return frame(HELLO, 0, struct.pack("<IIQ", version_min, version_max, features) + string(program))
 
 
 def digest(model):
@@ -74,8 +76,8 @@ def describe(name, dtype, shape, n, index=NO_INDEX):
             struct.pack(f"<{len(shape)}qQ", *shape, n))
 
 
-def infer_frames(id_, model, tensors, wanted=(), deadline_ms=0):
-    """The frames of an INFER.  tensors: (name or index, array) each."""
+def question(model, tensors, wanted=(), deadline_ms=0):
+    """What an INFER says behind its head, and its payload.  tensors: (name or index, array) each."""
     described, payload = b"", b""
     for name, array in tensors:
         data = array.tobytes()
@@ -86,8 +88,20 @@ def infer_frames(id_, model, tensors, wanted=(), deadline_ms=0):
     for name in wanted:
         described += (string(name) + struct.pack("<I", NO_INDEX) if isinstance(name, str)
                       else string("") + struct.pack("<I", name))
-    rest = (struct.pack("<I", deadline_ms) + reference(model) +
-            struct.pack("<II", len(tensors), len(wanted)) + described)
+    return (struct.pack("<I", deadline_ms) + reference(model) +
+            struct.pack("<II", len(tensors), len(wanted)) + described), payload
+
+
+def infer_memory_frame(id_, model, tensors, at, wanted=(), places=(), deadline_ms=0):
+    """places: (at, bytes) each.  The payload is to stand in the memory."""
+    rest, payload = question(model, tensors, wanted, deadline_ms)
+    rest += struct.pack("<QI", at, len(places)) + b"".join(struct.pack("<QQ", *place) for place in places)
+    return frame(INFER_MEMORY, id_, struct.pack("<IQ", 12 + len(rest), len(payload)) + rest)
+
+
+def infer_frames(id_, model, tensors, wanted=(), deadline_ms=0):
+    """The frames of an INFER."""
+    rest, payload = question(model, tensors, wanted, deadline_ms)
     meta = struct.pack("<IQ", 12 + len(rest), len(payload)) + rest
     body = pad(meta) if payload else meta
     first = payload[:BODY_MAX - len(body)]
@@ -186,11 +200,27 @@ def read_description(data):
     return info
 
 
+def read_described(body):
+    """The outputs that a RESULT_MEMORY describes."""
+    reader = Reader(body)
+    meta_bytes, _payload_bytes, n = reader.unpack("IQI")
+    reader.take(16)
+    assert meta_bytes == len(body)
+    outputs = {}
+    for _ in range(n):
+        name = reader.string()
+        _index, dtype, rank = reader.unpack("III")
+        shape = struct.unpack(f"<{rank}q", reader.take(8 * rank))
+        outputs[name] = (NUMPY[dtype], shape, reader.unpack("Q"))
+    reader.end()
+    return outputs
+
+
 class Guest:
     """One connection.  What is asked has the id that ask functions return.  address: the path of a Unix
     socket, or (host, port)."""
 
-    def __init__(self, address, greet=True, timeout_s=TIMEOUT_S):
+    def __init__(self, address, greet=True, timeout_s=TIMEOUT_S, features=0):
         family = socket.AF_INET if isinstance(address, tuple) else socket.AF_UNIX
         self.socket = socket.socket(family)
         self.socket.settimeout(timeout_s)
@@ -200,7 +230,7 @@ class Guest:
         self.answers = {}  # by id: what came and was not waited for
         self.said_goodbye = False
         if greet:
-            self.send(hello())
+            self.send(hello(features=features))
             self.welcome = self.read_welcome()
 
     def __enter__(self):
@@ -351,6 +381,23 @@ class Guest:
 
     def infer(self, model, tensors, wanted=(), deadline_ms=0):
         return self.wait(self.start(model, tensors, wanted, deadline_ms)).outputs()
+
+    def share(self, fd, size):
+        """MEMORY; fd None: without a descriptor."""
+        data = frame(MEMORY, 0, struct.pack("<Q", size))
+        if fd is None:
+            self.send(data)
+        else:
+            assert socket.send_fds(self.socket, [data], [fd]) == len(data)
+
+    def start_in_memory(self, model, tensors, at, wanted=(), places=(), deadline_ms=0):
+        id_ = next(self.ids)
+        self.send(infer_memory_frame(id_, model, tensors, at, wanted, places, deadline_ms))
+        return id_
+
+    def infer_in_memory(self, *args, **named):
+        """What a RESULT_MEMORY says of each output: {name: (dtype, shape, bytes)}."""
+        return read_described(self.wait(self.start_in_memory(*args, **named), RESULT_MEMORY))
 
     def cancel(self, id_):
         self.send(frame(CANCEL, id_))

@@ -144,6 +144,16 @@ def test_command_line_through_it(onnx, folder):
         assert result.status == OK, result.err
 
 
+def test_library_shares_no_memory_through_it(echo, folder):
+    """It passes bytes, not descriptors: the host says so, and large tensors go through the socket."""
+    (folder / "model").write_bytes(ECHO)
+    numpy.save(folder / "x.npy", numpy.arange(100_000, dtype="float32"))
+    with Proxy(f"unix:{echo.local}", listens=both(folder)):
+        result = tensock(f"unix:{folder}/proxy.sock", "run", folder / "model", "--input", f"0={folder}/x.npy",
+                         "--expect", f"0={folder}/x.npy", "--tolerance", "0", "--repeat", "5")
+        assert result.status == OK, result.err
+
+
 def test_bytes_both_ways_at_once(folder):
     data = os.urandom(48 * MIB)
     with Host(folder / "host", send_back) as host, Proxy(host.address, listens=both(folder)) as proxy:

@@ -381,7 +381,7 @@ uint64_t grpc_room(const struct grpc_decoder *d, void **ret_place)
 		wanted = d->left;
 	else if (d->state == IN_FIELD)
 		wanted = d->field_left;
-	*ret_place = d->buffer + d->n;
+	*ret_place = d->buffer ? d->buffer + d->n : NULL;
 	return at_most(wanted, d->size - d->n);
 }
 

@@ -37,7 +37,7 @@ static int run(struct http_inflate *inflater, const unsigned char **from, size_t
 {
 	z_stream *z = &inflater->z;
 	uInt in = *n < UINT32_MAX ? (uInt)*n : UINT32_MAX;
-	uInt out = room < UINT32_MAX ? (uInt)room : UINT32_MAX;
+	uInt out = room < UINT32_MAX ? (uInt)room : UINT32_MAX, taken;
 	int r;
 
 	z->next_in = *from;
@@ -45,10 +45,12 @@ static int run(struct http_inflate *inflater, const unsigned char **from, size_t
 	z->next_out = to;
 	z->avail_out = out;
 	r = inflate(z, Z_NO_FLUSH);
-	*from += in - z->avail_in;
-	*n -= in - z->avail_in;
+	taken = in - z->avail_in;
+	if (taken)
+		*from += taken;
+	*n -= taken;
 	*ret_made = out - z->avail_out;
-	inflater->n_in += in - z->avail_in;
+	inflater->n_in += taken;
 	inflater->n_out += *ret_made;
 	inflater->is_over = r == Z_STREAM_END;
 	/* Z_BUF_ERROR: there was nothing to do. */

@@ -154,7 +154,7 @@ static void end_body(struct native_decoder *d, size_t looked_at)
 
 static enum native_event next_message(struct native_decoder *d)
 {
-	if (d->header.size > NATIVE_BUFFER_BYTES)
+	if (d->header.size > NATIVE_BUFFER_BYTES && d->header.type != WIRE_INFER_MEMORY)
 		return broken(d, TENSOCK_PROTOCOL, "no guest sends this");
 	if (!has(d, (size_t)d->header.size))
 		return NATIVE_MORE;

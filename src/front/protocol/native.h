@@ -19,7 +19,7 @@
 #include "base/cleanup.h"
 #include "wire/frame.h"
 
-/* It grows where an INFER's metadata needs more, to that, and shrinks again. */
+/* It grows where metadata needs more, to that, and shrinks again. */
 #define NATIVE_BUFFER_BYTES 16384u
 #define NATIVE_BUFFER_MAX (WIRE_META_MAX + WIRE_ALIGN)
 

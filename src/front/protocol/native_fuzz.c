@@ -49,7 +49,7 @@ static void resolve(const struct wire_infer *infer, const struct wire_tensor *te
 	uint64_t at, region;
 
 	check(run && wanted);
-	if (native_input_layout(tensors, infer->n_inputs, &at, &region) == 0) {
+	if (native_input_layout(tensors, infer->n_inputs, infer->n_outputs, &at, &region) == 0) {
 		check(at <= region && infer->payload_bytes <= region - at);
 		if (native_input_resolve(&info, tensors, infer->n_inputs, at, run, &error) == 0) {
 			check(infer->n_inputs == 2);

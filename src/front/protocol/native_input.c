@@ -19,11 +19,11 @@ static_assert(WIRE_ALIGN == RUN_ALIGN, "payload does not lie as a run's region h
 /* Of models with more inputs no names are looked up for a guess. */
 #define GUESS_INPUTS_MAX 16u
 
-int native_input_layout(const struct wire_tensor *inputs, uint32_t n, uint64_t *ret_payload_at,
-			uint64_t *ret_region_bytes)
+int native_input_layout(const struct wire_tensor *inputs, uint32_t n, uint32_t n_places,
+			uint64_t *ret_payload_at, uint64_t *ret_region_bytes)
 {
 	_cleanup_free_ uint64_t *bytes = calloc((size_t)n + 1, sizeof(*bytes));
-	uint64_t region;
+	uint64_t region, places;
 	int r;
 
 	if (!bytes)
@@ -33,8 +33,12 @@ int native_input_layout(const struct wire_tensor *inputs, uint32_t n, uint64_t *
 	r = run_layout(bytes, n, NULL, &region);
 	if (r < 0)
 		return r;
-	*ret_payload_at = run_payload_at(n);
-	*ret_region_bytes = region;
+	if (n_places > RUN_TENSORS_MAX - n)
+		n_places = RUN_TENSORS_MAX - n;
+	places = run_payload_at(n + n_places) - run_payload_at(n);
+	if (!tsk_add(region, places, ret_region_bytes))
+		return -EOVERFLOW;
+	*ret_payload_at = run_payload_at(n + n_places);
 	return 0;
 }
 

@@ -14,11 +14,12 @@
 #include "wire/infer.h"
 
 /*
- * Where payload begins in a region of n tensors (channel/run.h), whose layout from there on is that
- * of the wire; and how long the region is.  -EOVERFLOW, -E2BIG.
+ * Where payload begins in a region of n tensors, with room to describe n_places of outputs as far as a run
+ * can have so many (channel/run.h).  Its layout from there on is that of the wire; and how long the region
+ * is.  -EOVERFLOW, -E2BIG.
  */
-int native_input_layout(const struct wire_tensor *inputs, uint32_t n, uint64_t *ret_payload_at,
-			uint64_t *ret_region_bytes) _nodiscard_;
+int native_input_layout(const struct wire_tensor *inputs, uint32_t n, uint32_t n_places,
+			uint64_t *ret_payload_at, uint64_t *ret_region_bytes) _nodiscard_;
 
 /* ret: n of them, scratch when it fails.  INVALID_ARGUMENT. */
 int native_input_resolve(const struct tsk_model_info *info, const struct wire_tensor *inputs,

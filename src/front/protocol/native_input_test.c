@@ -57,9 +57,17 @@ static void test_resolved(void **state)
 
 	(void)state;
 	assert_int_equal(wire_tensors_layout(in, 2, &payload), 0);
-	assert_int_equal(native_input_layout(in, 2, &payload_at, &region), 0);
+	assert_int_equal(native_input_layout(in, 2, 0, &payload_at, &region), 0);
 	assert_int_equal(payload_at, 384); /* 8 + 2 * 160, rounded up */
 	assert_int_equal(region, 384 + 64 + 26880);
+	/* Places are described as inputs are, and payload keeps its layout. */
+	assert_int_equal(native_input_layout(in, 2, 3, &payload_at, &region), 0);
+	assert_int_equal(payload_at, 832); /* 8 + 5 * 160, rounded up */
+	assert_int_equal(region, 832 + 64 + 26880);
+	/* Of more than a run can have, no more than it can have. */
+	assert_int_equal(native_input_layout(in, 2, UINT32_MAX, &payload_at, &region), 0);
+	assert_int_equal(payload_at, run_payload_at(RUN_TENSORS_MAX));
+	assert_int_equal(native_input_layout(in, 2, 0, &payload_at, &region), 0);
 	assert_int_equal(native_input_resolve(&info, in, 2, payload_at, run, &error), 0);
 	assert_int_equal(run[0].index, 1);
 	assert_int_equal(run[0].offset, 384);
@@ -169,7 +177,7 @@ static void test_overflow(void **state)
 	uint64_t at, region;
 
 	(void)state;
-	assert_true(native_input_layout(in, 2, &at, &region) < 0);
+	assert_true(native_input_layout(in, 2, 0, &at, &region) < 0);
 	assert_int_equal(native_output_guess(&info, &run, 1), 0);
 }
 

@@ -10,9 +10,7 @@
  */
 #include "front/vhost/vsock_device.h"
 
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdatomic.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -23,6 +21,8 @@
 #include "base/memfd.h"
 #include "front/vhost/device_fuzz_echo.h"
 #include "front/vhost/device_fuzz_guard.h"
+#include "front/vhost/device_fuzz_race.h"
+#include "front/vhost/fuzz_untraced.h"
 #include "front/vhost/test_driver.h"
 #include "front/vhost/test_keeper.h"
 #include "front/vhost/vhost_user.h"
@@ -41,8 +41,8 @@
 #define TX_BUFFERS 0x20000u
 #define STEPS_MAX 400u
 #define RACES_MAX 2u
-#define PAUSE_MS 1u
-#define PAUSES_MAX 2u /* of those that are waited for */
+#define PAUSE_MS (24u * 3600 * 1000) /* it ends when a step says so */
+#define FDS_MAX 200u
 #define HOSTS_MAX 8u
 #define IDS_MAX 16u
 #define LEDGER_BYTES DEVICE_LEDGER_BYTES(6)
@@ -74,7 +74,7 @@ static struct {
 	unsigned next_host;
 	uint64_t ids[IDS_MAX]; /* of unanswered connects */
 	unsigned n_ids;
-	unsigned n_races, n_pauses;
+	unsigned n_races, n_turns;
 	bool is_forged; /* what the keeper has, or the ledger */
 } f = { .memory_fd = -1 };
 
@@ -119,13 +119,20 @@ static void send_message(uint32_t request, uint32_t flags, const void *payload, 
 		return; /* the device has hung up */
 }
 
-static void turn(void)
+/* So that the device finds room for its answers, and the end of the socket rather than a reset. */
+static void listen_to_device(void)
 {
-	char bytes[4096];
+	static char bytes[4096];
 
-	uv_run(&f.loop, UV_RUN_NOWAIT);
 	while (recv(f.vmm, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
 		;
+}
+
+static void turn(void)
+{
+	uv_run(&f.loop, UV_RUN_NOWAIT);
+	if (f.n_turns++ % 16 == 15)
+		listen_to_device();
 }
 
 static void say_u64(uint32_t request, uint64_t value, int fd)
@@ -228,18 +235,14 @@ static void new_device(void)
 /* The process dies, without what it writes at an orderly end, and the next one goes on. */
 static void die_and_go_on(void)
 {
-	static unsigned char memory[MEMORY], page[LEDGER_BYTES];
 	struct vhost_session session;
 
 	if (f.keeper.fd < 0)
 		return;
-	memcpy(memory, f.memory, MEMORY);
-	check(pread(f.ledger_fd, page, sizeof(page), 0) == sizeof(page));
+	check(guarded_detach(f.memory) == 0);
 	vsock_device_free(f.device);
 	uv_run(&f.loop, UV_RUN_DEFAULT);
 	check(n_echoes == 0);
-	memcpy(f.memory, memory, MEMORY);
-	check(pwrite(f.ledger_fd, page, sizeof(page), 0) == sizeof(page));
 	new_device();
 	session = test_keeper_again(&f.keeper);
 	check(ledger_new(f.ledger_fd, &session.ledger) == 0);
@@ -260,11 +263,16 @@ static void start(void)
 
 /* ---- the guest ---- */
 
-static void kick(unsigned q)
+static void ring_bell(unsigned q)
 {
 	static const uint64_t one = 1;
 
 	check(write(f.kick_fds[q], &one, sizeof(one)) == sizeof(one) || errno == EAGAIN);
+}
+
+static void kick(unsigned q)
+{
+	ring_bell(q);
 	turn();
 }
 
@@ -379,14 +387,24 @@ static void step_rx(struct tsk_reader *r)
 	offer_rx(tsk_read_u8(r) & 1);
 }
 
+/* What waits for hours has waited long enough. */
+static void end_wait(uv_handle_t *handle, void *context)
+{
+	uv_timer_t *timer = (uv_timer_t *)handle;
+
+	(void)context;
+	if (handle->type == UV_TIMER && uv_timer_get_due_in(timer) > PAUSE_MS / 2)
+		uv_timer_start(timer, timer->timer_cb, 0, 0);
+}
+
 /* The VM is paused and goes on, in time or not: a guest that keeps the rules sees nothing of it. */
 static void pause_vm(bool for_long)
 {
 	for (uint32_t q = 0; q < 2; q++)
 		say_state(VHOST_USER_GET_VRING_BASE, q, 0);
 	turn();
-	if (for_long && f.n_pauses++ < PAUSES_MAX) {
-		uv_sleep(PAUSE_MS + 1);
+	if (for_long) {
+		uv_walk(&f.loop, end_wait, NULL);
 		turn();
 	}
 	start();
@@ -506,6 +524,7 @@ static void step_life(struct tsk_reader *r)
 		say_addresses(q, regions[how / 16 % 3].user_addr);
 		break;
 	case 6:
+		listen_to_device();
 		close(f.vmm);
 		uv_run(&f.loop, UV_RUN_NOWAIT);
 		attach();
@@ -595,25 +614,26 @@ static void step_host(struct tsk_reader *r)
 
 /* ---- a race with the guest ---- */
 
-struct flipper {
-	pthread_t thread;
-	atomic_bool runs, stop;
+/* About as long as a round takes. */
+#define FLIPS_A_ROUND 1000u
+
+static struct {
 	uint32_t seed;
 	unsigned what;
-};
+} flipper;
 
 /* Changes one thing that the device copies, then checks, then uses. */
-static void flip(struct flipper *flipper)
+UNTRACED static void flip(void)
 {
-	uint32_t x = flipper->seed;
+	uint32_t x = flipper.seed;
 	unsigned char *tx = f.drivers[1].mem;
 	unsigned char *at;
 
 	x ^= x << 13;
 	x ^= x >> 17;
 	x ^= x << 5;
-	flipper->seed = x;
-	switch (flipper->what) {
+	flipper.seed = x;
+	switch (flipper.what) {
 	case 0: /* headers of packets */
 		at = f.memory + TX_BUFFERS + x % QUEUE_SIZE * 0x400u + x / QUEUE_SIZE % 44;
 		break;
@@ -632,36 +652,27 @@ static void flip(struct flipper *flipper)
 	__atomic_store_n(at, (unsigned char)(x >> 24), __ATOMIC_RELAXED);
 }
 
-static void *flip_on(void *context)
-{
-	struct flipper *flipper = context;
-
-	atomic_store(&flipper->runs, true);
-	while (!atomic_load_explicit(&flipper->stop, memory_order_relaxed))
-		flip(flipper);
-	return NULL;
-}
-
 /* Packets are sent and taken while the thread is at work. */
 static void step_race(struct tsk_reader *r)
 {
-	struct flipper flipper = { .what = tsk_read_u8(r) % 5, .seed = tsk_read_u16(r) + 1u };
+	unsigned what = tsk_read_u8(r) % 5;
+	uint32_t seed = tsk_read_u16(r) + 1u;
 	struct vsock_header h = read_packet(r);
 	unsigned rounds = tsk_read_u8(r) % 64;
 
 	if (f.n_races++ == RACES_MAX)
 		return;
 	f.rules_kept = false;
-	check(pthread_create(&flipper.thread, NULL, flip_on, &flipper) == 0);
-	while (!atomic_load(&flipper.runs))
-		;
+	flipper.what = what;
+	flipper.seed = seed;
+	race_begin(flip, rounds * FLIPS_A_ROUND);
 	for (unsigned i = 0; i < rounds; i++) {
 		offer_tx(&h, (i & 1) && (f.features & VIRTIO_F_RING_INDIRECT_DESC));
-		kick(1);
-		kick(0);
+		ring_bell(1);
+		ring_bell(0);
+		turn();
 	}
-	atomic_store(&flipper.stop, true);
-	check(pthread_join(flipper.thread, NULL) == 0);
+	race_end();
 }
 
 /* A front that its guest has taken over leaves what it likes to the next one. */
@@ -705,6 +716,7 @@ static void init_once(void)
 	f.err_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (unsigned q = 0; q < QUEUES; q++)
 		f.kick_fds[q] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	check(race_init() == 0);
 }
 
 static void begin(unsigned how)
@@ -718,7 +730,7 @@ static void begin(unsigned how)
 		f.drivers[q] = (struct driver){ f.memory + q * QUEUE_STEP, QUEUE_SIZE, 0 };
 	memset(f.rx_offered, 0, sizeof(f.rx_offered));
 	f.rx_used = 0;
-	f.n_ids = f.next_host = f.n_races = f.n_pauses = 0;
+	f.n_ids = f.next_host = f.n_races = f.n_turns = 0;
 	f.rules_kept = true;
 	for (unsigned i = 0; i < HOSTS_MAX; i++)
 		f.hosts[i] = -1;
@@ -746,12 +758,16 @@ static void end(void)
 		tsk_close(f.hosts[i]);
 }
 
-static unsigned open_fds(void)
+UNTRACED static unsigned open_fds(void)
 {
+	struct pollfd fds[FDS_MAX];
 	unsigned n = 0;
 
-	for (int fd = 0; fd < 200; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
+	for (int fd = 0; fd < (int)FDS_MAX; fd++)
+		fds[fd] = (struct pollfd){ .fd = fd };
+	check(poll(fds, FDS_MAX, 0) >= 0);
+	for (unsigned i = 0; i < FDS_MAX; i++)
+		n += !(fds[i].revents & POLLNVAL);
 	return n;
 }
 

@@ -11,20 +11,26 @@
 #include <sys/mman.h>
 
 #include "base/cleanup.h"
+#include "front/vhost/fuzz_untraced.h"
 
 #define GUARD (2u << 20)
 
-static void *guarded[256];
+static struct guarded {
+	void *addr;
+	size_t size;
+	int fd; /* a duplicate */
+	off_t offset;
+} guarded[256];
 
 void *__real_mmap64(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
 void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd, off_t offset);
 int __real_munmap(void *addr, size_t size);
 int __wrap_munmap(void *addr, size_t size);
 
-static void **find_guarded(const void *addr)
+UNTRACED static struct guarded *find_guarded(const void *addr)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(guarded); i++) {
-		if (guarded[i] == addr)
+		if (guarded[i].addr == addr)
 			return &guarded[i];
 	}
 	return NULL;
@@ -32,8 +38,9 @@ static void **find_guarded(const void *addr)
 
 void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd, off_t offset)
 {
-	void **place = fd >= 0 && (flags & MAP_SHARED) ? find_guarded(NULL) : NULL;
+	struct guarded *place = fd >= 0 && (flags & MAP_SHARED) ? find_guarded(NULL) : NULL;
 	char *room;
+	void *got;
 
 	if (!place)
 		return __real_mmap64(addr, size, prot, flags, fd, offset);
@@ -41,23 +48,38 @@ void *__wrap_mmap64(void *addr, size_t size, int prot, int flags, int fd, off_t 
 			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (room == MAP_FAILED)
 		return room;
-	*place = __real_mmap64(room + GUARD, size, prot, flags | MAP_FIXED, fd, offset);
-	if (*place == MAP_FAILED) {
-		*place = NULL;
+	got = __real_mmap64(room + GUARD, size, prot, flags | MAP_FIXED, fd, offset);
+	if (got == MAP_FAILED)
 		__real_munmap(room, size + 2 * GUARD);
-		return MAP_FAILED;
-	}
-	return *place;
+	else
+		*place = (struct guarded){ got, size, dup(fd), offset };
+	return got;
 }
 
 int __wrap_munmap(void *addr, size_t size)
 {
-	void **place = addr ? find_guarded(addr) : NULL;
+	struct guarded *place = addr ? find_guarded(addr) : NULL;
 
 	if (!place)
 		return __real_munmap(addr, size);
-	*place = NULL;
+	tsk_close(place->fd);
+	place->addr = NULL;
 	return __real_munmap((char *)addr - GUARD, size + 2 * GUARD);
+}
+
+/* From here on, what is written to any mapping but one is seen by nobody else, and lost with it. */
+static int guarded_detach(const void *but)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(guarded); i++) {
+		const struct guarded *g = &guarded[i];
+
+		if (!g->addr || g->addr == but)
+			continue;
+		if (__real_mmap64(g->addr, g->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+				  g->fd, g->offset) == MAP_FAILED)
+			return -errno;
+	}
+	return 0;
 }
 
 #endif

@@ -40,6 +40,16 @@ static struct {
 
 static unsigned char bytes[VSOCK_PAYLOAD_MAX];
 
+/* Which bucket is whose: the same for the same input.  The linker leads the table's call here. */
+ssize_t __wrap_getrandom(void *buf, size_t n, unsigned flags);
+
+ssize_t __wrap_getrandom(void *buf, size_t n, unsigned flags)
+{
+	(void)flags;
+	memset(buf, 7, n);
+	return (ssize_t)n;
+}
+
 static void check(bool ok)
 {
 	if (!ok)
