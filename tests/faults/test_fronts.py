@@ -176,8 +176,9 @@ def test_storm_of_kicks(vm_host, request, figure):
 
 
 @pytest.mark.mode(11)
-def test_each_allocation_of_a_start_fails(plan, vm_host, repeat):
+def test_each_allocation_of_a_start_fails(plan, ruled, folder, repeat):
     """A front that cannot start, or take its device over, is started again."""
+    vm_host = VmHost(ruled, folder, "max-crashes = 0\n")
     vm_host.ruled.tensock.fronts_may_die = True
     at = 0
     with Vmm(vm_host) as vmm:
