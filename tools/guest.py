@@ -303,11 +303,11 @@ class Guest:
 
 
 def qemu_command(initrd, vhost_socket=None, memory_mib=512, accel="tcg", machine="q35",
-                 memory="memory-backend-memfd", cpus=1, kernel="6.1"):
+                 memory="memory-backend-memfd", cpus=1, kernel="6.1", arguments=""):
     """QEMU's command line, all but the two channels of Guest.
 
     machine: q35, or microvm, whose devices are on virtio-mmio.  memory: the type of the guest's memory,
-    with properties of its own perhaps.
+    with properties of its own perhaps.  arguments: of the guest's kernel, beside our own.
     """
     command = [
         "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-display", "none",
@@ -315,7 +315,7 @@ def qemu_command(initrd, vhost_socket=None, memory_mib=512, accel="tcg", machine
         "-cpu", "host" if accel == "kvm" else "max", "-smp", str(cpus), "-m", f"{memory_mib}M",
         "-object", f"{memory},id=mem0,size={memory_mib}M,share=on",
         "-kernel", str(kernel_image(kernel)), "-initrd", str(initrd),
-        "-append", "console=ttyS0 quiet loglevel=1 panic=-1 vsguest=1" +
+        "-append", f"console=ttyS0 quiet loglevel=1 panic=-1 vsguest=1 {arguments}" +
         (f" tsc_early_khz={tsc_khz()}" if machine == "microvm" else ""), "-serial", "stdio",
     ]
     if vhost_socket:

@@ -113,12 +113,12 @@ class Candidate:
         self.pids = None
         self.vm = None
 
-    def boot(self, stack, folder, files):
+    def boot(self, stack, folder, files, arguments):
         vhost, uds = folder / "vhost", folder / "uds"
         folder.mkdir()
         host_end(stack, uds)
         self.pids = self.start(stack, vhost, uds)
-        self.vm = stack.enter_context(guest.Guest(folder / "guest", files, vhost))
+        self.vm = stack.enter_context(guest.Guest(folder / "guest", files, vhost, arguments=arguments))
         self.vm.wait_ready()
 
     def load(self, *words):
@@ -272,7 +272,7 @@ def measure(options, folder):
     found = candidates(options)
     with ExitStack() as stack:
         for i, candidate in enumerate(found):
-            candidate.boot(stack, folder / str(i), files)
+            candidate.boot(stack, folder / str(i), files, options.guest_arguments)
         idle(found[0])
         for i in range(options.rounds):
             for what in [what for what in options.only if what != "bare"]:
@@ -299,6 +299,8 @@ def parse():
                         help="its --tx-buffer-size; 0: its default")
     parser.add_argument("--other", type=Path, metavar="BUILD",
                         help="a build folder of Tensock, to compare with")
+    parser.add_argument("--guest-arguments", default="", metavar="TEXT",
+                        help="of the guests' kernel, as init_on_alloc=0: Debian's clears what it allocates")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--only", type=lambda text: text.split(","), default=everything,
                         metavar="WHAT,...", help=",".join(everything))
