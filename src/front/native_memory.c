@@ -69,12 +69,10 @@ static int prepare_input(const struct native_memory *memory, const struct reques
 	const struct oip_region part = { .offset = memory->at + tensor->offset,
 					 .bytes = tensor->bytes };
 
-	if (!worker_foreign_can_stay(request->worker, memory->region, &part, input->dtype))
-		return region_read(memory->region, &part,
-				   (unsigned char *)request->in->map.addr + input->offset, reterr);
-	input->foreign = region_number(memory->region);
-	input->offset = region_offset(memory->region, &part);
-	return 0;
+	if (worker_foreign_point(request->worker, memory->region, &part, input->dtype, input))
+		return 0;
+	return region_read(memory->region, &part,
+			   (unsigned char *)request->in->map.addr + input->offset, reterr);
 }
 
 /* Places are described behind the inputs: there is no room for more together. */
@@ -92,15 +90,11 @@ static void place_outputs(struct native_memory *memory, struct request *request,
 	for (uint32_t i = 0; i < n; i++) {
 		const struct oip_region part = { .offset = memory->places[i].at,
 						 .bytes = memory->places[i].bytes };
+		struct run_tensor place = { .index = wanted[i], .bytes = part.bytes };
 
-		if (!worker_foreign_can_stay(request->worker, memory->region, &part,
-					     info->outputs[wanted[i]].dtype))
-			continue;
-		memory->run_places[request->n_places++] =
-			(struct run_tensor){ .index = wanted[i],
-					     .foreign = region_number(memory->region),
-					     .offset = region_offset(memory->region, &part),
-					     .bytes = part.bytes };
+		if (worker_foreign_point(request->worker, memory->region, &part,
+					 info->outputs[wanted[i]].dtype, &place))
+			memory->run_places[request->n_places++] = place;
 	}
 	request->places = memory->run_places;
 }

@@ -88,11 +88,8 @@ static int prepare_input(struct oip_call *call, uint32_t i, struct tensock_error
 
 	if (!part->region || part->is_read)
 		return 0;
-	if (worker_foreign_can_stay(call->request.worker, part->region, &input->region, t->dtype)) {
-		t->foreign = region_number(part->region);
-		t->offset = region_offset(part->region, &input->region);
+	if (worker_foreign_point(call->request.worker, part->region, &input->region, t->dtype, t))
 		return 0;
-	}
 	r = region_read(part->region, &input->region,
 			(unsigned char *)call->request.in->map.addr + t->offset, reterr);
 	part->is_read = r == 0;
@@ -144,16 +141,13 @@ static void place_outputs(struct oip_call *call, const struct tsk_model_info *in
 	     i++) {
 		const struct oip_output *output = &call->infer.outputs[i];
 		const struct region *region = part_of_output(call, i)->region;
+		struct run_tensor place = { .index = call->wanted[i],
+					    .bytes = output->region.bytes };
 
-		if (!region || output->classes || is_in_the_way(call, i) ||
-		    !worker_foreign_can_stay(request->worker, region, &output->region,
-					     info->outputs[call->wanted[i]].dtype))
-			continue;
-		call->places[request->n_places++] =
-			(struct run_tensor){ .index = call->wanted[i],
-					     .foreign = region_number(region),
-					     .offset = region_offset(region, &output->region),
-					     .bytes = output->region.bytes };
+		if (region && !output->classes && !is_in_the_way(call, i) &&
+		    worker_foreign_point(request->worker, region, &output->region,
+					 info->outputs[place.index].dtype, &place))
+			call->places[request->n_places++] = place;
 	}
 	request->places = call->places;
 }

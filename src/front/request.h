@@ -87,7 +87,7 @@ struct request {
 	 * The run takes it over; NULL after done(), and after a cancel of a request that ran.
 	 */
 	struct buffer *in;
-	/* Set for prepare(): whom the run goes to, for worker_foreign_can_stay().  Not to be kept. */
+	/* Set for prepare(): whom the run goes to, for worker_foreign_point().  Not to be kept. */
 	struct worker_link *worker;
 	/*
 	 * Of prepare(): where the run is to write outputs in foreign memory, as fill() describes them to

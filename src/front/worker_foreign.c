@@ -49,12 +49,17 @@ static bool use(struct worker_link *link, const struct region *region)
 	return known && known->is_mapped && !known->is_gone;
 }
 
-bool worker_foreign_can_stay(struct worker_link *link, const struct region *region,
-			     const struct oip_region *part, uint32_t dtype)
+bool worker_foreign_point(struct worker_link *link, const struct region *region,
+			  const struct oip_region *part, uint32_t dtype, struct run_tensor *t)
 {
-	return part->bytes >= WORKER_FOREIGN_BYTES_MIN && dtype != TENSOCK_BYTES &&
-	       region_offset(region, part) % RUN_ALIGN == 0 && region_has(region, part) &&
-	       use(link, region);
+	uint64_t offset = region_offset(region, part);
+
+	if (part->bytes < WORKER_FOREIGN_BYTES_MIN || dtype == TENSOCK_BYTES ||
+	    offset % RUN_ALIGN != 0 || !region_has(region, part) || !use(link, region))
+		return false;
+	t->foreign = region_number(region);
+	t->offset = offset;
+	return true;
 }
 
 int worker_foreign_answered(struct worker_link *link, uint64_t number, bool is_mapped)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
+#include "channel/run.h"
 #include "front/regions.h"
 
 struct worker_link;
@@ -35,12 +36,12 @@ struct worker_foreign {
 #define WORKER_FOREIGN_BYTES_MIN (UINT64_C(64) << 10)
 
 /*
- * Whether runs of this worker may use the part of the region, for a tensor of that type, where it lies now.
- * Offers the region, where that has not been done.  One that is too short would be the worker's end: it is
- * left to the copy, which says so.
+ * Whether runs of this worker may use the part of the region, for a tensor of that type, where it lies: then
+ * *t says where that is, and nothing else of it changes.  Offers the region, where that has not been done.
+ * One that is too short would be the worker's end: it is left to the copy, which says so.
  */
-bool worker_foreign_can_stay(struct worker_link *link, const struct region *region,
-			     const struct oip_region *part, uint32_t dtype);
+bool worker_foreign_point(struct worker_link *link, const struct region *region,
+			  const struct oip_region *part, uint32_t dtype, struct run_tensor *t);
 
 /* The region is no longer used. */
 void worker_foreign_forget(struct worker_link *link, uint32_t number);
