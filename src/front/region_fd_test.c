@@ -139,6 +139,33 @@ static void test_register(void **state)
 	rig_done(&rig);
 }
 
+/* What can be cut is looked at each time; what cannot reaches as far as it did. */
+static void test_cut(void **state)
+{
+	struct front_start limits = rig_limits();
+	struct oip_region part = { .name = wire_string("one"), .bytes = REGION_BYTES - 96 };
+	struct tensock_error error;
+	struct region *region;
+	struct rig rig;
+
+	(void)state;
+	for (unsigned seals = 0; seals <= F_SEAL_SHRINK; seals += F_SEAL_SHRINK) {
+		int fd = memfd_create("region_fd_test", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+		rig_init(&rig, &limits);
+		assert_int_equal(ftruncate(fd, REGION_BYTES), 0);
+		assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+		assert_int_equal(register_fd(&rig, "one", part.bytes, dup(fd), &error), 0);
+		assert_int_equal(regions_hold(&rig.guest->regions, &part, &region, &error), 0);
+		assert_true(region_has(region, &part));
+		assert_int_equal(ftruncate(fd, REGION_BYTES - 1) == 0, !seals);
+		assert_int_equal(region_has(region, &part), seals != 0);
+		regions_release(&rig.guest->regions, region);
+		close(fd);
+		rig_done(&rig);
+	}
+}
+
 /* Registered, unless a word of a refusal is given. */
 static void expect_answer(struct rig *rig, int socket, const char *refusal)
 {
@@ -214,7 +241,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TSK_TEST(test_kinds), TSK_TEST(test_no_memory), TSK_TEST(test_register),
-		TSK_TEST(test_http),  TSK_TEST(test_others),
+		TSK_TEST(test_cut),   TSK_TEST(test_http),      TSK_TEST(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, rig_warm_up, NULL);

@@ -2,6 +2,7 @@
 #include "front/regions.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,7 @@ struct region {
 	unsigned n_held;
 	bool is_gone;     /* unregistered: freed when nobody holds it */
 	bool is_nameless; /* in no list; the same */
+	bool is_sealed;   /* nobody can cut it any more: seals stay */
 	dev_t device;
 	ino_t inode;
 };
@@ -238,8 +240,10 @@ static bool reaches(const struct region *region, uint64_t end)
 
 static int look_at_file(struct region *region, struct tensock_error *reterr)
 {
+	int seals = fcntl(region->fd, F_GET_SEALS); /* -1: it can have none */
 	struct stat st;
 
+	region->is_sealed = seals >= 0 && (seals & F_SEAL_SHRINK);
 	if (fstat(region->fd, &st) == 0 && reaches(region, region->bytes)) {
 		region->device = st.st_dev;
 		region->inode = st.st_ino;
@@ -443,7 +447,7 @@ int region_write(const struct region *region, const struct oip_region *part, con
 
 bool region_has(const struct region *region, const struct oip_region *part)
 {
-	return reaches(region, part->offset + part->bytes);
+	return region->is_sealed || reaches(region, part->offset + part->bytes);
 }
 
 uint32_t region_number(const struct region *region)
