@@ -266,22 +266,19 @@ static bool take_slice(struct infer_request *infer, uint32_t *ret_n_places)
 /* What has been put aside, with where it is.  -ENOMEM, -EPROTO: as INFER, then. */
 static int write_memory_head(struct infer_request *infer, uint32_t n_places)
 {
-	const unsigned char *meta = infer->inlined.head + WIRE_HEADER_BYTES;
-	size_t size = infer->inlined.head_bytes + META_MEMORY_BYTES + META_PLACE_BYTES * n_places;
-	_cleanup_free_ struct wire_tensor *tensors = NULL;
-	struct wire_infer_memory wire = { .at = infer->slice.at, .n_places = n_places };
-	uint32_t meta_bytes;
+	const unsigned char *body = infer->inlined.head + WIRE_HEADER_BYTES;
+	uint64_t body_bytes = infer->inlined.head_bytes - WIRE_HEADER_BYTES;
 	struct tsk_writer w;
-	int r;
+	uint32_t meta_bytes;
+	int r = wire_meta_bytes(body, body_bytes, &meta_bytes);
 
-	r = wire_meta_bytes(meta, infer->inlined.head_bytes - WIRE_HEADER_BYTES, &meta_bytes);
 	if (r == 0)
-		r = wire_infer_read(meta, meta_bytes, &wire.infer, &tensors);
-	if (r == 0)
-		r = request_head_init(&infer->request, size, &w);
+		r = request_head_init(&infer->request,
+				      meta_bytes + META_MEMORY_BYTES + META_PLACE_BYTES * n_places,
+				      &w);
 	if (r < 0)
 		return r;
-	wire_infer_memory_write(&w, &wire, tensors, tensors + wire.infer.n_inputs, infer->places);
+	wire_infer_memory_write(&w, body, meta_bytes, infer->slice.at, infer->places, n_places);
 	request_head_done(&infer->request, WIRE_INFER_MEMORY, tsk_writer_len(&w), 0);
 	return w.bad ? -EPROTO : 0;
 }

@@ -74,17 +74,14 @@ static void ask(uint32_t id, uint64_t at, struct wire_place place)
 				 .dims = { ROWS, 3 },
 				 .bytes = TENSOR_BYTES };
 	struct wire_tensor y = { .name = wire_string("y"), .index = WIRE_INDEX_NONE };
-	struct wire_infer_memory infer = {
-		.infer = { .model = ref_of("model"), .n_inputs = 1, .n_outputs = 1 },
-		.at = at,
-		.n_places = place.bytes > 0
-	};
-	unsigned char body[512];
-	struct tsk_writer w = tsk_writer(body, sizeof(body));
+	struct wire_infer infer = { .model = ref_of("model"), .n_inputs = 1, .n_outputs = 1 };
+	unsigned char meta[512], body[512];
+	struct tsk_writer m = tsk_writer(meta, sizeof(meta)), w = tsk_writer(body, sizeof(body));
 
-	assert_int_equal(wire_tensors_layout(&x, 1, &infer.infer.payload_bytes), 0);
-	wire_infer_memory_write(&w, &infer, &x, &y, &place);
-	assert_false(w.bad);
+	assert_int_equal(wire_tensors_layout(&x, 1, &infer.payload_bytes), 0);
+	wire_infer_write(&m, &infer, &x, &y);
+	wire_infer_memory_write(&w, meta, tsk_writer_len(&m), at, &place, place.bytes > 0);
+	assert_false(m.bad || w.bad);
 	peer_send(&peer, WIRE_INFER_MEMORY, id, body, tsk_writer_len(&w));
 }
 
@@ -173,14 +170,19 @@ static void map(struct setting *s, uint32_t id, bool is_mapped)
 	rig_worker_foreign_mapped(&s->rig, s->worker, is_mapped);
 }
 
+static void begin_mapped(struct setting *s)
+{
+	begin(s);
+	map(s, 2, true);
+}
+
 static void test_in_place(void **state)
 {
 	struct setting s;
 	struct told told;
 
 	(void)state;
-	begin(&s);
-	map(&s, 2, true);
+	begin_mapped(&s);
 	memset(s.memory + OUT_AT, 0xee, sizeof(values));
 	ask(3, 128, out(TENSOR_BYTES));
 	told = expect_start(&s);
@@ -200,8 +202,7 @@ static void test_written_by_the_worker(void **state)
 	struct run_tensor y = { .dtype = TENSOCK_FLOAT32, .rank = 1, .dims = { ROWS } };
 
 	(void)state;
-	begin(&s);
-	map(&s, 2, true);
+	begin_mapped(&s);
 	memset(s.memory + OUT_AT, 0xee, 4 * ROWS);
 	ask(3, 0, out(TENSOR_BYTES));
 	told = expect_start(&s);
@@ -244,8 +245,7 @@ static void test_no_room(void **state)
 	struct told told;
 
 	(void)state;
-	begin(&s);
-	map(&s, 2, true);
+	begin_mapped(&s);
 	memset(s.memory + OUT_AT, 0xee, sizeof(values));
 	ask(3, 0, out(sizeof(values) - 1));
 	told = expect_start(&s);
@@ -262,8 +262,7 @@ static void test_no_places(void **state)
 	struct told told;
 
 	(void)state;
-	begin(&s);
-	map(&s, 2, true);
+	begin_mapped(&s);
 	ask(3, 0, out(0));
 	told = expect_start(&s);
 	assert_int_equal(told.t[0].foreign, s.worker->foreign.id);
@@ -279,8 +278,7 @@ static void test_replaced_meanwhile(void **state)
 	struct told told;
 
 	(void)state;
-	begin(&s);
-	map(&s, 2, true);
+	begin_mapped(&s);
 	ask(3, 0, out(TENSOR_BYTES));
 	told = expect_start(&s);
 	expect_in_place(&s, &told, 0);
@@ -304,8 +302,7 @@ static void test_cancelled(void **state)
 	struct told told;
 
 	(void)state;
-	begin(&s);
-	map(&s, 2, true);
+	begin_mapped(&s);
 	ask(3, 0, out(TENSOR_BYTES));
 	told = expect_start(&s);
 	peer_send(&peer, WIRE_CANCEL, 3, NULL, 0);

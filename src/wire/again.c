@@ -142,11 +142,20 @@ static int again_infer_memory(const void *body, size_t size, struct tsk_writer *
 	_cleanup_free_ struct wire_tensor *tensors = NULL;
 	_cleanup_free_ struct wire_place *places = NULL;
 	struct wire_infer_memory infer;
+	_cleanup_free_ unsigned char *meta = malloc(size ? size : 1);
 	int r = wire_infer_memory_read(body, size, &infer, &tensors, &places);
+	struct tsk_writer inlined;
 
-	if (r == 0)
-		wire_infer_memory_write(w, &infer, tensors, tensors + infer.infer.n_inputs, places);
-	return r;
+	if (!meta)
+		return -ENOMEM;
+	if (r < 0)
+		return r;
+	inlined = tsk_writer(meta, size);
+	wire_infer_write(&inlined, &infer.infer, tensors, tensors + infer.infer.n_inputs);
+	wire_infer_memory_write(w, meta, tsk_writer_len(&inlined), infer.at, places,
+				infer.n_places);
+	w->bad |= inlined.bad;
+	return 0;
 }
 
 static int again_result_memory(const void *body, size_t size, struct tsk_writer *w)

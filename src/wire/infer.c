@@ -195,10 +195,11 @@ static void check_payload(struct tsk_writer *w, const struct wire_tensor *tensor
 		w->bad = true;
 }
 
-/* All of an INFER but its head. */
-static void write_question(struct tsk_writer *w, const struct wire_infer *infer,
-			   const struct wire_tensor *inputs, const struct wire_tensor *wanted)
+void wire_infer_write(struct tsk_writer *w, const struct wire_infer *infer,
+		      const struct wire_tensor *inputs, const struct wire_tensor *wanted)
 {
+	unsigned char *head = begin_meta(w);
+
 	check_payload(w, inputs, infer->n_inputs, infer->payload_bytes);
 	if (infer->n_outputs > WIRE_TENSORS_MAX)
 		w->bad = true;
@@ -212,14 +213,6 @@ static void write_question(struct tsk_writer *w, const struct wire_infer *infer,
 	}
 	for (uint32_t i = 0; i < infer->n_outputs && !w->bad; i++)
 		write_choice(w, &wanted[i]);
-}
-
-void wire_infer_write(struct tsk_writer *w, const struct wire_infer *infer,
-		      const struct wire_tensor *inputs, const struct wire_tensor *wanted)
-{
-	unsigned char *head = begin_meta(w);
-
-	write_question(w, infer, inputs, wanted);
 	end_meta(w, head, infer->payload_bytes);
 }
 
@@ -228,25 +221,26 @@ static bool is_aligned(uint64_t at)
 	return at % WIRE_ALIGN == 0;
 }
 
-void wire_infer_memory_write(struct tsk_writer *w, const struct wire_infer_memory *infer,
-			     const struct wire_tensor *inputs, const struct wire_tensor *wanted,
-			     const struct wire_place *places)
+void wire_infer_memory_write(struct tsk_writer *w, const void *meta, size_t meta_bytes, uint64_t at,
+			     const struct wire_place *places, uint32_t n_places)
 {
+	struct tsk_reader r = tsk_reader(meta, meta_bytes);
 	unsigned char *head = begin_meta(w);
+	uint64_t payload_bytes = read_head(&r, meta_bytes);
+	size_t n = tsk_reader_left(&r);
 
-	write_question(w, &infer->infer, inputs, wanted);
-	if (!is_aligned(infer->at) ||
-	    (infer->n_places && infer->n_places != infer->infer.n_outputs))
+	if (r.bad || !is_aligned(at))
 		w->bad = true;
-	tsk_write_u64(w, infer->at);
-	tsk_write_u32(w, infer->n_places);
-	for (uint32_t i = 0; i < infer->n_places && !w->bad; i++) {
+	tsk_write_bytes(w, tsk_read_bytes(&r, n), n);
+	tsk_write_u64(w, at);
+	tsk_write_u32(w, n_places);
+	for (uint32_t i = 0; i < n_places && !w->bad; i++) {
 		if (!is_aligned(places[i].at))
 			w->bad = true;
 		tsk_write_u64(w, places[i].at);
 		tsk_write_u64(w, places[i].bytes);
 	}
-	end_meta(w, head, infer->infer.payload_bytes);
+	end_meta(w, head, payload_bytes);
 }
 
 /* n tensors and n_wanted, for which there are bytes enough; zeroed. */

@@ -120,10 +120,12 @@ int wire_meta_bytes(const unsigned char bytes[4], uint64_t body_size, uint32_t *
 int wire_infer_read(const void *meta, size_t meta_bytes, struct wire_infer *ret,
 		    struct wire_tensor **ret_tensors) _nodiscard_;
 
-/* The same of INFER_MEMORY.  *ret_places: n_places of them, the caller's to free. */
-void wire_infer_memory_write(struct tsk_writer *w, const struct wire_infer_memory *infer,
-			     const struct wire_tensor *inputs, const struct wire_tensor *wanted,
-			     const struct wire_place *places);
+/*
+ * INFER_MEMORY's metadata out of the same INFER's, meta_bytes of them, at a new writer's start.  n_places as
+ * above.  *ret_places: so many, the caller's to free.
+ */
+void wire_infer_memory_write(struct tsk_writer *w, const void *meta, size_t meta_bytes, uint64_t at,
+			     const struct wire_place *places, uint32_t n_places);
 int wire_infer_memory_read(const void *meta, size_t meta_bytes, struct wire_infer_memory *ret,
 			   struct wire_tensor **ret_tensors, struct wire_place **ret_places)
 	_nodiscard_;
