@@ -26,8 +26,8 @@ int control_connect(const char *path, int *ret_fd, struct tensock_error *reterr)
 
 /*
  * Asks, and waits for the RESULT: 0, or what it says went wrong.  each (may be NULL) is called with every
- * answer before it, and with the RESULT of a success that has a text.  timeout_ms: for each message.  After any failure but the daemon's own "no" the
- * connection is of no use any more.
+ * answer before it, and with the RESULT of a success that has a text.  timeout_ms: for each message.  After any
+ * failure but the daemon's own "no" the connection is of no use any more.
  */
 int control_ask(int fd, const struct operator_request *request, int timeout_ms,
 		void (*each)(void *user, const struct operator_answer *answer), void *user,

@@ -28,7 +28,7 @@ enum operator_request_type {
 		2,           /* name, path (vhost-user), cid (0: the lowest free one), uds or "" */
 	OPERATOR_DETACH = 3, /* name, flags */
 	OPERATOR_LIST = 4,   /* → GUEST for each guest, RESULT */
-	OPERATOR_STATE = 5,  /* → DAEMON, RESULT */
+	OPERATOR_STATE = 5,  /* → DAEMON, RESULT, whose text is where metrics are told, or "" */
 	OPERATOR_REQUEST_MAX
 };
 
@@ -94,7 +94,7 @@ int operator_answer_read(const void *bytes, size_t size, struct operator_answer 
 /* Sets the text: control characters as '?', and cut where it is too long. */
 void operator_set_text(struct operator_answer *answer, const char *text);
 
-/* A RESULT.  The text of a success may be empty. */
+/* A RESULT.  The text of a success is empty, but of STATE's. */
 struct operator_answer operator_result(uint32_t status, const char *text);
 
 #endif
