@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "base/sha256.h"
 #include "tensor/model_info.h"
 
 /* A test that waits longer has failed. */
@@ -239,6 +240,15 @@ void fake_host_model(struct fake_host *host, uint32_t id, const struct wire_mode
 	wire_model_write(&w, model, description, n);
 	MUST(!w.bad);
 	fake_host_write(host, WIRE_MODEL, id, body, tsk_writer_len(&w));
+}
+
+void fake_host_has_model(struct fake_host *host, const void *bytes, size_t size)
+{
+	struct wire_model model = { .size = size, .state = WIRE_MODEL_READY };
+
+	tsk_sha256(bytes, size, model.hash);
+	fake_host_expect(host, WIRE_OFFER);
+	fake_host_model(host, host->header.id, &model);
 }
 
 void fake_host_memory(struct fake_host *host)

@@ -18,12 +18,12 @@ struct fake_host {
 	int listener, fd;
 	pthread_t thread;
 	void (*script)(struct fake_host *host);
-	void *context;             /* the script's */
-	uint32_t requests_max;     /* to be said */
-	uint64_t bytes_max;        /* of a request */
-	uint64_t features;         /* to be agreed on */
-	int descriptor;            /* the last that came, or -1 */
-	unsigned char *memory;     /* what the guest shares, since MEMORY came, or NULL */
+	void *context;         /* the script's */
+	uint32_t requests_max; /* to be said */
+	uint64_t bytes_max;    /* of a request */
+	uint64_t features;     /* to be agreed on */
+	int descriptor;        /* the last that came, or -1 */
+	unsigned char *memory; /* what the guest shares, since MEMORY came, or NULL */
 	uint64_t memory_bytes;
 	struct wire_header header; /* the last frame that came */
 	unsigned char body[WIRE_BODY_MAX];
@@ -56,6 +56,9 @@ void fake_host_error(struct fake_host *host, uint32_t type, uint32_t id, uint32_
 /* MODEL for the request of the last frame: with one input "x" FP32 [-1, 4] and one output "y" of the
  * same.  hash, size, name and version are those of the offer. */
 void fake_host_model(struct fake_host *host, uint32_t id, const struct wire_model *model);
+
+/* OFFER of these bytes is to come next: it has them, loaded. */
+void fake_host_has_model(struct fake_host *host, const void *bytes, size_t size);
 
 /* MEMORY is to come next, with its descriptor: it takes the place of what was there. */
 void fake_host_memory(struct fake_host *host);

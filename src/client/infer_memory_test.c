@@ -9,7 +9,6 @@
 
 #include <tensock/tensock.h>
 
-#include "base/sha256.h"
 #include "client/client.h"
 #include "client/fake_host.h"
 
@@ -42,12 +41,8 @@ static void echo(struct fake_host *host, uint32_t type)
 /* Has the model at once, and answers what a client's first large tensors go by. */
 static void host_model(struct fake_host *host)
 {
-	struct wire_model model = { .size = sizeof(model_bytes), .state = WIRE_MODEL_READY };
-
-	tsk_sha256(model_bytes, sizeof(model_bytes), model.hash);
 	greet(host);
-	fake_host_expect(host, WIRE_OFFER);
-	fake_host_model(host, host->header.id, &model);
+	fake_host_has_model(host, model_bytes, sizeof(model_bytes));
 	echo(host, WIRE_INFER);
 }
 

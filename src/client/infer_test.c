@@ -8,7 +8,6 @@
 
 #include <tensock/tensock.h>
 
-#include "base/sha256.h"
 #include "client/client.h"
 #include "client/fake_host.h"
 
@@ -17,12 +16,8 @@ static const char model_bytes[] = "bytes of a model";
 /* Has the model at once. */
 static void host_model(struct fake_host *host)
 {
-	struct wire_model model = { .size = sizeof(model_bytes), .state = WIRE_MODEL_READY };
-
-	tsk_sha256(model_bytes, sizeof(model_bytes), model.hash);
 	fake_host_greet(host);
-	fake_host_expect(host, WIRE_OFFER);
-	fake_host_model(host, host->header.id, &model);
+	fake_host_has_model(host, model_bytes, sizeof(model_bytes));
 }
 
 static void echo_one(struct fake_host *host)
