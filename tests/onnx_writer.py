@@ -73,6 +73,14 @@ def endless():
                  graph_output("y", [1]))
 
 
+def squares():
+    """n [2], x [1] → y = x, over a matrix of n zeros, which is multiplied by itself."""
+    return model(
+        node("ConstantOfShape", ["n"], ["a"]), node("MatMul", ["a", "a"], ["p"]), node("ReduceMax", ["p"], ["m"]),
+        node("Add", ["m", "x"], ["y"]), graph_input("x", [1]), graph_input("n", [2], INT64),
+        graph_output("y", ["k", "l"]))
+
+
 def terabyte():
     """Its output has 2^38 floats."""
     shape = (1 << 38).to_bytes(8, "little")

@@ -7,6 +7,7 @@ import time
 
 import native
 import numpy
+import onnx_writer
 import pytest
 from conftest import engine_config, eventually
 
@@ -71,6 +72,28 @@ def test_real_model(start, real_model):
             for id_, expected in zip(ids, alone):
                 (output,), (wanted,) = guest.wait(id_).outputs().values(), expected.values()
                 assert numpy.allclose(output, wanted, atol=1e-6)
+
+
+def test_one_wants_too_much(start):
+    """Whichever run it is, and whatever others are under way: it alone fails, and what it had serves the next."""
+    tensock = start("max-memory = 64MiB\n[engine onnxruntime]\nparallel = 4\n")
+    model = onnx_writer.squares()
+    with native.Guest(tensock.local) as guest:
+        guest.push(model)
+        (worker,) = tensock.workers()
+        for _ in range(3):
+            sizes = [8, 1 << 14, 500, 1 << 14, 9, 10, 1 << 14, 700]
+            ids = [guest.start(native.digest(model), [("x", numpy.float32([n])),
+                                                      ("n", numpy.array([n, n], "int64"))]) for n in sizes]
+            for id_, n in zip(ids, sizes):
+                if n == 1 << 14:
+                    with pytest.raises(native.Refused) as refused:
+                        guest.wait(id_)
+                    assert refused.value.status == native.OUT_OF_MEMORY, refused.value
+                else:
+                    (output,) = guest.wait(id_).outputs().values()
+                    assert output.shape == (1, 1) and output[0, 0] == n
+        assert tensock.workers() == [worker]
 
 
 def test_each_is_cancelled_by_itself(start):

@@ -304,19 +304,10 @@ def test_doctor(start):
     assert "has what seals the processes that serve guests" in done.stdout
 
 
-def squares(n):
-    """n x n ones, multiplied: three of them are in memory."""
-    return onnx_writer.model(
-        onnx_writer.node("ConstantOfShape", ["n"], ["a"]), onnx_writer.node("MatMul", ["a", "a"], ["p"]),
-        onnx_writer.node("ReduceMax", ["p"], ["m"]), onnx_writer.node("Add", ["m", "x"], ["y"]),
-        onnx_writer.graph_input("x", [1]), onnx_writer.graph_input("n", [2], onnx_writer.INT64),
-        onnx_writer.graph_output("y", ["k", "l"]))
-
-
 def test_a_worker_that_reaches_its_own_bounds_says_so(start):
     """RLIMIT_DATA and RLIMIT_AS: an error with its reason, no death, and the next run is well."""
     tensock = start("max-memory = 64MiB\n")
-    model = squares(0)
+    model = onnx_writer.squares()
     with native.Guest(tensock.local) as guest:
         guest.push(model)
         (worker,) = tensock.workers()

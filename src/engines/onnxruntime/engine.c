@@ -60,39 +60,12 @@ static void close_engine(void *engine)
 
 	if (!ort)
 		return;
+	ort_arenas_free(ort, ort->arenas);
 	if (ort->cpu)
 		ort->api->ReleaseMemoryInfo(ort->cpu);
 	if (ort->env)
 		ort->api->ReleaseEnv(ort->env);
 	free(ort);
-}
-
-/*
- * The arena that all sessions share.  It grows by what is asked for, not to the next power of two:
- * the default remembers the largest size that it ever failed to get, and then asks for that even
- * when sixteen bytes are wanted, so that one run that wanted too much would be the last.
- */
-static uint32_t make_arena(struct ort *ort, struct tensock_error *reterr)
-{
-	static const char *const keys[] = { "arena_extend_strategy" };
-	const size_t values[] = { 1 /* as requested */ };
-	OrtArenaCfg *config = NULL;
-	OrtMemoryInfo *info = NULL;
-	uint32_t s = ort_check(ort, ort->api->CreateArenaCfgV2(keys, values, 1, &config), reterr);
-
-	if (s == TENSOCK_OK)
-		s = ort_check(ort,
-			      ort->api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault,
-							    &info),
-			      reterr);
-	if (s == TENSOCK_OK)
-		s = ort_check(ort, ort->api->CreateAndRegisterAllocator(ort->env, info, config),
-			      reterr);
-	if (info)
-		ort->api->ReleaseMemoryInfo(info);
-	if (config)
-		ort->api->ReleaseArenaCfg(config);
-	return s;
 }
 
 static uint32_t start(struct ort *ort, struct tensock_error *reterr)
@@ -109,8 +82,6 @@ static uint32_t start(struct ort *ort, struct tensock_error *reterr)
 								  "tensock", &ort->env),
 			      reterr);
 	if (s == TENSOCK_OK)
-		s = make_arena(ort, reterr);
-	if (s == TENSOCK_OK)
 		s = ort_check(ort,
 			      ort->api->CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault,
 							    &ort->cpu),
@@ -118,6 +89,8 @@ static uint32_t start(struct ort *ort, struct tensock_error *reterr)
 	if (s == TENSOCK_OK)
 		s = ort_check(ort, ort->api->GetAllocatorWithDefaultOptions(&ort->allocator),
 			      reterr);
+	if (s == TENSOCK_OK)
+		s = ort_arenas_start(ort, reterr);
 	return s;
 }
 
@@ -135,7 +108,7 @@ static uint32_t open_engine(const struct tensock_host *host, void **ret_engine,
 		close_engine(ort);
 		return s;
 	}
-	ort_warm_up(ort);
+	ort_read_files();
 	*ret_engine = ort;
 	return TENSOCK_OK;
 }

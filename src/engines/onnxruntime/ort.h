@@ -18,18 +18,20 @@ struct ort {
 	const char *version; /* the library's own */
 	OrtEnv *env;
 	OrtMemoryInfo *cpu;
-	OrtAllocator *allocator; /* the default one; not to be freed */
+	OrtAllocator *allocator;   /* the default one; not to be freed */
+	struct ort_arenas *arenas; /* NULL: all runs share the library's one */
 	int threads;
 };
 
 /* Of those that were named by a cancel and do not run. */
 #define ORT_CANCELLED_MAX 64u
 
-/* What one run needs for itself.  The first three are under the model's mutex. */
+/* What one run needs for itself.  The first four are under the model's mutex. */
 struct ort_run {
 	struct ort_run *next;
 	uint64_t id; /* 0: it is free */
 	bool is_cancelled;
+	unsigned number; /* of the model's, from 0 */
 	OrtRunOptions *options;
 	const char **input_names, **output_names; /* for Run: the description's texts */
 	OrtValue **in_values, **out_values;
@@ -74,11 +76,31 @@ uint32_t ort_load(void *engine, const void *bytes, uint64_t n_bytes, void **ret_
 void ort_unload(void *model);
 
 /*
- * warm.c: makes and drops a tiny session.  The library sets itself up with the first one (schemas,
+ * warm.c: a session of almost nothing.  The library sets itself up with its first one (schemas,
  * kernels): the one that a guest waits for then takes 26 ms instead of 29 (a 0.6 MB model, best
  * eight of 15), and a worker's life from start to answer is no longer.
  */
-void ort_warm_up(struct ort *ort);
+uint32_t ort_load_tiny(struct ort *ort, void **ret_model, struct tensock_error *reterr);
+
+/*
+ * Reads what the library reads when a model or a line of its log asks for it: then it is too late to open
+ * files.  The C library keeps it.
+ */
+void ort_read_files(void);
+
+/*
+ * arenas.c: the memory of all sessions, an arena for each run that is under way at once, as many as there
+ * are processors for (eight at most; more runs share).  With one arena for all, the runs wait for
+ * its lock: two of a small model, 220 pieces each, did no more in a second than one (docs/benchmarks.md).
+ * What a run leaves of an arena serves the next run of it; nothing goes back before the end.
+ */
+uint32_t ort_arenas_start(struct ort *ort, struct tensock_error *reterr);
+
+/* No session is left.  arenas may be NULL. */
+void ort_arenas_free(const struct ort *ort, struct ort_arenas *arenas);
+
+/* What this thread takes from here on is of the run's arena, by its number; 0 is also that of loading. */
+void ort_arenas_use(unsigned run);
 
 /* value.c: a tensor as ONNX Runtime wants it, over the tensor's memory where the type allows. */
 uint32_t ort_value_new(const struct ort *ort, const struct tensock_tensor *tensor, OrtValue **ret,

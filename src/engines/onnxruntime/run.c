@@ -75,6 +75,7 @@ static struct ort_run *take_free(struct ort_model *model, uint64_t run_id, bool 
 static void add(struct ort_model *model, struct ort_run *run)
 {
 	pthread_mutex_lock(&model->mutex);
+	run->number = model->runs ? model->runs->number + 1 : 0;
 	run->next = model->runs;
 	model->runs = run;
 	pthread_mutex_unlock(&model->mutex);
@@ -237,6 +238,7 @@ uint32_t ort_run(void *arg, uint64_t run_id, const struct tensock_tensor *inputs
 	s = begin(model, run_id, &run, reterr);
 	if (s != TENSOCK_OK)
 		return s;
+	ort_arenas_use(run->number);
 	s = make_values(model, run, inputs, n_inputs, outputs, n_outputs, reterr);
 	if (s == TENSOCK_OK)
 		s = ort_check(model->ort,
@@ -248,6 +250,7 @@ uint32_t ort_run(void *arg, uint64_t run_id, const struct tensock_tensor *inputs
 	if (s == TENSOCK_OK)
 		s = take_outputs(model, run, outputs, n_outputs, reterr);
 	release_values(model, run);
+	ort_arenas_use(0);
 	/* A run that was done before the flag was seen is done. */
 	if (end(model, run) && s != TENSOCK_OK)
 		return ort_fail(reterr, TENSOCK_CANCELLED, "cancelled");

@@ -16,11 +16,12 @@ static const unsigned char identity[] =
 	"\x42\x02\x10\x0d";                                /* operator set 13 */
 /* clang-format on */
 
-/*
- * What the library reads when a model or a line of its log asks for it: then it is too late to open
- * files.  The C library keeps both.
- */
-static void read_files(void)
+uint32_t ort_load_tiny(struct ort *ort, void **ret_model, struct tensock_error *reterr)
+{
+	return ort_load(ort, identity, sizeof(identity) - 1, ret_model, reterr);
+}
+
+void ort_read_files(void)
 {
 	/* What StringNormalizer uses unless the model says otherwise. */
 	static locale_t kept;
@@ -28,17 +29,4 @@ static void read_files(void)
 	if (!kept)
 		kept = newlocale(LC_ALL_MASK, "en_US.UTF-8", (locale_t)0);
 	tzset();
-}
-
-void ort_warm_up(struct ort *ort)
-{
-	struct tensock_error error = { 0 };
-	void *model = NULL;
-
-	read_files();
-	/* A library that cannot do this may still do others. */
-	if (ort_load(ort, identity, sizeof(identity) - 1, &model, &error) == TENSOCK_OK)
-		ort_unload(model);
-	else
-		ort->host->log(ort->host->context, TENSOCK_LOG_WARNING, error.message);
 }
