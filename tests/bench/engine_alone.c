@@ -8,10 +8,10 @@
  * the shapes that a seed frame gets, and runs once.  Prints a line a round: the milliseconds from before
  * fork() until the parent has heard that the outputs are there.
  *
- *   engine_alone --loop SECONDS PROCESSES SHAPE PLUGIN LIBRARY MODEL
+ *   engine_alone --loop SECONDS PROCESSES PAUSE_US SHAPE PLUGIN LIBRARY MODEL
  *
  * As many processes as said, each with the model loaded, run it again and again with an input of that
- * shape.  Prints "p50_us p99_us runs_per_s runs".
+ * shape, and sleep so long before each run, as one that waits for requests does.  Prints "p50_us p99_us runs_per_s runs".
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -35,6 +35,7 @@
 #define TENSORS_MAX 64u
 #define PROCESSES_MAX 64u
 
+static long pause_us; /* before each run */
 static const char *shape; /* "1,3,48,192": of every input; NULL: as below */
 
 static void die(const char *what, const char *why)
@@ -246,6 +247,8 @@ static void run_for(double seconds, int start_fd, int out_fd, char **arguments)
 		;
 	end_ns = bench_now_ns() + (uint64_t)(seconds * 1e9);
 	do {
+		if (pause_us > 0)
+			usleep((useconds_t)pause_us);
 		uint64_t before_ns = bench_now_ns();
 
 		run(&loaded, outputs);
@@ -350,14 +353,16 @@ int main(int argc, char **argv)
 		run_once(argv[2], argv[3], argv[4]);
 		return write(STDOUT_FILENO, "+", 1) == 1 ? 0 : 1;
 	}
-	if (argc == 8 && strcmp(argv[1], "--loop") == 0) {
-		shape = argv[4];
-		loop(strtod(argv[2], NULL), (unsigned)strtoul(argv[3], NULL, 10), argv + 5);
+	if (argc == 9 && strcmp(argv[1], "--loop") == 0) {
+		pause_us = strtol(argv[4], NULL, 10);
+		shape = argv[5];
+		loop(strtod(argv[2], NULL), (unsigned)strtoul(argv[3], NULL, 10), argv + 6);
 		return 0;
 	}
 	if (argc != 5) {
 		fputs("usage: engine_alone ROUNDS PLUGIN LIBRARY MODEL\n"
-		      "       engine_alone --loop SECONDS PROCESSES SHAPE PLUGIN LIBRARY MODEL\n",
+		      "       engine_alone --loop SECONDS PROCESSES PAUSE_US SHAPE PLUGIN LIBRARY "
+		      "MODEL\n",
 		      stderr);
 		return 2;
 	}

@@ -34,6 +34,8 @@ PLUGIN = BUILD / "tensock-engine-onnxruntime.so"
 LIBRARY = BUILD / "libonnxruntime.so.1"
 SIZES = {4096: "4 KiB", 602_112: "602,112 B", 16 << 20: "16 MiB"}
 CONNECTIONS = (1, 8)
+# About as long as a worker has nothing to do between two requests of one client.
+PAUSE_US = 50
 # What issue 5 wants of p50 at one connection (at most, of the floor's) and of requests/s at eight.
 GOALS = {("echo", 4096): 2.0, ("onnx", 4096): 2.3, ("echo", 602_112): 1.25, ("onnx", 602_112): 1.25,
          ("echo", 16 << 20): 1.25, ("onnx", 16 << 20): 1.25}
@@ -41,7 +43,7 @@ GOAL_RATE = 0.5
 GOAL_MODEL, GOAL_MODEL_RATE = 1.10, 0.85
 TITLES = {"floor": "Unix socket, ping-pong", "echo": "Tensock, engine that only copies",
           "onnx": "Tensock, ONNX Runtime's Identity", "alone": "ONNX Runtime in process",
-          "model": "Tensock"}
+          "paced": "the same, asleep before each run", "model": "Tensock"}
 
 
 class Cell:
@@ -126,8 +128,9 @@ def bench_identity(folder, size, addresses, arguments):
 def bench_model(address, arguments):
     cells, goals = {}, {}
     for n in CONNECTIONS:
-        cells["alone", n] = Cell([BENCH / "engine_alone", "--loop", arguments.seconds, n,
-                                  MODEL_SHAPE, PLUGIN, LIBRARY, MODEL])
+        for name, pause in ("alone", 0), ("paced", PAUSE_US):
+            cells[name, n] = Cell([BENCH / "engine_alone", "--loop", arguments.seconds, n, pause,
+                                   MODEL_SHAPE, PLUGIN, LIBRARY, MODEL])
         cells["model", n] = Cell([BENCH / "native", f"unix:{address}", MODEL, MODEL_SHAPE, n,
                                   arguments.seconds])
         goals["model", n] = (f"≤ {GOAL_MODEL}", "") if n == 1 else ("", f"≥ {GOAL_MODEL_RATE}")

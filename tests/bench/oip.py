@@ -70,7 +70,7 @@ def bench_regions(size, addresses, arguments):
 
 def bench_model(address, arguments):
     push(address, native.MODEL, "classifier")
-    alone = Cell([native.BENCH / "engine_alone", "--loop", arguments.seconds, 1, native.MODEL_SHAPE, native.PLUGIN,
+    alone = Cell([native.BENCH / "engine_alone", "--loop", arguments.seconds, 1, 0, native.MODEL_SHAPE, native.PLUGIN,
                   native.LIBRARY, native.MODEL])
     ours = Cell([native.BENCH / "oip", "load", address, "classifier", "x", native.MODEL_SHAPE, 1,
                  arguments.seconds])
