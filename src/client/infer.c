@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "client/client.h"
+#include "client/infer_memory.h"
 #include "client/model.h"
 #include "client/options.h"
 #include "wire/infer.h"
@@ -18,9 +19,6 @@
 /* Without the name. */
 #define META_INPUT_BYTES (2u + 4 + 4 + 4 + 8 * TENSOCK_RANK_MAX + 8)
 #define META_WANTED_BYTES (2u + 4)
-/* What INFER_MEMORY has behind that: where payload is, how many places, and each of them. */
-#define META_MEMORY_BYTES (8u + 4)
-#define META_PLACE_BYTES (8u + 8)
 
 /* A result that nobody has room for is read to its end up to this; above, the connection is given up. */
 #define DISCARD_BYTES_MAX ((uint64_t)16 * 1024 * 1024)
@@ -33,19 +31,9 @@ struct infer_output {
 	struct wire_tensor tensor; /* without its name */
 };
 
-/* The INFER, while the request is asked by INFER_MEMORY instead. */
-struct infer_inline {
-	unsigned char *head; /* NULL: it is not */
-	size_t head_bytes;
-	uint64_t head_payload;
-	struct pieces out;
-};
-
 struct infer_request {
 	struct tensock_request request;
-	struct infer_inline inlined;
-	struct memory_slice slice;      /* inputs, then the outputs' places */
-	struct wire_place *places;      /* of each output; NULL: they come in frames */
+	struct infer_memory memory;
 	struct tensock_output *outputs; /* the caller's */
 	uint32_t n_outputs;
 	struct infer_output *got;
@@ -181,137 +169,12 @@ static int write_head(struct tensock_request *request, const struct wire_infer *
 	return 0;
 }
 
-/*
- * ---- The question in shared memory
- */
-
-static struct memory *memory_of(const struct infer_request *infer)
-{
-	return &infer->request.client->connection.memory;
-}
-
-/* As it was written first. */
-static void set_inline(struct infer_request *infer)
-{
-	struct tensock_request *request = &infer->request;
-
-	if (!infer->inlined.head)
-		return;
-	free(request->head);
-	request->head = infer->inlined.head;
-	request->head_bytes = infer->inlined.head_bytes;
-	request->head_payload = infer->inlined.head_payload;
-	request->out = infer->inlined.out;
-	infer->inlined = (struct infer_inline){ 0 };
-	free(TAKE_PTR(infer->places));
-}
-
-static void put_inline_aside(struct infer_request *infer)
-{
-	struct tensock_request *request = &infer->request;
-
-	infer->inlined = (struct infer_inline){
-		.head = TAKE_PTR(request->head),
-		.head_bytes = request->head_bytes,
-		.head_payload = request->head_payload,
-		.out = request->out,
-	};
-	request->out = (struct pieces){ 0 };
-}
-
-/* Each output's place from `at` on, if all go to memory of the caller's; *ret is where they end.
- * False: there are none.  places may be NULL. */
-static bool lay_out_places(const struct infer_request *infer, uint64_t at, uint64_t bytes_max,
-			   struct wire_place *places, uint64_t *ret)
-{
-	for (uint32_t i = 0; i < infer->n_outputs; i++) {
-		const struct tensock_output *output = &infer->outputs[i];
-
-		if (!output->data || !tsk_align_up(at, WIRE_ALIGN, &at))
-			return false;
-		if (places)
-			places[i] = (struct wire_place){ at, output->capacity };
-		if (!tsk_add(at, output->capacity, &at) || at > bytes_max)
-			return false;
-	}
-	*ret = at;
-	return true;
-}
-
-/* A slice for it, where that is worth it and there is one.  *ret_n_places is 0, or n_outputs. */
-static bool take_slice(struct infer_request *infer, uint32_t *ret_n_places)
-{
-	struct tensock_client *client = infer->request.client;
-	uint64_t bytes_max = client->host.request_bytes_max, bytes = infer->request.out.left, end;
-
-	if (!client->connection.has_memory)
-		return false;
-	if (bytes_max > MEMORY_BYTES_MAX)
-		bytes_max = MEMORY_BYTES_MAX;
-	*ret_n_places = 0;
-	if (lay_out_places(infer, bytes, bytes_max, NULL, &end)) {
-		*ret_n_places = infer->n_outputs;
-		bytes = end;
-	}
-	if (bytes < MEMORY_WORTH_BYTES || bytes > bytes_max)
-		return false;
-	/* New pages cost more than the socket: who asks once would only pay. */
-	if (!client->has_asked_much) {
-		client->has_asked_much = true;
-		return false;
-	}
-	return memory_take(memory_of(infer), bytes, &infer->slice);
-}
-
-/* What has been put aside, with where it is.  -ENOMEM, -EPROTO: as INFER, then. */
-static int write_memory_head(struct infer_request *infer, uint32_t n_places)
-{
-	const unsigned char *body = infer->inlined.head + WIRE_HEADER_BYTES;
-	uint64_t body_bytes = infer->inlined.head_bytes - WIRE_HEADER_BYTES;
-	struct tsk_writer w;
-	uint32_t meta_bytes;
-	int r = wire_meta_bytes(body, body_bytes, &meta_bytes);
-
-	if (r == 0)
-		r = request_head_init(&infer->request,
-				      meta_bytes + META_MEMORY_BYTES + META_PLACE_BYTES * n_places,
-				      &w);
-	if (r < 0)
-		return r;
-	wire_infer_memory_write(&w, body, meta_bytes, infer->slice.at, infer->places, n_places);
-	request_head_done(&infer->request, WIRE_INFER_MEMORY, tsk_writer_len(&w), 0);
-	return w.bad ? -EPROTO : 0;
-}
-
-static int ask_in_memory(struct infer_request *infer, uint32_t n_places)
-{
-	uint64_t end;
-
-	put_inline_aside(infer);
-	if (n_places) {
-		infer->places = calloc(n_places, sizeof(*infer->places));
-		if (!infer->places)
-			return -ENOMEM;
-		(void)lay_out_places(infer, infer->slice.at + infer->inlined.out.left, UINT64_MAX,
-				     infer->places, &end);
-	}
-	return write_memory_head(infer, n_places);
-}
-
 /* The connection is known: so is how it is asked. */
 static void infer_begin(struct tensock_request *request)
 {
 	struct infer_request *infer = infer_of(request);
-	uint32_t n_places;
 
-	if (!take_slice(infer, &n_places))
-		return;
-	if (ask_in_memory(infer, n_places) < 0) {
-		memory_give(memory_of(infer), &infer->slice);
-		set_inline(infer);
-		return;
-	}
-	pieces_copy(&infer->inlined.out, memory_of(infer)->start + infer->slice.at);
+	infer_memory_ask(&infer->memory, request, infer->outputs, infer->n_outputs);
 }
 
 /*
@@ -418,14 +281,9 @@ static int discard(struct infer_request *infer, struct tensock_error *reterr)
 /* Each output from its place to where the caller wants it. */
 static void copy_outputs(struct infer_request *infer)
 {
-	const unsigned char *start = memory_of(infer)->start;
-
-	for (uint32_t i = 0; i < infer->n_outputs; i++) {
-		const struct infer_output *got = &infer->got[i];
-
-		if (got->tensor.bytes)
-			memcpy(got->data, start + infer->places[i].at, (size_t)got->tensor.bytes);
-	}
+	for (uint32_t i = 0; i < infer->n_outputs; i++)
+		infer_memory_copy(&infer->memory, &infer->request, i, infer->got[i].data,
+				  infer->got[i].tensor.bytes);
 }
 
 static int take_result(struct infer_request *infer, const struct wire_result *result,
@@ -463,8 +321,7 @@ static int ask_inline(struct infer_request *infer)
 	struct tensock_request *request = &infer->request;
 	struct tensock_error error;
 
-	memory_give(memory_of(infer), &infer->slice);
-	memory_off(memory_of(infer));
+	infer_memory_refuse(&infer->memory, request);
 	if (!request->cancel_is_wanted) {
 		request_ask_again(request);
 		return 0;
@@ -472,21 +329,6 @@ static int ask_inline(struct infer_request *infer)
 	(void)tsk_fail(&error, TENSOCK_CANCELLED, "cancelled before the host did it");
 	request_fail(request, &error);
 	return 1;
-}
-
-/* Whether the request was such that this may answer it. */
-static bool is_an_answer(const struct infer_request *infer, uint32_t type)
-{
-	switch (type) {
-	case WIRE_RESULT:
-		return !infer->places;
-	case WIRE_RESULT_MEMORY:
-		return infer->places;
-	case WIRE_INLINE:
-		return infer->inlined.head;
-	default:
-		return false;
-	}
 }
 
 static int infer_answer(struct tensock_request *request, uint32_t type, const void *body,
@@ -497,10 +339,11 @@ static int infer_answer(struct tensock_request *request, uint32_t type, const vo
 	struct wire_result result;
 	int r;
 
-	if (!is_an_answer(infer, type))
+	if (!infer_memory_is_answered_by(&infer->memory, type))
 		return connection_protocol_error(reterr, "%s answers an INFER%s",
 						 wire_type_name(type),
-						 infer->inlined.head ? "_MEMORY" : "");
+						 infer_memory_is_asked(&infer->memory) ? "_MEMORY"
+										       : "");
 	if (type == WIRE_INLINE)
 		return ask_inline(infer);
 	r = wire_result_read(body, size, &result, &tensors);
@@ -510,17 +353,8 @@ static int infer_answer(struct tensock_request *request, uint32_t type, const vo
 		return connection_protocol_error(reterr, "a broken %s", wire_type_name(type));
 	r = take_result(infer, &result, tensors, type == WIRE_RESULT_MEMORY, reterr);
 	if (r >= 0)
-		memory_give(memory_of(infer), &infer->slice);
+		infer_memory_leave(&infer->memory, request, false);
 	return r;
-}
-
-/* One that the host has heard of, and that has no answer, may be running for all we know. */
-static void leave_memory(struct infer_request *infer, bool is_heard)
-{
-	if (is_heard)
-		memory_abandon(memory_of(infer), &infer->slice);
-	else
-		memory_give(memory_of(infer), &infer->slice);
 }
 
 static void infer_restart(struct tensock_request *request)
@@ -528,8 +362,8 @@ static void infer_restart(struct tensock_request *request)
 	struct infer_request *infer = infer_of(request);
 
 	forget_outputs(infer);
-	leave_memory(infer, true);
-	set_inline(infer);
+	infer_memory_leave(&infer->memory, request, true);
+	infer_memory_set_inline(&infer->memory, request);
 }
 
 static void hand_over(struct infer_request *infer, uint32_t i)
@@ -573,11 +407,7 @@ static void infer_free(struct tensock_request *request)
 
 	if (infer->got)
 		forget_outputs(infer);
-	if (infer->slice.bytes)
-		leave_memory(infer, request->head_is_sent);
-	free(infer->inlined.head);
-	pieces_done(&infer->inlined.out);
-	free(infer->places);
+	infer_memory_done(&infer->memory, request);
 	free(infer->got);
 	free(infer);
 }
