@@ -81,7 +81,7 @@ struct tensock_client_options {
 	uint32_t reconnects_max; /* in a row, without an answer between; 0: 5.  UINT32_MAX: none */
 	uint32_t reserved;       /* 0 */
 	const char *program;     /* for the host's log; NULL: "libtensock".  At most 40 bytes */
-	/* end of 1.0 */
+				 /* end of 1.0 */
 };
 
 /*
@@ -230,18 +230,18 @@ enum tensock_model_state {
  * the model, and are empty rather than NULL. */
 struct tensock_model_info {
 	uint32_t size;
-	uint32_t state;    /* enum tensock_model_state */
-	uint64_t bytes;    /* of the model */
-	uint64_t memory;   /* of the guest's limit that it takes */
-	uint64_t runs;     /* inferences that ended well */
-	const char *hash;  /* SHA-256 of its bytes: 64 hexadecimal digits */
+	uint32_t state;   /* enum tensock_model_state */
+	uint64_t bytes;   /* of the model */
+	uint64_t memory;  /* of the guest's limit that it takes */
+	uint64_t runs;    /* inferences that ended well */
+	const char *hash; /* SHA-256 of its bytes: 64 hexadecimal digits */
 	const char *name, *version;
 	const char *engine; /* "onnxruntime 1.28.0"; empty where it was never loaded */
 	const char *format; /* "onnx" */
 	uint32_t n_inputs, n_outputs;
 	const struct tensock_tensor_info *inputs, *outputs;
 	const char *operators; /* that run: "Conv 52, Add 10"; empty where the host does not say */
-	/* end of 1.0 */
+			       /* end of 1.0 */
 };
 
 TENSOCK_API void tensock_model_get_info(const struct tensock_model *model,
@@ -318,6 +318,25 @@ TENSOCK_API int tensock_infer_start(struct tensock_client *client,
 				    const struct tensock_infer_options *options,
 				    const struct tensock_completion *completion,
 				    struct tensock_request **ret, struct tensock_error *reterr);
+
+/*
+ * Memory for tensors, `bytes` of it, at the start of a page; what is in it is not said.  It is used like
+ * any other, with requests of this client or for something else.  But over a Unix socket the host reads
+ * inputs, and writes outputs, where they lie in it, and nothing is copied on the way:
+ * - the inputs of a request if all lie in one piece of it in their order, the first at a multiple of 64
+ *   bytes from its start, each other at the next multiple of 64 behind the one before;
+ * - its outputs if each has its `data`: those that lie in it at a multiple of 64 from its start;
+ * and if the tensors take 64 KiB or more together.  All that is shared with the host is 64 MiB, or twice the first
+ * allocation where that is more; what goes beyond is copied.  Once a request that used it has failed it
+ * is ordinary memory, until the next one.  In a child process, after fork(), it is the parent's.
+ * The caller's until tensock_free(), which no request may use it at, or tensock_client_free().
+ * OUT_OF_MEMORY.
+ */
+TENSOCK_API int tensock_alloc(struct tensock_client *client, uint64_t bytes, void **ret,
+			      struct tensock_error *reterr);
+
+/* memory: what tensock_alloc() has returned for this client, or NULL. */
+TENSOCK_API void tensock_free(struct tensock_client *client, void *memory);
 
 /*
  * ---- What the host counts for this guest

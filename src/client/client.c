@@ -103,6 +103,8 @@ void tensock_client_free(struct tensock_client *client)
 		while ((request = TAILQ_FIRST(&client->requests.in[state])))
 			request_drop(request);
 	}
+	while (!LIST_EMPTY(&client->blocks))
+		block_free(LIST_FIRST(&client->blocks), &client->connection.memory);
 	free(client);
 }
 

@@ -6,6 +6,7 @@
 #include <tensock/tensock.h>
 
 #include "client/address.h"
+#include "client/blocks.h"
 #include "client/connection.h"
 #include "client/request.h"
 
@@ -32,6 +33,7 @@ struct tensock_client {
 	struct client_host host;
 	struct connection connection;
 	struct requests requests;
+	struct blocks blocks;
 	bool connect_is_wanted; /* though there is no request */
 	bool is_in_turn;
 	bool has_asked_much; /* once: worth a slice of shared memory */

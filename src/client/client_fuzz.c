@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct rig {
 	struct tensock_client *client;
-	bool greets, has_memory, has_places;
+	bool greets, has_memory, has_places, has_blocks;
 	struct tsk_reader said;
 	unsigned begun, ended;
 };
@@ -191,6 +191,21 @@ static bool say(struct rig *rig)
 	return true;
 }
 
+/* The last request's, where the host may find it. */
+static void use_blocks(const struct rig *rig, struct tensock_input *input,
+		       struct tensock_output *output)
+{
+	void *x, *y;
+
+	if (!rig->has_blocks)
+		return;
+	MUST(tensock_alloc(rig->client, input->bytes, &x, NULL) == 0);
+	MUST(tensock_alloc(rig->client, 64, &y, NULL) == 0);
+	memset(x, 1, input->bytes);
+	input->data = x;
+	output->data = y;
+}
+
 /* Several requests at once, piece after piece. */
 static void fuzz_loop(struct rig *rig)
 {
@@ -220,6 +235,8 @@ static void fuzz_loop(struct rig *rig)
 		outputs[i][0] =
 			(struct tensock_output){ .name = "y", .data = y[i], .capacity = 32 };
 		outputs[i][1] = (struct tensock_output){ .index = 1 };
+		if (i == 4)
+			use_blocks(rig, &input, &outputs[i][0]);
 		if (rig->has_places)
 			outputs[i][1] = (struct tensock_output){ .index = 1,
 								 .data = y[i] + 32,
@@ -293,6 +310,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	kind = data[0] >> 1;
 	rig.has_memory = kind & 4;
 	rig.has_places = kind & 8;
+	rig.has_blocks = kind & 16;
 	rig.said = tsk_reader(data + 1, size - 1);
 	begin(&rig);
 	if (kind % 4 == 0)

@@ -387,6 +387,9 @@ static void infer_done(struct tensock_request *request, const struct tensock_err
 {
 	struct infer_request *infer = infer_of(request);
 
+	/* The caller finds its memory so that nobody else writes to it. */
+	if (error)
+		infer_memory_leave(&infer->memory, request, request->head_is_sent);
 	for (uint32_t i = 0; !error && i < infer->n_outputs; i++)
 		hand_over(infer, i);
 	if (error && error->status == TENSOCK_TOO_LARGE && infer->does_not_fit) {

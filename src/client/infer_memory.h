@@ -8,6 +8,7 @@
 
 #include <tensock/tensock.h>
 
+#include "client/blocks.h"
 #include "client/memory.h"
 #include "client/request.h"
 #include "wire/infer.h"
@@ -23,12 +24,15 @@ struct infer_inline {
 /* All zeros before. */
 struct infer_memory {
 	struct infer_inline inlined;
-	struct memory_slice slice; /* inputs, then the outputs' places */
+	struct memory_slice slice; /* of what lies in no block: inputs, then the outputs' places */
+	struct block *
+		*blocks; /* that each output lies in, then that its inputs do; NULL: none does */
+	uint32_t n_outputs;
 	struct wire_place *places; /* of each output; NULL: they come in frames */
 };
 
 /*
- * Before the head of an INFER goes, on a connection that is open: makes it an INFER_MEMORY, and puts its inputs into the
+ * Before the head of an INFER goes, on a connection that is open: makes it an INFER_MEMORY, with its inputs in the
  * memory, if it is worth it and there is memory.
  */
 void infer_memory_ask(struct infer_memory *m, struct tensock_request *request,
@@ -40,7 +44,7 @@ bool infer_memory_is_asked(const struct infer_memory *m);
 /* Whether the request was such that a message of this type may answer it. */
 bool infer_memory_is_answered_by(const struct infer_memory *m, uint32_t type);
 
-/* What the host has put in the place of output i, so many bytes, to `data`. */
+/* What the host has put in the place of output i, so many bytes, to `data`, where that is to be. */
 void infer_memory_copy(const struct infer_memory *m, const struct tensock_request *request,
 		       uint32_t i, void *data, uint64_t bytes);
 

@@ -10,177 +10,9 @@
 #include <tensock/tensock.h>
 
 #include "client/client.h"
-#include "client/fake_host.h"
+#include "client/infer_rig.h"
 
 #define MIB ((uint64_t)1 << 20)
-
-static const char model_bytes[] = "bytes of a model";
-
-static void greet(struct fake_host *host)
-{
-	host->features = WIRE_FEATURE_MEMORY;
-	fake_host_greet(host);
-}
-
-static void take(struct fake_host *host, uint32_t type, struct fake_infer *ret)
-{
-	fake_host_expect(host, type);
-	fake_host_infer(host, ret);
-}
-
-/* One of them, answered as it should be. */
-static void echo(struct fake_host *host, uint32_t type)
-{
-	struct fake_infer infer;
-
-	take(host, type, &infer);
-	fake_host_echo(host, &infer);
-	fake_infer_done(&infer);
-}
-
-/* Has the model at once, and answers what a client's first large tensors go by. */
-static void host_model(struct fake_host *host)
-{
-	greet(host);
-	fake_host_has_model(host, model_bytes, sizeof(model_bytes));
-	echo(host, WIRE_INFER);
-}
-
-static void refuse(struct fake_host *host, const struct fake_infer *infer, uint32_t status)
-{
-	fake_host_error(host, WIRE_ERROR, infer->id, status, "no");
-}
-
-static void wait_for_the_end(struct fake_host *host)
-{
-	while (fake_host_read(host))
-		;
-}
-
-struct rig {
-	struct fake_host host;
-	struct tensock_client *client;
-	struct tensock_model *model;
-	struct tensock_error error;
-};
-
-static void end(struct rig *rig)
-{
-	tensock_model_free(rig->model);
-	tensock_client_free(rig->client);
-	fake_host_done(&rig->host);
-}
-
-/* A request of y = x, each of so many bytes. */
-struct run {
-	unsigned char *x, *y;
-	struct tensock_input input;
-	struct tensock_output output;
-	struct tensock_request *request;
-	int status; /* -1: not over */
-};
-
-static struct run run_new(uint64_t bytes, unsigned seed)
-{
-	struct run run = { .x = malloc(bytes), .y = calloc(1, bytes), .status = -1 };
-
-	assert_true(run.x && run.y);
-	for (uint64_t k = 0; k < bytes; k++)
-		run.x[k] = (unsigned char)(k * 7 + k / 256 + seed);
-	run.input = (struct tensock_input){
-		.name = "x",
-		.dtype = TENSOCK_UINT8,
-		.rank = 1,
-		.dims = { (int64_t)bytes },
-		.data = run.x,
-		.bytes = bytes,
-	};
-	run.output = (struct tensock_output){ .name = "y", .data = run.y, .capacity = bytes };
-	return run;
-}
-
-static void run_done(struct run *run)
-{
-	tensock_outputs_done(&run->output, 1);
-	free(run->x);
-	free(run->y);
-}
-
-static int infer(struct rig *rig, struct run *run)
-{
-	return tensock_infer(rig->client, rig->model, &run->input, 1, &run->output, 1, NULL,
-			     &rig->error);
-}
-
-static void on_done(void *user, const struct tensock_error *error)
-{
-	struct run *run = user;
-
-	assert_int_equal(run->status, -1);
-	run->status = error ? (int)error->status : 0;
-}
-
-/* As far as the host's script lets it go now. */
-static void start(struct rig *rig, struct run *run)
-{
-	const struct tensock_completion completion = { on_done, run };
-
-	assert_int_equal(tensock_infer_start(rig->client, rig->model, &run->input, 1, &run->output,
-					     1, NULL, &completion, &run->request, NULL),
-			 0);
-	assert_int_equal(tensock_client_process(rig->client, NULL), 0);
-}
-
-static void await(struct rig *rig, const struct run *run)
-{
-	while (run->status < 0)
-		assert_int_equal(tensock_client_wait(rig->client, -1, NULL), 0);
-}
-
-static void check(const struct run *run)
-{
-	assert_int_equal(run->output.bytes, run->input.bytes);
-	assert_int_equal(run->output.rank, 1);
-	assert_int_equal(run->output.dims[0], run->input.bytes);
-	assert_int_equal(memcmp(run->output.data, run->x, run->input.bytes), 0);
-}
-
-/* All of them, and they go well. */
-static void finish(struct rig *rig, struct run *runs, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		await(rig, &runs[i]);
-		assert_int_equal(runs[i].status, 0);
-		check(&runs[i]);
-		run_done(&runs[i]);
-	}
-}
-
-/* All in one go, and it went well. */
-static void infer_one(struct rig *rig, uint64_t bytes, unsigned seed)
-{
-	struct run run = run_new(bytes, seed);
-
-	assert_int_equal(infer(rig, &run), 0);
-	check(&run);
-	run_done(&run);
-}
-
-static void begin(struct rig *rig, void (*script)(struct fake_host *host))
-{
-	const struct tensock_client_options options = {
-		.size = sizeof(options),
-		.reconnects_max = 1,
-	};
-
-	fake_host_start(&rig->host, script, rig);
-	assert_int_equal(tensock_client_new(rig->host.address, &options, &rig->client, &rig->error),
-			 0);
-	assert_int_equal(tensock_push(rig->client, model_bytes, sizeof(model_bytes), NULL,
-				      &rig->model, &rig->error),
-			 0);
-	infer_one(rig, MEMORY_WORTH_BYTES / 2, 99);
-}
 
 /*
  * ---- As it should be
@@ -189,20 +21,20 @@ static void begin(struct rig *rig, void (*script)(struct fake_host *host))
 /* The second has the memory of the first; what is small stays out of it. */
 static void host_echoes(struct fake_host *host)
 {
-	host_model(host);
+	rig_host_model(host);
 	fake_host_memory(host);
 	for (unsigned i = 0; i < 3; i++) {
 		struct fake_infer infer;
 
-		take(host, WIRE_INFER_MEMORY, &infer);
+		rig_take(host, WIRE_INFER_MEMORY, &infer);
 		assert_int_equal(infer.at, 0);
 		assert_int_equal(infer.n_places, 1);
 		assert_int_equal(infer.places[0].at, i == 2 ? 32 * 1024 : MIB + 64);
 		fake_host_echo(host, &infer);
 		fake_infer_done(&infer);
 	}
-	echo(host, WIRE_INFER);
-	wait_for_the_end(host);
+	rig_echo(host, WIRE_INFER);
+	rig_wait_for_the_end(host);
 }
 
 static void test_in_memory(void **state)
@@ -210,29 +42,29 @@ static void test_in_memory(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_echoes);
+	rig_begin(&rig, host_echoes);
 	for (unsigned i = 0; i < 2; i++)
-		infer_one(&rig, MIB + 3, i);
-	infer_one(&rig, 32 * 1024, 3);
-	infer_one(&rig, 32 * 1024 - 64, 4);
-	end(&rig);
+		rig_infer_one(&rig, MIB + 3, i);
+	rig_infer_one(&rig, 32 * 1024, 3);
+	rig_infer_one(&rig, 32 * 1024 - 64, 4);
+	rig_end(&rig);
 }
 
 /* An output that the library allocates comes in frames. */
 static void host_without_places(struct fake_host *host)
 {
-	host_model(host);
+	rig_host_model(host);
 	fake_host_memory(host);
 	for (unsigned i = 0; i < 2; i++) {
 		struct fake_infer infer;
 
-		take(host, WIRE_INFER_MEMORY, &infer);
+		rig_take(host, WIRE_INFER_MEMORY, &infer);
 		assert_int_equal(infer.at, 0);
 		assert_int_equal(infer.n_places, 0);
 		fake_host_echo(host, &infer);
 		fake_infer_done(&infer);
 	}
-	wait_for_the_end(host);
+	rig_wait_for_the_end(host);
 }
 
 /* So does one with more room than there can be. */
@@ -242,27 +74,27 @@ static void test_without_places(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_without_places);
+	rig_begin(&rig, host_without_places);
 	for (unsigned i = 0; i < 2; i++) {
 		struct run run = run_new(MIB, i);
 
 		run.output.capacity = capacities[i];
 		run.output.data = i ? run.y : NULL;
-		assert_int_equal(infer(&rig, &run), 0);
-		check(&run);
+		assert_int_equal(rig_infer(&rig, &run), 0);
+		run_check(&run);
 		assert_int_equal(run.output.flags, i ? 0 : TENSOCK_OUTPUT_ALLOCATED);
 		run_done(&run);
 	}
-	end(&rig);
+	rig_end(&rig);
 }
 
 /* Sizes that leave gaps, one of no bytes; what is behind the last one's room stays. */
 static void host_many(struct fake_host *host)
 {
-	host_model(host);
+	rig_host_model(host);
 	fake_host_memory(host);
-	echo(host, WIRE_INFER_MEMORY);
-	wait_for_the_end(host);
+	rig_echo(host, WIRE_INFER_MEMORY);
+	rig_wait_for_the_end(host);
 }
 
 static void test_many_tensors(void **state)
@@ -288,7 +120,7 @@ static void test_many_tensors(void **state)
 		outputs[i].data = runs[i].y;
 		outputs[i].capacity = sizes[i];
 	}
-	begin(&rig, host_many);
+	rig_begin(&rig, host_many);
 	assert_int_equal(tensock_infer(rig.client, rig.model, inputs, N, outputs, N, NULL, NULL),
 			 0);
 	for (unsigned i = 0; i < N; i++) {
@@ -297,7 +129,7 @@ static void test_many_tensors(void **state)
 		assert_int_equal(runs[i].y[sizes[i]], 42);
 		run_done(&runs[i]);
 	}
-	end(&rig);
+	rig_end(&rig);
 }
 
 static void test_does_not_fit(void **state)
@@ -306,13 +138,13 @@ static void test_does_not_fit(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_many);
+	rig_begin(&rig, host_many);
 	run.output.capacity = MIB - 1;
-	assert_int_equal(infer(&rig, &run), TENSOCK_TOO_LARGE);
+	assert_int_equal(rig_infer(&rig, &run), TENSOCK_TOO_LARGE);
 	assert_int_equal(run.output.bytes, MIB);
 	assert_int_equal(run.y[0], 0);
 	run_done(&run);
-	end(&rig);
+	rig_end(&rig);
 }
 
 /* Two at once, the second is answered first; a third finds no room. */
@@ -320,17 +152,17 @@ static void host_turns_round(struct fake_host *host)
 {
 	struct fake_infer infers[3];
 
-	host_model(host);
+	rig_host_model(host);
 	fake_host_memory(host);
-	take(host, WIRE_INFER_MEMORY, &infers[0]);
-	take(host, WIRE_INFER_MEMORY, &infers[1]);
-	take(host, WIRE_INFER, &infers[2]);
+	rig_take(host, WIRE_INFER_MEMORY, &infers[0]);
+	rig_take(host, WIRE_INFER_MEMORY, &infers[1]);
+	rig_take(host, WIRE_INFER, &infers[2]);
 	assert_true(infers[1].at >= infers[0].places[0].at + infers[0].places[0].bytes);
 	for (unsigned i = 3; i-- > 0;) {
 		fake_host_echo(host, &infers[i]);
 		fake_infer_done(&infers[i]);
 	}
-	wait_for_the_end(host);
+	rig_wait_for_the_end(host);
 }
 
 static void test_several(void **state)
@@ -339,24 +171,24 @@ static void test_several(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_turns_round);
+	rig_begin(&rig, host_turns_round);
 	for (unsigned i = 0; i < 3; i++) {
 		runs[i] = run_new(20 * MIB, i);
-		start(&rig, &runs[i]);
+		rig_start(&rig, &runs[i]);
 	}
-	finish(&rig, runs, 3);
-	end(&rig);
+	rig_finish(&rig, runs, 3);
+	rig_end(&rig);
 }
 
 /* The descriptor goes when there is room for its frame, with that. */
 static void host_reads_late(struct fake_host *host)
 {
-	host_model(host);
+	rig_host_model(host);
 	usleep(50000);
-	echo(host, WIRE_INFER);
+	rig_echo(host, WIRE_INFER);
 	fake_host_memory(host);
-	echo(host, WIRE_INFER_MEMORY);
-	wait_for_the_end(host);
+	rig_echo(host, WIRE_INFER_MEMORY);
+	rig_wait_for_the_end(host);
 }
 
 static void test_late(void **state)
@@ -366,15 +198,15 @@ static void test_late(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_reads_late);
+	rig_begin(&rig, host_reads_late);
 	assert_int_equal(setsockopt(tensock_client_get_fd(rig.client), SOL_SOCKET, SO_SNDBUF,
 				    &little, sizeof(little)),
 			 0);
-	start(&rig, &runs[0]);
-	start(&rig, &runs[1]);
+	rig_start(&rig, &runs[0]);
+	rig_start(&rig, &runs[1]);
 	assert_int_equal(rig.client->connection.memory.state, MEMORY_NEW);
-	finish(&rig, runs, 2);
-	end(&rig);
+	rig_finish(&rig, runs, 2);
+	rig_end(&rig);
 }
 
 /* Through vsock no descriptor goes, and it is not offered. */
@@ -401,12 +233,12 @@ static void host_says_inline(struct fake_host *host)
 {
 	struct fake_infer infers[2];
 
-	host_model(host);
+	rig_host_model(host);
 	fake_host_expect(host, WIRE_MEMORY);
 	/* As a proxy between the two would have done. */
 	host->descriptor = tsk_close(host->descriptor);
-	take(host, WIRE_INFER_MEMORY, &infers[0]);
-	take(host, WIRE_INFER_MEMORY, &infers[1]);
+	rig_take(host, WIRE_INFER_MEMORY, &infers[0]);
+	rig_take(host, WIRE_INFER_MEMORY, &infers[1]);
 	fake_host_write(host, WIRE_INLINE, infers[0].id, NULL, 0);
 	fake_host_write(host, WIRE_INLINE, infers[1].id, NULL, 0);
 	fake_infer_done(&infers[0]);
@@ -426,29 +258,29 @@ static void test_inline(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_says_inline);
+	rig_begin(&rig, host_says_inline);
 	for (unsigned i = 0; i < 2; i++) {
 		runs[i] = run_new(100000, i);
-		start(&rig, &runs[i]);
+		rig_start(&rig, &runs[i]);
 	}
-	finish(&rig, runs, 2);
+	rig_finish(&rig, runs, 2);
 	assert_int_equal(rig.client->connection.memory.fd, -1);
-	infer_one(&rig, MIB, 2);
-	end(&rig);
+	rig_infer_one(&rig, MIB, 2);
+	rig_end(&rig);
 }
 
 static void host_says_inline_late(struct fake_host *host)
 {
 	struct fake_infer infer;
 
-	host_model(host);
+	rig_host_model(host);
 	fake_host_memory(host);
-	take(host, WIRE_INFER_MEMORY, &infer);
+	rig_take(host, WIRE_INFER_MEMORY, &infer);
 	fake_host_expect(host, WIRE_CANCEL);
 	fake_host_write(host, WIRE_INLINE, infer.id, NULL, 0);
 	fake_infer_done(&infer);
-	echo(host, WIRE_INFER);
-	wait_for_the_end(host);
+	rig_echo(host, WIRE_INFER);
+	rig_wait_for_the_end(host);
 }
 
 static void test_inline_when_cancelled(void **state)
@@ -457,14 +289,14 @@ static void test_inline_when_cancelled(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_says_inline_late);
-	start(&rig, &run);
+	rig_begin(&rig, host_says_inline_late);
+	rig_start(&rig, &run);
 	tensock_request_cancel(run.request);
-	await(&rig, &run);
+	rig_await(&rig, &run);
 	assert_int_equal(run.status, TENSOCK_CANCELLED);
 	run_done(&run);
-	infer_one(&rig, MIB, 1);
-	end(&rig);
+	rig_infer_one(&rig, MIB, 1);
+	rig_end(&rig);
 }
 
 /*
@@ -476,15 +308,15 @@ static void host_fails(struct fake_host *host)
 {
 	struct fake_infer infer;
 
-	host_model(host);
+	rig_host_model(host);
 	fake_host_memory(host);
-	take(host, WIRE_INFER_MEMORY, &infer);
-	refuse(host, &infer, TENSOCK_ENGINE_FAILED);
+	rig_take(host, WIRE_INFER_MEMORY, &infer);
+	rig_refuse(host, &infer, TENSOCK_ENGINE_FAILED);
 	fake_infer_done(&infer);
 	fake_host_memory(host);
-	echo(host, WIRE_INFER_MEMORY);
-	echo(host, WIRE_INFER_MEMORY);
-	wait_for_the_end(host);
+	rig_echo(host, WIRE_INFER_MEMORY);
+	rig_echo(host, WIRE_INFER_MEMORY);
+	rig_wait_for_the_end(host);
 }
 
 static void test_failed(void **state)
@@ -493,12 +325,12 @@ static void test_failed(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_fails);
-	assert_int_equal(infer(&rig, &run), TENSOCK_ENGINE_FAILED);
+	rig_begin(&rig, host_fails);
+	assert_int_equal(rig_infer(&rig, &run), TENSOCK_ENGINE_FAILED);
 	run_done(&run);
-	infer_one(&rig, MIB, 1);
-	infer_one(&rig, MIB, 2);
-	end(&rig);
+	rig_infer_one(&rig, MIB, 1);
+	rig_infer_one(&rig, MIB, 2);
+	rig_end(&rig);
 }
 
 /* The one that is cancelled goes on writing as long as there is memory to write to. */
@@ -507,15 +339,15 @@ static void host_runs_on(struct fake_host *host)
 	struct fake_infer infers[3];
 	unsigned char *place;
 
-	host_model(host);
+	rig_host_model(host);
 	fake_host_memory(host);
-	take(host, WIRE_INFER_MEMORY, &infers[0]);
-	take(host, WIRE_INFER_MEMORY, &infers[1]);
+	rig_take(host, WIRE_INFER_MEMORY, &infers[0]);
+	rig_take(host, WIRE_INFER_MEMORY, &infers[1]);
 	fake_host_expect(host, WIRE_CANCEL);
 	assert_int_equal(host->header.id, infers[0].id);
-	refuse(host, &infers[0], TENSOCK_CANCELLED);
+	rig_refuse(host, &infers[0], TENSOCK_CANCELLED);
 	place = host->memory + infers[0].at;
-	take(host, WIRE_INFER, &infers[2]);
+	rig_take(host, WIRE_INFER, &infers[2]);
 	memset(place, 0xee, MIB);
 	fake_host_echo(host, &infers[2]);
 	memset(place, 0xee, MIB);
@@ -524,8 +356,8 @@ static void host_runs_on(struct fake_host *host)
 	for (unsigned i = 0; i < 3; i++)
 		fake_infer_done(&infers[i]);
 	fake_host_memory(host);
-	echo(host, WIRE_INFER_MEMORY);
-	wait_for_the_end(host);
+	rig_echo(host, WIRE_INFER_MEMORY);
+	rig_wait_for_the_end(host);
 }
 
 static void test_cancelled(void **state)
@@ -534,19 +366,19 @@ static void test_cancelled(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_runs_on);
+	rig_begin(&rig, host_runs_on);
 	for (unsigned i = 0; i < 3; i++)
 		runs[i] = run_new(MIB, i);
-	start(&rig, &runs[0]);
-	start(&rig, &runs[1]);
+	rig_start(&rig, &runs[0]);
+	rig_start(&rig, &runs[1]);
 	tensock_request_cancel(runs[0].request);
-	await(&rig, &runs[0]);
+	rig_await(&rig, &runs[0]);
 	assert_int_equal(runs[0].status, TENSOCK_CANCELLED);
-	start(&rig, &runs[2]);
-	finish(&rig, runs + 1, 2);
-	infer_one(&rig, MIB, 3);
+	rig_start(&rig, &runs[2]);
+	rig_finish(&rig, runs + 1, 2);
+	rig_infer_one(&rig, MIB, 3);
 	run_done(&runs[0]);
-	end(&rig);
+	rig_end(&rig);
 }
 
 /* Cancelled before the host has heard of it: nothing is wrong with its memory. */
@@ -556,20 +388,21 @@ static void test_cancelled_at_once(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_many);
+	rig_begin(&rig, host_many);
 	assert_int_equal(tensock_infer_start(rig.client, rig.model, &run.input, 1, &run.output, 1,
-					     NULL, &(struct tensock_completion){ on_done, &run },
+					     NULL,
+					     &(struct tensock_completion){ run_on_done, &run },
 					     &run.request, NULL),
 			 0);
 	request_set_under_way(run.request);
 	assert_int_equal(rig.client->connection.memory.state, MEMORY_NEW);
 	tensock_request_cancel(run.request);
-	await(&rig, &run);
+	rig_await(&rig, &run);
 	assert_int_equal(run.status, TENSOCK_CANCELLED);
 	assert_non_null(rig.client->connection.memory.start);
 	run_done(&run);
-	infer_one(&rig, MIB, 1);
-	end(&rig);
+	rig_infer_one(&rig, MIB, 1);
+	rig_end(&rig);
 }
 
 /* On the next connection it begins anew. */
@@ -577,18 +410,18 @@ static void host_breaks(struct fake_host *host)
 {
 	struct fake_infer infers[2];
 
-	host_model(host);
+	rig_host_model(host);
 	fake_host_memory(host);
-	take(host, WIRE_INFER_MEMORY, &infers[0]);
-	take(host, WIRE_INFER_MEMORY, &infers[1]);
+	rig_take(host, WIRE_INFER_MEMORY, &infers[0]);
+	rig_take(host, WIRE_INFER_MEMORY, &infers[1]);
 	fake_host_echo(host, &infers[1]);
 	fake_infer_done(&infers[0]);
 	fake_infer_done(&infers[1]);
-	greet(host);
+	rig_greet(host);
 	fake_host_memory(host);
-	echo(host, WIRE_INFER_MEMORY);
-	echo(host, WIRE_INFER_MEMORY);
-	wait_for_the_end(host);
+	rig_echo(host, WIRE_INFER_MEMORY);
+	rig_echo(host, WIRE_INFER_MEMORY);
+	rig_wait_for_the_end(host);
 }
 
 static void test_broken(void **state)
@@ -597,14 +430,14 @@ static void test_broken(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_breaks);
+	rig_begin(&rig, host_breaks);
 	for (unsigned i = 0; i < 2; i++) {
 		runs[i] = run_new(MIB, i);
-		start(&rig, &runs[i]);
+		rig_start(&rig, &runs[i]);
 	}
-	finish(&rig, runs, 2);
-	infer_one(&rig, MIB, 2);
-	end(&rig);
+	rig_finish(&rig, runs, 2);
+	rig_infer_one(&rig, MIB, 2);
+	rig_end(&rig);
 }
 
 /* The next one's host has no memory. */
@@ -612,14 +445,14 @@ static void host_changes(struct fake_host *host)
 {
 	struct fake_infer infer;
 
-	host_model(host);
+	rig_host_model(host);
 	fake_host_memory(host);
-	take(host, WIRE_INFER_MEMORY, &infer);
+	rig_take(host, WIRE_INFER_MEMORY, &infer);
 	fake_infer_done(&infer);
 	host->features = 0;
 	fake_host_greet(host);
-	echo(host, WIRE_INFER);
-	wait_for_the_end(host);
+	rig_echo(host, WIRE_INFER);
+	rig_wait_for_the_end(host);
 }
 
 static void test_changed(void **state)
@@ -627,9 +460,9 @@ static void test_changed(void **state)
 	struct rig rig;
 
 	(void)state;
-	begin(&rig, host_changes);
-	infer_one(&rig, MIB, 0);
-	end(&rig);
+	rig_begin(&rig, host_changes);
+	rig_infer_one(&rig, MIB, 0);
+	rig_end(&rig);
 }
 
 /*
@@ -676,7 +509,7 @@ static void tell_inline_twice(struct fake_host *host, struct fake_infer *infer)
 	struct fake_infer again;
 
 	tell_inline(host, infer);
-	take(host, WIRE_INFER, &again);
+	rig_take(host, WIRE_INFER, &again);
 	tell_inline(host, &again);
 	fake_infer_done(&again);
 }
@@ -736,14 +569,14 @@ static void host_lies(struct fake_host *host)
 {
 	struct fake_infer infer;
 
-	host_model(host);
+	rig_host_model(host);
 	if (lie->bytes >= MIB)
 		fake_host_memory(host);
-	take(host, lie->bytes >= MIB ? WIRE_INFER_MEMORY : WIRE_INFER, &infer);
+	rig_take(host, lie->bytes >= MIB ? WIRE_INFER_MEMORY : WIRE_INFER, &infer);
 	lie->tell(host, &infer);
 	fake_infer_done(&infer);
 	/* The client ends it, not the host. */
-	wait_for_the_end(host);
+	rig_wait_for_the_end(host);
 }
 
 static void test_lies(void **state)
@@ -757,13 +590,13 @@ static void test_lies(void **state)
 		lie = &lies[i];
 		if (lie->is_allocated)
 			run.output.data = NULL;
-		begin(&rig, host_lies);
-		r = infer(&rig, &run);
+		rig_begin(&rig, host_lies);
+		r = rig_infer(&rig, &run);
 		if (r != TENSOCK_PROTOCOL)
 			print_error("%s: %d %s\n", lie->what, r, rig.error.message);
 		assert_int_equal(r, TENSOCK_PROTOCOL);
 		run_done(&run);
-		end(&rig);
+		rig_end(&rig);
 	}
 }
 

@@ -138,12 +138,10 @@ void memory_give(struct memory *memory, struct memory_slice *slice)
 		leave(memory, slice);
 }
 
-void memory_abandon(struct memory *memory, struct memory_slice *slice)
+void memory_give_up(struct memory *memory, const struct memory_slice *slice)
 {
-	if (!slice->bytes)
-		return;
-	memory->is_given_up = true;
-	leave(memory, slice);
+	if (slice->bytes)
+		memory->is_given_up = true;
 }
 
 void memory_off(struct memory *memory)

@@ -54,10 +54,10 @@ void memory_done(struct memory *memory);
 /* So many bytes, not 0, at a multiple of a page, from memory->start + slice->at on.  False: not now. */
 bool memory_take(struct memory *memory, uint64_t bytes, struct memory_slice *slice) _nodiscard_;
 
-/* The host does nothing with it any more.  Nothing is done about a slice that has no bytes. */
+/* Nothing is done about a slice that has no bytes.  The host does nothing with it any more: */
 void memory_give(struct memory *memory, struct memory_slice *slice);
 /* The host may still write to it: no byte of this memory is used for anything new. */
-void memory_abandon(struct memory *memory, struct memory_slice *slice);
+void memory_give_up(struct memory *memory, const struct memory_slice *slice);
 
 /* The host cannot use it: those that have slices keep them, nobody gets any. */
 void memory_off(struct memory *memory);

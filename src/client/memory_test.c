@@ -73,6 +73,12 @@ static void test_too_much(void **state)
 	memory_done(&memory);
 }
 
+static void abandon(struct memory *memory, struct memory_slice *slice)
+{
+	memory_give_up(memory, slice);
+	memory_give(memory, slice);
+}
+
 /* A larger one takes its place, but not under somebody's feet, nor while its descriptor goes. */
 static void test_growth(void **state)
 {
@@ -111,7 +117,7 @@ static void test_abandoned(void **state)
 	assert_true(memory_take(&memory, MIB, &b));
 	memory.state = MEMORY_SHARED;
 	start = memory.start;
-	memory_abandon(&memory, &a);
+	abandon(&memory, &a);
 	/* The other has its memory still; nobody gets any more of it. */
 	assert_false(memory_take(&memory, MIB, &c));
 	assert_ptr_equal(memory.start, start);
@@ -121,10 +127,11 @@ static void test_abandoned(void **state)
 	assert_true(memory_take(&memory, MIB, &c));
 	assert_int_equal(memory.state, MEMORY_NEW);
 	/* Twice is once. */
-	memory_abandon(&memory, &a);
+	abandon(&memory, &a);
 	memory_give(&memory, &b);
 	assert_int_equal(c.bytes, MIB);
-	memory_abandon(&memory, &c);
+	assert_false(memory.is_given_up);
+	abandon(&memory, &c);
 	assert_int_equal(memory.fd, -1);
 	memory_done(&memory);
 }

@@ -2,10 +2,11 @@
 /*
  * A guest's program on libtensock that asks as fast as it is answered.
  *
- *   native ADDRESS MODEL SHAPE C SECONDS [identity]
+ *   native ADDRESS MODEL SHAPE C SECONDS [identity [alloc]]
  *
  * C connections, one request at a time on each, all in one thread by the calls that do not block.  SHAPE:
  * of the first input, FP32, as 1,3,48,192.  identity: the first output must have the bytes of the input.
+ * alloc: both lie in memory of the library's.
  * Prints "p50_us p99_us requests_per_s requests".
  */
 #include <poll.h>
@@ -23,7 +24,7 @@
 
 struct bench {
 	struct tensock_input input; /* but data */
-	bool is_identity;
+	bool is_identity, is_allocated;
 	double seconds;
 	uint64_t began_ns, end_ns, ended_ns; /* 0: not yet */
 	unsigned n_warm, n_running, n;
@@ -106,25 +107,45 @@ static void done(void *user, const struct tensock_error *error)
 	}
 }
 
-/* The output's memory is made by the first, blocking request. */
+/* Memory for tensors; the client is connected. */
+static void *allocate(const struct connection *c)
+{
+	uint64_t bytes = c->bench->input.bytes;
+	struct tensock_error error;
+	void *data;
+
+	if (c->bench->is_allocated)
+		check(tensock_alloc(c->client, bytes, &data, &error), "alloc", &error);
+	else if (!(data = aligned_alloc(64, (bytes + 63) & ~UINT64_C(63))))
+		die("tensors", "not enough memory");
+	return data;
+}
+
+static void fill_input(const struct bench *bench, void *data)
+{
+	fill(data, bench->input.bytes);
+	/* Numbers that a model may see. */
+	for (uint64_t i = 0; !bench->is_identity && i < bench->input.bytes / sizeof(float); i++)
+		((float *)data)[i] = (float)(i % 255) / 255.0f;
+}
+
+/* Else the output's memory is made by the first, blocking request. */
 static void open_connection(struct connection *c, struct bench *bench, const char *address,
 			    const char *path)
 {
 	struct tensock_error error;
-	void *data = aligned_alloc(64, (bench->input.bytes + 63) & ~UINT64_C(63));
+	void *data;
 
-	if (!data)
-		die("input", "not enough memory");
-	fill(data, bench->input.bytes);
-	if (!bench->is_identity) {
-		/* Numbers that a model may see. */
-		for (uint64_t i = 0; i < bench->input.bytes / sizeof(float); i++)
-			((float *)data)[i] = (float)(i % 255) / 255.0f;
-	}
 	*c = (struct connection){ .bench = bench, .input = bench->input };
-	c->input.data = data;
 	check(tensock_client_new(address, NULL, &c->client, &error), "client", &error);
 	check(tensock_push_file(c->client, path, NULL, &c->model, &error), path, &error);
+	data = allocate(c);
+	fill_input(bench, data);
+	c->input.data = data;
+	if (bench->is_allocated) {
+		c->output.data = allocate(c);
+		c->output.capacity = bench->input.bytes;
+	}
 	check(tensock_infer(c->client, c->model, &c->input, 1, &c->output, 1, NULL, &error),
 	      "infer", &error);
 	c->output.capacity = c->output.bytes;
@@ -134,8 +155,10 @@ static void close_connection(struct connection *c)
 {
 	if (c->bench->is_identity && memcmp(c->input.data, c->output.data, c->input.bytes) != 0)
 		die("identity", "the bytes are not those that were sent");
-	free(c->output.data);
-	free((void *)(uintptr_t)c->input.data);
+	if (!c->bench->is_allocated) {
+		free(c->output.data);
+		free((void *)(uintptr_t)c->input.data);
+	}
 	tensock_model_free(c->model);
 	tensock_client_free(c->client);
 }
@@ -184,14 +207,16 @@ int main(int argc, char **argv)
 {
 	struct bench bench = { 0 };
 
-	if (argc != 6 && (argc != 7 || strcmp(argv[6], "identity") != 0)) {
-		fputs("usage: native ADDRESS MODEL SHAPE C SECONDS [identity]\n", stderr);
+	if (argc < 6 || argc > 8 || (argc > 6 && strcmp(argv[6], "identity") != 0) ||
+	    (argc > 7 && strcmp(argv[7], "alloc") != 0)) {
+		fputs("usage: native ADDRESS MODEL SHAPE C SECONDS [identity [alloc]]\n", stderr);
 		return 2;
 	}
 	read_shape(argv[3], &bench.input);
 	bench.n = bench.n_running = (unsigned)strtoul(argv[4], NULL, 10);
 	bench.seconds = strtod(argv[5], NULL);
-	bench.is_identity = argc == 7;
+	bench.is_identity = argc > 6;
+	bench.is_allocated = argc > 7;
 	if (bench.n < 1 || bench.n > CONNECTIONS_MAX)
 		die("C", "1 to 256");
 	for (unsigned i = 0; i < bench.n; i++)

@@ -30,6 +30,7 @@ static void use_client(struct tensock_client *client)
 	struct tensock_request *request = NULL;
 	struct tensock_host_info host;
 	struct tensock_push_options push;
+	void *memory = NULL;
 	size_t n = 0;
 	uint64_t ns = 0;
 	int status = 0;
@@ -48,6 +49,8 @@ static void use_client(struct tensock_client *client)
 	check(tensock_open(client, "name", NULL, &model, NULL) == TENSOCK_UNAVAILABLE, "open");
 	check(tensock_list(client, &models, &n, NULL) == TENSOCK_UNAVAILABLE, "list");
 	check(tensock_stats(client, &counters, &n, NULL) == TENSOCK_UNAVAILABLE, "stats");
+	check(tensock_alloc(client, 5, &memory, NULL) == TENSOCK_OK && memory, "alloc");
+	tensock_free(client, memory);
 	completion.done = done;
 	completion.user = &status;
 	check(tensock_push_start(client, "x", 1, NULL, &model, &completion, &request, NULL) ==

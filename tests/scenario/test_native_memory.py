@@ -343,23 +343,37 @@ def test_restless(tensock, guest):
     memory.close()
 
 
+def maps_the_librarys(tensock):
+    return any("memfd:tensock (" in Path(f"/proc/{pid}/maps").read_text("utf-8") for pid in tensock.workers())
+
+
 def test_libtensock(tensock, folder):
     """The library does so by itself, from its second large request on; what comes back is what was sent."""
     model, x = folder / "model", folder / "x.npy"
     model.write_bytes(ECHO)
     numpy.save(x, LARGE)
 
-    def maps_it():
-        return any("memfd:tensock (" in Path(f"/proc/{pid}/maps").read_text("utf-8") for pid in tensock.workers())
-
     run = [BUILD / "tensock", "run", "--host", f"unix:{tensock.local}", model, "--input", f"x0={x}", "--expect", f"x0={x}",
            "--tolerance", "0"]
     subprocess.run([*run, "--repeat", "1"], check=True, capture_output=True)
-    assert not maps_it()
+    assert not maps_the_librarys(tensock)
     with subprocess.Popen([*run, "--repeat", "100000"], stdout=subprocess.DEVNULL) as process:
         try:
-            assert eventually(maps_it)
+            assert eventually(lambda: maps_the_librarys(tensock))
         finally:
             process.terminate()
-    assert eventually(lambda: not maps_it())
+    assert eventually(lambda: not maps_the_librarys(tensock))
     subprocess.run([*run, "--repeat", "100"], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("size", [65536, 4 << 20])
+def test_memory_of_the_librarys(tensock, folder, size):
+    """Inputs and outputs of several connections where they lie: every answer is what was sent, and the right one."""
+    model = folder / "model"
+    model.write_bytes(b"TSKECHO1 shape=%d" % (size // 4))
+    program = [BUILD / "tests/bench/native", f"unix:{tensock.local}", model, str(size // 4), "3", "1", "identity", "alloc"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        assert eventually(lambda: maps_the_librarys(tensock))
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and int(output.split()[3]) > 10
+    assert eventually(lambda: not maps_the_librarys(tensock))
