@@ -2,7 +2,7 @@
 /*
  * A guest's program on libtensock that asks as fast as it is answered.
  *
- *   native ADDRESS MODEL SHAPE C SECONDS [identity [alloc]]
+ *   native ADDRESS MODEL SHAPE C SECONDS [identity] [alloc]
  *
  * C connections, one request at a time on each, all in one thread by the calls that do not block.  SHAPE:
  * of the first input, FP32, as 1,3,48,192.  identity: the first output must have the bytes of the input.
@@ -207,16 +207,17 @@ int main(int argc, char **argv)
 {
 	struct bench bench = { 0 };
 
-	if (argc < 6 || argc > 8 || (argc > 6 && strcmp(argv[6], "identity") != 0) ||
-	    (argc > 7 && strcmp(argv[7], "alloc") != 0)) {
-		fputs("usage: native ADDRESS MODEL SHAPE C SECONDS [identity [alloc]]\n", stderr);
+	for (int i = 6; i < argc; i++) {
+		bench.is_identity |= strcmp(argv[i], "identity") == 0;
+		bench.is_allocated |= strcmp(argv[i], "alloc") == 0;
+	}
+	if (argc < 6 || argc != 6 + bench.is_identity + bench.is_allocated) {
+		fputs("usage: native ADDRESS MODEL SHAPE C SECONDS [identity] [alloc]\n", stderr);
 		return 2;
 	}
 	read_shape(argv[3], &bench.input);
 	bench.n = bench.n_running = (unsigned)strtoul(argv[4], NULL, 10);
 	bench.seconds = strtod(argv[5], NULL);
-	bench.is_identity = argc > 6;
-	bench.is_allocated = argc > 7;
 	if (bench.n < 1 || bench.n > CONNECTIONS_MAX)
 		die("C", "1 to 256");
 	for (unsigned i = 0; i < bench.n; i++)
