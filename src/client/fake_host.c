@@ -251,9 +251,8 @@ void fake_host_has_model(struct fake_host *host, const void *bytes, size_t size)
 	fake_host_model(host, host->header.id, &model);
 }
 
-void fake_host_memory(struct fake_host *host)
+void fake_host_map(struct fake_host *host)
 {
-	fake_host_expect(host, WIRE_MEMORY);
 	forget_memory(host);
 	MUST(wire_memory_read(host->body, (size_t)host->header.size, &host->memory_bytes) == 0);
 	MUST(host->descriptor >= 0);
@@ -261,6 +260,12 @@ void fake_host_memory(struct fake_host *host)
 			    host->descriptor, 0);
 	MUST(host->memory != MAP_FAILED);
 	host->descriptor = tsk_close(host->descriptor);
+}
+
+void fake_host_memory(struct fake_host *host)
+{
+	fake_host_expect(host, WIRE_MEMORY);
+	fake_host_map(host);
 }
 
 static void read_in_memory(struct fake_host *host, struct fake_infer *ret)

@@ -60,7 +60,9 @@ void fake_host_model(struct fake_host *host, uint32_t id, const struct wire_mode
 /* OFFER of these bytes is to come next: it has them, loaded. */
 void fake_host_has_model(struct fake_host *host, const void *bytes, size_t size);
 
-/* MEMORY is to come next, with its descriptor: it takes the place of what was there. */
+/* After MEMORY came, with its descriptor: it takes the place of what was there. */
+void fake_host_map(struct fake_host *host);
+/* It is to come next. */
 void fake_host_memory(struct fake_host *host);
 
 /* After INFER or INFER_MEMORY came: all of it.  *ret_tensors, *ret_payload (a copy) and *ret_places are
