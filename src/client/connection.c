@@ -14,6 +14,9 @@
 /* How long a host whose queue is full is left alone. */
 #define BUSY_NS (20 * TSK_NS_PER_MS)
 
+/* Of payload in one turn, which may have to be copied: some milliseconds. */
+#define ADMIT_BYTES ((uint64_t)16 << 20)
+
 void connection_init(struct connection *connection)
 {
 	*connection = (struct connection){ .fd = -1 };
@@ -118,15 +121,18 @@ static int end_connecting(struct tensock_client *client, struct tensock_error *r
  * ---- Open
  */
 
-/* As many requests as the host takes at once; more wait here. */
+/* As many requests as the host takes at once, and a turn's worth; more wait here. */
 static void admit(struct tensock_client *client)
 {
 	struct requests *requests = &client->requests;
 	struct tensock_request *request;
+	uint64_t bytes = 0;
 
-	while (requests->n_under_way < client->host.requests_max &&
-	       (request = TAILQ_FIRST(&requests->in[REQUEST_WAITING])))
+	while (requests->n_under_way < client->host.requests_max && bytes < ADMIT_BYTES &&
+	       (request = TAILQ_FIRST(&requests->in[REQUEST_WAITING]))) {
+		bytes += request->out.left;
 		request_set_under_way(request);
+	}
 }
 
 static void set_heartbeat(struct connection *c, enum heartbeat heartbeat, uint64_t now)

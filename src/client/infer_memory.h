@@ -25,8 +25,8 @@ struct infer_inline {
 struct infer_memory {
 	struct infer_inline inlined;
 	struct memory_slice slice; /* of what lies in no block: inputs, then the outputs' places */
-	struct block *
-		*blocks; /* that each output lies in, then that its inputs do; NULL: none does */
+	/* That each output lies in, then that its inputs do; NULL: none does. */
+	struct block **blocks;
 	uint32_t n_outputs;
 	struct wire_place *places; /* of each output; NULL: they come in frames */
 };

@@ -465,6 +465,40 @@ static void test_changed(void **state)
 	rig_end(&rig);
 }
 
+/* A turn copies a few of them; the next one is due at once. */
+static void host_of_several(struct fake_host *host)
+{
+	rig_host_model(host);
+	fake_host_memory(host);
+	for (unsigned i = 0; i < 5; i++)
+		rig_echo(host, WIRE_INFER_MEMORY);
+	rig_wait_for_the_end(host);
+}
+
+static void test_turn_by_turn(void **state)
+{
+	struct run runs[5];
+	struct rig rig;
+
+	(void)state;
+	rig_begin(&rig, host_of_several);
+	rig.client->has_asked_much = true;
+	for (unsigned i = 0; i < 5; i++) {
+		runs[i] = run_new(6 * MIB, i);
+		assert_int_equal(tensock_infer_start(rig.client, rig.model, &runs[i].input, 1,
+						     &runs[i].output, 1, NULL,
+						     &(struct tensock_completion){ run_on_done,
+										   &runs[i] },
+						     NULL, NULL),
+				 0);
+	}
+	assert_int_equal(tensock_client_process(rig.client, NULL), 0);
+	assert_int_equal(rig.client->requests.n_under_way, 3);
+	assert_int_equal(tensock_client_get_timeout(rig.client), 0);
+	rig_finish(&rig, runs, 5);
+	rig_end(&rig);
+}
+
 /*
  * ---- Hosts that lie
  */
@@ -617,6 +651,7 @@ int main(void)
 		TSK_TEST(test_cancelled_at_once),
 		TSK_TEST(test_broken),
 		TSK_TEST(test_changed),
+		TSK_TEST(test_turn_by_turn),
 		TSK_TEST(test_lies),
 	};
 
