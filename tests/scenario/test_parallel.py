@@ -9,7 +9,7 @@ import native
 import numpy
 import onnx_writer
 import pytest
-from conftest import engine_config, eventually
+from conftest import SANITIZED, engine_config, eventually
 
 FOUR = numpy.arange(4, dtype="float32")
 POISON = numpy.float32([-666, 0, 0, 0])
@@ -74,6 +74,7 @@ def test_real_model(start, real_model):
                 assert numpy.allclose(output, wanted, atol=1e-6)
 
 
+@pytest.mark.skipif(SANITIZED, reason="a sanitizer's own memory is beyond every limit")
 def test_one_wants_too_much(start):
     """Whichever run it is, and whatever others are under way: it alone fails, and what it had serves the next."""
     tensock = start("max-memory = 64MiB\n[engine onnxruntime]\nparallel = 4\n")
