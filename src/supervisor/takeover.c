@@ -203,7 +203,8 @@ int takeover_write(const struct takeover *takeover, int *ret_fd)
 	if (r < 0)
 		return r;
 	memcpy(map.addr, &header, sizeof(header));
-	memcpy((unsigned char *)map.addr + sizeof(header), takeover->list, bytes);
+	if (bytes)
+		memcpy((unsigned char *)map.addr + sizeof(header), takeover->list, bytes);
 	tsk_map_done(&map);
 	r = tsk_memfd_freeze(fd);
 	if (r == 0)
