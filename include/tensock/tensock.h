@@ -81,7 +81,7 @@ struct tensock_client_options {
 	uint32_t reconnects_max; /* in a row, without an answer between; 0: 5.  UINT32_MAX: none */
 	uint32_t reserved;       /* 0 */
 	const char *program;     /* for the host's log; NULL: "libtensock".  At most 40 bytes */
-				 /* end of 1.0 */
+	/* end of 1.0 */
 };
 
 /*
@@ -230,18 +230,18 @@ enum tensock_model_state {
  * the model, and are empty rather than NULL. */
 struct tensock_model_info {
 	uint32_t size;
-	uint32_t state;   /* enum tensock_model_state */
-	uint64_t bytes;   /* of the model */
-	uint64_t memory;  /* of the guest's limit that it takes */
-	uint64_t runs;    /* inferences that ended well */
-	const char *hash; /* SHA-256 of its bytes: 64 hexadecimal digits */
+	uint32_t state;    /* enum tensock_model_state */
+	uint64_t bytes;    /* of the model */
+	uint64_t memory;   /* of the guest's limit that it takes */
+	uint64_t runs;     /* inferences that ended well */
+	const char *hash;  /* SHA-256 of its bytes: 64 hexadecimal digits */
 	const char *name, *version;
 	const char *engine; /* "onnxruntime 1.28.0"; empty where it was never loaded */
 	const char *format; /* "onnx" */
 	uint32_t n_inputs, n_outputs;
 	const struct tensock_tensor_info *inputs, *outputs;
 	const char *operators; /* that run: "Conv 52, Add 10"; empty where the host does not say */
-			       /* end of 1.0 */
+	/* end of 1.0 */
 };
 
 TENSOCK_API void tensock_model_get_info(const struct tensock_model *model,
