@@ -10,8 +10,6 @@
 #include "base/status.h"
 #include "client/client.h"
 
-#define PAGE_BYTES ((uint64_t)4096)
-
 static void *map_own(uint64_t bytes)
 {
 	void *start = mmap(NULL, (size_t)bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -24,7 +22,7 @@ int block_new(struct blocks *blocks, uint64_t bytes, struct block **ret)
 {
 	_cleanup_free_ struct block *block = calloc(1, sizeof(*block));
 
-	if (!block || !tsk_align_up(bytes ? bytes : 1, PAGE_BYTES, &bytes) || bytes > SIZE_MAX / 2)
+	if (!block || !tsk_align_up(bytes ? bytes : 1, MEMORY_PAGE_BYTES, &bytes) || bytes > SIZE_MAX / 2)
 		return -ENOMEM;
 	block->start = map_own(bytes);
 	if (!block->start)

@@ -7,7 +7,6 @@
 
 #include "base/checked.h"
 
-#define PAGE_BYTES ((uint64_t)4096)
 #define STEP_BYTES ((uint64_t)1 << 20)
 
 /* Neither the host nor the processes that it hands this to can pull a page from under it. */
@@ -109,7 +108,7 @@ static bool place(struct memory *memory, uint64_t bytes, struct memory_slice *sl
 bool memory_take(struct memory *memory, uint64_t bytes, struct memory_slice *slice)
 {
 	if (memory->state == MEMORY_OFF || memory->is_given_up || bytes > MEMORY_BYTES_MAX ||
-	    !tsk_align_up(bytes, PAGE_BYTES, &bytes))
+	    !tsk_align_up(bytes, MEMORY_PAGE_BYTES, &bytes))
 		return false;
 	/* The frame that is about to go says how long the one is that goes with it. */
 	if (TAILQ_EMPTY(&memory->slices) && bytes > memory->bytes &&

@@ -22,6 +22,9 @@
 #define MEMORY_BYTES_MIN ((uint64_t)64 << 20)
 #define MEMORY_BYTES_MAX ((uint64_t)1 << 30)
 
+/* Slices are of whole ones. */
+#define MEMORY_PAGE_BYTES ((uint64_t)4096)
+
 enum memory_state {
 	MEMORY_NONE,
 	MEMORY_NEW,   /* the host is to be told */
