@@ -149,18 +149,23 @@ static void expect(struct fake_host *host, uint64_t at, uint64_t place, struct f
 	assert_int_equal(ret->places[0].at, place);
 }
 
-/* Both lie where they lie; when they are freed there is room for others. */
-static void host_in_place(struct fake_host *host)
+/* The same, answered as it should be. */
+static void echo_at(struct fake_host *host, uint64_t at, uint64_t place)
 {
 	struct fake_infer infer;
 
+	expect(host, at, place, &infer);
+	fake_host_echo(host, &infer);
+	fake_infer_done(&infer);
+}
+
+/* Both lie where they lie; when they are freed there is room for others. */
+static void host_in_place(struct fake_host *host)
+{
 	rig_host_model(host);
 	fake_host_memory(host);
-	for (unsigned i = 0; i < 4; i++) {
-		expect(host, 0, 20 * MIB, &infer);
-		fake_host_echo(host, &infer);
-		fake_infer_done(&infer);
-	}
+	for (unsigned i = 0; i < 4; i++)
+		echo_at(host, 0, 20 * MIB);
 	rig_wait_for_the_end(host);
 }
 
@@ -173,11 +178,8 @@ static void test_in_place(void **state)
 	rig_begin(&rig, host_in_place);
 	for (unsigned i = 0; i < 2; i++) {
 		run = new_run(&rig, 20 * MIB, i);
-		for (unsigned k = 0; k < 2; k++) {
-			memset(run.output.data, 0, 20 * MIB);
-			assert_int_equal(rig_infer(&rig, &run), 0);
-			run_check(&run);
-		}
+		for (unsigned k = 0; k < 2; k++)
+			rig_infer_well(&rig, &run);
 		end_run(&rig, &run);
 	}
 	rig_end(&rig);
@@ -190,12 +192,8 @@ static void host_of_each(struct fake_host *host)
 
 	rig_host_model(host);
 	fake_host_memory(host);
-	expect(host, 0, 2 * MIB, &infer);
-	fake_host_echo(host, &infer);
-	fake_infer_done(&infer);
-	expect(host, 2 * MIB, MIB, &infer);
-	fake_host_echo(host, &infer);
-	fake_infer_done(&infer);
+	echo_at(host, 0, 2 * MIB);
+	echo_at(host, 2 * MIB, MIB);
 	rig_take(host, WIRE_INFER_MEMORY, &infer);
 	assert_int_equal(infer.at, 0);
 	assert_int_equal(infer.n_places, 0);
@@ -215,19 +213,16 @@ static void test_one_of_the_two(void **state)
 	run = new_run(&rig, MIB, 1);
 	y = run.output.data;
 	run.output.data = run.y;
-	assert_int_equal(rig_infer(&rig, &run), 0);
-	run_check(&run);
+	rig_infer_well(&rig, &run);
 
 	const void *x = run.input.data;
 	run.input.data = run.x;
 	run.output.data = y;
-	assert_int_equal(rig_infer(&rig, &run), 0);
-	run_check(&run);
+	rig_infer_well(&rig, &run);
 
 	run.input.data = x;
 	run.output.data = NULL;
-	assert_int_equal(rig_infer(&rig, &run), 0);
-	run_check(&run);
+	rig_infer_well(&rig, &run);
 	tensock_outputs_done(&run.output, 1);
 	run.output.data = y;
 	end_run(&rig, &run);
@@ -326,8 +321,7 @@ static void test_small(void **state)
 	(void)state;
 	rig_begin(&rig, host_small);
 	run = new_run(&rig, MEMORY_WORTH_BYTES / 4, 1);
-	assert_int_equal(rig_infer(&rig, &run), 0);
-	run_check(&run);
+	rig_infer_well(&rig, &run);
 	end_run(&rig, &run);
 	rig_end(&rig);
 }
@@ -335,15 +329,11 @@ static void test_small(void **state)
 /* What is in it before there is a connection is there afterwards. */
 static void host_late(struct fake_host *host)
 {
-	struct fake_infer infer;
-
 	rig_host_model(host);
 	fake_host_close(host);
 	rig_greet(host);
 	fake_host_memory(host);
-	expect(host, 0, MIB, &infer);
-	fake_host_echo(host, &infer);
-	fake_infer_done(&infer);
+	echo_at(host, 0, MIB);
 	rig_wait_for_the_end(host);
 }
 
@@ -356,8 +346,7 @@ static void test_before_the_connection(void **state)
 	rig_begin(&rig, host_late);
 	connection_close(&rig.client->connection);
 	run = new_run(&rig, MIB, 3);
-	assert_int_equal(rig_infer(&rig, &run), 0);
-	run_check(&run);
+	rig_infer_well(&rig, &run);
 	end_run(&rig, &run);
 	rig_end(&rig);
 }
@@ -449,8 +438,7 @@ static void test_failed(void **state)
 	ask_stats(&rig);
 	run_check(&runs[1]);
 	assert_memory_equal(runs[0].input.data, runs[0].x, MIB);
-	assert_int_equal(rig_infer(&rig, &runs[0]), 0);
-	run_check(&runs[0]);
+	rig_infer_well(&rig, &runs[0]);
 	for (unsigned i = 0; i < 2; i++)
 		end_run(&rig, &runs[i]);
 	rig_end(&rig);
@@ -467,11 +455,8 @@ static void host_breaks(struct fake_host *host)
 	fake_infer_done(&infer);
 	rig_greet(host);
 	fake_host_memory(host);
-	for (unsigned i = 0; i < 2; i++) {
-		expect(host, 0, MIB, &infer);
-		fake_host_echo(host, &infer);
-		fake_infer_done(&infer);
-	}
+	for (unsigned i = 0; i < 2; i++)
+		echo_at(host, 0, MIB);
 	rig_wait_for_the_end(host);
 }
 
@@ -483,10 +468,8 @@ static void test_broken(void **state)
 	(void)state;
 	rig_begin(&rig, host_breaks);
 	run = new_run(&rig, MIB, 5);
-	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(rig_infer(&rig, &run), 0);
-		run_check(&run);
-	}
+	for (unsigned i = 0; i < 2; i++)
+		rig_infer_well(&rig, &run);
 	end_run(&rig, &run);
 	rig_end(&rig);
 }
@@ -514,11 +497,8 @@ static void test_inline(void **state)
 	(void)state;
 	rig_begin(&rig, host_refuses);
 	run = new_run(&rig, MIB, 6);
-	for (unsigned i = 0; i < 2; i++) {
-		memset(run.output.data, 0, MIB);
-		assert_int_equal(rig_infer(&rig, &run), 0);
-		run_check(&run);
-	}
+	for (unsigned i = 0; i < 2; i++)
+		rig_infer_well(&rig, &run);
 	assert_null(rig.client->connection.memory.start);
 	end_run(&rig, &run);
 	rig_end(&rig);
@@ -527,13 +507,9 @@ static void test_inline(void **state)
 /* What does not fit into the memory is copied into what is left of it, or goes through the socket. */
 static void host_full(struct fake_host *host)
 {
-	struct fake_infer infer;
-
 	rig_host_model(host);
 	fake_host_memory(host);
-	expect(host, 0, 40 * MIB, &infer);
-	fake_host_echo(host, &infer);
-	fake_infer_done(&infer);
+	echo_at(host, 0, 40 * MIB);
 	rig_echo(host, WIRE_INFER);
 	rig_wait_for_the_end(host);
 }
@@ -547,10 +523,8 @@ static void test_full(void **state)
 	rig_begin(&rig, host_full);
 	for (unsigned i = 0; i < 2; i++)
 		runs[i] = new_run(&rig, 40 * MIB, i);
-	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(rig_infer(&rig, &runs[i]), 0);
-		run_check(&runs[i]);
-	}
+	for (unsigned i = 0; i < 2; i++)
+		rig_infer_well(&rig, &runs[i]);
 	for (unsigned i = 0; i < 2; i++)
 		end_run(&rig, &runs[i]);
 	rig_end(&rig);

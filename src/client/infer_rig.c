@@ -34,10 +34,16 @@ void rig_echo(struct fake_host *host, uint32_t type)
 	fake_infer_done(&infer);
 }
 
+void rig_host_plain_model(struct fake_host *host)
+{
+	fake_host_greet(host);
+	fake_host_has_model(host, model_bytes, sizeof(model_bytes));
+}
+
 void rig_host_model(struct fake_host *host)
 {
-	rig_greet(host);
-	fake_host_has_model(host, model_bytes, sizeof(model_bytes));
+	host->features = WIRE_FEATURE_MEMORY;
+	rig_host_plain_model(host);
 	rig_echo(host, WIRE_INFER);
 }
 
@@ -91,6 +97,15 @@ int rig_infer(struct rig *rig, struct run *run)
 			     &rig->error);
 }
 
+void rig_infer_well(struct rig *rig, struct run *run)
+{
+	/* What an earlier one has left there is no answer. */
+	if (run->output.data)
+		memset(run->output.data, 0, run->input.bytes);
+	assert_int_equal(rig_infer(rig, run), 0);
+	run_check(run);
+}
+
 void run_on_done(void *user, const struct tensock_error *error)
 {
 	struct run *run = user;
@@ -137,16 +152,15 @@ void rig_infer_one(struct rig *rig, uint64_t bytes, unsigned seed)
 {
 	struct run run = run_new(bytes, seed);
 
-	assert_int_equal(rig_infer(rig, &run), 0);
-	run_check(&run);
+	rig_infer_well(rig, &run);
 	run_done(&run);
 }
 
-void rig_begin(struct rig *rig, void (*script)(struct fake_host *host))
+void rig_open(struct rig *rig, void (*script)(struct fake_host *host), uint32_t reconnects_max)
 {
 	const struct tensock_client_options options = {
 		.size = sizeof(options),
-		.reconnects_max = 1,
+		.reconnects_max = reconnects_max,
 	};
 
 	fake_host_start(&rig->host, script, rig);
@@ -155,5 +169,10 @@ void rig_begin(struct rig *rig, void (*script)(struct fake_host *host))
 	assert_int_equal(tensock_push(rig->client, model_bytes, sizeof(model_bytes), NULL,
 				      &rig->model, &rig->error),
 			 0);
+}
+
+void rig_begin(struct rig *rig, void (*script)(struct fake_host *host))
+{
+	rig_open(rig, script, 1);
 	rig_infer_one(rig, MEMORY_WORTH_BYTES / 2, 99);
 }

@@ -30,14 +30,18 @@ void rig_greet(struct fake_host *host);
 void rig_take(struct fake_host *host, uint32_t type, struct fake_infer *ret);
 /* One of them, answered as it should be. */
 void rig_echo(struct fake_host *host, uint32_t type);
-/* Has the model at once, and answers what a client's first large tensors go by. */
+/* Has the model at once. */
+void rig_host_plain_model(struct fake_host *host);
+/* The same with memory, and answers what a client's first large tensors go by. */
 void rig_host_model(struct fake_host *host);
 void rig_refuse(struct fake_host *host, const struct fake_infer *infer, uint32_t status);
 void rig_wait_for_the_end(struct fake_host *host);
 
 /* ---- The client's side */
 
-/* The model is pushed, and one request has gone through the socket. */
+/* The model is pushed. */
+void rig_open(struct rig *rig, void (*script)(struct fake_host *host), uint32_t reconnects_max);
+/* The same, and one request has gone through the socket. */
 void rig_begin(struct rig *rig, void (*script)(struct fake_host *host));
 void rig_end(struct rig *rig);
 
@@ -49,6 +53,8 @@ void run_check(const struct run *run);
 
 /* Its status. */
 int rig_infer(struct rig *rig, struct run *run);
+/* It goes well. */
+void rig_infer_well(struct rig *rig, struct run *run);
 /* As far as the host's script lets it go now. */
 void rig_start(struct rig *rig, struct run *run);
 void rig_await(struct rig *rig, const struct run *run);

@@ -9,16 +9,7 @@
 #include <tensock/tensock.h>
 
 #include "client/client.h"
-#include "client/fake_host.h"
-
-static const char model_bytes[] = "bytes of a model";
-
-/* Has the model at once. */
-static void host_model(struct fake_host *host)
-{
-	fake_host_greet(host);
-	fake_host_has_model(host, model_bytes, sizeof(model_bytes));
-}
+#include "client/infer_rig.h"
 
 static void echo_one(struct fake_host *host)
 {
@@ -32,38 +23,14 @@ static void echo_one(struct fake_host *host)
 /* y = x until the guest has enough. */
 static void host_echoes(struct fake_host *host)
 {
-	host_model(host);
+	rig_host_plain_model(host);
 	while (fake_host_read(host))
 		echo_one(host);
 }
 
-struct rig {
-	struct fake_host host;
-	struct tensock_client *client;
-	struct tensock_model *model;
-	struct tensock_error error;
-};
-
 static void begin(struct rig *rig, void (*script)(struct fake_host *host))
 {
-	const struct tensock_client_options options = {
-		.size = sizeof(options),
-		.reconnects_max = UINT32_MAX,
-	};
-
-	fake_host_start(&rig->host, script, rig);
-	assert_int_equal(tensock_client_new(rig->host.address, &options, &rig->client, &rig->error),
-			 0);
-	assert_int_equal(tensock_push(rig->client, model_bytes, sizeof(model_bytes), NULL,
-				      &rig->model, &rig->error),
-			 0);
-}
-
-static void end(struct rig *rig)
-{
-	tensock_model_free(rig->model);
-	tensock_client_free(rig->client);
-	fake_host_done(&rig->host);
+	rig_open(rig, script, UINT32_MAX);
 }
 
 static int infer(struct rig *rig, const struct tensock_input *inputs, uint32_t n_inputs,
@@ -109,7 +76,7 @@ static void test_allocated(void **state)
 	assert_int_equal(compute_ns, 22);
 	tensock_outputs_done(&output, 1);
 	assert_null(output.data);
-	end(&rig);
+	rig_end(&rig);
 }
 
 /* Into the caller's memory, found by index; what is behind it stays. */
@@ -127,7 +94,7 @@ static void test_in_place(void **state)
 	assert_memory_equal(y, x_data, sizeof(x_data));
 	assert_true(y[8] == 42);
 	assert_int_equal(output.index, 3);
-	end(&rig);
+	rig_end(&rig);
 }
 
 /* Many megabytes, sizes that leave gaps, one of no bytes: there and back unharmed. */
@@ -175,7 +142,7 @@ static void test_large(void **state)
 	for (unsigned i = 0; i < N; i++)
 		free((void *)(uintptr_t)inputs[i].data);
 	free(back);
-	end(&rig);
+	rig_end(&rig);
 }
 
 /* The host refuses, or the output does not fit: the connection goes on. */
@@ -183,7 +150,7 @@ static void host_refuses_first(struct fake_host *host)
 {
 	struct fake_infer infer;
 
-	host_model(host);
+	rig_host_plain_model(host);
 	fake_host_expect(host, WIRE_INFER);
 	fake_host_infer(host, &infer);
 	fake_host_error(host, WIRE_ERROR, infer.id, TENSOCK_INVALID_ARGUMENT, "x is\twrong");
@@ -205,7 +172,7 @@ static void test_refused(void **state)
 	assert_null(output.data);
 	assert_int_equal(infer(&rig, &x_input, 1, &output, 1), 0);
 	tensock_outputs_done(&output, 1);
-	end(&rig);
+	rig_end(&rig);
 }
 
 static void test_does_not_fit(void **state)
@@ -229,7 +196,7 @@ static void test_does_not_fit(void **state)
 	outputs[0].data = NULL;
 	assert_int_equal(infer(&rig, inputs, 2, outputs, 2), 0);
 	tensock_outputs_done(outputs, 2);
-	end(&rig);
+	rig_end(&rig);
 }
 
 static void test_bad_arguments(void **state)
@@ -277,7 +244,7 @@ static void test_bad_arguments(void **state)
 	assert_int_equal(infer(&rig, &input, 1, &output, 1), 0);
 	assert_int_equal(output.dtype, TENSOCK_BYTES);
 	tensock_outputs_done(&output, 1);
-	end(&rig);
+	rig_end(&rig);
 }
 
 /*
@@ -439,7 +406,7 @@ static void host_lies(struct fake_host *host)
 {
 	struct fake_infer infer;
 
-	host_model(host);
+	rig_host_plain_model(host);
 	fake_host_expect(host, WIRE_INFER);
 	fake_host_infer(host, &infer);
 	lie->tell(host, &infer);
@@ -464,7 +431,7 @@ static void test_lies(void **state)
 			print_error("%s: %d %s\n", lie->what, r, rig.error.message);
 		assert_int_equal(r, TENSOCK_PROTOCOL);
 		assert_null(output.data);
-		end(&rig);
+		rig_end(&rig);
 	}
 }
 
@@ -498,7 +465,7 @@ static void test_answers_too_much(void **state)
 			assert_int_equal(r, TENSOCK_PROTOCOL);
 			assert_int_equal(tensock_ping(rig.client, NULL, NULL), 0);
 		}
-		end(&rig);
+		rig_end(&rig);
 	}
 }
 
@@ -522,7 +489,7 @@ static void host_counts(struct fake_host *host)
 {
 	uint32_t large, small;
 
-	host_model(host);
+	rig_host_plain_model(host);
 	fake_host_expect(host, WIRE_INFER);
 	large = host->header.id;
 	for (frames_before_small = 0;; frames_before_small++) {
@@ -572,7 +539,7 @@ static void test_small_beside_large(void **state)
 		assert_int_equal(tensock_client_wait(rig.client, -1, NULL), 0);
 	assert_int_equal(results[0].status, TENSOCK_TOO_LARGE);
 	assert_int_equal(results[1].status, TENSOCK_ENGINE_FAILED);
-	end(&rig);
+	rig_end(&rig);
 	/* What was in the socket before it was asked for, 8 MiB at most, and one more. */
 	assert_true(frames_before_small <= 33);
 	free(data);
@@ -584,7 +551,7 @@ static void host_mixes(struct fake_host *host)
 	struct fake_infer infers[3];
 	unsigned char bodies[3][256];
 
-	host_model(host);
+	rig_host_plain_model(host);
 	for (unsigned i = 0; i < 3; i++) {
 		fake_host_expect(host, WIRE_INFER);
 		fake_host_infer(host, &infers[i]);
@@ -637,7 +604,7 @@ static void test_mixed(void **state)
 		assert_memory_equal(outputs[i].data, data[i], sizeof(data[i]));
 	}
 	tensock_outputs_done(outputs, 3);
-	end(&rig);
+	rig_end(&rig);
 }
 
 /* Metadata is all that a host needs for a no: it comes while the first frame is still going out. */
@@ -647,7 +614,7 @@ static void host_refuses_within_a_frame(struct fake_host *host)
 	unsigned char bytes[WIRE_HEADER_BYTES];
 	struct wire_header header;
 
-	host_model(host);
+	rig_host_plain_model(host);
 	assert_true(fake_host_read_raw(host, bytes, sizeof(bytes)));
 	assert_int_equal(wire_header_read(bytes, &header), 0);
 	assert_int_equal(header.type, WIRE_INFER);
@@ -680,7 +647,7 @@ static void test_refused_within_a_frame(void **state)
 	assert_string_equal(rig.error.message, "no such model");
 	/* The frame is ended, and nothing follows it: the connection is as good as before. */
 	assert_int_equal(tensock_ping(rig.client, NULL, &rig.error), 0);
-	end(&rig);
+	rig_end(&rig);
 	free((void *)(uintptr_t)input.data);
 }
 
@@ -704,7 +671,7 @@ static void host_leaves_within_a_frame(struct fake_host *host)
 	unsigned char bytes[WIRE_HEADER_BYTES];
 	struct wire_header header;
 
-	host_model(host);
+	rig_host_plain_model(host);
 	assert_true(fake_host_read_raw(host, bytes, sizeof(bytes)));
 	assert_int_equal(wire_header_read(bytes, &header), 0);
 	assert_true(fake_host_read_raw(host, rest, 1024));
@@ -756,7 +723,7 @@ static void infer_while_it_leaves(bool is_cancelled)
 	/* Whatever became of it, there is the next connection. */
 	assert_int_equal(infer(&rig, &x_input, 1, &output, 1), 0);
 	tensock_outputs_done(&output, 1);
-	end(&rig);
+	rig_end(&rig);
 	free((void *)(uintptr_t)input.data);
 }
 

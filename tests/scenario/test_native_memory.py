@@ -343,8 +343,12 @@ def test_restless(tensock, guest):
     memory.close()
 
 
+def librarys_mappings(pid):
+    return Path(f"/proc/{pid}/maps").read_text("utf-8").count("memfd:tensock (")
+
+
 def maps_the_librarys(tensock):
-    return any("memfd:tensock (" in Path(f"/proc/{pid}/maps").read_text("utf-8") for pid in tensock.workers())
+    return any(map(librarys_mappings, tensock.workers()))
 
 
 def test_libtensock(tensock, folder):
@@ -374,6 +378,8 @@ def test_memory_of_the_librarys(tensock, folder, size):
     program = [BUILD / "tests/bench/native", f"unix:{tensock.local}", model, str(size // 4), "3", "1", "identity", "alloc"]
     with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
         assert eventually(lambda: maps_the_librarys(tensock))
+        # Of each connection's memory, all of it, and behind input and output.
+        assert eventually(lambda: librarys_mappings(process.pid) == 9)
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0 and int(output.split()[3]) > 10
     assert eventually(lambda: not maps_the_librarys(tensock))
